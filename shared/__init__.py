@@ -1,0 +1,1 @@
+"""What the function app is made of besides its triggers: rules, storage, protocol, mail, identity."""

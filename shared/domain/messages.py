@@ -1,0 +1,40 @@
+"""What a mail tells: its kind and the facts in it (rules M1 to M4, M7).
+
+The facts name everything that a template may show. A field that a rule keeps private (CRM id, campaign id,
+an organization's own notes) does not exist here, so no template can leak it (M7).
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+MailKind = Literal["invited", "reminder", "accepted", "declined", "expired", "withdrawn", "won", "lost"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailFacts:
+    """The facts of one message.
+
+    `actor_organization` is the display name of whoever acted: the inviter for invited, reminder and withdrawn,
+    the creator for won and lost, the answering party for accepted, declined and expired.
+    `reason` and `help_code` are wire codes, to be shown as words. `notes` are those written for the reader.
+    `expires_at` is UTC. `link` is the absolute address of the portal's page for the reader's own referral.
+    """
+
+    kind: MailKind
+    deal_name: str
+    customer_name: str
+    customer_country: str
+    actor_organization: str
+    recipient_organization: str
+    deal_value: Decimal | None = None
+    currency: str | None = None
+    closing_date: date | None = None
+    expires_at: datetime | None = None
+    days_left: int | None = None
+    reason: str | None = None
+    notes: str | None = None
+    solutions: tuple[str, ...] = ()
+    help_code: str | None = None
+    link: str
