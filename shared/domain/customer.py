@@ -1,0 +1,77 @@
+"""Which company a deal's customer is (C7)."""
+
+from dataclasses import dataclass, field
+
+from shared.domain.directory import CustomerEntity, normalized_name
+from shared.domain.draft import AddressDraft, CustomerDraft
+from shared.domain.referral import Address, Customer
+from shared.domain.refusals import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The entity that a draft means (None: none of the directory's), or why it cannot be told."""
+
+    entity: CustomerEntity | None = None
+    faults: tuple[Fault, ...] = ()
+    candidates: tuple[CustomerEntity, ...] = field(default=())
+
+
+def settle_customer(draft: CustomerDraft, entities: tuple[CustomerEntity, ...]) -> Settlement:
+    """Settle a customer among the directory's entities of its name and country, or of its D-U-N-S number.
+
+    A known D-U-N-S number decides. Without one, a single entity of that name and country is meant; several are
+    told apart by the caller; none means a customer that the directory does not have.
+    """
+    if draft.duns and (known := next((e for e in entities if e.duns == draft.duns), None)):
+        return _settled_by_number(draft, known)
+    if draft.duns:
+        return Settlement()
+    namesakes = tuple(entity for entity in entities if _is_namesake(draft, entity))
+    if len(namesakes) > 1:
+        message = "Several companies have this name in this country: name the D-U-N-S number of one of them."
+        return Settlement(
+            faults=(Fault("invalidValue", "/customerProfile/ids", message),), candidates=namesakes
+        )
+    return Settlement(entity=namesakes[0] if namesakes else None)
+
+
+def settled_customer(draft: CustomerDraft, entity: CustomerEntity | None) -> Customer:
+    """The customer to keep: name, address and numbers are the directory's, size and contacts the client's."""
+    team = tuple(contact.complete() for contact in draft.team)
+    if entity is None:
+        return Customer(
+            name=draft.name or "", address=_address(draft.address), size=draft.size, ids=draft.ids, team=team
+        )
+    external = tuple(number for number in draft.ids if number.profile_type != "Duns")
+    return Customer(
+        name=entity.name,
+        address=entity.address,
+        size=draft.size or entity.size,
+        ids=(*entity.ids, *external),
+        team=team,
+    )
+
+
+def _settled_by_number(draft: CustomerDraft, known: CustomerEntity) -> Settlement:
+    if draft.address.country in {None, known.address.country}:
+        return Settlement(entity=known)
+    message = f"The company of this D-U-N-S number is in {known.address.country}: correct the country or the number."
+    return Settlement(faults=(Fault("invalidValue", "/customerProfile/address/country", message),))
+
+
+def _is_namesake(draft: CustomerDraft, entity: CustomerEntity) -> bool:
+    same_name = normalized_name(draft.name or "") == normalized_name(entity.name)
+    return same_name and draft.address.country == entity.address.country
+
+
+def _address(draft: AddressDraft) -> Address:
+    return Address(
+        address_line1=draft.address_line1,
+        address_line2=draft.address_line2,
+        city=draft.city,
+        state=draft.state,
+        postal_code=draft.postal_code,
+        country=draft.country or "",
+        region=draft.region,
+    )

@@ -1,0 +1,121 @@
+"""What a request for a new deal says, as far as it could be read: every field may be missing.
+
+The edge reads JSON into a draft and keeps its faults; the rules of creation add theirs, so that a request hears of
+all of them at once. A draft without faults has everything that a deal needs.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from shared.domain.referral import Consent, Contact, ProfileId
+from shared.domain.vocabulary import MICROSOFT, NO_HELP, CustomerSize, HelpCode, Sharing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactDraft:
+    """A contact as sent."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    phone_number: str | None = None
+    email: str | None = None
+    title: str | None = None
+    locale: str | None = None
+    disable_notifications: bool = False
+
+    def complete(self) -> Contact:
+        """The contact; to be asked once no fault was found in it."""
+        return Contact(
+            first_name=self.first_name or "",
+            last_name=self.last_name or "",
+            phone_number=self.phone_number or "",
+            email=self.email or "",
+            title=self.title,
+            locale=self.locale,
+            disable_notifications=self.disable_notifications,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressDraft:
+    """An address as sent."""
+
+    address_line1: str | None = None
+    address_line2: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerDraft:
+    """A customer as sent; the directory may settle who it is (C7)."""
+
+    name: str | None = None
+    address: AddressDraft = AddressDraft()
+    size: CustomerSize | None = None
+    ids: tuple[ProfileId, ...] = ()
+    team: tuple[ContactDraft, ...] = ()
+
+    @property
+    def duns(self) -> str | None:
+        """The D-U-N-S number that was sent, if any."""
+        return next((number.id for number in self.ids if number.profile_type == "Duns"), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermsDraft:
+    """Value, currency, close date and solutions (by id) as sent."""
+
+    deal_value: Decimal | None = None
+    currency: str | None = None
+    closing_at: datetime | None = None
+    solutions: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationDraft:
+    """One entry of `invitations` as sent; `target` is a location of the invited partner, or `msft`."""
+
+    organization_id: str | None = None
+    target: str | None = None
+    notes: str | None = None
+    help_code: HelpCode | None = None
+    terms: TermsDraft = TermsDraft()
+    team: tuple[ContactDraft, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DealDraft:
+    """A new deal as sent."""
+
+    name: str | None = None
+    external_reference_id: str | None = None
+    campaign_id: str | None = None
+    location: str | None = None
+    sharing: Sharing = "Independent"
+    customer: CustomerDraft = CustomerDraft()
+    consent: Consent = Consent()
+    terms: TermsDraft = TermsDraft()
+    notes: str | None = None
+    industries: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    customer_requested_contact: bool = False
+    team: tuple[ContactDraft, ...] = ()
+    invite_notes: str | None = None
+    help_code: HelpCode | None = None
+    invitations: tuple[InvitationDraft, ...] = ()
+
+    @property
+    def microsoft_code(self) -> HelpCode:
+        """The kind of help asked of Microsoft, wherever it was said: as Q1 or as an entry for `msft`."""
+        entry = next((i for i in self.invitations if i.organization_id == MICROSOFT), None)
+        if self.help_code and self.help_code != NO_HELP:
+            return self.help_code
+        if entry is None:
+            return NO_HELP
+        return entry.help_code or "GeneralOrOther"

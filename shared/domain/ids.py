@@ -1,0 +1,62 @@
+"""Identifiers. Ids of records are UUIDv7 (RFC 9562) drawn from the domain clock, so they sort by creation."""
+
+import hashlib
+from datetime import datetime
+from typing import NewType
+from uuid import UUID, uuid5
+
+OrganizationId = NewType("OrganizationId", str)
+LocationId = NewType("LocationId", str)
+PersonId = NewType("PersonId", str)
+"""A person's object id (`oid`) in its organization's tenant."""
+ReferralId = NewType("ReferralId", str)
+EngagementId = NewType("EngagementId", str)
+OperationId = NewType("OperationId", str)
+
+_NAMESPACE = UUID("6f0f3a52-6a5e-5d0b-9a41-0d6f5f1c8a77")
+_COMPLEMENT = str.maketrans("0123456789abcdef", "fedcba9876543210")
+_VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
+_RANDOM_BITS = (0xFFF << 64) | ((1 << 62) - 1)
+
+
+def uuid7(now: datetime, entropy: bytes) -> str:
+    """A UUIDv7 of `now` (aware) with 16 bytes of randomness, as lower-case text with dashes."""
+    milliseconds = int(now.timestamp() * 1000) & ((1 << 48) - 1)
+    random = int.from_bytes(entropy, "big") & _RANDOM_BITS
+    return str(UUID(int=(milliseconds << 80) | _VERSION_AND_VARIANT | random))
+
+
+def with_shard_of(identifier: str, key_hash: str) -> str:
+    """The id with its last digit taken from an idempotency key's hash.
+
+    The last digit chooses an organization's shard; a repeated request must look into the same one.
+    """
+    return identifier[:-1] + key_hash[-1]
+
+
+def inverted(identifier: str) -> str:
+    """The bitwise complement of a UUID as 32 hexadecimal digits: ascending keys read newest first."""
+    return identifier.replace("-", "").translate(_COMPLEMENT)
+
+
+def reverted(inverse: str) -> str:
+    """The UUID whose `inverted` form this is."""
+    return str(UUID(inverse.translate(_COMPLEMENT)))
+
+
+def is_uuid(text: str) -> bool:
+    """Whether text is a UUID in its canonical lower-case form, the only form that keys are made of."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def derived_operation(*parts: str) -> OperationId:
+    """The operation id of an act that must happen once: the same parts always give the same id."""
+    return OperationId(str(uuid5(_NAMESPACE, "\x1f".join(parts))))
+
+
+def digest(*parts: str) -> str:
+    """SHA-256 of the parts as hexadecimal digits; parts cannot run into each other."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -1,0 +1,232 @@
+"""The life of a referral: accept, decline, expire, withdraw, win, lose (rules L).
+
+Each function takes the record as it was read and gives the step to store, or raises why not. Exactly one of
+accept, decline, withdrawal and expiry can ever be stored, because each needs New and the commit needs the
+record unchanged.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from shared.domain.change import Act, Change, Told, change, remark
+from shared.domain.messages import MailKind
+from shared.domain.referral import Contact, Referral, StatusReason
+from shared.domain.refusals import NotAllowed, TerminalState
+from shared.domain.timeline import Actor
+from shared.domain.vocabulary import DEAL_CLOSED, MICROSOFT, ClosingReason
+from shared.domain.work import Inform, Notify, Task, Withdraw
+
+BY_THE_CLOCK = Actor(organization_id=None)
+"""The actor of what no person did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """What an accepting company says (L2). None keeps what the invitation pre-filled."""
+
+    name: str | None = None
+    deal_value: Decimal | None = None
+    currency: str | None = None
+    closing_at: datetime | None = None
+    notes: str | None = None
+    external_reference_id: str | None = None
+    campaign_id: str | None = None
+    team: tuple[Contact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosingStatement:
+    """Why a deal is declined or lost (L3, L6)."""
+
+    reason: ClosingReason
+    notes: str | None = None
+
+
+def accept(referral: Referral, acceptance: Acceptance, act: Act, *, creator: Referral) -> Change:
+    """New becomes Active / Accepted (L1, L2). `creator` is the creator's referral as just read.
+
+    Raises `TerminalState` when the referral or the deal is closed, `NotAllowed` when it was answered. After the
+    deadline the step is the expiry, with the refusal in it (L4).
+    """
+    if is_overdue(referral, act.now):
+        return _expiry_instead(referral, act)
+    _require_new(referral, "accept")
+    _require_open_deal(referral, creator)
+    return change(
+        referral,
+        "accepted",
+        act,
+        _news_for_inviter(referral, "accepted"),
+        status="Active",
+        substatus="Accepted",
+        sales_stage="Accepted",
+        accepted_at=act.now,
+        **_accepted_fields(referral, acceptance),
+    )
+
+
+def decline(referral: Referral, statement: ClosingStatement, act: Act) -> Change:
+    """New becomes Closed / Declined (L1, L3). Raises as `accept` does, the deal's own state apart."""
+    if is_overdue(referral, act.now):
+        return _expiry_instead(referral, act)
+    _require_new(referral, "decline")
+    reason = StatusReason(code=statement.reason, notes=statement.notes)
+    tasks = _news_for_inviter(referral, "declined")
+    return change(referral, "declined", act, tasks, _told(reason), **_closed(act, "Declined", reason))
+
+
+def expire(referral: Referral, act: Act) -> Change:
+    """New becomes Closed / Expired once its time is over (L4). To be asked only when `is_overdue`."""
+    by_the_clock = replace(act, actor=BY_THE_CLOCK, key_hash=None)
+    tasks = _news_for_inviter(referral, "expired")
+    return change(referral, "expired", by_the_clock, tasks, **_closed(act, "Expired", None))
+
+
+def withdraw(referral: Referral, act: Act) -> Change:
+    """A New invitation ends because its deal was closed (L8). To be asked only of a New referral (L7)."""
+    reason = StatusReason(code=DEAL_CLOSED)
+    tasks = (Notify(message="withdrawn", audience="invitee"),)
+    return change(referral, "withdrawn", act, tasks, _told(reason), **_closed(act, "Expired", reason))
+
+
+def win(referral: Referral, notes: str | None, act: Act, *, invitations: tuple[Referral, ...]) -> Change:
+    """Active becomes Closed / Won (L6). `invitations` are the referrals that this record's organization invited, as invited.
+
+    Open invitations of partners are withdrawn; Microsoft's stays answerable (L8).
+    """
+    if is_overdue(referral, act.now):
+        return _expiry_instead(referral, act)
+    _require_active(referral, "win")
+    tasks = _news_of_outcome(referral, invitations, "won")
+    told = Told(details={"notes": notes} if notes else {})
+    return change(referral, "won", act, tasks, told, sales_stage="Won", **_closed(act, "Won", None))
+
+
+def lose(
+    referral: Referral, statement: ClosingStatement, act: Act, *, invitations: tuple[Referral, ...]
+) -> Change:
+    """Active becomes Closed / Lost (L6). Every open invitation is withdrawn (L8)."""
+    if is_overdue(referral, act.now):
+        return _expiry_instead(referral, act)
+    _require_active(referral, "lose")
+    reason = StatusReason(code=statement.reason, notes=statement.notes)
+    tasks = _news_of_outcome(referral, invitations, "lost")
+    return change(referral, "lost", act, tasks, _told(reason), **_closed(act, "Lost", reason))
+
+
+def hear_of(referral: Referral, other: Referral, act: Act) -> Change:
+    """Another party's change of state, as this record's timeline tells it (L7)."""
+    heard = replace(act, actor=Actor(organization_id=other.organization_id))
+    told = Told(
+        details={"organizationId": other.organization_id, "organizationName": other.organization_name}
+    )
+    return remark(referral, "partyChanged", heard, told, to_state=other.state)
+
+
+def record_failed_mail(referral: Referral, message: MailKind, addresses: str, why: str, act: Act) -> Change:
+    """A mail that can never be delivered is told in the timeline and stops nothing (M6)."""
+    told = Told(reason=why, details={"message": message, "to": addresses})
+    return remark(referral, "mailFailed", replace(act, actor=BY_THE_CLOCK), told)
+
+
+def is_overdue(referral: Referral, now: datetime) -> bool:
+    """Whether a referral's time to answer is over and it has not been closed for it yet (L4)."""
+    return referral.status == "New" and referral.expires_at is not None and now >= referral.expires_at
+
+
+def is_withdrawn_with(creator: Referral, invitee: str) -> bool:
+    """Whether an open invitation ends with the creator's outcome: on Lost all, on Won not Microsoft's (L8)."""
+    return creator.is_closed and not (invitee == MICROSOFT and creator.substatus == "Won")
+
+
+def life_cycle_actions(referral: Referral, now: datetime) -> tuple[str, ...]:
+    """The verbs that the record's state allows at `now`, in the words of `allowedActions`."""
+    if referral.is_closed or is_overdue(referral, now):
+        return ()
+    return ("accept", "decline") if referral.status == "New" else ("win", "lose")
+
+
+def terminal_refusal(referral: Referral, verb: str) -> TerminalState:
+    """Why nothing can be done to a closed referral any more (L5)."""
+    when = f" on {referral.closed_at:%Y-%m-%d at %H:%M} UTC" if referral.closed_at else ""
+    message = f"This referral was closed as {referral.substatus}{when}. It is final: you cannot {verb} it."
+    return TerminalState(message, reason=referral.status_reason.code if referral.status_reason else None)
+
+
+def _require_new(referral: Referral, verb: str) -> None:
+    if referral.is_closed:
+        raise terminal_refusal(referral, verb)
+    if referral.status != "New":
+        message = f"This referral is {referral.state}: it has been answered, so you cannot {verb} it."
+        raise NotAllowed(message)
+
+
+def _require_active(referral: Referral, verb: str) -> None:
+    if referral.is_closed:
+        raise terminal_refusal(referral, verb)
+    if referral.status != "Active":
+        message = f"This referral is {referral.state}: accept it first, then you can {verb} it."
+        raise NotAllowed(message)
+
+
+def _require_open_deal(referral: Referral, creator: Referral) -> None:
+    if is_withdrawn_with(creator, referral.organization_id):
+        message = (
+            f"{creator.organization_name} closed the deal as {creator.substatus}; it takes no new party."
+        )
+        raise TerminalState(message, reason=DEAL_CLOSED)
+
+
+def _expiry_instead(referral: Referral, act: Act) -> Change:
+    expired = expire(referral, act)
+    return replace(expired, refusal=terminal_refusal(expired.after, "change"))
+
+
+def _accepted_fields(referral: Referral, acceptance: Acceptance) -> dict[str, Any]:
+    terms = replace(
+        referral.terms,
+        deal_value=acceptance.deal_value or referral.terms.deal_value,
+        currency=acceptance.currency or referral.terms.currency,
+        closing_at=acceptance.closing_at or referral.terms.closing_at,
+    )
+    return {
+        "terms": terms,
+        "name": acceptance.name or referral.name,
+        "notes": acceptance.notes or referral.notes,
+        "external_reference_id": acceptance.external_reference_id or referral.external_reference_id,
+        "campaign_id": acceptance.campaign_id or referral.campaign_id,
+        "team": acceptance.team or referral.team,
+    }
+
+
+def _closed(act: Act, substatus: str, reason: StatusReason | None) -> dict[str, Any]:
+    return {"status": "Closed", "substatus": substatus, "status_reason": reason, "closed_at": act.now}
+
+
+def _told(reason: StatusReason) -> Told:
+    return Told(reason=reason.code, details={"notes": reason.notes} if reason.notes else {})
+
+
+def _news_for_inviter(referral: Referral, message: MailKind) -> tuple[Task, ...]:
+    return (
+        Inform(parties=(referral.creator,)),
+        Notify(message=message, audience="inviter", party=referral.creator),
+    )
+
+
+def _news_of_outcome(
+    referral: Referral, invitations: tuple[Referral, ...], message: MailKind
+) -> tuple[Task, ...]:
+    """Each party reports its own outcome (L7); the creator's is news for everybody, by mail as well (M4)."""
+    if not referral.is_creators:
+        return (Inform(parties=(referral.creator,)),)
+    parties = tuple(invitation.party for invitation in invitations)
+    withdrawn = tuple(i.party for i in invitations if message == "lost" or i.organization_id != MICROSOFT)
+    mails = tuple(Notify(message=message, audience="party", party=party) for party in parties)
+    return (
+        *((Withdraw(parties=withdrawn),) if withdrawn else ()),
+        *((Inform(parties=parties),) if parties else ()),
+        *mails,
+    )

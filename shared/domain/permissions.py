@@ -1,0 +1,82 @@
+"""Who may see and do what (rules V).
+
+One question per function; the same answers serve reading, acting and `allowedActions`.
+"""
+
+from dataclasses import dataclass
+
+from shared.domain.directory import Organization, Person
+from shared.domain.ids import LocationId
+from shared.domain.referral import Referral
+from shared.domain.vocabulary import OrganizationKind, Role
+
+_REFERRAL_ROLES: dict[OrganizationKind, frozenset[Role]] = {
+    "partner": frozenset({"MpnPartnerAdmin", "ReferralsAdmin", "ReferralsUser"}),
+    "microsoft": frozenset({"MicrosoftSeller"}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A signed-in person, as the directory knows it (V7)."""
+
+    organization: Organization
+    person: Person
+
+    @property
+    def referral_roles(self) -> frozenset[Role]:
+        """The person's roles that concern referrals and exist in its kind of organization (V6, V7)."""
+        return self.person.roles & _REFERRAL_ROLES[self.organization.kind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Which of its organization's referrals a caller sees (V4).
+
+    Everything; or those of `locations`; or, of `team_locations`, those whose team has the caller's email.
+    """
+
+    everything: bool = False
+    locations: frozenset[LocationId] = frozenset()
+    team_locations: frozenset[LocationId] = frozenset()
+
+
+def reach_of(caller: Caller) -> Reach:
+    """What a caller's roles add up to (V2 to V4). No role, no scope: nothing."""
+    roles, person = caller.referral_roles, caller.person
+    admin = "ReferralsAdmin" in roles
+    return Reach(
+        everything=bool(roles & {"MpnPartnerAdmin", "MicrosoftSeller"}) or (admin and person.everywhere),
+        locations=person.locations if admin else frozenset(),
+        team_locations=person.locations if "ReferralsUser" in roles else frozenset(),
+    )
+
+
+def may_use_referrals(caller: Caller) -> bool:
+    """Whether the caller has any business with referrals (V6); if not, 403 where no single record is asked for."""
+    return bool(caller.referral_roles)
+
+
+def may_see(caller: Caller, referral: Referral) -> bool:
+    """Whether the caller sees this referral (V1, V4). If not, it must read like an unknown id (V5)."""
+    if referral.organization_id != caller.organization.id:
+        return False
+    reach = reach_of(caller)
+    if reach.everything or referral.location in reach.locations:
+        return True
+    return referral.location in reach.team_locations and is_on_team(caller.person, referral)
+
+
+def is_on_team(person: Person, referral: Referral) -> bool:
+    """Whether a referral's team has this person, by email, whatever its case (V4)."""
+    return any(contact.email.casefold() == person.email.casefold() for contact in referral.team)
+
+
+def may_create(caller: Caller, location: LocationId, team_emails: frozenset[str]) -> bool:
+    """Whether the caller may create a deal of this location with this team (V6). Emails are case-folded."""
+    if caller.organization.kind != "partner":
+        return False
+    reach = reach_of(caller)
+    if reach.everything or location in reach.locations:
+        return True
+    return location in reach.team_locations and caller.person.email.casefold() in team_emails

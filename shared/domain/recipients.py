@@ -1,0 +1,100 @@
+"""Who gets which mail: one pure function of audience, record and directory (rules M1 to M5)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.domain.directory import Person
+from shared.domain.ids import LocationId
+from shared.domain.referral import Contact, Referral
+from shared.domain.vocabulary import MICROSOFT, Role
+
+DEFAULT_LOCALE = "en-US"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One address, and the language its mail is wished in (BCP 47)."""
+
+    email: str
+    name: str
+    locale: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readers:
+    """What the directory knows about an organization's readers.
+
+    `people` are all its people; `contacts` those of the addressed profile location, none if it has no profile.
+    """
+
+    people: tuple[Person, ...]
+    contacts: tuple[Contact, ...] = ()
+
+
+def invitees(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
+    """Whom a new inbound referral is announced to (M1).
+
+    The contacts of the addressed profile location; else the referrals admins whose scope covers the location;
+    else the MPN partner admins. For Microsoft all its sellers.
+    """
+    if referral.organization_id == MICROSOFT:
+        return _people(_having("MicrosoftSeller", readers))
+    return _contacts(readers.contacts, readers) or answerers(referral, readers)
+
+
+def answerers(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
+    """Whom a reminder goes to: those who can answer (M3).
+
+    The referrals admins whose scope covers the location; where there is none, the MPN partner admins. For
+    Microsoft all its sellers.
+    """
+    if referral.organization_id == MICROSOFT:
+        return _people(_having("MicrosoftSeller", readers))
+    admins = [p for p in _having("ReferralsAdmin", readers) if _covers(p, referral.location)]
+    return _people(admins) or _people(_having("MpnPartnerAdmin", readers))
+
+
+def deal_team(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
+    """The team of a referral (M2, M4); where it is empty, those whom the referral was announced to (L2)."""
+    return _contacts(referral.team, readers) or (() if referral.team else invitees(referral, readers))
+
+
+def _having(role: Role, readers: Readers) -> list[Person]:
+    return [person for person in readers.people if role in person.roles]
+
+
+def _covers(person: Person, location: LocationId | None) -> bool:
+    return person.everywhere or location in person.locations
+
+
+def _people(people: Iterable[Person]) -> tuple[Recipient, ...]:
+    wanted = (
+        Recipient(email=p.email, name=p.name, locale=p.locale) for p in people if not p.disable_notifications
+    )
+    return _distinct(wanted)
+
+
+def _contacts(contacts: Iterable[Contact], readers: Readers) -> tuple[Recipient, ...]:
+    """Contacts as recipients; what the directory knows of a person's mail settings completes the contact's (V7)."""
+    known = {person.email.casefold(): person for person in readers.people}
+    return _distinct(
+        _recipient(contact, known.get(contact.email.casefold()))
+        for contact in contacts
+        if _wants_mail(contact, known.get(contact.email.casefold()))
+    )
+
+
+def _wants_mail(contact: Contact, person: Person | None) -> bool:
+    return not contact.disable_notifications and not (person and person.disable_notifications)
+
+
+def _recipient(contact: Contact, person: Person | None) -> Recipient:
+    locale = contact.locale or (person.locale if person else DEFAULT_LOCALE)
+    return Recipient(
+        email=contact.email, name=f"{contact.first_name} {contact.last_name}".strip(), locale=locale
+    )
+
+
+def _distinct(recipients: Iterable[Recipient]) -> tuple[Recipient, ...]:
+    """One mail for one address, whatever its case."""
+    return tuple({recipient.email.casefold(): recipient for recipient in recipients}.values())

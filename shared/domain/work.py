@@ -1,0 +1,103 @@
+"""Work: what a timeline entry (or a due time) causes elsewhere, kept open until it is done.
+
+A work row stands in the transaction that wrote its entry, so an effect can be late but not lost. Every task is
+deterministic and repeatable; each is guarded where it lands.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from shared.domain.ids import OperationId, ReferralId
+from shared.domain.messages import MailKind
+from shared.domain.referral import Party
+
+Audience = Literal["answerers", "invitee", "inviter", "party"]
+"""Who reads a mail: those who can answer (M3), the invitee's recipients (M1), the inviter's deal team (M2),
+one other party's team (M4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    """Bring the invitees' referrals into being."""
+
+    parties: tuple[Party, ...]
+    kind: Literal["invite"] = "invite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """Close the invitees' referrals that are still New (L8)."""
+
+    parties: tuple[Party, ...]
+    kind: Literal["withdraw"] = "withdraw"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inform:
+    """Tell the other parties' timelines what happened here (L7)."""
+
+    parties: tuple[Party, ...]
+    kind: Literal["inform"] = "inform"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """Send one message to one audience; `party` names the reader's part where it is not this referral's own."""
+
+    message: MailKind
+    audience: Audience
+    party: Party | None = None
+    kind: Literal["notify"] = "notify"
+
+
+Task = Invite | Withdraw | Inform | Notify
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskState:
+    """A task and how far it is: `due` is when to try again after `attempts` that failed for a passing reason."""
+
+    task: Task
+    done: bool = False
+    due: datetime | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The open work of one entry or reminder.
+
+    `label` is the last part of its row key: the entry's sequence in six digits, or a reminder's fixed name.
+    `taken_up` says that the orchestration has seen it, so that its intent is no longer needed.
+    """
+
+    referral_id: ReferralId
+    label: str
+    operation_id: OperationId
+    tasks: tuple[TaskState, ...]
+    taken_up: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether something is left to do; work nobody has taken up yet counts as open."""
+        return not self.taken_up or any(not state.done for state in self.tasks)
+
+    def with_task(self, index: int, state: TaskState) -> "Work":
+        """The same work with one task's state replaced."""
+        return replace(self, tasks=(*self.tasks[:index], state, *self.tasks[index + 1 :]))
+
+
+def label_of(sequence: int) -> str:
+    """The label of the work that a timeline entry causes; sorts as the sequence does."""
+    return f"{sequence:06d}"
+
+
+def work_of(referral_id: ReferralId, label: str, operation_id: OperationId, tasks: tuple[Task, ...]) -> Work:
+    """New work, nothing of it done."""
+    return Work(
+        referral_id=referral_id,
+        label=label,
+        operation_id=operation_id,
+        tasks=tuple(TaskState(task=task) for task in tasks),
+    )
