@@ -1,0 +1,13 @@
+CREATE TABLE IF NOT EXISTS messages (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    operation_id TEXT    NOT NULL UNIQUE,
+    attempts     INTEGER NOT NULL DEFAULT 1,
+    received     TEXT    NOT NULL,
+    message      TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS repeatable_requests (
+    request_id   TEXT PRIMARY KEY,
+    first_sent   REAL NOT NULL,
+    operation_id TEXT NOT NULL REFERENCES messages (operation_id)
+) STRICT;

@@ -1,0 +1,129 @@
+"""The messages that were accepted, in SQLite: committed to disk before the sender hears of it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from localcloud.mail.messages import EmailMessage
+from localcloud.mail.repeatability import TRACKED_FOR, RepeatableRequest
+from localcloud.private_files import private_directory
+
+_SCHEMA = Path(__file__).with_name("schema.sql")
+
+
+@dataclass(frozen=True)
+class Send:
+    """A request to send: at most once per operation id, and per repeatable request while that is tracked."""
+
+    operation_id: str
+    message: EmailMessage
+    repeatable: RepeatableRequest | None = None
+
+
+@dataclass(frozen=True)
+class StoredMessage:
+    """A message with its number, the times it was asked for, and when it came first (domain time)."""
+
+    number: int
+    operation_id: str
+    attempts: int
+    received: datetime
+    message: EmailMessage
+
+
+class MailStore:
+    """All messages of one data directory. Survives kill -9 at any moment: WAL, synchronous=FULL."""
+
+    def __init__(self, path: Path) -> None:
+        private_directory(path.parent)
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def accept(self, send: Send, *, received: datetime) -> str:
+        """Store the message unless the same send was accepted before; count the attempt; return the operation id.
+
+        `received` is domain time. The first message of a send is kept, whatever a later attempt carries.
+        """
+        with self._transaction() as connection:
+            operation_id = _tracked_operation(connection, send.repeatable) or send.operation_id
+            connection.execute(
+                "INSERT INTO messages (operation_id, received, message) VALUES (?, ?, ?)"
+                " ON CONFLICT (operation_id) DO UPDATE SET attempts = attempts + 1",
+                (operation_id, received.isoformat(), send.message.to_json()),
+            )
+            _track(connection, send.repeatable, operation_id)
+        return operation_id
+
+    def knows_operation(self, operation_id: str) -> bool:
+        found = self._connection.execute("SELECT 1 FROM messages WHERE operation_id = ?", (operation_id,))
+        return found.fetchone() is not None
+
+    def message(self, number: int) -> StoredMessage | None:
+        rows = self._connection.execute("SELECT * FROM messages WHERE id = ?", (number,))
+        return next(map(_stored, rows), None)
+
+    def after(self, number: int = 0) -> Iterator[StoredMessage]:
+        """Yield the messages above `number`, oldest first."""
+        rows = self._connection.execute("SELECT * FROM messages WHERE id > ? ORDER BY id", (number,))
+        return map(_stored, rows)
+
+    def newest(self, limit: int, *, before: int | None = None) -> list[StoredMessage]:
+        """Return at most `limit` messages, newest first; with `before`, only those below that number."""
+        rows = self._connection.execute(
+            "SELECT * FROM messages WHERE id < coalesce(?, 9223372036854775807) ORDER BY id DESC LIMIT ?",
+            (before, limit),
+        )
+        return [_stored(row) for row in rows]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+
+def _stored(row: sqlite3.Row) -> StoredMessage:
+    return StoredMessage(
+        number=row["id"],
+        operation_id=row["operation_id"],
+        attempts=row["attempts"],
+        received=datetime.fromisoformat(row["received"]),
+        message=EmailMessage.model_validate_json(row["message"]),
+    )
+
+
+def _tracked_operation(connection: sqlite3.Connection, request: RepeatableRequest | None) -> str | None:
+    if request is None:
+        return None
+    rows = connection.execute(
+        "SELECT operation_id FROM repeatable_requests WHERE request_id = ?", (request.request_id,)
+    )
+    found = rows.fetchone()
+    return str(found["operation_id"]) if found else None
+
+
+def _track(connection: sqlite3.Connection, request: RepeatableRequest | None, operation_id: str) -> None:
+    if request is None:
+        return
+    # A first-sent may lie five minutes ahead of the wall clock: twice the time keeps every row that can be asked for.
+    connection.execute(
+        "DELETE FROM repeatable_requests WHERE first_sent < ?",
+        ((request.first_sent - 2 * TRACKED_FOR).timestamp(),),
+    )
+    connection.execute(
+        "INSERT OR IGNORE INTO repeatable_requests VALUES (?, ?, ?)",
+        (request.request_id, request.first_sent.timestamp(), operation_id),
+    )

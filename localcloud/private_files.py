@@ -1,0 +1,55 @@
+"""Files and directories that only their owner may read: keys, and the data beside them."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+
+def private_directory(path: Path) -> Path:
+    """Create `path` with mode 0700, parents included, and return it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Return the content of `path`; the first caller fills it from `make`, mode 0600.
+
+    Of several processes that come first at once, one wins and all return its content. A reader never sees
+    half a file.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        _publish(path, make())
+    return path.read_bytes()
+
+
+def _publish(path: Path, content: bytes) -> None:
+    private_directory(path.parent)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write_private(draft, content)
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Replace the content of `path` as one step, mode 0600."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write_private(draft, content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

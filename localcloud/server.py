@@ -1,0 +1,84 @@
+"""The server of the local cloud: mail sink and token issuer in one process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from localcloud.clocks import Clock, domain_clock, wall_clock
+from localcloud.issuer.keys import signing_key
+from localcloud.issuer.routes import JWKS_PATH, issuer_routes
+from localcloud.loopback import loopback_only
+from localcloud.mail.access_key import access_key
+from localcloud.mail.admin_api import AdminApi
+from localcloud.mail.email_api import EmailApi
+from localcloud.mail.faults import ConnectionDropError, FaultScript
+from localcloud.mail.pages import MailPages
+from localcloud.mail.refusals import RefusedError
+from localcloud.mail.store import MailStore
+
+HOST = "127.0.0.1"
+_LARGEST_MESSAGE = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """A running server. `access_key` is base64, as clients of the mail service take it."""
+
+    url: str
+    access_key: str
+
+    @property
+    def jwks_url(self) -> str:
+        return self.url + JWKS_PATH
+
+
+@asynccontextmanager
+async def running(
+    data: Path, *, port: int = 0, clock_offset_file: Path | None = None, wall: Clock = wall_clock
+) -> AsyncIterator[LocalCloud]:
+    """Serve the data directory on loopback while the context is open; port 0 takes a free one.
+
+    Raises OSError if the port is taken.
+    """
+    store = MailStore(data / "mail" / "mail.sqlite")
+    runner = web.AppRunner(
+        _application(data, store, clock_offset_file, wall), access_log=None, shutdown_timeout=2
+    )
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, HOST, port)
+        await site.start()
+        bound: int = runner.addresses[0][1]
+        yield LocalCloud(f"http://{HOST}:{bound}", access_key(data))
+    finally:
+        await runner.cleanup()
+        store.close()
+
+
+def _application(data: Path, store: MailStore, offset_file: Path | None, wall: Clock) -> web.Application:
+    faults = FaultScript()
+    domain = domain_clock(offset_file, wall)
+    application = web.Application(
+        middlewares=[_answer_refusals, loopback_only], client_max_size=_LARGEST_MESSAGE
+    )
+    application.add_routes(EmailApi(store, faults, access_key(data), wall, domain).routes())
+    application.add_routes(AdminApi(store, faults).routes())
+    application.add_routes(MailPages(store).routes())
+    application.add_routes(issuer_routes(signing_key(data)))
+    return application
+
+
+@web.middleware
+async def _answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except RefusedError as refused:
+        return refused.response()
+    except ConnectionDropError:
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
