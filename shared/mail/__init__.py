@@ -1,0 +1,1 @@
+"""Mail: what is written to whom, and how it is sent once (rules M)."""
