@@ -130,7 +130,9 @@ def _faults_of_questions(draft: DealDraft) -> Iterator[Fault]:
     entry = next((i for i in draft.invitations if i.organization_id == MICROSOFT), None)
     asked = draft.help_code
     if entry and entry.help_code and asked and asked not in {NO_HELP, entry.help_code}:
-        message = f"The entry for {MICROSOFT} asks for {entry.help_code}: name the same kind of help, or leave it out."
+        message = (
+            f"The entry for {MICROSOFT} asks for {entry.help_code}: name the same here, or leave it out."
+        )
         yield Fault("invalidValue", "/inviteContext/assistanceRequestCode", message)
     if draft.microsoft_code == NO_HELP:
         message = (

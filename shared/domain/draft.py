@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from shared.domain.referral import Consent, Contact, ProfileId
+from shared.domain.referral import NO_CONSENT, Consent, Contact, ProfileId
 from shared.domain.vocabulary import MICROSOFT, NO_HELP, CustomerSize, HelpCode, Sharing
 
 
@@ -98,7 +98,7 @@ class DealDraft:
     location: str | None = None
     sharing: Sharing = "Independent"
     customer: CustomerDraft = CustomerDraft()
-    consent: Consent = Consent()
+    consent: Consent = NO_CONSENT
     terms: TermsDraft = TermsDraft()
     notes: str | None = None
     industries: tuple[str, ...] = ()

@@ -92,7 +92,7 @@ def withdraw(referral: Referral, act: Act) -> Change:
 
 
 def win(referral: Referral, notes: str | None, act: Act, *, invitations: tuple[Referral, ...]) -> Change:
-    """Active becomes Closed / Won (L6). `invitations` are the referrals that this record's organization invited, as invited.
+    """Active becomes Closed / Won (L6). `invitations` are the referrals that its organization invited, as invited.
 
     Open invitations of partners are withdrawn; Microsoft's stays answerable (L8).
     """
@@ -116,13 +116,13 @@ def lose(
     return change(referral, "lost", act, tasks, _told(reason), **_closed(act, "Lost", reason))
 
 
-def hear_of(referral: Referral, other: Referral, act: Act) -> Change:
-    """Another party's change of state, as this record's timeline tells it (L7)."""
+def hear_of(referral: Referral, other: Referral, state: str, act: Act) -> Change:
+    """Another party's change to `state`, as this record's timeline tells it (L7)."""
     heard = replace(act, actor=Actor(organization_id=other.organization_id))
     told = Told(
         details={"organizationId": other.organization_id, "organizationName": other.organization_name}
     )
-    return remark(referral, "partyChanged", heard, told, to_state=other.state)
+    return remark(referral, "partyChanged", heard, told, to_state=state)
 
 
 def record_failed_mail(referral: Referral, message: MailKind, addresses: str, why: str, act: Act) -> Change:

@@ -74,6 +74,9 @@ class Consent:
     microsoft_may_view: bool = False
 
 
+NO_CONSENT = Consent()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
     """A solution named in a deal. `kind` follows from the catalogue's owner (T6)."""

@@ -4,7 +4,7 @@ A work row stands in the transaction that wrote its entry, so an effect can be l
 deterministic and repeatable; each is guarded where it lands.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -51,7 +51,14 @@ class Notify:
     kind: Literal["notify"] = "notify"
 
 
-Task = Invite | Withdraw | Inform | Notify
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Nothing but to be seen by the orchestration, so that it learns of a change that concerns nobody else."""
+
+    kind: Literal["settle"] = "settle"
+
+
+Task = Invite | Withdraw | Inform | Notify | Settle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,29 +70,36 @@ class TaskState:
     due: datetime | None = None
     attempts: int = 0
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is to be tried now."""
+        return not self.done and (self.due is None or self.due <= now)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """The open work of one entry or reminder.
 
     `label` is the last part of its row key: the entry's sequence in six digits, or a reminder's fixed name.
-    `taken_up` says that the orchestration has seen it, so that its intent is no longer needed.
     """
 
     referral_id: ReferralId
     label: str
     operation_id: OperationId
     tasks: tuple[TaskState, ...]
-    taken_up: bool = False
 
     @property
     def open(self) -> bool:
-        """Whether something is left to do; work nobody has taken up yet counts as open."""
-        return not self.taken_up or any(not state.done for state in self.tasks)
+        """Whether something is left to do."""
+        return any(not state.done for state in self.tasks)
 
-    def with_task(self, index: int, state: TaskState) -> "Work":
-        """The same work with one task's state replaced."""
-        return replace(self, tasks=(*self.tasks[:index], state, *self.tasks[index + 1 :]))
+    def is_due(self, now: datetime) -> bool:
+        """Whether something can be done now."""
+        return any(state.is_due(now) for state in self.tasks)
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When something that was put off is due again."""
+        return min((state.due for state in self.tasks if not state.done and state.due), default=None)
 
 
 def label_of(sequence: int) -> str:
@@ -94,10 +108,10 @@ def label_of(sequence: int) -> str:
 
 
 def work_of(referral_id: ReferralId, label: str, operation_id: OperationId, tasks: tuple[Task, ...]) -> Work:
-    """New work, nothing of it done."""
+    """New work, nothing of it done; a step without tasks still wants to be seen."""
     return Work(
         referral_id=referral_id,
         label=label,
         operation_id=operation_id,
-        tasks=tuple(TaskState(task=task) for task in tasks),
+        tasks=tuple(TaskState(task=task) for task in tasks or (Settle(),)),
     )

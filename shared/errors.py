@@ -1,0 +1,70 @@
+"""What can go wrong outside the rules. The rules' own refusals are in `shared.domain.refusals`.
+
+ServiceError
+├── StoreConflict       a conditional write was refused: something else was there first
+├── StoreUnavailable    storage did not answer, or not intelligibly; a write's outcome is unknown
+├── RecordTooLarge      a record would not fit into a row
+├── Contended           a record kept changing under our hands; try again shortly
+├── EngineUnavailable   the durable engine did not answer
+├── MailUnavailable     the mail service cannot take a message now; says when to try again
+├── MailRefused         the mail service will never take this message
+├── Unauthenticated     a token is missing or proves nothing
+└── ConfigurationError  a setting is missing or malformed
+"""
+
+from datetime import timedelta
+
+
+class ServiceError(Exception):
+    """Base of everything that this service raises about the world around its rules."""
+
+
+class StoreConflict(ServiceError):
+    """A conditional write was refused; nothing of the transaction has been stored."""
+
+
+class StoreUnavailable(ServiceError):
+    """Storage failed to answer. A read can be repeated; after a write, look what is there before you repeat it."""
+
+
+class RecordTooLarge(ServiceError):
+    """A record exceeds what a row holds: shorten its texts or lists."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"The record would take {size:,} bytes and may take {limit:,}: shorten its texts or lists."
+        )
+        self.size = size
+        self.limit = limit
+
+
+class Contended(ServiceError):
+    """A record changed at every attempt to decide about it; nothing has been stored. Try again shortly."""
+
+
+class EngineUnavailable(ServiceError):
+    """The durable engine failed to answer; what it should know stands in the tables, and the sweep tells it again."""
+
+
+class MailUnavailable(ServiceError):
+    """The mail service cannot take a message now. `retry_after` is what it asks for, if it says so."""
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class MailRefused(ServiceError):
+    """The mail service refuses a message for good; `reason` is its error code."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The mail service refuses this message for good: {reason}")
+        self.reason = reason
+
+
+class Unauthenticated(ServiceError):
+    """A request's token is missing or proves nothing; the text says which, never what the token held."""
+
+
+class ConfigurationError(ServiceError):
+    """A setting is missing or malformed; the text names it and what it should hold."""

@@ -1,0 +1,162 @@
+"""One atomic step of one referral: decide on what was read, announce it, commit it, and know how it ended.
+
+This is the only place where accept, decline, withdrawal and expiry compete (L4): the transaction needs the
+document unchanged, so exactly one of them is stored.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.change import Act, Change
+from shared.domain.ids import OperationId
+from shared.domain.referral import Party, Referral
+from shared.domain.refusals import Refusal
+from shared.domain.timeline import Actor
+from shared.errors import Contended, StoreConflict, StoreUnavailable
+from shared.storage.intents import Intent, Intents
+from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+"""How often a step is decided anew when the record changes under it."""
+
+Decide = Callable[[Referral, Act], Awaitable[Change | None]]
+"""Given the record as read, the step to store; None for nothing to do; raises a `Refusal` for no."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Who acts, when (domain clock), and under which idempotency key's hash, if any."""
+
+    actor: Actor
+    now: datetime
+    key_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyDone:
+    """A creation that was carried out before under the same idempotency key."""
+
+    record: IdempotencyRecord
+
+
+class Commits:
+    """Commits steps. `new_operation_id` draws one id per attempt."""
+
+    def __init__(
+        self, referrals: Referrals, intents: Intents, new_operation_id: Callable[[], OperationId]
+    ) -> None:
+        self._referrals = referrals
+        self._intents = intents
+        self._new_operation_id = new_operation_id
+
+    async def step(self, party: Party, who: Who, decide: Decide, *, announce: bool) -> Change | None:
+        """Take one step of an existing referral; None if it does not exist or `decide` finds nothing to do.
+
+        `announce` writes an intent first; an activity needs none, since the work row that it serves stays open.
+        Raises the decision's `Refusal`, `Contended` after five tries, `StoreUnavailable`, `RecordTooLarge`.
+        """
+        mine: list[Change] = []
+        for _ in range(ATTEMPTS):
+            read = await self._referrals.get(party)
+            if read is None:
+                return None
+            change = await self._decided(read, who, decide, mine)
+            if change is None or change in mine:
+                return change
+            mine.append(change)
+            if await self._committed(change, read, who.now, announce=announce) or (
+                change := await self._landed(mine)
+            ):
+                return change
+        raise Contended(f"Referral {party.referral_id} kept changing; repeat the request in a second.")
+
+    async def create(
+        self,
+        build: Callable[[Act], Change],
+        who: Who,
+        idempotency: IdempotencyRecord | None,
+        replaced: Stored[IdempotencyRecord] | None,
+    ) -> Change | AlreadyDone:
+        """Bring a record into being; `build` must give it the same id each time.
+
+        With an idempotency key, whoever stores it first has created; the other learns of it. Raises as `step` does.
+        """
+        mine: list[Change] = []
+        for _ in range(ATTEMPTS):
+            change = build(self._act(who))
+            mine.append(change)
+            await self._announce(change, who.now)
+            try:
+                await self._referrals.commit(change, None, idempotency, replaced)
+            except (StoreConflict, StoreUnavailable) as failed:
+                logger.info("commit_uncertain referral=%s: %s", change.after.id, failed)
+            else:
+                return change
+            if landed := await self._landed(mine):
+                return landed
+            if idempotency and (done := await self._done_under(idempotency, replaced)):
+                return done
+        raise Contended("The deal could not be stored; repeat the request in a second.")
+
+    async def replayed(self, party: Party, key_hash: str) -> bool:
+        """Whether a step of this referral was taken under this idempotency key."""
+        return any(entry.key_hash == key_hash for entry in await self._referrals.entries(party))
+
+    async def _decided(
+        self, read: Stored[Referral], who: Who, decide: Decide, mine: list[Change]
+    ) -> Change | None:
+        """The decision on what was read. A refusal may mean that an attempt of ours landed after all."""
+        try:
+            return await decide(read.value, self._act(who))
+        except Refusal:
+            if landed := await self._landed(mine):
+                return landed
+            raise
+
+    async def _committed(
+        self, change: Change, read: Stored[Referral], now: datetime, *, announce: bool
+    ) -> bool:
+        if announce and change.work:
+            await self._announce(change, now)
+        try:
+            await self._referrals.commit(change, read)
+        except (StoreConflict, StoreUnavailable) as failed:
+            logger.info("commit_uncertain referral=%s: %s", change.after.id, failed)
+            return False
+        return True
+
+    async def _announce(self, change: Change, now: datetime) -> None:
+        if change.work:
+            await self._intents.announce(
+                Intent(
+                    operation_id=change.entry.operation_id,
+                    party=change.after.party,
+                    label=change.work.label,
+                    at=now,
+                )
+            )
+
+    async def _landed(self, mine: list[Change]) -> Change | None:
+        """The attempt of ours that is in the timeline, if one is: storage may have taken what it did not confirm."""
+        for change in mine:
+            entry = await self._referrals.entry(change.after.party, change.entry.sequence)
+            if entry and entry.operation_id == change.entry.operation_id:
+                return change
+        return None
+
+    async def _done_under(
+        self, wanted: IdempotencyRecord, replaced: Stored[IdempotencyRecord] | None
+    ) -> AlreadyDone | None:
+        found = await self._referrals.idempotency(wanted.organization_id, wanted.key_hash)
+        if found is None or (replaced and found.etag == replaced.etag):
+            return None
+        return AlreadyDone(record=found.value)
+
+    def _act(self, who: Who) -> Act:
+        return Act(
+            actor=who.actor, now=who.now, operation_id=self._new_operation_id(), key_hash=who.key_hash
+        )

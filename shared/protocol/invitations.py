@@ -1,0 +1,70 @@
+"""Rolling a deal's invitations forward: each becomes a referral in its invitee's partition.
+
+The deal is decided in one transaction of the creator's; from then on the invitations exist or will. The handler
+rolls them forward at once, the creator's orchestration does it again, and neither harms the other: an invitee's
+referral is inserted only, so already there is done.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from shared.domain.change import Act, Change
+from shared.domain.creation import receive_invitation
+from shared.domain.ids import derived_operation
+from shared.domain.lifecycle import BY_THE_CLOCK, withdraw
+from shared.domain.referral import Party, Referral
+from shared.errors import StoreConflict, StoreUnavailable
+from shared.protocol.commit import Commits, Who
+from shared.storage.engagements import Engagements
+from shared.storage.referrals import Referrals
+
+logger = logging.getLogger(__name__)
+
+
+class Invitations:
+    """Sends and withdraws the invitations of deals."""
+
+    def __init__(self, referrals: Referrals, engagements: Engagements, commits: Commits) -> None:
+        self._referrals = referrals
+        self._engagements = engagements
+        self._commits = commits
+
+    async def roll_forward(self, deal: Referral, invitations: Sequence[Referral], now: datetime) -> None:
+        """Bring the invitees' referrals into being. Raises `StoreUnavailable` if one could not be; repeat then.
+
+        Membership is written first: who sees its referral sees its engagement.
+        """
+        await self._engagements.join(deal, list(invitations))
+        outcomes = await asyncio.gather(
+            *(self._deliver(invitation, deal, now) for invitation in invitations), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def withdraw(self, invitee: Party, deal: Referral, now: datetime) -> Change | None:
+        """Close an invitation that is still New (L8); None if it was answered first, which stands (L7)."""
+        who = Who(actor=replace(BY_THE_CLOCK, organization_id=deal.organization_id), now=now)
+
+        async def decide(referral: Referral, act: Act) -> Change | None:
+            return withdraw(referral, act) if referral.status == "New" else None
+
+        return await self._commits.step(invitee, who, decide, announce=False)
+
+    async def _deliver(self, invitation: Referral, deal: Referral, now: datetime) -> None:
+        act = Act(
+            actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("invite", invitation.id)
+        )
+        change = receive_invitation(invitation, deal, act)
+        try:
+            await self._referrals.commit(change, None)
+        except StoreConflict:
+            logger.debug("invitation_already_in referral=%s", invitation.id)
+        except StoreUnavailable:
+            if await self._referrals.get(invitation.party) is None:
+                raise
+
+

@@ -1,0 +1,64 @@
+"""Waking the orchestration of a referral: it has to look at the tables again.
+
+A wake-up too many finds no open work; a start too many finds it done. So waking may be repeated freely.
+"""
+
+import logging
+from typing import Literal, Protocol
+
+from shared.domain.ids import OrganizationId, ReferralId
+from shared.domain.referral import Party
+from shared.errors import EngineUnavailable
+
+logger = logging.getLogger(__name__)
+
+LIFECYCLE = "referral_lifecycle"
+Event = Literal["accepted", "declined", "changed"]
+
+
+class Orchestrations(Protocol):
+    """The durable engine, as this service uses it. Both methods raise `EngineUnavailable` when it does not answer."""
+
+    async def raise_event(self, instance_id: str, event: Event) -> bool:
+        """Deliver an event; False if there is no such instance, or it has finished."""
+        ...
+
+    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
+        """Start an instance; False if it is running already."""
+        ...
+
+
+async def wake(engine: Orchestrations, party: Party, event: Event = "changed") -> None:
+    """Wake a referral's orchestration, or start it if it is not running.
+
+    An instance that another one starts between our two calls observes after our commit, so that is success.
+    """
+    if not await engine.raise_event(party.referral_id, event):
+        await engine.start(LIFECYCLE, party.referral_id, argument_of(party))
+
+
+async def begin(engine: Orchestrations, party: Party) -> None:
+    """Start a new referral's orchestration, or wake it if it is running."""
+    if not await engine.start(LIFECYCLE, party.referral_id, argument_of(party)):
+        await engine.raise_event(party.referral_id, "changed")
+
+
+async def wake_or_leave_to_sweep(engine: Orchestrations, party: Party, event: Event) -> None:
+    """Wake after a commit. If the engine does not answer, the intent stays and the sweep wakes within a minute."""
+    try:
+        await wake(engine, party, event)
+    except EngineUnavailable:
+        logger.warning("wake_failed referral=%s event=%s: the sweep will wake it", party.referral_id, event)
+
+
+def argument_of(party: Party) -> dict[str, str]:
+    """An orchestration's input: organization and id, nothing else."""
+    return {"organizationId": party.organization_id, "referralId": party.referral_id}
+
+
+def party_of(argument: dict[str, str]) -> Party:
+    """The party that an orchestration's input names."""
+    return Party(
+        organization_id=OrganizationId(argument["organizationId"]),
+        referral_id=ReferralId(argument["referralId"]),
+    )

@@ -1,0 +1,1 @@
+"""Table Storage: the only code that knows tables, partition keys and row keys."""

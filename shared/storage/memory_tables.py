@@ -1,0 +1,74 @@
+"""Table Storage in memory: the twin of `azure_tables`, for tests that need neither network nor disk."""
+
+from collections.abc import AsyncIterator, Sequence
+from itertools import count
+
+from shared.errors import StoreConflict
+from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow
+
+_MAX_OPERATIONS = 100
+
+
+class MemoryTables:
+    """Implements `shared.storage.tables.Tables` on a dictionary."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], dict[str, StoredRow]] = {}
+        self._etags = count(1)
+
+    async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
+        """See the port."""
+        return self._partition(table, partition).get(key)
+
+    async def between(
+        self, table: str, partition: str, start: str, end: str, limit: int | None = None
+    ) -> list[StoredRow]:
+        """See the port."""
+        rows = self._partition(table, partition)
+        return [rows[key] for key in sorted(rows) if start <= key < end][:limit]
+
+    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+        """See the port."""
+        keys = [op.key if isinstance(op, Delete) else op.row.key for op in operations]
+        if not 0 < len(keys) <= _MAX_OPERATIONS or len(set(keys)) != len(keys):
+            message = f"a transaction holds 1 to {_MAX_OPERATIONS} operations on distinct keys, not {keys}"
+            raise ValueError(message)
+        rows = dict(self._partition(table, partition))
+        for operation in operations:
+            self._apply(rows, operation, partition)
+        self._rows[table, partition] = rows
+
+    async def discard(self, table: str, partition: str, key: str) -> None:
+        """See the port."""
+        self._partition(table, partition).pop(key, None)
+
+    async def everything(self, table: str) -> AsyncIterator[StoredRow]:
+        """See the port."""
+        for (name, _), rows in list(self._rows.items()):
+            for row in list(rows.values()) if name == table else ():
+                yield row
+
+    def _partition(self, table: str, partition: str) -> dict[str, StoredRow]:
+        return self._rows.setdefault((table, partition), {})
+
+    def _apply(self, rows: dict[str, StoredRow], operation: Operation, partition: str) -> None:
+        match operation:
+            case Insert(row):
+                _require(row.key not in rows, f"{row.key} exists")
+            case Replace(row, etag):
+                _require(row.key in rows and rows[row.key].etag == etag, f"{row.key} has changed")
+            case Delete(key):
+                _require(key in rows, f"{key} does not exist")
+                del rows[key]
+                return
+            case _:
+                row = operation.row
+        rows[row.key] = self._stored(row, partition)
+
+    def _stored(self, row: Row, partition: str) -> StoredRow:
+        return StoredRow(row.key, dict(row.values), f'W/"{next(self._etags)}"', partition)
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise StoreConflict(what)

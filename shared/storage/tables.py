@@ -1,0 +1,87 @@
+"""The port to Table Storage: rows, key ranges and entity-group transactions, nothing more.
+
+Two adapters keep the same contract, and the same tests: `azure_tables` and, in memory, `memory_tables`.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Value = str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row: its key within the partition and its properties."""
+
+    key: str
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow(Row):
+    """A row as read, with the tag that a conditional write needs and the partition it came from."""
+
+    etag: str
+    partition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Write a row that must not exist."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Write a row that must exist unchanged since it was read."""
+
+    row: Row
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Write a row whatever is there."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a row that must exist."""
+
+    key: str
+
+
+Operation = Insert | Replace | Upsert | Delete
+
+
+class Tables(Protocol):
+    """Table Storage as this service uses it. Every method raises `StoreUnavailable` when storage does not answer."""
+
+    async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
+        """One row, or None."""
+        ...
+
+    async def between(
+        self, table: str, partition: str, start: str, end: str, limit: int | None = None
+    ) -> list[StoredRow]:
+        """The rows with start ≤ key < end in order of key, at most `limit`."""
+        ...
+
+    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+        """All operations or none, on one partition; at most 100, each key once.
+
+        Raises `StoreConflict` when an operation's condition fails.
+        """
+        ...
+
+    async def discard(self, table: str, partition: str, key: str) -> None:
+        """Remove a row, if it is there."""
+        ...
+
+    def everything(self, table: str) -> AsyncIterator[StoredRow]:
+        """Every row of a small table, in no order that callers may rely on."""
+        ...
