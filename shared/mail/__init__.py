@@ -1,1 +1,1 @@
-"""Mail: what is written to whom, and how it is sent once (rules M)."""
+"""Mail: what is told to whom (`notices`), in which words (`rendering`), and getting it there (`delivery`, `service`)."""

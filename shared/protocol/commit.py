@@ -157,6 +157,4 @@ class Commits:
         return AlreadyDone(record=found.value)
 
     def _act(self, who: Who) -> Act:
-        return Act(
-            actor=who.actor, now=who.now, operation_id=self._new_operation_id(), key_hash=who.key_hash
-        )
+        return Act(actor=who.actor, now=who.now, operation_id=self._new_operation_id(), key_hash=who.key_hash)

@@ -55,9 +55,7 @@ class Invitations:
         return await self._commits.step(invitee, who, decide, announce=False)
 
     async def _deliver(self, invitation: Referral, deal: Referral, now: datetime) -> None:
-        act = Act(
-            actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("invite", invitation.id)
-        )
+        act = Act(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("invite", invitation.id))
         change = receive_invitation(invitation, deal, act)
         try:
             await self._referrals.commit(change, None)
@@ -66,5 +64,3 @@ class Invitations:
         except StoreUnavailable:
             if await self._referrals.get(invitation.party) is None:
                 raise
-
-

@@ -6,18 +6,19 @@ forgotten when its last task is done.
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from shared.domain.change import Act, Change
-from shared.domain.ids import OperationId, derived_operation
-from shared.domain.lifecycle import BY_THE_CLOCK, hear_of
+from shared.domain.ids import derived_operation
+from shared.domain.lifecycle import BY_THE_CLOCK, hear_of, record_failed_mail
 from shared.domain.referral import Party, Referral
+from shared.domain.timeline import Entry
 from shared.domain.work import Inform, Invite, Notify, Settle, Task, TaskState, Withdraw, Work
 from shared.errors import Contended, EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable
-from shared.mail.notices import Notices
+from shared.mail.notices import Notices, Undeliverable
 from shared.protocol.commit import Commits, Who
 from shared.protocol.invitations import Invitations
 from shared.protocol.wake import Orchestrations, begin, wake
@@ -44,17 +45,129 @@ class Performer:
     async def perform(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> None:
         """Try each due task of a work row once, and keep how far it came."""
         row = await self.referrals.work_row(party, label)
-        if row is None or not row.value.open:
+        if row is None:
             return
-        work = row.value
-        run = _Run(self, engine, party, work, now)
-        tasks = tuple([await run.attempt(state) for state in work.tasks])
-        done = replace(work, tasks=tasks)
-        await self.referrals.save_work(party, done, row.etag)
-        if not done.open:
-            await self.intents.forget(work.operation_id)
+        if row.value.open:
+            errand = _Errand(self, engine, party, row.value, now)
+            tasks = tuple([await errand.attempt(state) for state in row.value.tasks])
+            work = replace(row.value, tasks=tasks)
+            await self.referrals.save_work(party, work, row.etag)
+            if work.open:
+                return
+        await self.intents.forget(row.value.operation_id)
 
-    async def tell_once(self, party: Party, operation_id: OperationId, now: datetime, remark: Remark) -> None:
-        """Append an entry to a timeline unless one of this operation is there."""
-        if any(entry.operation_id == operation_id for entry in await self.referrals.entries(party)):
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """One run over one work row."""
+
+    with_: Performer
+    engine: Orchestrations
+    party: Party
+    work: Work
+    now: datetime
+
+    async def attempt(self, state: TaskState) -> TaskState:
+        """Try a task if it is due; a passing failure gives it a later due time."""
+        if not state.is_due(self.now):
+            return state
+        try:
+            await self._do(state.task)
+        except PASSING as failed:
+            due = self.now + delay_after(state.attempts, failed)
+            logger.warning(
+                "task_put_off referral=%s work=%s task=%s until=%s: %s",
+                *(self.party.referral_id, self.work.label, state.task.kind, due.isoformat(), failed),
+            )
+            return replace(state, due=due, attempts=state.attempts + 1)
+        return replace(state, done=True, due=None)
+
+    async def _do(self, task: Task) -> None:
+        match task:
+            case Invite(parties=parties):
+                await self._invite(parties)
+            case Withdraw(parties=parties):
+                await self._withdraw(parties)
+            case Inform(parties=parties):
+                await self._inform(parties)
+            case Notify():
+                await self._notify(task)
+            case Settle():
+                return
+            case _:
+                assert_never(task)
+
+    async def _invite(self, parties: Sequence[Party]) -> None:
+        """Bring the invitees' referrals into being, and start their orchestrations."""
+        wanted = {party.referral_id for party in parties}
+        deal = await self._own()
+        sent = [i for i in await self.with_.referrals.invitations(self.party) if i.id in wanted]
+        await self.with_.invitations.roll_forward(deal, sent, self.now)
+        for invitation in sent:
+            await begin(self.engine, invitation.party)
+
+    async def _withdraw(self, parties: Sequence[Party]) -> None:
+        """End the invitations nobody has answered, and wake those who now have news to tell."""
+        deal = await self._own()
+        for invitee in parties:
+            await self.with_.invitations.withdraw(invitee, deal, self.now)
+            await wake(self.engine, invitee)
+
+    async def _inform(self, parties: Sequence[Party]) -> None:
+        """Tell the others' timelines; one that declined or let its time pass sees nothing of the deal (V1)."""
+        own, entry = await self._own(), await self._entry()
+        for other in parties:
+
+            def heard(referral: Referral, act: Act) -> Change | None:
+                if referral.substatus in {"Declined", "Expired"}:
+                    return None
+                return hear_of(referral, own, entry.to_state or own.state, act)
+
+            await self._tell_once(other, "inform", heard)
+
+    async def _notify(self, task: Notify) -> None:
+        """Send the mails of one message; those refused for good are told in our own timeline (M6)."""
+        refused = await self.with_.notices.send(self.party, self.work.label, task, self.now)
+        for mail in refused:
+            await self._tell_of_refusal(mail, task)
+
+    async def _tell_of_refusal(self, mail: Undeliverable, task: Notify) -> None:
+        def failed(referral: Referral, act: Act) -> Change:
+            return record_failed_mail(referral, task.message, ", ".join(mail.addresses), mail.reason, act)
+
+        await self._tell_once(self.party, mail.operation_id, failed)
+
+    async def _tell_once(
+        self, party: Party, what: str, remark: Callable[[Referral, Act], Change | None]
+    ) -> None:
+        """Append an entry to a timeline unless it is there: its operation id is made of what it tells."""
+        operation_id = derived_operation(what, self.work.operation_id, party.referral_id)
+        if any(e.operation_id == operation_id for e in await self.with_.referrals.entries(party)):
             return
+
+        async def decide(referral: Referral, act: Act) -> Change | None:
+            return remark(referral, replace(act, operation_id=operation_id))
+
+        await self.with_.commits.step(party, Who(actor=BY_THE_CLOCK, now=self.now), decide, announce=False)
+
+    async def _own(self) -> Referral:
+        stored = await self.with_.referrals.get(self.party)
+        if stored is None:
+            raise StoreUnavailable(f"Referral {self.party.referral_id} has work but no document.")
+        return stored.value
+
+    async def _entry(self) -> Entry:
+        entry = await self.with_.referrals.entry(self.party, int(self.work.label))
+        if entry is None:
+            raise StoreUnavailable(
+                f"Referral {self.party.referral_id} has work {self.work.label} but no entry."
+            )
+        return entry
+
+
+def delay_after(attempts: int, failure: Exception) -> timedelta:
+    """How long to wait after a failed attempt: 1, 2, 4 … 60 minutes with jitter, or longer if the failure says so."""
+    minutes = min(timedelta(minutes=2 ** min(attempts, 6)), LONGEST_DELAY)
+    jittered = minutes * (0.75 + secrets.randbelow(251) / 1000)
+    asked = failure.retry_after if isinstance(failure, MailUnavailable) else None
+    return max(jittered, asked or jittered)

@@ -1,0 +1,84 @@
+"""The activities of `referral_lifecycle`. Inputs and outputs carry ids, numbers and times only."""
+
+from datetime import datetime
+from typing import Any
+
+import azure.durable_functions as df
+
+from shared.domain.change import Act, Change
+from shared.domain.ids import derived_operation
+from shared.domain.lifecycle import BY_THE_CLOCK, expire, is_overdue
+from shared.domain.referral import Party, Referral
+from shared.domain.work import Notify, work_of
+from shared.errors import StoreConflict
+from shared.protocol.commit import Who
+from shared.protocol.durable import DurableEngine
+from shared.protocol.observe import Plan
+from shared.protocol.observe import observe as observe_record
+from shared.protocol.wake import party_of
+from shared.wiring import Service, wiring
+
+blueprint = df.Blueprint()
+
+
+@blueprint.activity_trigger(input_name="step")
+async def observe(step: dict[str, str]) -> dict[str, Any]:
+    """{organizationId, referralId, now} → {steps: [{activity, label}], nextAt, finished}."""
+    service = await wiring.service()
+    return as_json(await observe_record(service.referrals, party_of(step), moment_of(step)))
+
+
+@blueprint.activity_trigger(input_name="step")
+async def expire_referral(step: dict[str, str]) -> None:
+    """Close a referral whose time to answer is over (L4)."""
+    await expire_if_overdue(await wiring.service(), party_of(step), moment_of(step))
+
+
+@blueprint.activity_trigger(input_name="step")
+async def remind(step: dict[str, str]) -> None:
+    """Open the work of the reminder `label`, once (M3)."""
+    await open_reminder(await wiring.service(), party_of(step), step["label"])
+
+
+@blueprint.activity_trigger(input_name="step")
+@blueprint.durable_client_input(client_name="client")
+async def perform(step: dict[str, str], client: df.DurableOrchestrationClient) -> None:
+    """Try the due tasks of the work row `label` once each."""
+    service = await wiring.service()
+    await service.performer.perform(DurableEngine(client), party_of(step), step["label"], moment_of(step))
+
+
+async def expire_if_overdue(service: Service, party: Party, now: datetime) -> None:
+    """Take the expiry step if it is due; a second run finds it taken."""
+
+    async def decide(referral: Referral, act: Act) -> Change | None:
+        return expire(referral, act) if is_overdue(referral, act.now) else None
+
+    await service.commits.step(party, Who(actor=BY_THE_CLOCK, now=now), decide, announce=False)
+
+
+async def open_reminder(service: Service, party: Party, label: str) -> None:
+    """Insert a reminder's work row; it exists once, whoever asks how often."""
+    operation_id = derived_operation(label, party.referral_id)
+    task = Notify(message="reminder", audience="answerers")
+    try:
+        await service.referrals.insert_work(party, work_of(party.referral_id, label, operation_id, (task,)))
+    except StoreConflict:
+        return
+
+
+ACTIVITY_OF = {"expire": "expire_referral", "remind": "remind", "perform": "perform"}
+
+
+def as_json(plan: Plan) -> dict[str, Any]:
+    """A plan as it travels to the orchestration."""
+    return {
+        "steps": [{"activity": ACTIVITY_OF[step.kind], "label": step.label} for step in plan.steps],
+        "nextAt": plan.next_at.isoformat() if plan.next_at else None,
+        "finished": plan.finished,
+    }
+
+
+def moment_of(step: dict[str, str]) -> datetime:
+    """The orchestration's time, from an activity's input."""
+    return datetime.fromisoformat(step["now"])

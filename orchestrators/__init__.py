@@ -1,0 +1,1 @@
+"""Durable orchestrations: they wait, order and decide; every look-up and every effect is an activity."""

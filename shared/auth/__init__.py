@@ -1,0 +1,1 @@
+"""Who is calling (`tokens`), and whom the directory knows it as (`callers`)."""

@@ -1,0 +1,62 @@
+"""The durable engine over the Durable Functions client, and the one place where its errors are translated.
+
+The SDK raises bare `Exception` for every refusal, so what a refusal means is read from the instance's status.
+"""
+
+import json
+import logging
+
+import aiohttp
+from azure.durable_functions import DurableOrchestrationClient, OrchestrationRuntimeStatus
+
+from shared.errors import EngineUnavailable
+from shared.protocol.wake import Event
+
+logger = logging.getLogger(__name__)
+
+_FINISHED = {
+    OrchestrationRuntimeStatus.Completed,
+    OrchestrationRuntimeStatus.Failed,
+    OrchestrationRuntimeStatus.Terminated,
+    OrchestrationRuntimeStatus.Canceled,
+}
+
+
+class DurableEngine:
+    """Implements `shared.protocol.wake.Orchestrations`."""
+
+    def __init__(self, client: DurableOrchestrationClient) -> None:
+        self._client = client
+
+    async def raise_event(self, instance_id: str, event: Event) -> bool:
+        """See the port."""
+        try:
+            await self._client.raise_event(instance_id, event)
+        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
+            raise EngineUnavailable(f"The durable engine did not take {event}: {failed}") from failed
+        except Exception as refused:  # noqa: BLE001 - the SDK raises nothing more telling
+            if await self._is_running(instance_id):
+                raise EngineUnavailable(f"The durable engine refused {event}: {refused}") from refused
+            return False
+        return True
+
+    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
+        """See the port."""
+        try:
+            await self._client.start_new(name, instance_id, argument)
+        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
+            raise EngineUnavailable(f"The durable engine did not start {name}: {failed}") from failed
+        except Exception as refused:  # noqa: BLE001 - the SDK raises nothing more telling
+            if not await self._is_running(instance_id):
+                raise EngineUnavailable(f"The durable engine refused to start {name}: {refused}") from refused
+            return False
+        return True
+
+    async def _is_running(self, instance_id: str) -> bool:
+        try:
+            status = await self._client.get_status(instance_id)
+        except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError) as failed:
+            raise EngineUnavailable(
+                f"The durable engine does not tell of {instance_id}: {failed}"
+            ) from failed
+        return bool(status) and status.runtime_status not in _FINISHED

@@ -1,0 +1,52 @@
+"""The sweep: find the intents of those who died between their commit and their wake-up.
+
+It reads every intent each minute, whatever its age. Whose work is open is woken, at doubling intervals; whose work
+was never committed is forgotten once its handler cannot be alive any more.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.protocol.wake import Orchestrations, wake
+from shared.storage.intents import Intent, Intents
+from shared.storage.referrals import Referrals
+
+logger = logging.getLogger(__name__)
+
+LONGEST_HANDLER = timedelta(minutes=15)
+"""No handler lives that long: function time-out 5 minutes, and storage calls are bounded below it."""
+FIRST_INTERVAL, LONGEST_INTERVAL = timedelta(minutes=1), timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Goes through the intents. Raises `StoreUnavailable` or `EngineUnavailable`; the next minute tries again."""
+
+    referrals: Referrals
+    intents: Intents
+
+    async def run(self, engine: Orchestrations, now: datetime) -> int:
+        """One round; says how many orchestrations it woke."""
+        woken = 0
+        async for intent in self.intents.all():
+            if intent.next_wake_at is None or intent.next_wake_at <= now:
+                woken += await self._look_at(intent, engine, now)
+        return woken
+
+    async def _look_at(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:
+        row = await self.referrals.work_row(intent.party, intent.label)
+        committed = row is not None and row.value.operation_id == intent.operation_id
+        if committed and row is not None and row.value.open:
+            await wake(engine, intent.party)
+            await self.intents.postpone(_postponed(intent, now))
+            logger.info("sweep_woke referral=%s wakes=%d", intent.party.referral_id, intent.wakes + 1)
+            return 1
+        if committed or now - intent.at > LONGEST_HANDLER:
+            await self.intents.forget(intent.operation_id)
+        return 0
+
+
+def _postponed(intent: Intent, now: datetime) -> Intent:
+    interval = min(FIRST_INTERVAL * 2 ** min(intent.wakes, 10), LONGEST_INTERVAL)
+    return replace(intent, wakes=intent.wakes + 1, next_wake_at=now + interval)

@@ -1,0 +1,145 @@
+"""The composition root: builds the clients and repositories once per process, on first use, never at import."""
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from azure.communication.email.aio import EmailClient
+from azure.core.credentials import AzureKeyCredential
+from azure.data.tables.aio import TableServiceClient
+
+from shared import clock
+from shared.auth.callers import Callers
+from shared.auth.tokens import SigningKeys, TokenVerifier, fetch_from
+from shared.domain.ids import OperationId
+from shared.errors import ConfigurationError
+from shared.mail.delivery import Delivery
+from shared.mail.notices import Notices
+from shared.mail.service import AzureMailService, MailService
+from shared.protocol.commit import Commits
+from shared.protocol.invitations import Invitations
+from shared.protocol.perform import Performer
+from shared.protocol.sweep import Sweep
+from shared.settings import Settings, read_settings
+from shared.storage import keys
+from shared.storage.azure_tables import CONNECT_SECONDS, READ_SECONDS, RETRIES, AzureTables
+from shared.storage.directory import Directory
+from shared.storage.engagements import Engagements
+from shared.storage.intents import Intents
+from shared.storage.mail import MailRecords
+from shared.storage.referrals import Referrals
+from shared.storage.tables import Tables
+
+if TYPE_CHECKING:
+    from azure.identity.aio import DefaultAzureCredential
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Everything that triggers and activities work with."""
+
+    settings: Settings
+    tables: Tables
+    callers: Callers
+    directory: Directory
+    referrals: Referrals
+    engagements: Engagements
+    intents: Intents
+    commits: Commits
+    invitations: Invitations
+    performer: Performer
+    sweep: Sweep
+
+
+def assemble(settings: Settings, tables: Tables, mail: MailService) -> Service:
+    """Put the parts together on given tables and mail service; tests give their own."""
+    directory = Directory(tables)
+    referrals, engagements, intents = Referrals(tables), Engagements(tables), Intents(tables)
+    records = MailRecords(tables)
+    commits = Commits(referrals, intents, new_operation_id)
+    invitations = Invitations(referrals, engagements, commits)
+    verifier = TokenVerifier(
+        SigningKeys(fetch_from(settings.auth_jwks_url)), settings.auth_issuer, settings.auth_audience
+    )
+    delivery = Delivery(records=records, service=mail, wall_clock=clock.wall_clock, lease=settings.mail_lease)
+    notices = Notices(
+        referrals=referrals,
+        directory=directory,
+        records=records,
+        delivery=delivery,
+        portal_url=settings.portal_url,
+    )
+    return Service(
+        settings=settings,
+        tables=tables,
+        callers=Callers(verifier, directory),
+        directory=directory,
+        referrals=referrals,
+        engagements=engagements,
+        intents=intents,
+        commits=commits,
+        invitations=invitations,
+        performer=Performer(
+            referrals=referrals, intents=intents, commits=commits, invitations=invitations, notices=notices
+        ),
+        sweep=Sweep(referrals=referrals, intents=intents),
+    )
+
+
+def new_operation_id() -> OperationId:
+    """A fresh operation id."""
+    return OperationId(str(uuid.uuid4()))
+
+
+class Wiring:
+    """Holds the one `Service` of a process and builds it when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._service: Service | None = None
+        self._lock = asyncio.Lock()
+
+    async def service(self) -> Service:
+        """The process's service. Raises `ConfigurationError`, or `StoreUnavailable` while storage is away."""
+        if self._service is None:
+            async with self._lock:
+                if self._service is None:
+                    self._service = await self._build()
+        return self._service
+
+    async def _build(self) -> Service:
+        settings = read_settings()
+        tables = AzureTables(table_service(settings))
+        await tables.create_tables(keys.TABLES)
+        return assemble(settings, tables, AzureMailService(_email_client(settings), settings.mail_sender))
+
+
+wiring = Wiring()
+
+
+def table_service(settings: Settings) -> TableServiceClient:
+    """The client of Table Storage, by connection string or by the app's identity."""
+    bounds = {
+        "connection_timeout": CONNECT_SECONDS,
+        "read_timeout": READ_SECONDS,
+        "retry_total": RETRIES,
+        "logging_enable": False,
+    }
+    if settings.tables_connection_string:
+        return TableServiceClient.from_connection_string(settings.tables_connection_string, **bounds)
+    if not settings.tables_endpoint:
+        raise ConfigurationError("Set TABLES_ENDPOINT or TABLES_CONNECTION_STRING.")
+    return TableServiceClient(endpoint=settings.tables_endpoint, credential=_identity(), **bounds)
+
+
+def _email_client(settings: Settings) -> EmailClient:
+    """The mail record decides about retries, so the client makes none."""
+    credential = AzureKeyCredential(settings.mail_access_key) if settings.mail_access_key else _identity()
+    return EmailClient(settings.mail_endpoint, credential, retry_total=0)
+
+
+def _identity() -> "DefaultAzureCredential":
+    """The app's identity; imported only where it is used, since it is a heavy import that local runs do not need."""
+    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415
+
+    return DefaultAzureCredential()
