@@ -1,0 +1,114 @@
+"""The host's own pages: status, functions, and a page for people."""
+
+import os
+import platform
+import time
+from collections.abc import Iterable
+from importlib import resources
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import web
+
+from devhost.clock import DomainClock
+from devhost.discovery import ActivityTrigger, Function, HttpTrigger, OrchestrationTrigger, TimerTrigger
+from devhost.http_functions import full_route
+from devhost.status_json import status_view
+from devhost.store import InstanceFilter, Store, reads
+from devhost.timer_functions import TimerFunctions
+
+_RECENT = 50
+# The version line that tools look at to tell a version 4 host.
+_VERSION = "4.1000.0.0"
+
+
+class AdminPages:
+    """What `/admin` serves besides the clock."""
+
+    def __init__(
+        self,
+        functions: Iterable[Function],
+        prefix: str,
+        store: Store,
+        timers: TimerFunctions,
+        clock: DomainClock,
+    ) -> None:
+        self._functions = [_function_view(function, prefix) for function in functions]
+        self._store = store
+        self._timers = timers
+        self._clock = clock
+        self._started = time.monotonic()
+        self._host_id = uuid4().hex
+
+    def routes(self) -> list[web.RouteDef]:
+        """All routes."""
+        return [
+            web.get("/admin/host/status", self.host_status),
+            web.get("/admin/host/ping", self.ping),
+            web.post("/admin/host/ping", self.ping),
+            web.get("/admin/functions", self.functions),
+            web.post("/admin/functions/{name}", self.run),
+            web.get("/admin/devhost", self.page),
+            web.get("/admin/devhost/", self.page),
+            web.get("/admin/devhost/instances", self.instances),
+        ]
+
+    async def host_status(self, _: web.Request) -> web.Response:
+        """The members of the real host's answer."""
+        return web.json_response(
+            {
+                "id": "devhost",
+                "state": "Running",
+                "version": _VERSION,
+                "versionDetails": f"{_VERSION} devhost",
+                "platformVersion": "",
+                "instanceId": self._host_id,
+                "computerName": platform.node(),
+                "processUptime": int((time.monotonic() - self._started) * 1000),
+                "functionAppContentEditingState": "NotAllowed",
+                "processId": os.getpid(),
+            }
+        )
+
+    async def ping(self, _: web.Request) -> web.Response:
+        """Say that the host is there."""
+        return web.Response()
+
+    async def functions(self, _: web.Request) -> web.Response:
+        """List the functions with their triggers."""
+        return web.json_response(self._functions)
+
+    async def run(self, request: web.Request) -> web.Response:
+        """Run a timer function once, now: 202, or 404 if it is none."""
+        name = request.match_info["name"]
+        for recurring in self._timers.all:
+            if recurring.function.name.lower() == name.lower():
+                self._timers.run(recurring, self._clock.now())
+                return web.Response(status=202)
+        return web.json_response(
+            {"error": f"There is no timer function '{name}'; only those can be run."}, status=404
+        )
+
+    async def instances(self, _: web.Request) -> web.Response:
+        """The newest instances, for the page."""
+        newest = self._store.read(reads.instances, InstanceFilter(newest_first=True, limit=_RECENT))
+        return web.json_response([status_view(instance, show_input=False) for instance in newest])
+
+    async def page(self, _: web.Request) -> web.Response:
+        """The page for people."""
+        text = resources.files("devhost").joinpath("page.html").read_text(encoding="utf-8")
+        return web.Response(text=text, content_type="text/html")
+
+
+def _function_view(function: Function, prefix: str) -> dict[str, Any]:
+    match function.trigger:
+        case HttpTrigger(route, methods):
+            shown: dict[str, Any] = {"type": "httpTrigger", "methods": sorted(methods)}
+            shown["route"] = f"/{full_route(prefix, route)}"
+        case TimerTrigger(schedule):
+            shown = {"type": "timerTrigger", "schedule": schedule}
+        case OrchestrationTrigger(name):
+            shown = {"type": "orchestrationTrigger", "orchestration": name}
+        case ActivityTrigger(name):
+            shown = {"type": "activityTrigger", "activity": name}
+    return {"name": function.name, "trigger": shown["type"], **shown}

@@ -1,0 +1,158 @@
+"""The clock's hand: releases what has become due, as time passes or as somebody advances the clock."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from devhost.clock import DomainClock
+from devhost.engine import Engine
+from devhost.errors import ClockError
+from devhost.meter import WorkMeter
+from devhost.store import Store, reads, writes
+from devhost.timer_functions import Recurring, TimerFunctions
+from devhost.timestamps import SECOND, Micros, to_text
+
+# A suspended machine or a corrected wall clock is noticed after this many seconds.
+_LONGEST_NAP = 60.0
+_MOST_STEPS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The next moment at which something is due; `recurring` are the timer functions to run then."""
+
+    at: Micros
+    recurring: tuple[Recurring, ...]
+    ends_gap: bool
+
+
+class Agenda:
+    """Knows what is due next: durable timers and timer functions."""
+
+    def __init__(
+        self, *, store: Store, clock: DomainClock, engine: Engine, timers: TimerFunctions, meter: WorkMeter
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._engine = engine
+        self._timers = timers
+        self._meter = meter
+        self._released = clock.now()
+        self._armed: Micros | None = None
+        self._poke = asyncio.Event()
+        self._moving = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to follow the clock."""
+        self._task = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        """Release nothing any more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def notice(self, due: Micros) -> None:
+        """A durable timer has been set; wake up if it comes before what was next."""
+        if self._armed is None or due < self._armed:
+            self._poke.set()
+
+    async def advance(self, to: Callable[[Micros], Micros], *, every: bool = False) -> Micros:
+        """Move the clock to `to(now)`, step by step, and wait at each step until all that became due is done.
+
+        A timer function runs at the first and the last of its occurrences between two durable due times, or at all
+        of them with `every`. Returns the domain time at the end. Raises ClockError.
+        """
+        async with self._moving:
+            target = to(self._clock.now())
+            await self._settle()
+            await self._walk(target, every=every)
+            await self._move(target)
+            await self._settle()
+            self._poke.set()
+            return self._clock.now()
+
+    async def _follow(self) -> None:
+        while True:
+            async with self._moving:
+                self._poke.clear()
+                self._release()
+                self._timers.run_due(self._clock.now())
+                self._armed = self._next_due()
+            await self._nap()
+
+    async def _nap(self) -> None:
+        seconds = _LONGEST_NAP
+        if self._armed is not None:
+            seconds = min(seconds, max(0, self._armed - self._clock.now()) / SECOND)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._poke.wait()
+        except TimeoutError:
+            return
+
+    def _next_due(self) -> Micros | None:
+        due = (self._store.read(reads.next_due, self._released), self._timers.next_due())
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def _release(self) -> None:
+        """Wake the instances whose timers have become due since the last time."""
+        now = self._clock.now()
+        for key in self._store.read(reads.keys_due_between, self._released, now):
+            self._engine.wake(key)
+        self._released = now
+
+    async def _settle(self) -> None:
+        self._release()
+        while not self._meter.is_idle:
+            await self._meter.idle()
+            self._release()
+
+    async def _walk(self, target: Micros, *, every: bool) -> None:
+        ran: set[str] = set()
+        for _ in range(_MOST_STEPS):
+            step = self._next_step(target, set() if every else ran)
+            if step is None:
+                return
+            self._meter.start_instant()
+            await self._move(step.at)
+            for recurring in step.recurring:
+                ran.add(recurring.function.name)
+                self._timers.run(recurring, step.at)
+            await self._settle()
+            if step.ends_gap:
+                ran.clear()
+        raise ClockError(
+            409,
+            f"After {_MOST_STEPS} steps the clock is at {to_text(self._clock.now())} and more is due before the target; "
+            "advance again, or in larger gaps.",
+        )
+
+    def _next_step(self, target: Micros, ran: set[str]) -> _Step | None:
+        durable = self._store.read(reads.next_due, self._released)
+        gap_ends = target if durable is None else min(durable, target)
+        due = [(self._occurrence(recurring, gap_ends, ran), recurring) for recurring in self._timers.all]
+        moments = [moment for moment, _ in due if moment is not None]
+        if durable is not None and durable <= target:
+            moments.append(durable)
+        if not moments:
+            return None
+        at = min(moments)
+        return _Step(
+            at, tuple(recurring for moment, recurring in due if moment == at), ends_gap=at == durable
+        )
+
+    @staticmethod
+    def _occurrence(recurring: Recurring, until: Micros, ran: set[str]) -> Micros | None:
+        if recurring.function.name in ran:
+            return recurring.schedule.last(recurring.next, until)
+        return recurring.next if recurring.next <= until else None
+
+    async def _move(self, to: Micros) -> None:
+        """Set the clock: first the store, then the file, then what is due may run."""
+        if to <= self._clock.now():
+            return
+        offset = self._clock.offset_for(to)
+        await self._store.write(writes.save_clock_offset, offset)
+        self._clock.set_offset(offset)

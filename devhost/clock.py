@@ -1,0 +1,47 @@
+"""The domain clock: UTC plus an offset that only ever grows.
+
+The offset lives in the store; the file that `CLOCK_OFFSET_FILE` names is its copy for the app.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from devhost.timestamps import Micros
+
+OFFSET_VARIABLE = "CLOCK_OFFSET_FILE"
+OFFSET_FILE = "clock-offset"
+
+
+class DomainClock:
+    """Tells the domain time, in microseconds; never goes back while the process lives."""
+
+    def __init__(self, offset_file: Path, offset: int, wall: Callable[[], int] = time.time_ns) -> None:
+        """`offset` in microseconds; `wall` returns nanoseconds since 1970, UTC. Writes the file."""
+        self._wall = wall
+        self._offset_file = offset_file
+        self._latest = 0
+        self._offset = offset
+        self.set_offset(offset)
+
+    @property
+    def offset(self) -> int:
+        """Microseconds between UTC and the domain time."""
+        return self._offset
+
+    def now(self) -> Micros:
+        """The domain time."""
+        self._latest = max(self._latest, self._wall() // 1_000 + self._offset)
+        return Micros(self._latest)
+
+    def offset_for(self, moment: Micros) -> int:
+        """The offset under which the clock shows `moment` now."""
+        return moment - self._wall() // 1_000
+
+    def set_offset(self, offset: int) -> None:
+        """Take the offset over and replace the file atomically, so that a reader sees the old or the new."""
+        fresh = self._offset_file.with_suffix(".new")
+        fresh.write_text(f"{offset}\n", encoding="ascii")
+        os.replace(fresh, self._offset_file)  # noqa: PTH105 - the name says that it is atomic
+        self._offset = offset

@@ -1,0 +1,93 @@
+"""`/admin/devhost/clock`: shows the domain clock, and advances it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import isodate
+from aiohttp import web
+
+from devhost.agenda import Agenda
+from devhost.clock import DomainClock
+from devhost.errors import ClockError
+from devhost.timestamps import Micros, from_datetime, from_text, to_datetime, to_text
+
+_PATH = "/admin/devhost/clock"
+_USAGE = 'send {"advance": "P14D"} (an ISO 8601 duration) or {"to": "2027-01-01T00:00:00Z"}'
+
+
+class ClockApi:
+    """Shows and moves the clock."""
+
+    def __init__(self, clock: DomainClock, agenda: Agenda) -> None:
+        self._clock = clock
+        self._agenda = agenda
+
+    def routes(self) -> list[web.RouteDef]:
+        """GET and POST."""
+        return [web.get(_PATH, self.show), web.post(_PATH, self.advance)]
+
+    async def show(self, _: web.Request) -> web.Response:
+        """The domain time."""
+        return _now(self._clock.now())
+
+    async def advance(self, request: web.Request) -> web.Response:
+        """Advance, and answer when all that became due is done; 400 or 409 with a sentence."""
+        try:
+            to, every = _parse(await request.text())
+            return _now(await self._agenda.advance(to, every=every))
+        except ClockError as refusal:
+            return web.json_response({"error": str(refusal)}, status=refusal.status)
+
+
+def target_after(duration: str) -> Callable[[Micros], Micros]:
+    """The moment a duration later. Raises ClockError if the duration cannot be read or is negative."""
+    try:
+        parsed = isodate.parse_duration(duration)
+        ahead = parsed.tdelta if isinstance(parsed, isodate.Duration) else parsed
+    except (ValueError, TypeError) as failure:
+        raise ClockError(400, f"'{duration}' is no ISO 8601 duration; {_USAGE}.") from failure
+    if duration.startswith("-") or ahead.total_seconds() < 0:
+        raise ClockError(400, f"The clock only goes forward, not by '{duration}'.")
+
+    def target(now: Micros) -> Micros:
+        try:
+            return from_datetime(to_datetime(now) + parsed)
+        except (OverflowError, ValueError) as failure:
+            raise ClockError(400, f"'{duration}' leads beyond the year 9999.") from failure
+
+    return target
+
+
+def target_at(text: str) -> Callable[[Micros], Micros]:
+    """The moment itself. Raises ClockError if it cannot be read or, once asked for, has passed."""
+    try:
+        moment = from_text(text)
+    except ValueError as failure:
+        raise ClockError(400, f"'{text}' is no ISO 8601 time; {_USAGE}.") from failure
+
+    def target(now: Micros) -> Micros:
+        if moment < now:
+            raise ClockError(400, f"The clock only goes forward; it is {to_text(now)} already.")
+        return moment
+
+    return target
+
+
+def _parse(text: str) -> tuple[Callable[[Micros], Micros], bool]:
+    try:
+        body: Any = json.loads(text)
+    except ValueError as failure:
+        raise ClockError(400, f"The body is not JSON; {_USAGE}.") from failure
+    if not isinstance(body, dict) or ("advance" in body) == ("to" in body):
+        raise ClockError(400, f"Say either 'advance' or 'to': {_USAGE}.")
+    if body.get("timers", "every") != "every" or body.keys() - {"advance", "to", "timers"}:
+        raise ClockError(400, f"Besides 'advance' or 'to' there is only \"timers\": \"every\"; {_USAGE}.")
+    wanted = body.get("advance", body.get("to"))
+    if not isinstance(wanted, str):
+        raise ClockError(400, f"'{wanted}' is no text; {_USAGE}.")
+    return (target_after(wanted) if "advance" in body else target_at(wanted)), "timers" in body
+
+
+def _now(moment: Micros) -> web.Response:
+    return web.json_response({"now": to_text(moment)})

@@ -1,0 +1,223 @@
+"""Runs orchestration instances: an episode for each that has messages, committed before anything follows from it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from devhost.clock import DomainClock
+from devhost.episode import Execution, Outcome, failed_outcome, run_episode
+from devhost.errors import ManagementError
+from devhost.meter import WorkMeter
+from devhost.orchestrator import OrchestratorFunction
+from devhost.store import ActivityRecord, Instance, Message, Store, reads, writes
+from devhost.timestamps import Micros
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DurableFunctions:
+    """The orchestrators and the activities' names, by case-folded durable name."""
+
+    orchestrators: Mapping[str, OrchestratorFunction]
+    activities: frozenset[str]
+
+
+class Engine:
+    """Schedules episodes. One instance runs one episode at a time; instances do not wait for each other's commits."""
+
+    def __init__(
+        self,
+        *,
+        functions: DurableFunctions,
+        store: Store,
+        clock: DomainClock,
+        meter: WorkMeter,
+        limit: int,
+    ) -> None:
+        """`limit` is how many episodes may be under way."""
+        self._functions = functions
+        self._store = store
+        self._clock = clock
+        self._meter = meter
+        self._limit = limit
+        self._run_activity: Callable[[ActivityRecord], None] = _not_connected
+        self._notice_timer: Callable[[Micros], None] = _not_connected
+        self._ready: dict[int, None] = {}
+        self._running: set[int] = set()
+        self._again: set[int] = set()
+        self._work = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+
+    def connect(
+        self, run_activity: Callable[[ActivityRecord], None], notice_timer: Callable[[Micros], None]
+    ) -> None:
+        """Say who runs activities, and who is told of each timer in the future; both are on the disk by then."""
+        self._run_activity = run_activity
+        self._notice_timer = notice_timer
+
+    def start(self) -> None:
+        """Take up what the store holds from before, and begin to run episodes."""
+        for key in self._store.read(reads.due_keys, self._clock.now()):
+            self.wake(key)
+        self._pump = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Begin no more episodes; those under way are committed when the store closes."""
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+
+    def orchestrator_name(self, name: str) -> str:
+        """The name as the starter wrote it, if there is such an orchestrator. Raises ManagementError (400)."""
+        if name.casefold() not in self._functions.orchestrators:
+            known = ", ".join(sorted(self._functions.orchestrators)) or "none"
+            raise ManagementError(
+                400,
+                f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
+                f"The app's orchestrator functions: {known}.",
+                "System.ArgumentException",
+            )
+        return name
+
+    async def progress(self, deadline: float) -> None:
+        """Wait until some episode has been committed, or for the loop's time `deadline`."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._progress.wait()
+        except TimeoutError:
+            return
+
+    def wake(self, key: int) -> None:
+        """An instance has a message, on the disk already."""
+        if key in self._running:
+            self._again.add(key)
+        elif key not in self._ready:
+            self._meter.begin()
+            self._ready[key] = None
+            self._work.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._work.wait()
+            while self._ready and len(self._running) < self._limit:
+                key = next(iter(self._ready))
+                del self._ready[key]
+                self._running.add(key)
+                self._begin(key)
+                await asyncio.sleep(0)
+            self._work.clear()
+
+    def _begin(self, key: int) -> None:
+        now = self._clock.now()
+        instance = self._store.read(reads.instance_by_key, key)
+        messages = self._store.read(reads.due_messages, key, now)
+        if instance is None or not messages or instance.status.is_final:
+            self._release(key)
+            return
+        now = Micros(max(now, *(message.due for message in messages)))
+        self._meter.count_episode(instance.instance_id)
+        self._commit(instance, messages, self._episode(instance, messages, now), now)
+
+    def _episode(self, instance: Instance, messages: list[Message], now: Micros) -> Outcome:
+        execution = Execution(
+            instance.instance_id,
+            instance.name,
+            instance.input,
+            self._store.read(reads.history, instance.key),
+        )
+        function = self._functions.orchestrators.get(instance.name.casefold())
+        if function is None:
+            return failed_outcome(execution, f"this app has no orchestrator '{instance.name}' any more", now)
+        try:
+            events = [message.event for message in messages]
+            return run_episode(execution, events, now, function, self._functions.activities)
+        except Exception as failure:
+            _log.exception("episode.broken instance=%s orchestrator=%s", instance.instance_id, instance.name)
+            return failed_outcome(
+                execution, f"devhost could not run it: {type(failure).__name__}: {failure}", now
+            )
+
+    def _commit(self, instance: Instance, messages: list[Message], outcome: Outcome, now: Micros) -> None:
+        commit = writes.EpisodeCommit(instance, messages, outcome, now)
+        written = self._store.write(writes.commit_episode, commit)
+        written.add_done_callback(partial(self._committed, commit))
+
+    def _committed(self, commit: writes.EpisodeCommit, written: "asyncio.Future[bool]") -> None:
+        if written.cancelled():
+            return
+        failure = written.exception()
+        if failure is not None and self._fail_instead(commit, failure):
+            return
+        if failure is None and written.result():
+            self._follow_up(commit)
+        self._release(commit.instance.key)
+
+    def _fail_instead(self, commit: writes.EpisodeCommit, failure: BaseException) -> bool:
+        """Fail an instance whose episode the store refuses; if it refuses that as well, leave it alone."""
+        instance = commit.instance
+        _log.error("episode.not_stored instance=%s error=%s", instance.instance_id, failure)
+        if commit.outcome.status.is_final:
+            return False
+        execution = Execution(instance.instance_id, instance.name, instance.input, "")
+        text = f"its episode could not be stored: {type(failure).__name__}: {failure}"
+        outcome = failed_outcome(execution, text, commit.at)
+        self._commit(instance, list(commit.consumed), outcome, commit.at)
+        return True
+
+    def _follow_up(self, commit: writes.EpisodeCommit) -> None:
+        instance, outcome = commit.instance, commit.outcome
+        self._report(instance, outcome)
+        for activity in outcome.activities:
+            self._run_activity(
+                ActivityRecord(
+                    instance.key, activity.task_id, instance.execution_id, activity.name, activity.input
+                )
+            )
+        for timer in outcome.timers:
+            if timer.fire_at <= self._clock.now():
+                self._again.add(instance.key)
+            else:
+                self._notice_timer(timer.fire_at)
+        if outcome.restart is not None:
+            self._again.add(instance.key)
+
+    def _release(self, key: int) -> None:
+        self._running.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.wake(key)
+        self._meter.end()
+        self._work.set()
+        self._progress.set()
+        self._progress = asyncio.Event()
+
+    def _report(self, instance: Instance, outcome: Outcome) -> None:
+        for mismatch in outcome.mismatches:
+            _log.warning(
+                "event.case_mismatch instance=%s orchestrator=%s raised=%s awaited=%s; the host matched them but the "
+                "orchestrator compares exactly and goes on waiting, as it would on Azure; raise '%s' instead",
+                instance.instance_id,
+                instance.name,
+                mismatch.raised,
+                mismatch.awaited,
+                mismatch.awaited,
+            )
+        if outcome.status.is_final:
+            level = logging.INFO if outcome.status == "Completed" else logging.WARNING
+            _log.log(
+                level,
+                "orchestration.%s instance=%s orchestrator=%s%s",
+                outcome.status.lower(),
+                instance.instance_id,
+                instance.name,
+                "" if outcome.status == "Completed" else f" output={outcome.output}",
+            )
+
+
+def _not_connected(_: Any) -> None:
+    raise AssertionError("the engine is used before connect()")

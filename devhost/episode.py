@@ -1,0 +1,195 @@
+"""One episode: all messages of an instance at once, from the recorded history to a new outcome. Pure, no I/O."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from devhost.errors import InvalidOrchestratorError, OrchestrationError
+from devhost.history import (
+    Event,
+    EventType,
+    as_played,
+    execution_completed,
+    orchestrator_completed,
+    orchestrator_started,
+    task_scheduled,
+    timer_created,
+)
+from devhost.orchestrator import OrchestratorFunction, State, context_json, run_orchestrator
+from devhost.replay import CaseMismatch, Replay, ScheduleActivity, ScheduleTimer
+from devhost.status import Status
+from devhost.timestamps import Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """The part of an instance that an episode starts from; `history` is the inside of a JSON array."""
+
+    instance_id: str
+    orchestrator: str
+    raw_input: str | None
+    history: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The instance continues as new; `raw_input` is JSON text, `carried` are events to deliver again."""
+
+    raw_input: str
+    carried: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an episode changes; `output` and `custom_status` are JSON texts or None."""
+
+    status: Status
+    output: str | None
+    custom_status: str | None
+    events: tuple[Event, ...]
+    activities: tuple[ScheduleActivity, ...] = ()
+    timers: tuple[ScheduleTimer, ...] = ()
+    restart: Restart | None = None
+    mismatches: tuple[CaseMismatch, ...] = ()
+
+
+def run_episode(
+    execution: Execution,
+    messages: Sequence[Event],
+    now: Micros,
+    function: OrchestratorFunction,
+    activities: Collection[str],
+) -> Outcome:
+    """Run an orchestrator over its history and new messages.
+
+    `activities` holds the case-folded names of the activities that exist.
+    """
+    arrived = [orchestrator_started(now), *messages]
+    if reason := _termination(messages):
+        return _finish(Status.TERMINATED, reason, None, arrived, now)
+    try:
+        state = run_orchestrator(function, _context(execution, arrived))
+        replay = _replay(execution.history, state, arrived)
+        _refuse_unknown(replay, activities)
+        return _conclude(execution.orchestrator, state, replay, arrived, now)
+    except OrchestrationError as failure:
+        return _finish(Status.FAILED, _failure(execution.orchestrator, str(failure)), None, arrived, now)
+
+
+def failed_outcome(execution: Execution, text: str, now: Micros) -> Outcome:
+    """Fail an instance for a reason of the host's own."""
+    return _finish(
+        Status.FAILED, _failure(execution.orchestrator, text), None, [orchestrator_started(now)], now
+    )
+
+
+def _termination(messages: Sequence[Event]) -> str | None:
+    reasons = (m["Input"] for m in messages if m["EventType"] == EventType.EXECUTION_TERMINATED)
+    return next((json.dumps(reason, ensure_ascii=False) for reason in reasons), None)
+
+
+def _context(execution: Execution, arrived: Sequence[Event]) -> str:
+    parts = [execution.history] if execution.history else []
+    return context_json(
+        history=",".join([*parts, events_text(arrived)]),
+        raw_input=execution.raw_input,
+        instance_id=execution.instance_id,
+        first_episode=not execution.history,
+    )
+
+
+def events_text(events: Sequence[Event]) -> str:
+    """Write events as the inside of a JSON array."""
+    return ",".join(json.dumps(event, ensure_ascii=False, separators=(",", ":")) for event in events)
+
+
+def _replay(history: str, state: State, arrived: Sequence[Event]) -> Replay:
+    replay = Replay(state.actions)
+    for event in json.loads(f"[{history}]"):
+        replay.feed(event)
+    replay.history_ends()
+    for event in arrived:
+        replay.feed(event)
+    return replay
+
+
+def _refuse_unknown(replay: Replay, activities: Collection[str]) -> None:
+    for decision in replay.decisions:
+        if isinstance(decision, ScheduleActivity) and decision.name.casefold() not in activities:
+            known = ", ".join(sorted(activities)) or "none"
+            raise InvalidOrchestratorError(
+                f"at step {decision.task_id} it called the activity '{decision.name}', which this app does not have "
+                f"(it has: {known}). The real extension would leave the instance Running for ever. Correct the name, "
+                "or register the blueprint that holds the activity."
+            )
+
+
+def _conclude(orchestrator: str, state: State, replay: Replay, arrived: list[Event], now: Micros) -> Outcome:
+    if replay.may_complete:
+        if state.error is not None:
+            failure = _failure(orchestrator, state.error)
+            return _finish(Status.FAILED, failure, state.custom_status, arrived, now, replay)
+        if replay.continue_as_new is not None:
+            return _restart(state, replay)
+        if state.is_done:
+            return _finish(Status.COMPLETED, state.output, state.custom_status, arrived, now, replay)
+        if replay.nothing_can_wake_it:
+            raise InvalidOrchestratorError(
+                "it waits for nothing that could ever happen; it yielded None, most likely, where a task was meant. "
+                "The real extension would leave the instance Running for ever."
+            )
+    return _go_on(state, replay, arrived, now)
+
+
+def _go_on(state: State, replay: Replay, arrived: list[Event], now: Micros) -> Outcome:
+    return Outcome(
+        status=Status.RUNNING,
+        output=None,
+        custom_status=state.custom_status,
+        events=_closed([*arrived, *_recorded(replay, now)], now),
+        activities=tuple(d for d in replay.decisions if isinstance(d, ScheduleActivity)),
+        timers=tuple(d for d in replay.decisions if isinstance(d, ScheduleTimer)),
+        mismatches=replay.new_mismatches,
+    )
+
+
+def _recorded(replay: Replay, now: Micros) -> list[Event]:
+    return [
+        task_scheduled(now, decision.task_id, decision.name)
+        if isinstance(decision, ScheduleActivity)
+        else timer_created(now, decision.task_id, decision.fire_at)
+        for decision in replay.decisions
+    ]
+
+
+def _restart(state: State, replay: Replay) -> Outcome:
+    assert replay.continue_as_new is not None
+    return Outcome(
+        status=Status.RUNNING,
+        output=None,
+        custom_status=state.custom_status,
+        events=(),
+        restart=Restart(json.dumps(replay.continue_as_new.input, ensure_ascii=False), tuple(replay.carried)),
+        mismatches=replay.new_mismatches,
+    )
+
+
+def _finish(
+    status: Status,
+    output: str | None,
+    custom_status: str | None,
+    arrived: list[Event],
+    now: Micros,
+    replay: Replay | None = None,
+) -> Outcome:
+    recorded = _recorded(replay, now) if replay else []
+    ended = execution_completed(now, len(recorded), status.value, output)
+    return Outcome(status, output, custom_status, _closed([*arrived, *recorded, ended], now))
+
+
+def _closed(events: list[Event], now: Micros) -> tuple[Event, ...]:
+    return tuple(as_played(event) for event in [*events, orchestrator_completed(now)])
+
+
+def _failure(orchestrator: str, text: str) -> str:
+    return json.dumps(f"Orchestrator function '{orchestrator}' failed: {text}", ensure_ascii=False)

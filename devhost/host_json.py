@@ -1,0 +1,108 @@
+"""host.json, as far as it means something here, with the environment's overrides (`AzureFunctionsJobHost__a__b`)."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from devhost.errors import StartError
+
+_OVERRIDE = "azurefunctionsjobhost__"
+_TIME_SPAN = re.compile(
+    r"(?:(?P<days>\d+)\.)?(?P<hours>\d{1,2}):(?P<minutes>\d{2}):(?P<seconds>\d{2})(?:\.\d+)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """What the host goes by; `function_timeout` None means unlimited."""
+
+    route_prefix: str = "api"
+    function_timeout: timedelta | None = timedelta(minutes=30)
+    hub_name: str = "DevhostHub"
+    max_concurrent_activities: int = 10 * (os.cpu_count() or 1)
+    max_concurrent_orchestrators: int = 256
+    replaces_running_instances: bool = False
+
+
+def parse_time_span(text: str) -> timedelta:
+    """Parse `[d.]hh:mm:ss`. Raises ValueError."""
+    found = _TIME_SPAN.fullmatch(text)
+    if found is None:
+        raise ValueError(f"'{text}' is no time span; write it as hh:mm:ss or d.hh:mm:ss")
+    return timedelta(**{unit: int(value) for unit, value in found.groupdict("0").items()})
+
+
+def read_host_json(folder: Path, environment: Mapping[str, str] = os.environ) -> HostSettings:
+    """Read `host.json` in the folder; a missing file means the defaults. Raises StartError."""
+    file = folder / "host.json"
+    try:
+        document = json.loads(file.read_text(encoding="utf-8-sig")) if file.exists() else {}
+    except ValueError as failure:
+        raise StartError(f"{file} is not valid JSON ({failure}); correct it and start again.") from failure
+    if not isinstance(document, dict):
+        raise StartError(f"{file} must hold a JSON object; correct it and start again.")
+    return host_settings(document, environment)
+
+
+def host_settings(document: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> HostSettings:
+    """Read the settings out of a host.json document. Raises StartError if one has an impossible value."""
+    settings = _Settings(document, environment)
+    durable, default = "extensions.durabletask", HostSettings()
+    try:
+        return HostSettings(
+            route_prefix=str(settings.get("extensions.http.routeprefix", default.route_prefix)).strip("/"),
+            function_timeout=_timeout(settings.get("functiontimeout", "00:30:00")),
+            hub_name=str(settings.get(f"{durable}.hubname", default.hub_name)),
+            max_concurrent_activities=_count(
+                settings.get(f"{durable}.maxconcurrentactivityfunctions", default.max_concurrent_activities)
+            ),
+            max_concurrent_orchestrators=_count(
+                settings.get(
+                    f"{durable}.maxconcurrentorchestratorfunctions", default.max_concurrent_orchestrators
+                )
+            ),
+            replaces_running_instances=settings.get(f"{durable}.overridableexistinginstancestates", "")
+            == "AnyState",
+        )
+    except ValueError as failure:
+        raise StartError(f"host.json has a value that cannot be used: {failure}.") from failure
+
+
+class _Settings:
+    """Looks members up by their lower-cased dotted path, the environment first."""
+
+    def __init__(self, document: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self._document = document
+        self._overrides = {
+            name.lower().removeprefix(_OVERRIDE).replace("__", "."): value
+            for name, value in environment.items()
+            if name.lower().startswith(_OVERRIDE)
+        }
+
+    def get(self, path: str, default: Any) -> Any:
+        if path in self._overrides:
+            return self._overrides[path]
+        found: Any = self._document
+        for step in path.split("."):
+            if not isinstance(found, Mapping):
+                raise ValueError(f"'{step}' is looked for in something that is no object")  # noqa: TRY004 - a setting
+            found = {key.lower(): value for key, value in found.items()}.get(step)
+            if found is None:
+                return default
+        return found
+
+
+def _timeout(text: str) -> timedelta | None:
+    return None if str(text) == "-1" else parse_time_span(str(text))
+
+
+def _count(value: Any) -> int:
+    count = int(value)
+    if count < 1:
+        raise ValueError(f"a concurrency limit must be 1 at least, not {count}")
+    return count

@@ -1,0 +1,97 @@
+"""Calls a function of the app: coroutines on the loop, the rest in threads, within the function timeout."""
+
+import asyncio
+import contextvars
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from threading import local
+from typing import Any
+from uuid import uuid4
+
+from azure.functions.durable_functions import ActivityTriggerConverter
+from azure.functions.meta import Datum
+
+from devhost.discovery import Function
+
+_log = logging.getLogger(__name__)
+
+
+class FunctionTimeoutError(Exception):
+    """A function ran longer than host.json allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The worker's invocation context, for functions with a parameter `context`."""
+
+    function_name: str
+    function_directory: str
+    invocation_id: str = field(default_factory=lambda: str(uuid4()))
+    thread_local_storage: local = field(default_factory=local)
+    trace_context: None = None
+    retry_context: None = None
+
+
+class Invoker:
+    """Calls functions and knows which are running. `client` is the JSON text that a client binding receives."""
+
+    def __init__(self, client: str, timeout: timedelta | None) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._running: set[asyncio.Task[Any]] = set()
+        self._threads = ThreadPoolExecutor(_thread_count(), thread_name_prefix="devhost-function")
+
+    async def call(self, function: Function, argument: Any) -> Any:
+        """Call a function with its trigger's argument. Raises what the function raises, FunctionTimeoutError."""
+        arguments = {function.argument: argument, **dict.fromkeys(function.clients, self._client)}
+        if function.wants_context:
+            arguments["context"] = Context(function.name, str(Path.cwd()))
+        seconds = None if self._timeout is None else self._timeout.total_seconds()
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await self._start(function, arguments)
+        except TimeoutError as failure:
+            if not limit.expired():
+                raise
+            raise FunctionTimeoutError(
+                f"Timeout value of {self._timeout} was exceeded by function: {function.name}"
+            ) from failure
+
+    async def call_activity(self, function: Function, text: str) -> str:
+        """Call an activity with JSON text, as the worker converts it; returns JSON text."""
+        argument = ActivityTriggerConverter.decode(Datum(text, "string"), trigger_metadata=None)
+        result = await self.call(function, argument)
+        return str(ActivityTriggerConverter.encode(result, expected_type=None).value)
+
+    async def close(self, grace: float) -> None:
+        """Let running functions finish for `grace` seconds, then cancel those on the loop."""
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _start(self, function: Function, arguments: dict[str, Any]) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            if function.is_async:
+                return await function.call(**arguments)
+            return await self._in_thread(lambda: function.call(**arguments))
+        finally:
+            self._running.discard(task)
+
+    async def _in_thread(self, call: Callable[[], Any]) -> Any:
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call)
+
+
+def _thread_count() -> int:
+    return int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT") or min(32, (os.cpu_count() or 1) + 4))

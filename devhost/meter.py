@@ -1,0 +1,54 @@
+"""Counts what is running or about to, so that others can wait until nothing is."""
+
+import asyncio
+from collections import Counter
+
+from devhost.errors import ClockError
+
+_MOST_EPISODES_AT_ONE_INSTANT = 1_000
+
+
+class WorkMeter:
+    """Work in hand: instances with messages, activities, timer functions."""
+
+    def __init__(self) -> None:
+        self._in_hand = 0
+        self._changed = asyncio.Event()
+        self._episodes: Counter[str] = Counter()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is running or about to."""
+        return self._in_hand == 0
+
+    def begin(self) -> None:
+        """Count a piece of work from the moment it is known, not only while it runs."""
+        self._in_hand += 1
+
+    def end(self) -> None:
+        """A piece of work is done, and what follows from it has been counted."""
+        self._in_hand -= 1
+        self._changed.set()
+
+    def count_episode(self, instance_id: str) -> None:
+        """An instance has run; without end at one instant, it would never be idle."""
+        self._episodes[instance_id] += 1
+        self._changed.set()
+
+    def start_instant(self) -> None:
+        """Forget how often the instances ran; the clock has moved."""
+        self._episodes.clear()
+
+    async def idle(self) -> None:
+        """Wait until nothing is in hand. Raises ClockError if an instance runs on and on at one instant."""
+        while self._in_hand:
+            self._changed.clear()
+            await self._changed.wait()
+            for instance_id, episodes in self._episodes.most_common(1):
+                if episodes > _MOST_EPISODES_AT_ONE_INSTANT:
+                    raise ClockError(
+                        409,
+                        f"Instance '{instance_id}' ran {episodes} episodes at one instant and is not idle yet, so the "
+                        "clock stays where it is; it probably continues as new without waiting for anything. "
+                        "Terminate it, or correct its orchestrator.",
+                    )

@@ -1,0 +1,78 @@
+"""The HTTP server: guards the host's own pages, forwards, and passes the rest on to the app's functions."""
+
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from devhost.forward import Forwarder
+from devhost.http_functions import LARGEST_BODY
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_OWN = ("/admin", "/durabletask", "/runtime")
+
+
+class HttpServer:
+    """Serves one listening socket."""
+
+    def __init__(
+        self,
+        routes: Iterable[web.RouteDef],
+        functions: Handler,
+        forwarder: Forwarder,
+        listener: socket.socket,
+    ) -> None:
+        self._functions = functions
+        self._forwarder = forwarder
+        self._listener = listener
+        self._refusing = False
+        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[self._guard])
+        app.add_routes(list(routes))
+        app.router.add_route("*", "/{path:.*}", self._app_function)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handle_signals=False)
+
+    async def start(self) -> None:
+        """Begin to serve."""
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._listener).start()
+
+    def refuse_new(self) -> None:
+        """Answer new requests to functions with 503; what runs may still use the host's own routes."""
+        self._refusing = True
+
+    async def close(self) -> None:
+        """Close the socket and the connections."""
+        await self._runner.cleanup()
+        await self._forwarder.close()
+
+    async def _app_function(self, request: web.Request) -> web.StreamResponse:
+        if self._refusing:
+            return web.Response(status=503, headers={"Retry-After": "5"})
+        return await self._functions(request)
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.lower().startswith(_OWN):
+            if not _is_loopback(f"//{request.host}"):
+                return _forbidden("the Host header is not this machine's loopback address")
+            origin = request.headers.get("Origin")
+            if origin is not None and request.method not in ("GET", "HEAD") and not _is_loopback(origin):
+                return _forbidden("the request comes from a page of another site")
+            forward = self._forwarder.target(request.path)
+            if forward is not None:
+                return await self._forwarder.forward(request, forward)
+        return await handler(request)
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        return urlsplit(url).hostname in _LOOPBACK
+    except ValueError:
+        return False
+
+
+def _forbidden(reason: str) -> web.Response:
+    return web.json_response({"error": f"Refused: {reason}."}, status=403)
