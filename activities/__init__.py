@@ -1,1 +1,1 @@
-"""The effects and look-ups that orchestrations ask for. Each may run twice, and each takes the time from its caller."""
+"""Effects and look-ups that orchestrations ask for. Each may run twice, and takes the time from its caller."""

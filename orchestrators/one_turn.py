@@ -23,7 +23,7 @@ def one_turn(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Non
     An activity fails only on a defect or while storage is away. The turn then ends in a pause, because giving the
     instance up would give up the record's deadline: the record ends the loop, by being closed with nothing open.
     """
-    record: dict[str, str] = context.get_input()
+    record: dict[str, str] = dict(context.get_input() or {})
     try:
         plan = yield observe(context, record)
         if not plan["steps"] and not plan["finished"]:
@@ -55,7 +55,7 @@ def wait(context: df.DurableOrchestrationContext, until: str | None) -> Generato
     timer = context.create_timer(min(datetime.fromisoformat(until), latest))
     winner = yield context.task_any([*waits, timer])
     if winner is not timer:
-        timer.cancel()
+        timer.cancel()  # type: ignore[attr-defined] # a timer task's own; the SDK types it as any task
 
 
 def now(context: df.DurableOrchestrationContext) -> str:

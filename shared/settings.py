@@ -80,7 +80,7 @@ def _required(source: Mapping[str, str], name: str, meaning: str) -> str:
 def _duration(source: Mapping[str, str], name: str, default: str) -> timedelta:
     text = source.get(name, default)
     try:
-        value = isodate.parse_duration(text)
+        value: object = isodate.parse_duration(text)  # type: ignore[no-untyped-call] # the library has no types
     except isodate.ISO8601Error as malformed:
         raise ConfigurationError(f"Set {name} to an ISO 8601 duration such as {default}.") from malformed
     if not isinstance(value, timedelta) or value < timedelta():

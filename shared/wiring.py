@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from azure.communication.email.aio import EmailClient
 from azure.core.credentials import AzureKeyCredential
@@ -119,7 +119,7 @@ wiring = Wiring()
 
 def table_service(settings: Settings) -> TableServiceClient:
     """The client of Table Storage, by connection string or by the app's identity."""
-    bounds = {
+    bounds: dict[str, Any] = {
         "connection_timeout": CONNECT_SECONDS,
         "read_timeout": READ_SECONDS,
         "retry_total": RETRIES,

@@ -1,6 +1,5 @@
 """How a deal and its invitations come into being (rules C1 to C3)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -20,11 +19,11 @@ from shared.domain.work import Invite, Notify
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewIds:
-    """The ids drawn for a deal before anything is stored; `draw` gives one more for each invitation."""
+    """The ids drawn for a deal before anything is stored; `invitees` are enough for every invitation."""
 
     referral: ReferralId
     engagement: EngagementId
-    draw: Callable[[], ReferralId]
+    invitees: tuple[ReferralId, ...]
 
 
 def create_deal(
@@ -111,7 +110,9 @@ class _Inviting:
         """Microsoft, if the answers ask for it, and each partner."""
         partners = [i for i in self.draft.invitations if i.organization_id != MICROSOFT]
         microsoft = [self._microsoft()] if self.draft.microsoft_code != NO_HELP else []
-        return (*microsoft, *(self._partner(invitation) for invitation in partners))
+        everybody = [*microsoft, *(self._partner(invitation) for invitation in partners)]
+        numbered = zip(everybody, self.ids.invitees, strict=False)
+        return tuple(replace(invitation, id=referral_id) for invitation, referral_id in numbered)
 
     def _microsoft(self) -> Referral:
         """For Microsoft only notes and kind of help are said; the rest is the deal's."""
@@ -141,7 +142,6 @@ class _Inviting:
         contacts_shared = deal.consent.share_contact
         return replace(
             deal,
-            id=self.ids.draw(),
             organization_id=invitee.id,
             organization_name=invitee.name,
             location=location.id if location else None,

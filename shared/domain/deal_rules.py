@@ -6,12 +6,14 @@ formats) are the edge's; here are those that need other fields, the directory or
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from shared.domain.customer import Settlement, settle_customer
 from shared.domain.directory import CatalogueSolution, CustomerEntity, Organization
 from shared.domain.draft import ContactDraft, DealDraft, InvitationDraft, TermsDraft
+from shared.domain.lifecycle import Acceptance
+from shared.domain.referral import Terms
 from shared.domain.refusals import Fault
 from shared.domain.vocabulary import MICROSOFT, NO_HELP
 
@@ -59,11 +61,27 @@ def faults_of_terms(
 ) -> Iterator[Fault]:
     """Faults of value, currency, close date and solutions (C6, T6); what is missing is no fault here."""
     yield from faults_of_value(terms.deal_value, terms.currency, catalogue.decimals, f"{at}/dealValue")
-    if terms.currency and terms.currency not in catalogue.decimals:
-        yield Fault("notInCatalogue", f"{at}/currency", "Use a current ISO 4217 currency code, such as USD.")
-    if terms.closing_at and terms.closing_at.date() < today:
-        yield Fault("outOfRange", f"{at}/closingDateTime", f"Choose today ({today}) or a later date.")
+    yield from _faults_of_currency(terms.currency, catalogue.decimals, at)
+    yield from _faults_of_date(terms.closing_at, today, at)
     yield from _faults_of_solutions(terms.solutions, catalogue, solutions_at)
+
+
+def faults_of_acceptance(
+    acceptance: Acceptance,
+    team: tuple[ContactDraft, ...],
+    invited: Terms,
+    decimals: Mapping[str, int],
+    today: date,
+) -> tuple[Fault, ...]:
+    """Faults of an acceptance (L2): what it changes must fit what the invitation said of the rest."""
+    currency = acceptance.currency or invited.currency
+    value = acceptance.deal_value or (invited.deal_value if acceptance.currency else None)
+    return (
+        *faults_of_value(value, currency, decimals, "/dealValue"),
+        *_faults_of_currency(acceptance.currency, decimals, ""),
+        *_faults_of_date(acceptance.closing_at, today, ""),
+        *faults_of_team(team, "/team"),
+    )
 
 
 def faults_of_value(
@@ -74,9 +92,20 @@ def faults_of_value(
         return
     if not 0 < value <= MAX_VALUE:
         yield Fault("outOfRange", at, f"Use an amount above 0 and at most {MAX_VALUE:,}.")
+        return
     places = min(2, decimals.get(currency or "", 2))
     if value != round(value, places):
         yield Fault("invalidValue", at, f"Use at most {places} decimals for {currency or 'an amount'}.")
+
+
+def _faults_of_currency(currency: str | None, decimals: Mapping[str, int], at: str) -> Iterator[Fault]:
+    if currency and currency not in decimals:
+        yield Fault("notInCatalogue", f"{at}/currency", "Use a current ISO 4217 currency code, such as USD.")
+
+
+def _faults_of_date(closing_at: datetime | None, today: date, at: str) -> Iterator[Fault]:
+    if closing_at and closing_at.date() < today:
+        yield Fault("outOfRange", f"{at}/closingDateTime", f"Choose today ({today}) or a later date.")
 
 
 def faults_of_team(team: tuple[ContactDraft, ...], at: str) -> Iterator[Fault]:

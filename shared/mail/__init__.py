@@ -1,1 +1,1 @@
-"""Mail: what is told to whom (`notices`), in which words (`rendering`), and getting it there (`delivery`, `service`)."""
+"""Mail: what is told to whom (`notices`), in which words (`rendering`), and its `delivery` to the `service`."""

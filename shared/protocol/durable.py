@@ -34,7 +34,7 @@ class DurableEngine:
             await self._client.raise_event(instance_id, event)
         except (aiohttp.ClientError, TimeoutError, OSError) as failed:
             raise EngineUnavailable(f"The durable engine did not take {event}: {failed}") from failed
-        except Exception as refused:  # noqa: BLE001 - the SDK raises nothing more telling
+        except Exception as refused:
             if await self._is_running(instance_id):
                 raise EngineUnavailable(f"The durable engine refused {event}: {refused}") from refused
             return False
@@ -46,7 +46,7 @@ class DurableEngine:
             await self._client.start_new(name, instance_id, argument)
         except (aiohttp.ClientError, TimeoutError, OSError) as failed:
             raise EngineUnavailable(f"The durable engine did not start {name}: {failed}") from failed
-        except Exception as refused:  # noqa: BLE001 - the SDK raises nothing more telling
+        except Exception as refused:
             if not await self._is_running(instance_id):
                 raise EngineUnavailable(f"The durable engine refused to start {name}: {refused}") from refused
             return False

@@ -1,0 +1,100 @@
+"""One HTTP exchange: who calls, what was sent, and the answer in the conventions of docs/api.md.
+
+`respond` is the frame of every trigger. It is the one place where refusals and errors become answers.
+"""
+
+import json
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import azure.functions as func
+
+from api import problems
+from api.body import load_json
+from shared import clock
+from shared.domain.ids import digest
+from shared.domain.permissions import Caller
+from shared.domain.timeline import Actor
+from shared.protocol.commit import Who
+from shared.wiring import Service, wiring
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a handler answers: a status, a JSON body, and headers besides those that every answer has."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A request of a recognized caller. `now` is the domain clock's, the same for the whole request."""
+
+    request: func.HttpRequest
+    service: Service
+    caller: Caller
+    now: datetime
+    client_request_id: str | None
+
+    def json(self) -> Any:
+        """The request's body. Raises `UnreadableBody`."""
+        return load_json(self.header("Content-Type") or "", self.request.get_body())
+
+    def header(self, name: str) -> str | None:
+        """A request header."""
+        value: str | None = self.request.headers.get(name)
+        return value
+
+    def who(self, operation: str) -> Who:
+        """The caller as the actor of an operation, with the hash of its Idempotency-Key for it."""
+        person = self.caller.person
+        actor = Actor(organization_id=person.organization_id, name=person.name)
+        key = self.header("Idempotency-Key")
+        key_hash = digest(person.organization_id, person.id, operation, key) if key else None
+        return Who(actor=actor, now=self.now, key_hash=key_hash)
+
+
+Handler = Callable[[Exchange], Awaitable[Answer]]
+
+
+async def respond(request: func.HttpRequest, handler: Handler) -> func.HttpResponse:
+    """Recognize the caller, run a handler, and answer: 401 before anything else is looked at."""
+    sent_id = request.headers.get("client-request-id")
+    try:
+        service = await wiring.service()
+        caller = await service.callers.recognize(request.headers.get("Authorization"))
+        exchange = Exchange(
+            request=request, service=service, caller=caller, now=clock.now(), client_request_id=sent_id
+        )
+        answer = await handler(exchange)
+    except problems.ANSWERABLE as refused:
+        answer = Answer(**problems.describe(refused))
+    return to_response(answer, sent_id)
+
+
+def to_response(answer: Answer, client_request_id: str | None) -> func.HttpResponse:
+    """An answer on the wire, with the headers that every answer has."""
+    headers = {
+        "request-id": str(uuid.uuid4()),
+        "client-request-id": _header_value(client_request_id) or str(uuid.uuid4()),
+        "timestamp": clock.now().isoformat().replace("+00:00", "Z"),
+        "Cache-Control": "no-store",
+        **answer.headers,
+    }
+    body = None if answer.body is None else json.dumps(answer.body, ensure_ascii=False)
+    return func.HttpResponse(
+        body, status_code=answer.status, headers=headers, mimetype="application/json", charset="utf-8"
+    )
+
+
+def _header_value(text: str | None) -> str | None:
+    """A client's id to be sent back, if it can stand in a header."""
+    return text if text and text.isascii() and text.isprintable() and len(text) <= 255 else None

@@ -1,0 +1,100 @@
+"""The types of single fields on the wire: lengths, formats and code lists (C6). One place for reading and OpenAPI."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Annotated
+
+import pycountry
+from babel.numbers import get_currency_precision
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from shared.domain.vocabulary import NO_HELP
+
+_PHONE_SEPARATORS = re.compile(r"[\s().\-/]")
+_PHONE = re.compile(r"\+?\d{7,15}")
+_MANY_LINES = {"\n", "\r", "\t"}
+
+
+def _clean(allowed: set[str]) -> AfterValidator:
+    def check(text: str) -> str:
+        if any(unicodedata.category(c) == "Cc" and c not in allowed for c in text):
+            raise PydanticCustomError("invalidFormat", "Remove the control characters.")
+        return text
+
+    return AfterValidator(check)
+
+
+_line = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
+Name = Annotated[str, _line, _clean(set())]
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _clean(set())]
+Notes = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000), _clean(_MANY_LINES)
+]
+
+
+def _phone(text: str) -> str:
+    if not _PHONE.fullmatch(_PHONE_SEPARATORS.sub("", text)):
+        raise PydanticCustomError("invalidFormat", "Use 7 to 15 digits, such as +1 206 555 0100.")
+    return text
+
+
+def _email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError as invalid:
+        raise PydanticCustomError("invalidFormat", "Use an address such as name@example.com.") from invalid
+
+
+def _country(code: str) -> str:
+    if not re.fullmatch("[A-Z]{2}", code) or pycountry.countries.get(alpha_2=code) is None:
+        raise PydanticCustomError("notInCatalogue", "Use an ISO 3166-1 country code, such as US.")
+    return code
+
+
+def _only_text(value: object) -> object:
+    """Pydantic would read numbers as times; the wire has them as text only."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("invalidType", "Use text such as 2027-03-31T00:00:00Z.")
+    return value
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except OverflowError as beyond:
+        raise PydanticCustomError("outOfRange", "Use a date within the calendar.") from beyond
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("invalidType", "Use a number.")
+    return value
+
+
+def _empty_object_as_list(value: object) -> object:
+    """Clients of the wire format send `{}` for no ids."""
+    return [] if value == {} else value
+
+
+Phone = Annotated[str, _line, _clean(set()), AfterValidator(_phone)]
+Email = Annotated[str, _line, AfterValidator(_email)]
+Country = Annotated[str, AfterValidator(_country)]
+Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+Locale = Annotated[str, StringConstraints(pattern="^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35)]
+Moment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_utc)]
+Amount = Annotated[Decimal, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True)]
+EmptyObjectAsList = BeforeValidator(_empty_object_as_list)
+UnknownAsNoHelp = BeforeValidator(lambda value: NO_HELP if value == "Unknown" else value)
+"""Older clients send `Unknown` for an answer that was not given."""
+
+
+@cache
+def currency_decimals() -> dict[str, int]:
+    """Each current ISO 4217 currency and how many decimals its amounts have."""
+    return {each.alpha_3: get_currency_precision(each.alpha_3) for each in pycountry.currencies}

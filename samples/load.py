@@ -1,0 +1,59 @@
+"""Load the sample world into an empty directory: `python -m samples.load`.
+
+It loads only while the mail endpoint is on loopback, so that no sample mail can ever reach a real mailbox.
+"""
+
+import asyncio
+import ipaddress
+import sys
+from urllib.parse import urlsplit
+
+from samples.world import load
+from shared.operations.directory_import import World, import_world, open_directory
+from shared.settings import read_settings
+
+
+class NotOnLoopback(Exception):
+    """The mail endpoint could reach real mailboxes."""
+
+
+def require_loopback(mail_endpoint: str) -> None:
+    """Refuse a mail endpoint that is not this machine's own. Raises `NotOnLoopback`."""
+    host = urlsplit(mail_endpoint).hostname or ""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise NotOnLoopback(
+            f"The sample world is not loaded: MAIL_ENDPOINT ({host}) is not on loopback, "
+            "and sample mail must never reach a real mailbox. Start with --no-samples."
+        )
+
+
+async def load_if_empty() -> bool:
+    """Load the world unless the directory has something; whether it did."""
+    tables, directory = await open_directory()
+    try:
+        if not await directory.is_empty():
+            return False
+        await import_world(directory, World.model_validate(load()))
+    finally:
+        await tables.close()
+    return True
+
+
+def main() -> int:
+    """Say what was done."""
+    try:
+        require_loopback(read_settings().mail_endpoint)
+    except NotOnLoopback as refused:
+        print(refused, file=sys.stderr)
+        return 2
+    loaded = asyncio.run(load_if_empty())
+    print("The sample world is loaded." if loaded else "The directory is not empty; nothing was loaded.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What an operator runs by hand, under the operator's own identity."""

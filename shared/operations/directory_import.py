@@ -1,0 +1,240 @@
+"""Import organizations, people, solutions and customers into the directory from one JSON document.
+
+`python -m shared.operations.directory_import FILE [--dry-run]`. The format is that of samples/world.json;
+docs/directory.md describes it. An import adds and replaces; it removes nothing.
+"""
+
+import argparse
+import asyncio
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from shared.domain.directory import (
+    CatalogueSolution,
+    CustomerEntity,
+    Location,
+    Organization,
+    Person,
+    Profile,
+    ProfileLocation,
+)
+from shared.domain.ids import LocationId, OrganizationId, PersonId
+from shared.domain.referral import Address, Contact, ProfileId
+from shared.domain.vocabulary import CustomerSize, OrganizationKind, Role
+from shared.settings import read_settings
+from shared.storage import keys
+from shared.storage.azure_tables import AzureTables
+from shared.storage.directory import Directory
+from shared.wiring import table_service
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class _Location(_Part):
+    id: str
+    name: str
+    country: str
+
+
+class _Person(_Part):
+    oid: str
+    email: str
+    first_name: str
+    last_name: str
+    phone_number: str | None = None
+    title: str | None = None
+    roles: frozenset[Role]
+    everywhere: Annotated[bool, Field(validation_alias=AliasChoices("global"))] = False
+    locations: frozenset[str] = frozenset()
+    locale: str = "en-US"
+    disable_notifications: bool = False
+
+
+class _ProfileContact(_Part):
+    first_name: str
+    last_name: str
+    email: str
+    phone_number: str
+    locale: str | None = None
+
+
+class _ProfileLocation(_Part):
+    id: str
+    name: str
+    contacts: tuple[_ProfileContact, ...] = ()
+    languages: tuple[str, ...] = ()
+    industries: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    customer_sizes: tuple[CustomerSize, ...] = ()
+
+
+class _Profile(_Part):
+    country: str
+    active: bool
+    locations: tuple[_ProfileLocation, ...] = ()
+
+
+class _Organization(_Part):
+    id: str
+    name: str
+    kind: OrganizationKind
+    tenant_id: str
+    transacting: bool = False
+    vetted_for_assessments: bool = False
+    default_location: str | None = None
+    locations: tuple[_Location, ...] = ()
+    people: tuple[_Person, ...] = ()
+    profiles: tuple[_Profile, ...] = ()
+
+
+class _Solution(_Part):
+    id: str
+    name: str
+    owner: str
+    assessment: bool = False
+    co_sell_ready: bool = False
+    incentives: tuple[str, ...] = ()
+
+
+class _Address(_Part):
+    address_line1: str | None = None
+    address_line2: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str
+    region: str | None = None
+
+
+class _ProfileId(_Part):
+    profile_type: str
+    id: str
+
+
+class _Customer(_Part):
+    name: str
+    address: _Address
+    size: CustomerSize | None = None
+    ids: tuple[_ProfileId, ...] = ()
+
+
+class World(_Part):
+    """A whole directory document."""
+
+    organizations: tuple[_Organization, ...] = ()
+    solutions: tuple[_Solution, ...] = ()
+    customers: tuple[_Customer, ...] = ()
+
+    def __str__(self) -> str:
+        """How much there is of what."""
+        people = sum(len(organization.people) for organization in self.organizations)
+        return (
+            f"{len(self.organizations)} organizations, {people} people, "
+            f"{len(self.solutions)} solutions, {len(self.customers)} customers"
+        )
+
+
+async def import_world(directory: Directory, world: World) -> None:
+    """Write a document into the directory. Raises as `Tables` does; to be repeated freely."""
+    for organization in world.organizations:
+        await _put_organization(directory, organization)
+    await directory.put_solutions(
+        CatalogueSolution(**{**each.model_dump(), "owner": OrganizationId(each.owner)})
+        for each in world.solutions
+    )
+    by_country: defaultdict[str, list[CustomerEntity]] = defaultdict(list)
+    for customer in world.customers:
+        by_country[customer.address.country].append(_customer(customer))
+    for country, customers in by_country.items():
+        await directory.put_customers(country, customers)
+
+
+async def _put_organization(directory: Directory, given: _Organization) -> None:
+    organization_id = OrganizationId(given.id)
+    organization = Organization(
+        id=organization_id,
+        name=given.name,
+        kind=given.kind,
+        transacting=given.transacting,
+        vetted_for_assessments=given.vetted_for_assessments,
+        default_location=LocationId(given.default_location) if given.default_location else None,
+        locations=tuple(
+            Location(id=LocationId(p.id), name=p.name, country=p.country) for p in given.locations
+        ),
+    )
+    people = [_person(organization_id, person) for person in given.people]
+    profiles = [_profile(profile) for profile in given.profiles]
+    await directory.put_organization(organization, given.tenant_id, people, profiles)
+
+
+def _person(organization_id: OrganizationId, given: _Person) -> Person:
+    return Person(
+        id=PersonId(given.oid),
+        organization_id=organization_id,
+        locations=frozenset(LocationId(place) for place in given.locations),
+        **given.model_dump(exclude={"oid", "locations"}),
+    )
+
+
+def _profile(given: _Profile) -> Profile:
+    return Profile(
+        country=given.country,
+        active=given.active,
+        locations=tuple(
+            ProfileLocation(
+                id=LocationId(place.id),
+                contacts=tuple(Contact(**contact.model_dump()) for contact in place.contacts),
+                **place.model_dump(exclude={"id", "contacts"}),
+            )
+            for place in given.locations
+        ),
+    )
+
+
+def _customer(given: _Customer) -> CustomerEntity:
+    return CustomerEntity(
+        name=given.name,
+        address=Address(**given.address.model_dump()),
+        size=given.size,
+        ids=tuple(ProfileId(**each.model_dump()) for each in given.ids),
+    )
+
+
+async def open_directory() -> tuple[AzureTables, Directory]:
+    """The directory of the environment's storage, its tables made if need be. The caller closes the tables."""
+    tables = AzureTables(table_service(read_settings()))
+    await tables.create_tables(keys.TABLES)
+    return tables, Directory(tables)
+
+
+async def _run(world: World) -> None:
+    tables, directory = await open_directory()
+    try:
+        await import_world(directory, world)
+    finally:
+        await tables.close()
+
+
+def main() -> None:
+    """Read the arguments, check the document, import it unless it is a dry run."""
+    parser = argparse.ArgumentParser(prog="directory import", description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--dry-run", action="store_true", help="check the document and write nothing")
+    arguments = parser.parse_args()
+    world = World.model_validate(json.loads(arguments.file.read_text(encoding="utf-8")))
+    if not arguments.dry_run:
+        asyncio.run(_run(world))
+    print(f"{'Checked' if arguments.dry_run else 'Imported'}: {world}.")  # noqa: T201 - its answer
+
+
+if __name__ == "__main__":
+    main()
