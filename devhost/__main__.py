@@ -1,7 +1,13 @@
 """`python -m devhost`."""
 
+import logging
+import os
 import sys
 
 from devhost.cli import main
 
-sys.exit(main())
+code = main()
+logging.shutdown()
+sys.stdout.flush()
+# A function that hangs in a thread cannot be cancelled, and the interpreter would wait for it.
+os._exit(code)

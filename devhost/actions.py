@@ -80,10 +80,8 @@ def parse_actions(state: Mapping[str, Any]) -> tuple[Action, ...]:
 
 def _parse(action: Mapping[str, Any]) -> Action:
     match action["actionType"]:
-        case 0:
-            return CallActivity(action["functionName"], action["input"])
-        case 1:
-            return CallActivity(action["functionName"], action["input"], _retry(action["retryOptions"]))
+        case 0 | 1:
+            return CallActivity(action["functionName"], action["input"], _retry(action.get("retryOptions")))
         case 4:
             return ContinueAsNew(action["input"])
         case 5:
@@ -96,7 +94,9 @@ def _parse(action: Mapping[str, Any]) -> Action:
             return Unsupported(_UNSUPPORTED.get(kind, f"an action of the unknown kind {kind}"))
 
 
-def _retry(options: Mapping[str, Any]) -> RetryPolicy:
+def _retry(options: Mapping[str, Any] | None) -> RetryPolicy | None:
+    if options is None:
+        return None
     return RetryPolicy(
         interval=int(options["firstRetryIntervalInMilliseconds"]) * 1_000,
         max_attempts=int(options["maxNumberOfAttempts"]),

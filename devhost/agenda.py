@@ -43,9 +43,10 @@ class Agenda:
         self._moving = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to follow the clock."""
+    def start(self) -> asyncio.Task[None]:
+        """Begin to follow the clock, in a task that ends with stop()."""
         self._task = asyncio.create_task(self._follow())
+        return self._task
 
     async def stop(self) -> None:
         """Release nothing any more."""
@@ -125,8 +126,8 @@ class Agenda:
                 ran.clear()
         raise ClockError(
             409,
-            f"After {_MOST_STEPS} steps the clock is at {to_text(self._clock.now())} and more is due before the target; "
-            "advance again, or in larger gaps.",
+            f"After {_MOST_STEPS} steps the clock is at {to_text(self._clock.now())} and more is due before the "
+            "target; advance again, or by less.",
         )
 
     def _next_step(self, target: Micros, ran: set[str]) -> _Step | None:

@@ -10,15 +10,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from devhost.errors import StartError
+from devhost.errors import DevhostError, StartError
 from devhost.forward import parse_forward
 from devhost.host import running
 
+_BROKEN = 1
 _UNUSABLE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. Returns 0; 2 if the app or the machine does not allow a start."""
+    """Run until SIGTERM or SIGINT. Returns 0; 2 if the app or the machine does not allow a start, 1 if it breaks later."""
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("azure").setLevel(logging.WARNING)
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StartError as failure:
         print(failure, file=sys.stderr)
         return _UNUSABLE
+    except DevhostError as failure:
+        print(failure, file=sys.stderr)
+        return _BROKEN
     return 0
 
 
@@ -57,7 +61,11 @@ async def _serve(chosen: argparse.Namespace, forwards: dict[str, str]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with running(chosen.app, chosen.data, port=chosen.port, forwards=forwards) as host:
         print(f"Ready: {host.url}", flush=True)
-        await stopped.wait()
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait({waiting, host.broken}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if host.broken.done():
+            host.broken.result()
 
 
 def _read_local_settings(folder: Path) -> None:

@@ -43,7 +43,7 @@ class ClockApi:
 def target_after(duration: str) -> Callable[[Micros], Micros]:
     """The moment a duration later. Raises ClockError if the duration cannot be read or is negative."""
     try:
-        parsed = isodate.parse_duration(duration)
+        parsed = isodate.parse_duration(duration)  # type: ignore[no-untyped-call]
         ahead = parsed.tdelta if isinstance(parsed, isodate.Duration) else parsed
     except (ValueError, TypeError) as failure:
         raise ClockError(400, f"'{duration}' is no ISO 8601 duration; {_USAGE}.") from failure

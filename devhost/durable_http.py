@@ -62,7 +62,7 @@ class DurableHttpApi:
         ]
 
     async def start(self, request: web.Request) -> web.Response:
-        """Start an instance: 202 with the management URLs, or with its outcome if it ends within `timeout` seconds."""
+        """Start an instance: 202 with the management URLs, or its outcome if it ends within `timeout` seconds."""
         name = self._engine.orchestrator_name(request.match_info["name"])
         instance_id = _checked_id(request.match_info.get("id") or uuid4().hex)
         start = writes.Start(
@@ -73,8 +73,8 @@ class DurableHttpApi:
             self._replaces_running,
         )
         self._engine.wake(await self._store.write(writes.start_instance, start, self._clock.now()))
-        timeout = float(request.query.get("timeout") or 0)
-        if timeout and await self._ended(instance_id, timeout):
+        seconds = float(request.query.get("timeout") or 0)
+        if seconds and await self._ended(instance_id, seconds):
             return self._outcome(instance_id)
         urls = management_urls(f"{request.scheme}://{request.host}", self._hub, instance_id)
         headers = {"Location": urls["statusQueryGetUri"], "Retry-After": "10"}
@@ -137,8 +137,8 @@ class DurableHttpApi:
         """Refuse what devhost does not do: 501."""
         raise ManagementError(501, _LEFT_OUT.format(request.match_info.get("operation", "entities")))
 
-    async def _ended(self, instance_id: str, timeout: float) -> bool:
-        deadline = asyncio.get_running_loop().time() + timeout
+    async def _ended(self, instance_id: str, seconds: float) -> bool:
+        deadline = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < deadline:
             if self._instance(instance_id).status.is_final:
                 return True

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -16,6 +18,9 @@ from devhost.store import ActivityRecord, Instance, Message, Store, reads, write
 from devhost.timestamps import Micros
 
 _log = logging.getLogger(__name__)
+
+# More would compete for the interpreter; fewer would let one endless orchestrator stop them all.
+_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,15 @@ class Engine:
         clock: DomainClock,
         meter: WorkMeter,
         limit: int,
+        timeout: timedelta | None,
     ) -> None:
-        """`limit` is how many episodes may be under way."""
+        """`limit` is how many episodes may be under way, `timeout` how long one may compute."""
         self._functions = functions
         self._store = store
         self._clock = clock
         self._meter = meter
         self._limit = limit
+        self._timeout = None if timeout is None else timeout.total_seconds()
         self._run_activity: Callable[[ActivityRecord], None] = _not_connected
         self._notice_timer: Callable[[Micros], None] = _not_connected
         self._ready: dict[int, None] = {}
@@ -52,6 +59,8 @@ class Engine:
         self._work = asyncio.Event()
         self._progress = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
+        self._episodes: set[asyncio.Task[None]] = set()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="devhost-orchestrator")
 
     def connect(
         self, run_activity: Callable[[ActivityRecord], None], notice_timer: Callable[[Micros], None]
@@ -60,17 +69,20 @@ class Engine:
         self._run_activity = run_activity
         self._notice_timer = notice_timer
 
-    def start(self) -> None:
-        """Take up what the store holds from before, and begin to run episodes."""
+    def start(self) -> asyncio.Task[None]:
+        """Take up what the store holds from before, and begin to run episodes, in a task that ends with stop()."""
         for key in self._store.read(reads.due_keys, self._clock.now()):
             self.wake(key)
         self._pump = asyncio.create_task(self._run())
+        return self._pump
 
     async def stop(self) -> None:
-        """Begin no more episodes; those under way are committed when the store closes."""
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.gather(self._pump, return_exceptions=True)
+        """Begin no more episodes; one that is not committed yet runs again at the next start."""
+        tasks = [*self._episodes, *([self._pump] if self._pump else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def orchestrator_name(self, name: str) -> str:
         """The name as the starter wrote it, if there is such an orchestrator. Raises ManagementError (400)."""
@@ -119,28 +131,41 @@ class Engine:
         if instance is None or not messages or instance.status.is_final:
             self._release(key)
             return
-        now = Micros(max(now, *(message.due for message in messages)))
         self._meter.count_episode(instance.instance_id)
-        self._commit(instance, messages, self._episode(instance, messages, now), now)
+        now = Micros(max(now, *(message.due for message in messages)))
+        history = self._store.read(reads.history, instance.key)
+        execution = _execution(instance, history)
+        task = asyncio.create_task(self._episode(instance, execution, messages, now))
+        self._episodes.add(task)
+        task.add_done_callback(self._episodes.discard)
 
-    def _episode(self, instance: Instance, messages: list[Message], now: Micros) -> Outcome:
-        execution = Execution(
-            instance.instance_id,
-            instance.name,
-            instance.input,
-            self._store.read(reads.history, instance.key),
-        )
+    async def _episode(
+        self, instance: Instance, execution: Execution, messages: list[Message], now: Micros
+    ) -> None:
         function = self._functions.orchestrators.get(instance.name.casefold())
         if function is None:
-            return failed_outcome(execution, f"this app has no orchestrator '{instance.name}' any more", now)
-        try:
-            events = [message.event for message in messages]
-            return run_episode(execution, events, now, function, self._functions.activities)
-        except Exception as failure:
-            _log.exception("episode.broken instance=%s orchestrator=%s", instance.instance_id, instance.name)
-            return failed_outcome(
-                execution, f"devhost could not run it: {type(failure).__name__}: {failure}", now
+            outcome = failed_outcome(
+                execution, f"this app has no orchestrator '{instance.name}' any more", now
             )
+        else:
+            outcome = await self._outcome(execution, messages, now, function)
+        self._commit(instance, messages, outcome, now)
+
+    async def _outcome(
+        self, execution: Execution, messages: list[Message], now: Micros, function: OrchestratorFunction
+    ) -> Outcome:
+        """Run the episode in a thread: one that computes for long must hold up neither HTTP nor other instances."""
+        events = [message.event for message in messages]
+        episode = partial(run_episode, execution, events, now, function, self._functions.activities)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, episode)
+        except TimeoutError:
+            text = f"it ran for {self._timeout} s without yielding; leave computing and waiting to activities"
+        except Exception as failure:  # noqa: BLE001 - one broken instance must not stop the others
+            _log.exception("episode.broken instance=%s", execution.instance_id)
+            text = f"devhost could not run it: {type(failure).__name__}: {failure}"
+        return failed_outcome(execution, text, now)
 
     def _commit(self, instance: Instance, messages: list[Message], outcome: Outcome, now: Micros) -> None:
         commit = writes.EpisodeCommit(instance, messages, outcome, now)
@@ -163,9 +188,8 @@ class Engine:
         _log.error("episode.not_stored instance=%s error=%s", instance.instance_id, failure)
         if commit.outcome.status.is_final:
             return False
-        execution = Execution(instance.instance_id, instance.name, instance.input, "")
         text = f"its episode could not be stored: {type(failure).__name__}: {failure}"
-        outcome = failed_outcome(execution, text, commit.at)
+        outcome = failed_outcome(_execution(instance, ""), text, commit.at)
         self._commit(instance, list(commit.consumed), outcome, commit.at)
         return True
 
@@ -221,3 +245,7 @@ class Engine:
 
 def _not_connected(_: Any) -> None:
     raise AssertionError("the engine is used before connect()")
+
+
+def _execution(instance: Instance, history: str) -> Execution:
+    return Execution(instance.instance_id, instance.name, instance.input, history, instance.custom_status)

@@ -29,6 +29,7 @@ class Execution:
     orchestrator: str
     raw_input: str | None
     history: str
+    custom_status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,19 @@ def run_episode(
     """
     arrived = [orchestrator_started(now), *messages]
     if reason := _termination(messages):
-        return _finish(Status.TERMINATED, reason, None, arrived, now)
+        return _finish(_End(Status.TERMINATED, reason, execution.custom_status), arrived, now)
     try:
         state = run_orchestrator(function, _context(execution, arrived))
         replay = _replay(execution.history, state, arrived)
         _refuse_unknown(replay, activities)
-        return _conclude(execution.orchestrator, state, replay, arrived, now)
+        return _conclude(execution, state, replay, arrived, now)
     except OrchestrationError as failure:
-        return _finish(Status.FAILED, _failure(execution.orchestrator, str(failure)), None, arrived, now)
+        return _finish(_failed(execution, str(failure)), arrived, now)
 
 
 def failed_outcome(execution: Execution, text: str, now: Micros) -> Outcome:
     """Fail an instance for a reason of the host's own."""
-    return _finish(
-        Status.FAILED, _failure(execution.orchestrator, text), None, [orchestrator_started(now)], now
-    )
+    return _finish(_failed(execution, text), [orchestrator_started(now)], now)
 
 
 def _termination(messages: Sequence[Event]) -> str | None:
@@ -124,15 +123,18 @@ def _refuse_unknown(replay: Replay, activities: Collection[str]) -> None:
             )
 
 
-def _conclude(orchestrator: str, state: State, replay: Replay, arrived: list[Event], now: Micros) -> Outcome:
+def _conclude(
+    execution: Execution, state: State, replay: Replay, arrived: list[Event], now: Micros
+) -> Outcome:
     if replay.may_complete:
         if state.error is not None:
-            failure = _failure(orchestrator, state.error)
-            return _finish(Status.FAILED, failure, state.custom_status, arrived, now, replay)
+            end = _failed(execution, state.error, state.custom_status)
+            return _finish(end, [*arrived, *_recorded(replay, now)], now)
         if replay.continue_as_new is not None:
             return _restart(state, replay)
         if state.is_done:
-            return _finish(Status.COMPLETED, state.output, state.custom_status, arrived, now, replay)
+            end = _End(Status.COMPLETED, state.output, state.custom_status)
+            return _finish(end, [*arrived, *_recorded(replay, now)], now)
         if replay.nothing_can_wake_it:
             raise InvalidOrchestratorError(
                 "it waits for nothing that could ever happen; it yielded None, most likely, where a task was meant. "
@@ -174,22 +176,24 @@ def _restart(state: State, replay: Replay) -> Outcome:
     )
 
 
-def _finish(
-    status: Status,
-    output: str | None,
-    custom_status: str | None,
-    arrived: list[Event],
-    now: Micros,
-    replay: Replay | None = None,
-) -> Outcome:
-    recorded = _recorded(replay, now) if replay else []
-    ended = execution_completed(now, len(recorded), status.value, output)
-    return Outcome(status, output, custom_status, _closed([*arrived, *recorded, ended], now))
+@dataclass(frozen=True, slots=True)
+class _End:
+    status: Status
+    output: str | None
+    custom_status: str | None
+
+
+def _failed(execution: Execution, text: str, custom_status: str | None = None) -> _End:
+    output = json.dumps(
+        f"Orchestrator function '{execution.orchestrator}' failed: {text}", ensure_ascii=False
+    )
+    return _End(Status.FAILED, output, custom_status or execution.custom_status)
+
+
+def _finish(end: _End, events: list[Event], now: Micros) -> Outcome:
+    ended = execution_completed(now, len(events), end.status.value, end.output)
+    return Outcome(end.status, end.output, end.custom_status, _closed([*events, ended], now))
 
 
 def _closed(events: list[Event], now: Micros) -> tuple[Event, ...]:
     return tuple(as_played(event) for event in [*events, orchestrator_completed(now)])
-
-
-def _failure(orchestrator: str, text: str) -> str:
-    return json.dumps(f"Orchestrator function '{orchestrator}' failed: {text}", ensure_ascii=False)

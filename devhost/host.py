@@ -1,13 +1,14 @@
 """Puts the parts together: one app, one data folder, one port on the loopback interface."""
 
+import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from azure.functions import FunctionRegister
 
@@ -26,7 +27,7 @@ from devhost.discovery import (
 )
 from devhost.durable_http import DurableHttpApi, client_json
 from devhost.engine import DurableFunctions, Engine
-from devhost.errors import StartError
+from devhost.errors import DevhostError, StartError
 from devhost.forward import Forwarder
 from devhost.host_json import HostSettings, host_settings, read_host_json
 from devhost.http_functions import HttpFunctions
@@ -58,16 +59,18 @@ class Host:
 
     def __init__(
         self,
+        *,
         functions: tuple[Function, ...],
         settings: HostSettings,
         options: Options,
         store: Store,
+        clock: DomainClock,
         listener: socket.socket,
     ) -> None:
         self.url = f"http://{HOST}:{listener.getsockname()[1]}"
         self._options = options
         self._store = store
-        self.clock = DomainClock(options.data / OFFSET_FILE, self._store.read(reads.clock_offset))
+        self.clock = clock
         self._meter = WorkMeter()
         self._invoker = Invoker(client_json(self.url, settings.hub_name), settings.function_timeout)
         self._timers = TimerFunctions(
@@ -79,22 +82,7 @@ class Host:
         )
         self._build_engine(functions, settings)
         self._server = self._build_server(functions, settings, listener)
-
-    @classmethod
-    async def open(
-        cls,
-        functions: tuple[Function, ...],
-        settings: HostSettings,
-        options: Options,
-        listener: socket.socket,
-    ) -> Self:
-        """Open the store and put the parts together; start nothing. Raises StartError."""
-        store = Store.open(options.data)
-        try:
-            return cls(functions, settings, options, store, listener)
-        except BaseException:
-            await store.close()
-            raise
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def _build_engine(self, functions: tuple[Function, ...], settings: HostSettings) -> None:
         activities = {
@@ -111,6 +99,7 @@ class Host:
             clock=self.clock,
             meter=self._meter,
             limit=settings.max_concurrent_orchestrators,
+            timeout=settings.function_timeout,
         )
         self._activities = ActivityRunner(
             functions=activities,
@@ -148,10 +137,17 @@ class Host:
         await self._server.start()
         for activity in self._store.read(reads.pending_activities):
             self._activities.enqueue(activity)
-        self._engine.start()
         self._timers.start()
-        self.agenda.start()
+        for task in (self._engine.start(), self.agenda.start()):
+            task.add_done_callback(self._watch)
         _log.info("host.started url=%s data=%s", self.url, self._options.data)
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        """Without its engine or its agenda the host only seems to run."""
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            _log.critical("host.broken url=%s", self.url, exc_info=failure)
+            if not self.broken.done():
+                self.broken.set_exception(DevhostError(f"The host is broken and stops: {failure!r}"))
 
     async def stop(self) -> None:
         """Take nothing new, let running functions finish for a bounded time, then close. Nothing stored is lost."""
@@ -164,7 +160,6 @@ class Host:
         await self._timers.close()
         await close_sdk_session()
         await self._server.close()
-        await self._store.close()
         _log.info("host.stopped url=%s", self.url)
 
 
@@ -192,14 +187,17 @@ async def running(
     `host_json` stands in for the file where the app is an object. `options` are the members of Options. Sets
     `CLOCK_OFFSET_FILE` before the app is imported, and puts back what was there at the end. Raises StartError.
     """
-    chosen = Options(data.resolve(), **options)
-    async with _environment(chosen), _listening(chosen.port) as listener:
-        if isinstance(app, FunctionRegister):
-            settings, functions = host_settings(host_json or {}), discover(app)
-        else:
-            folder = app.resolve()
-            settings, functions = read_host_json(folder), discover(load_app(folder))
-        host = await Host.open(functions, settings, chosen, listener)
+    chosen = _options(data, options)
+    async with _listening(chosen.port) as listener, _stored(chosen) as (store, clock):
+        settings, functions = _load(app, host_json or {})
+        host = Host(
+            functions=functions,
+            settings=settings,
+            options=chosen,
+            store=store,
+            clock=clock,
+            listener=listener,
+        )
         try:
             await host.start()
             yield host
@@ -207,18 +205,43 @@ async def running(
             await host.stop()
 
 
+def _options(data: Path, options: Mapping[str, Any]) -> Options:
+    """Importing an app changes the current directory, so the folder must not depend on it."""
+    folder = data.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return Options(folder, **options)
+
+
+def _load(
+    app: Path | FunctionRegister, host_json: Mapping[str, Any]
+) -> tuple[HostSettings, tuple[Function, ...]]:
+    if isinstance(app, FunctionRegister):
+        return host_settings(host_json), discover(app)
+    folder = app.resolve()
+    return read_host_json(folder), discover(load_app(folder))
+
+
 @asynccontextmanager
-async def _environment(options: Options) -> AsyncIterator[None]:
-    before = os.environ.get(OFFSET_VARIABLE)
-    options.data.mkdir(parents=True, exist_ok=True)
-    os.environ[OFFSET_VARIABLE] = str(options.data / OFFSET_FILE)
+async def _stored(options: Options) -> AsyncIterator[tuple[Store, DomainClock]]:
+    """Open the store and show its clock to the app, which may look at it while it is imported."""
+    store = Store.open(options.data)
+    try:
+        with _variable(OFFSET_VARIABLE, str(options.data / OFFSET_FILE)):
+            yield store, DomainClock(options.data / OFFSET_FILE, store.read(reads.clock_offset))
+    finally:
+        await store.close()
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(OFFSET_VARIABLE, None)
-        else:
-            os.environ[OFFSET_VARIABLE] = before
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 @asynccontextmanager

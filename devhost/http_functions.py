@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from aiohttp import web
-from azure.functions import HttpRequest, HttpResponse
+from azure.functions import HttpRequest
 from azure.functions.http import HttpRequest as WorkerHttpRequest
 from azure.functions.http import HttpResponseConverter
 
@@ -46,7 +46,7 @@ class HttpFunctions:
         body = await request.read()
         try:
             return _response(await self._invoker.call(match.target, _request(request, match, body)))
-        except Exception:
+        except Exception:  # noqa: BLE001 - the app's own; logged, and answered with 500
             _log.exception("function.failed name=%s", match.target.name)
             return web.Response(status=500)
 
@@ -88,6 +88,3 @@ def _response(returned: object) -> web.Response:
         for morsel in cookie.values():
             response.headers.add("Set-Cookie", morsel.OutputString())
     return response
-
-
-__all__ = ["HttpFunctions", "HttpResponse", "full_route"]

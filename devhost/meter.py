@@ -48,7 +48,7 @@ class WorkMeter:
                 if episodes > _MOST_EPISODES_AT_ONE_INSTANT:
                     raise ClockError(
                         409,
-                        f"Instance '{instance_id}' ran {episodes} episodes at one instant and is not idle yet, so the "
-                        "clock stays where it is; it probably continues as new without waiting for anything. "
+                        f"Instance '{instance_id}' ran {episodes} episodes at one instant and is not idle yet, "
+                        "so the clock stays where it is; it probably continues as new without waiting for anything. "
                         "Terminate it, or correct its orchestrator.",
                     )

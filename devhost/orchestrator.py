@@ -59,7 +59,8 @@ def _explain(message: str) -> str:
     if found := _NOT_A_TASK.search(message):
         return (
             f"the orchestrator yielded a value of type '{found[1]}', which is no durable task ({message}). "
-            "Yield only what context.call_activity, create_timer, wait_for_external_event, task_all or task_any return."
+            "Yield only what context.call_activity, create_timer, wait_for_external_event, task_all or task_any "
+            "return."
         )
     if "coroutine is not JSON serializable" in message:
         return f"an orchestrator must be a plain generator function, not 'async def' ({message})"

@@ -154,10 +154,11 @@ class Replay:
         attempted = "nothing" if decision is None else str(decision)
         if attempted.casefold() != recorded.casefold():
             raise NonDeterminismError(
-                f"Non-Deterministic workflow detected: at step {task_id} a previous execution of this orchestration "
-                f"scheduled {recorded}, and its replay attempted {attempted}. Likely causes: the orchestrator's code "
-                f"changed while this instance was running, or it decides by something other than its input, its "
-                f"history and context.current_utc_datetime (the wall clock, random numbers, a global, the environment)."
+                f"Non-Deterministic workflow detected: at step {task_id} a previous execution of this "
+                f"orchestration scheduled {recorded}, and its replay attempted {attempted}. Likely causes: the "
+                "orchestrator's code changed while this instance was running, or it decides by something other than "
+                "its input, its history and context.current_utc_datetime (the wall clock, random numbers, a global, "
+                "the environment)."
             )
 
     def _settle(self, task_id: int, *, failed: bool = False) -> None:

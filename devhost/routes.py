@@ -130,7 +130,9 @@ class RouteTemplate:
         return values if len(segments) <= len(self._segments) else None
 
     def _segment(self, text: str, *, last: bool) -> _Segment:
-        pattern, checks, parameters, position = "", [], [], 0
+        pattern, position = "", 0
+        checks: list[tuple[str, Check]] = []
+        parameters: list[re.Match[str]] = []
         for found in _PARAMETER.finditer(text):
             pattern += re.escape(text[position : found.start()]) + f"(?P<{found['name']}>.*)"
             position = found.end()
@@ -163,8 +165,21 @@ class RouteTemplate:
         )
         if whole and not star:
             pattern = pattern.replace(">.*)", ">.+)")
-        rank = 1 if not parameters else 2 + (not whole) * 0 + (not checks and whole) + 2 * star
-        return _Segment(re.compile(pattern, re.IGNORECASE | re.DOTALL), tuple(checks), rank, skippable, star)
+        return _Segment(
+            re.compile(pattern, re.IGNORECASE | re.DOTALL),
+            tuple(checks),
+            _rank(parameters, checks, whole=whole),
+            skippable,
+            star,
+        )
+
+
+def _rank(parameters: list[re.Match[str]], checks: list[tuple[str, Check]], *, whole: bool) -> int:
+    """Literals first, then literals mixed with parameters and constrained ones, then free ones, catch-alls last."""
+    if not parameters:
+        return 1
+    star = bool(parameters[0]["star"])
+    return 2 + (whole and not checks) + 2 * star
 
 
 def _split(template: str) -> list[str]:

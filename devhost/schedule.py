@@ -81,8 +81,8 @@ def parse_schedule(text: str, environment: Mapping[str, str] = os.environ) -> Sc
         crontab.after(Micros(0))
     except (ValueError, LookupError, CronSimError, StopIteration) as failure:
         raise StartError(
-            f"The schedule '{text}' cannot be used ({failure or 'it never occurs'}); write six fields, seconds first, "
-            "or hh:mm:ss."
+            f"The schedule '{text}' cannot be used ({failure or 'it never occurs'}); write six fields, seconds "
+            "first, or hh:mm:ss."
         ) from failure
     return crontab
 

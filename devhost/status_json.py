@@ -40,7 +40,8 @@ def _shown(
 ) -> dict[str, Any]:
     name = "".join(part.capitalize() for part in kind.name.split("_"))
     view: dict[str, Any] = {"EventType": name, "Timestamp": event["Timestamp"]}
-    begun = scheduled.get(event.get("TaskScheduledId", event.get("TimerId", -1)))
+    task_id = event.get("TaskScheduledId", event.get("TimerId"))
+    begun = None if task_id is None else scheduled.get(task_id)
     if begun is not None:
         view["ScheduledTime"] = begun["Timestamp"]
         if "Name" in begun:

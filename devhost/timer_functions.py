@@ -107,7 +107,7 @@ class TimerFunctions:
             returned = await self._invoker.call(recurring.function, request)
             if returned is not None:
                 _log.error("timer.returned_a_value name=%s; it has no $return binding", name)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the app's own; the timer goes on
             _log.exception("timer.failed name=%s", name)
         finally:
             recurring.running = False

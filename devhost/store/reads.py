@@ -2,33 +2,32 @@
 
 import json
 import sqlite3
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from devhost.status import Status
 from devhost.store.records import ActivityRecord, Instance, InstanceFilter, Message, MessageKind, TimerStatus
 from devhost.timestamps import Micros
 
-INSTANCE_COLUMNS = "key, instance_id, name, version, execution_id, status, input, output, custom_status, created, updated, episode"
+_COLUMNS = tuple(member.name for member in fields(Instance))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM instances"  # noqa: S608 - constants
 
 
-def instance_of(row: tuple[Any, ...]) -> Instance:
-    """Build an instance from a row of INSTANCE_COLUMNS."""
-    return Instance(*row[:5], Status(row[5]), *row[6:])
+def _instance_of(row: tuple[Any, ...]) -> Instance:
+    members = dict(zip(_COLUMNS, row, strict=True))
+    return Instance(**{**members, "status": Status(members["status"])})
 
 
 def instance_by_id(connection: sqlite3.Connection, instance_id: str) -> Instance | None:
     """Find an instance by the id that its starter chose."""
-    query = f"SELECT {INSTANCE_COLUMNS} FROM instances WHERE instance_id = ?"  # noqa: S608 - constant columns
-    row = connection.execute(query, (instance_id,)).fetchone()
-    return None if row is None else instance_of(row)
+    row = connection.execute(f"{_SELECT} WHERE instance_id = ?", (instance_id,)).fetchone()
+    return None if row is None else _instance_of(row)
 
 
 def instance_by_key(connection: sqlite3.Connection, key: int) -> Instance | None:
     """Find an instance by its key."""
-    query = f"SELECT {INSTANCE_COLUMNS} FROM instances WHERE key = ?"  # noqa: S608 - constant columns
-    row = connection.execute(query, (key,)).fetchone()
-    return None if row is None else instance_of(row)
+    row = connection.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
+    return None if row is None else _instance_of(row)
 
 
 FILTER = """
@@ -48,8 +47,8 @@ def filter_values(wanted: InstanceFilter) -> dict[str, Any]:
 def instances(connection: sqlite3.Connection, wanted: InstanceFilter) -> list[Instance]:
     """List instances in order of creation."""
     order = "DESC" if wanted.newest_first else "ASC"
-    query = f"SELECT {INSTANCE_COLUMNS} FROM instances WHERE {FILTER} ORDER BY key {order} LIMIT :limit"  # noqa: S608
-    return [instance_of(row) for row in connection.execute(query, filter_values(wanted))]
+    query = f"{_SELECT} WHERE {FILTER} ORDER BY key {order} LIMIT :limit"
+    return [_instance_of(row) for row in connection.execute(query, filter_values(wanted))]
 
 
 def history(connection: sqlite3.Connection, key: int) -> str:

@@ -37,7 +37,11 @@ CREATE TABLE IF NOT EXISTS messages (
 CREATE INDEX IF NOT EXISTS messages_by_instance ON messages (key);
 CREATE INDEX IF NOT EXISTS messages_by_due ON messages (due);
 CREATE TABLE IF NOT EXISTS activities (
-    key INTEGER NOT NULL, task_id INTEGER NOT NULL, execution_id TEXT NOT NULL, name TEXT NOT NULL, input TEXT NOT NULL,
+    key INTEGER NOT NULL,
+    task_id INTEGER NOT NULL,
+    execution_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    input TEXT NOT NULL,
     PRIMARY KEY (key, task_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS timers (
