@@ -19,7 +19,10 @@ _UNUSABLE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. Returns 0; 2 if the app or the machine does not allow a start, 1 if it breaks later."""
+    """Run until SIGTERM or SIGINT.
+
+    Returns 0; 2 if the app or the machine does not allow a start; 1 if the host breaks later.
+    """
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("azure").setLevel(logging.WARNING)
@@ -61,11 +64,12 @@ async def _serve(chosen: argparse.Namespace, forwards: dict[str, str]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with running(chosen.app, chosen.data, port=chosen.port, forwards=forwards) as host:
         print(f"Ready: {host.url}", flush=True)
-        waiting = asyncio.create_task(stopped.wait())
-        await asyncio.wait({waiting, host.broken}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if host.broken.done():
-            host.broken.result()
+        waits = [asyncio.create_task(event.wait()) for event in (stopped, host.broken)]
+        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        if host.broken.is_set():
+            raise DevhostError("The host is broken and stops; the reason is in the log above.")
 
 
 def _read_local_settings(folder: Path) -> None:

@@ -27,7 +27,7 @@ from devhost.discovery import (
 )
 from devhost.durable_http import DurableHttpApi, client_json
 from devhost.engine import DurableFunctions, Engine
-from devhost.errors import DevhostError, StartError
+from devhost.errors import StartError
 from devhost.forward import Forwarder
 from devhost.host_json import HostSettings, host_settings, read_host_json
 from devhost.http_functions import HttpFunctions
@@ -82,7 +82,7 @@ class Host:
         )
         self._build_engine(functions, settings)
         self._server = self._build_server(functions, settings, listener)
-        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.broken = asyncio.Event()
 
     def _build_engine(self, functions: tuple[Function, ...], settings: HostSettings) -> None:
         activities = {
@@ -146,8 +146,7 @@ class Host:
         """Without its engine or its agenda the host only seems to run."""
         if not task.cancelled() and (failure := task.exception()) is not None:
             _log.critical("host.broken url=%s", self.url, exc_info=failure)
-            if not self.broken.done():
-                self.broken.set_exception(DevhostError(f"The host is broken and stops: {failure!r}"))
+            self.broken.set()
 
     async def stop(self) -> None:
         """Take nothing new, let running functions finish for a bounded time, then close. Nothing stored is lost."""
