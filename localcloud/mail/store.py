@@ -55,11 +55,11 @@ class MailStore:
         """
         with self._transaction() as connection:
             operation_id = _tracked_operation(connection, send.repeatable) or send.operation_id
-            connection.execute(
-                "INSERT INTO messages (operation_id, received, message) VALUES (?, ?, ?)"
-                " ON CONFLICT (operation_id) DO UPDATE SET attempts = attempts + 1",
-                (operation_id, received.isoformat(), send.message.to_json()),
-            )
+            if not _counted(connection, operation_id):
+                connection.execute(
+                    "INSERT INTO messages (operation_id, received, message) VALUES (?, ?, ?)",
+                    (operation_id, received.isoformat(), send.message.to_json()),
+                )
             _track(connection, send.repeatable, operation_id)
         return operation_id
 
@@ -103,6 +103,14 @@ def _stored(row: sqlite3.Row) -> StoredMessage:
         received=datetime.fromisoformat(row["received"]),
         message=EmailMessage.model_validate_json(row["message"]),
     )
+
+
+def _counted(connection: sqlite3.Connection, operation_id: str) -> bool:
+    """Count one more attempt of a known operation; say whether it is known."""
+    changed = connection.execute(
+        "UPDATE messages SET attempts = attempts + 1 WHERE operation_id = ?", (operation_id,)
+    )
+    return changed.rowcount == 1
 
 
 def _tracked_operation(connection: sqlite3.Connection, request: RepeatableRequest | None) -> str | None:

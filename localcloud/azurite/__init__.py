@@ -1,0 +1,6 @@
+"""Azurite, the emulator of Azure Storage: installed from a locked list, started, and ended with its data on disk."""
+
+from localcloud.azurite.install import ensure_installed
+from localcloud.azurite.service import Azurite, AzuritePorts, connection_string, running
+
+__all__ = ["Azurite", "AzuritePorts", "connection_string", "ensure_installed", "running"]

@@ -1,0 +1,93 @@
+"""The storage emulator as a supervised process."""
+
+import os
+import secrets
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.azurite.install import ensure_installed
+from localcloud.azurite.node import Node
+from localcloud.private_files import private_directory, read_or_create
+from localcloud.process.children import ChildRecord
+from localcloud.process.member import Command, Member, answers
+from localcloud.process.ports import HOST, free_ports
+
+ACCOUNT = "localcloud"
+_SCRIPT = Path(__file__).parent / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+_START_TAKES = 60.0
+
+
+@dataclass(frozen=True)
+class AzuritePorts:
+    blob: int
+    queue: int
+    table: int
+
+
+def connection_string(data: Path, ports: AzuritePorts) -> str:
+    """Return what the Azure clients connect with. The account's key lives in `data`, made by the first call."""
+    endpoints = {"BlobEndpoint": ports.blob, "QueueEndpoint": ports.queue, "TableEndpoint": ports.table}
+    parts = [
+        "DefaultEndpointsProtocol=http",
+        f"AccountName={ACCOUNT}",
+        f"AccountKey={_account_key(data)}",
+        *(f"{name}=http://{HOST}:{port}/{ACCOUNT}" for name, port in endpoints.items()),
+    ]
+    return ";".join(parts) + ";"
+
+
+class Azurite(Member):
+    """Azurite on a data directory. Only an end by SIGTERM writes everything: kill() loses the last seconds."""
+
+    def __init__(
+        self, data: Path, ports: AzuritePorts, *, node: Node, log: Path, record: ChildRecord
+    ) -> None:
+        self.ports = ports
+        self.connection_string = connection_string(data, ports)
+        environment = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{_account_key(data)}"}
+        super().__init__(Command("azurite", _arguments(node, data, ports), environment, data, log), record)
+
+    def answers(self) -> bool:
+        """Say whether the tables answer; they are the last to listen."""
+        return answers(self.ports.table)
+
+    def start_and_wait(self) -> None:
+        """Start it and return when its tables answer. Raises MemberError."""
+        self.start()
+        self.wait_ready(self.answers, _START_TAKES)
+
+
+@contextmanager
+def running(data: Path) -> Iterator[Azurite]:
+    """Run Azurite alone on `data` and free ports while the context is open."""
+    private_directory(data)
+    ports = AzuritePorts(*free_ports(3))
+    record = ChildRecord(data / "children.json")
+    azurite = Azurite(data, ports, node=ensure_installed(), log=data / "azurite.log", record=record)
+    try:
+        azurite.start_and_wait()
+        yield azurite
+    finally:
+        azurite.stop()
+
+
+def _arguments(node: Node, data: Path, ports: AzuritePorts) -> tuple[str, ...]:
+    listen = {"blob": ports.blob, "queue": ports.queue, "table": ports.table}
+    addresses = [
+        argument
+        for service, port in listen.items()
+        for argument in (f"--{service}Host", HOST, f"--{service}Port", str(port))
+    ]
+    flags = ("--skipApiVersionCheck", "--disableTelemetry", "--silent")
+    return (str(node.binary), str(_SCRIPT), "--location", str(data / "azurite"), *flags, *addresses)
+
+
+def _account_key(data: Path) -> str:
+    return read_or_create(data / "azurite-account-key", _new_key).decode("ascii")
+
+
+def _new_key() -> bytes:
+    return b64encode(secrets.token_bytes(64))

@@ -1,0 +1,88 @@
+"""Makes the virtual environment of the project and continues inside it. Standard library only."""
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+from localcloud.errors import InstallError
+from localcloud.process.locks import exclusively
+from localcloud.process.progress import run_shown
+from localcloud.project import PROJECT
+
+_NO_VENV = (
+    "This Python cannot make virtual environments. Install that part of it "
+    "(Debian and Ubuntu: apt install python3-venv) and start again."
+)
+_NO_PACKAGES = "Check the network and the package index of this machine, then start again."
+
+
+def enter_environment(project: Path = PROJECT) -> None:
+    """Return inside the up-to-date virtual environment; outside of it, make it and start this program again there.
+
+    Raises InstallError.
+    """
+    environment = project / ".venv"
+    prepare(project)
+    if Path(sys.prefix).resolve() != environment.resolve():
+        _restart_in(environment)
+
+
+def prepare(project: Path) -> None:
+    """Make `.venv` and install the locked packages unless the lock is installed already.
+
+    Several processes may call this at once: one installs, the others wait. Raises InstallError.
+    """
+    requirements = project / "requirements-dev.txt"
+    environment = project / ".venv"
+    stamp = environment / ".installed-lock"
+    with exclusively(requirements):
+        wanted = sha256(requirements.read_bytes()).hexdigest()
+        if _works(environment) and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
+            return
+        if not _works(environment):
+            _create(environment)
+        _install(environment, requirements)
+        stamp.write_text(wanted, encoding="ascii")
+
+
+def _works(environment: Path) -> bool:
+    """Say whether the environment's Python starts and has pip: a removed or upgraded system Python breaks it."""
+    try:
+        probe = subprocess.run([_python(environment), "-c", "import pip"], capture_output=True, check=False)
+    except OSError:
+        return False
+    return probe.returncode == 0
+
+
+def _create(environment: Path) -> None:
+    if find_spec("ensurepip") is None or find_spec("venv") is None:
+        raise InstallError(_NO_VENV)
+    run_shown(
+        "Making the virtual environment .venv",
+        [sys.executable, "-m", "venv", "--clear", str(environment)],
+        directory=environment.parent,
+        advice=_NO_VENV,
+    )
+
+
+def _install(environment: Path, requirements: Path) -> None:
+    run_shown(
+        "Installing the locked packages",
+        [str(_python(environment)), "-m", "pip", "install", "--require-hashes", "-r", str(requirements)],
+        directory=requirements.parent,
+        environment={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        advice=_NO_PACKAGES,
+    )
+
+
+def _restart_in(environment: Path) -> NoReturn:
+    python = str(_python(environment))
+    os.execv(python, [python, *sys.argv])  # noqa: S606 - no shell is wanted
+
+
+def _python(environment: Path) -> Path:
+    return environment / "bin" / "python"

@@ -1,0 +1,36 @@
+"""From the name of a subcommand to its function, and from errors to exit codes."""
+
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+
+from localcloud.commands import checks, operations, tools
+from localcloud.commands.run import run
+from localcloud.errors import LocalCloudError, UnknownPersonError
+
+_COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "run": run,
+    "test": checks.test,
+    "lint": checks.lint,
+    "bench": checks.bench,
+    "demo": operations.demo,
+    "check": operations.check,
+    "directory": operations.directory,
+    "token": tools.token,
+    "mail": tools.mail,
+}
+
+
+def dispatch(options: Namespace) -> int:
+    """Run the subcommand and return the exit code: 2 for a mistake on the command line, 1 for other failures."""
+    try:
+        return _COMMANDS[options.command](options)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except UnknownPersonError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except LocalCloudError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1

@@ -1,0 +1,54 @@
+"""`dev.py check`, `dev.py directory` and `dev.py demo`: modules that run beside the service."""
+
+import os
+from argparse import Namespace
+from collections.abc import Sequence
+
+from localcloud.commands.interruption import interruption
+from localcloud.commands.modules import run_module
+from localcloud.errors import NotRunningError
+from localcloud.process.progress import tell
+from localcloud.stack.addresses import Addresses
+from localcloud.stack.data_directory import DataDirectory
+from localcloud.stack.environment import app_environment
+from localcloud.stack.lock import is_held
+from localcloud.stack.stack import Stack
+
+
+def check(options: Namespace) -> int:
+    return _beside_service("shared.operations.check", options.rest, options)
+
+
+def directory(options: Namespace) -> int:
+    """Import a directory file into the running service's storage."""
+    dry_run = ["--dry-run"] if options.dry_run else []
+    return _beside_service("shared.operations.directory", [str(options.file.resolve()), *dry_run], options)
+
+
+def demo(options: Namespace) -> int:
+    """Play the scenario against the given service, else the running one, else one that lives as long as the demo."""
+    if options.url is not None:
+        return _play(options.url, DataDirectory(options.data.resolve()))
+    data, running = _running(options)
+    if running is not None:
+        return _play(running.url, data)
+    with interruption() as asked, Stack(options.data, samples=True, report=tell, interrupted=asked) as stack:
+        return _play(stack.url, stack.data)
+
+
+def _play(url: str, data: DataDirectory) -> int:
+    return run_module("samples.demo", ["--url", url, "--data", str(data.path)])
+
+
+def _beside_service(module: str, arguments: Sequence[str], options: Namespace) -> int:
+    data, running = _running(options)
+    if running is None:
+        raise NotRunningError(
+            f"No service runs on {data.path}. Start it with: python3 dev.py run --data {data.path}"
+        )
+    return run_module(module, arguments, app_environment(data, running, os.environ))
+
+
+def _running(options: Namespace) -> tuple[DataDirectory, Addresses | None]:
+    data = DataDirectory(options.data.resolve())
+    return data, Addresses.read(data.addresses) if is_held(data.lock) else None

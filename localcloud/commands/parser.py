@@ -1,0 +1,95 @@
+"""The command line of dev.py. Standard library only: it is read before anything is installed."""
+
+import argparse
+from pathlib import Path
+
+from localcloud.project import PROJECT
+
+DEFAULT_PORT = 7071
+DEFAULT_MAIL_PORT = 7072
+_PASSES_ON = frozenset({"test", "bench", "check"})
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Return the options; `rest` holds what a command passes on. Exits with code 2 on a mistake."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command not in _PASSES_ON:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dev.py",
+        description="Run, test and inspect the referral service on this machine.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_service(commands)
+    _add_checks(commands)
+    _add_operations(commands)
+    return parser
+
+
+def _add_service(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    run = commands.add_parser(
+        "run", help="start the service and keep it running until Ctrl-C", allow_abbrev=False
+    )
+    run.add_argument("--port", type=_port, default=DEFAULT_PORT, metavar="N", help="default: %(default)s")
+    run.add_argument("--no-samples", action="store_true", help="do not load the sample world")
+    demo = commands.add_parser("demo", help="play the demo scenario against the service", allow_abbrev=False)
+    demo.add_argument("--url", help="a service that runs already; default: the one on the data directory")
+    mail = commands.add_parser(
+        "mail", help="run the mail sink and the token issuer alone", allow_abbrev=False
+    )
+    mail.add_argument(
+        "--port", type=_port, default=DEFAULT_MAIL_PORT, metavar="N", help="default: %(default)s"
+    )
+    token = commands.add_parser("token", help="print a bearer token of a sample person", allow_abbrev=False)
+    token.add_argument(
+        "--as", dest="person", required=True, metavar="PERSON", help="an email, or TENANT_ID/OBJECT_ID"
+    )
+    for command in (run, demo, mail, token):
+        _add_data(command)
+
+
+def _add_checks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for name, text in (
+        ("test", "run the tests; further arguments go to pytest"),
+        ("bench", "run the benchmarks; further arguments go to them"),
+    ):
+        commands.add_parser(name, help=text, add_help=False, allow_abbrev=False)
+    commands.add_parser("lint", help="run ruff, mypy and import-linter", allow_abbrev=False)
+
+
+def _add_operations(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    check = commands.add_parser(
+        "check", help="inspect and repair the running service's data", allow_abbrev=False
+    )
+    _add_data(check)
+    directory = commands.add_parser("directory", help="maintain organizations and people", allow_abbrev=False)
+    actions = directory.add_subparsers(dest="action", required=True, metavar="ACTION")
+    importing = actions.add_parser("import", help="import a directory file", allow_abbrev=False)
+    importing.add_argument("file", type=Path, metavar="FILE")
+    importing.add_argument("--dry-run", action="store_true", help="say what would change, change nothing")
+    _add_data(importing)
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data",
+        type=Path,
+        default=PROJECT / ".data",
+        metavar="DIR",
+        help="the data directory; default: %(default)s",
+    )
+
+
+def _port(text: str) -> int:
+    if not (text.isdigit() and 0 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(
+            f"{text} is no port; give a number from 1 to 65535, or 0 for a free one"
+        )
+    return int(text)

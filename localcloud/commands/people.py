@@ -1,0 +1,46 @@
+"""The people of the sample world, by the email that someone types."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.errors import UnknownPersonError
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a token speaks of: tenant and object id."""
+
+    tid: str
+    oid: str
+
+
+def find_person(person: str, world: Path) -> Identity:
+    """Return the identity of an email in `world` (any letter case) or of `TENANT_ID/OBJECT_ID`.
+
+    `world` is `{"organizations": [{"tenantId", "people": [{"email", "oid"}]}]}`.
+    Raises UnknownPersonError that lists whom there is.
+    """
+    tid, slash, oid = person.partition("/")
+    if slash and tid and oid:
+        return Identity(tid, oid)
+    known = _people(world)
+    try:
+        return known[person.casefold()]
+    except KeyError as error:
+        raise UnknownPersonError(
+            f"Nobody is called {person}. Give one of {', '.join(sorted(known)) or 'no one: there are no samples'}; "
+            "or TENANT_ID/OBJECT_ID."
+        ) from error
+
+
+def _people(world: Path) -> dict[str, Identity]:
+    try:
+        content = json.loads(world.read_bytes())
+    except FileNotFoundError:
+        return {}
+    return {
+        person["email"].casefold(): Identity(organization["tenantId"], person["oid"])
+        for organization in content["organizations"]
+        for person in organization["people"]
+    }

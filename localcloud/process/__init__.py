@@ -1,0 +1,1 @@
+"""Starting, recording, watching and ending processes. Standard library only."""

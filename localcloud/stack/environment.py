@@ -1,0 +1,46 @@
+"""The settings that the app runs with on this machine."""
+
+from collections.abc import Mapping
+
+from localcloud.azurite import connection_string
+from localcloud.issuer import AUDIENCE, ISSUER
+from localcloud.issuer.routes import JWKS_PATH
+from localcloud.mail.access_key import access_key
+from localcloud.stack.addresses import Addresses
+from localcloud.stack.data_directory import DataDirectory
+
+MAIL_SENDER = "no-reply@referrals.example"
+
+
+def app_environment(
+    data: DataDirectory, addresses: Addresses, inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """Return `inherited` with the app's settings on top.
+
+    The same for the host, for the loader of the samples, and for what an operator runs beside the service.
+    """
+    storage = connection_string(data.path, addresses.azurite)
+    return {
+        **inherited,
+        "AzureWebJobsStorage": storage,
+        "TABLES_CONNECTION_STRING": storage,
+        **service_settings(data, addresses.mail_url),
+        # One process sends: a send whose process died holds no lease against the next one.
+        "MAIL_LEASE": "PT0S",
+        "PORTAL_URL": f"{addresses.url}/portal",
+        "CLOCK_OFFSET_FILE": str(data.clock_offset),
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def service_settings(data: DataDirectory, server_url: str) -> dict[str, str]:
+    """Return the settings that name the mail service and the issuer at `server_url`."""
+    return {
+        "MAIL_ENDPOINT": server_url,
+        "MAIL_ACCESS_KEY": access_key(data.path),
+        "MAIL_SENDER": MAIL_SENDER,
+        "AUTH_ISSUER": ISSUER,
+        "AUTH_AUDIENCE": AUDIENCE,
+        "AUTH_JWKS_URL": server_url + JWKS_PATH,
+    }

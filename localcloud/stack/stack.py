@@ -1,0 +1,166 @@
+"""All processes of the service on one data directory, started and ended in order."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+from typing import Self
+
+from localcloud.azurite import Azurite, ensure_installed
+from localcloud.process.children import ChildRecord, Report
+from localcloud.process.member import Command, Member
+from localcloud.process.ports import require_free
+from localcloud.project import PROJECT
+from localcloud.stack.addresses import Addresses
+from localcloud.stack.data_directory import DataDirectory
+from localcloud.stack.environment import app_environment
+from localcloud.stack.lock import DataLock, Holder
+
+DEVHOST = (sys.executable, "-m", "devhost", "--app", str(PROJECT))
+_START_TAKES = 60.0
+_SAMPLES_TAKE = 300.0
+_GRACE = 15.0
+
+
+def silent(_line: str) -> None:
+    """Report nothing."""
+
+
+class Stack:
+    """The service on `data`: Azurite, the local cloud's server and the host, each a process of its own.
+
+    `port` 0 takes a free one. `host` is the command line of the host, to which data, port and forwards are added.
+    Ports stay the same as long as the object lives, so that single members can be killed and started again.
+    `interrupted` ends a start early (InterruptedStartError).
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        port: int = 0,
+        samples: bool = False,
+        host: Sequence[str] = DEVHOST,
+        report: Report = silent,
+        interrupted: Event | None = None,
+        patience: float = 20.0,
+    ) -> None:
+        self.data = DataDirectory.prepared(data)
+        self._port = port
+        self._samples = samples
+        self._host = tuple(host)
+        self._report = report
+        self._interrupted = interrupted or Event()
+        self._patience = patience
+        self._lock = DataLock(self.data.lock)
+        self._record = ChildRecord(self.data.children)
+        self._started: list[Member] = []
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The address of the host, without a slash at the end."""
+        return self.addresses.url
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The members that were started, in the order of their start."""
+        return tuple(self._started)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment that the app runs with."""
+        return app_environment(self.data, self.addresses, os.environ)
+
+    def start(self) -> None:
+        """Start everything; on an error, end what was started. Raises LocalCloudError."""
+        self._lock.acquire(patience=self._patience, report=self._report, interrupted=self._interrupted)
+        try:
+            self._record.end_leftovers(_GRACE, self._report)
+            if self._port:
+                require_free(self._port)
+            self.addresses = Addresses.drawn(self._port)
+            self._start_members()
+        except BaseException:
+            self.stop()
+            raise
+        self.addresses.write(self.data.addresses)
+        self._lock.tell(Holder(os.getpid(), self.url))
+
+    def stop(self) -> None:
+        """End the members, last started first; the data stays."""
+        for member in reversed(self._started):
+            if member.running:
+                self._report(f"Ending {member.name}")
+            member.stop()
+        self._started.clear()
+        self.data.addresses.unlink(missing_ok=True)
+        self._lock.release()
+
+    def restart(self, member: Member) -> None:
+        """Start a member again that has ended or was killed, on the same data and ports; return when it is ready."""
+        member.start()
+        self._wait_ready(member)
+
+    def first_ended(self) -> Member | None:
+        """Return a member that has ended on its own, if there is one."""
+        return next((member for member in self._started if not member.running), None)
+
+    def _start_members(self) -> None:
+        node = ensure_installed()
+        data, ports = self.data.path, self.addresses.azurite
+        self.azurite = Azurite(data, ports, node=node, log=self.data.log("azurite"), record=self._record)
+        self._start(self.azurite)
+        self.localcloud = self._member("localcloud", self._localcloud_command())
+        self._start(self.localcloud)
+        if self._samples:
+            self._load_samples()
+        self.devhost = self._member("devhost", self._devhost_command())
+        self._start(self.devhost)
+
+    def _start(self, member: Member) -> None:
+        self._report(f"Starting {member.name}")
+        self._started.append(member)
+        member.start()
+        self._wait_ready(member)
+
+    def _wait_ready(self, member: Member) -> None:
+        ready = member.answers if isinstance(member, Azurite) else member.said_ready
+        member.wait_ready(ready, _START_TAKES, self._interrupted)
+
+    def _load_samples(self) -> None:
+        loader = self._member("samples", (sys.executable, "-m", "samples.load"))
+        self._report("Loading the sample world")
+        try:
+            loader.start()
+            loader.wait_ended(_SAMPLES_TAKE, self._interrupted)
+        finally:
+            loader.stop()
+
+    def _member(self, name: str, arguments: tuple[str, ...]) -> Member:
+        command = Command(name, arguments, self.environment(), PROJECT, self.data.log(name), _GRACE)
+        return Member(command, self._record)
+
+    def _localcloud_command(self) -> tuple[str, ...]:
+        where = ("--data", str(self.data.path), "--port", str(self.addresses.mail))
+        return (
+            sys.executable,
+            "-m",
+            "localcloud",
+            *where,
+            "--clock-offset-file",
+            str(self.data.clock_offset),
+        )
+
+    def _devhost_command(self) -> tuple[str, ...]:
+        where = ("--data", str(self.data.host), "--port", str(self.addresses.host))
+        return (*self._host, *where, "--forward", f"/admin/devhost/mail={self.addresses.mail_url}")
