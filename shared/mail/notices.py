@@ -174,17 +174,21 @@ def facts_of(task: Notify, scene: Scene, now: datetime, portal_url: str) -> Mail
         closing_date=terms.closing_at.date(),
         expires_at=subject.expires_at,
         days_left=max(1, round(left.total_seconds() / 86400)) if left else None,
-        reason=entry.reason if entry else None,
-        notes=context.notes if inviting else (entry.details.get("notes") if entry and _told(task) else None),
+        reason=entry.reason if entry and task.message in {"declined", "lost"} else None,
+        notes=_notes(task, scene),
         solutions=tuple(solution.name for solution in terms.solutions),
         help_code=context.help_code if inviting else None,
         link=f"{portal_url}/referrals/{reader.id}",
     )
 
 
-def _told(task: Notify) -> bool:
-    """Of closing notes only a decline's are meant for the other side (L3); those of won and lost are private (M7)."""
-    return task.message == "declined"
+def _notes(task: Notify, scene: Scene) -> str | None:
+    """The notes meant for the reader: an invitation's, a decline's (L3); those of won and lost are private (M7)."""
+    if task.message in {"invited", "reminder"}:
+        return scene.subject.invite_context.notes
+    if task.message == "declined" and scene.entry:
+        return scene.entry.details.get("notes")
+    return None
 
 
 def _prefix(label: str, task: Notify) -> str:

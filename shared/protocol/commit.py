@@ -64,14 +64,19 @@ class Commits:
             read = await self._referrals.get(party)
             if read is None:
                 return None
-            change = await self._decided(read, who, decide, mine)
-            if change is None or change in mine:
-                return change
+            try:
+                change = await decide(read.value, self._act(who))
+            except Refusal:
+                if landed := await self._landed(mine):  # what refuses us may be our own attempt
+                    return landed
+                raise
+            if change is None:
+                return await self._landed(mine)
             mine.append(change)
-            if await self._committed(change, read, who.now, announce=announce) or (
-                change := await self._landed(mine)
-            ):
+            if await self._committed(change, read, who.now, announce=announce):
                 return change
+            if landed := await self._landed(mine):
+                return landed
         raise Contended(f"Referral {party.referral_id} kept changing; repeat the request in a second.")
 
     async def create(
@@ -105,17 +110,6 @@ class Commits:
     async def replayed(self, party: Party, key_hash: str) -> bool:
         """Whether a step of this referral was taken under this idempotency key."""
         return any(entry.key_hash == key_hash for entry in await self._referrals.entries(party))
-
-    async def _decided(
-        self, read: Stored[Referral], who: Who, decide: Decide, mine: list[Change]
-    ) -> Change | None:
-        """The decision on what was read. A refusal may mean that an attempt of ours landed after all."""
-        try:
-            return await decide(read.value, self._act(who))
-        except Refusal:
-            if landed := await self._landed(mine):
-                return landed
-            raise
 
     async def _committed(
         self, change: Change, read: Stored[Referral], now: datetime, *, announce: bool

@@ -1,0 +1,25 @@
+"""A mail service in memory: it remembers every operation that it took, and how often it was handed each."""
+
+from collections import Counter
+from datetime import datetime
+
+from shared.storage.mail import MailRecord
+
+
+class MemoryMailService:
+    """Implements `shared.mail.service.MailService`; a repeated operation is the same send."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, MailRecord] = {}
+        self.attempts: Counter[str] = Counter()
+
+    async def send(self, record: MailRecord, now: datetime) -> None:
+        self.attempts[record.operation_id] += 1
+        self.taken.setdefault(record.operation_id, record)
+
+    async def knows(self, record: MailRecord) -> bool:
+        return record.operation_id in self.taken
+
+    def told(self) -> Counter[tuple[str, str]]:
+        """How many mails of which subject went to whom."""
+        return Counter((", ".join(mail.recipients), mail.subject) for mail in self.taken.values())

@@ -1,0 +1,74 @@
+"""The service on given tables and mail service, and requests to its handlers without HTTP."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import azure.functions as func
+
+from api.exchange import Answer, Exchange
+from api.problems import ANSWERABLE, describe
+from shared.domain.ids import OrganizationId, PersonId
+from shared.domain.permissions import Caller
+from shared.mail.service import MailService
+from shared.settings import Settings
+from shared.storage.tables import Tables
+from shared.wiring import Service, assemble
+from tests.doubles.small_world import PEOPLE
+
+SETTINGS = Settings(
+    tables_connection_string=None,
+    tables_endpoint=None,
+    mail_endpoint="http://127.0.0.1",
+    mail_access_key=None,
+    mail_sender="no-reply@referrals.example",
+    mail_lease=timedelta(),
+    auth_issuer="https://issuer.localhost/{tid}/v2.0",
+    auth_audience="api://test",
+    auth_jwks_url="http://127.0.0.1/keys",
+    portal_url="http://portal.example",
+    response_window=timedelta(days=14),
+)
+
+
+def service_on(tables: Tables, mail: MailService) -> Service:
+    """The service, put together as in production."""
+    return assemble(SETTINGS, tables, mail)
+
+
+async def request(
+    service: Service,
+    who: str,
+    handler: Callable[[Exchange], Awaitable[Answer]],
+    *,
+    now: datetime,
+    path: str,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+    route: Mapping[str, str] | None = None,
+) -> Answer:
+    """One request of a person of the small world to a handler; refusals come back as answers."""
+    organization_id, _ = PEOPLE[who]
+    organization = await service.directory.organization(organization_id)
+    person = await service.directory.person(OrganizationId(organization_id), PersonId(who))
+    assert organization
+    assert person
+    http: Any = func.HttpRequest(
+        method="POST" if body is not None else "GET",
+        url=f"http://service.example{path}",
+        headers={"content-type": "application/json", **(headers or {})},
+        route_params=dict(route or {}),
+        body=b"" if body is None else json.dumps(body).encode(),
+    )
+    exchange = Exchange(
+        request=http,
+        service=service,
+        caller=Caller(organization=organization, person=person),
+        now=now,
+        client_request_id=None,
+    )
+    try:
+        return await handler(exchange)
+    except ANSWERABLE as refused:
+        return Answer(**describe(refused))

@@ -1,0 +1,105 @@
+"""Three partners and Microsoft, a customer, and the request that makes a deal of them."""
+
+from typing import Any
+
+from shared.operations.directory_import import World, import_world
+from shared.storage.directory import Directory
+
+PEOPLE = {
+    "rae": ("contoso", "rae@contoso.com"),
+    "kim": ("fabrikam", "kim@fabrikam.com"),
+    "nia": ("northwind", "nia@northwindtraders.com"),
+    "sam": ("msft", "sam@microsoft.com"),
+}
+
+
+def _organization(organization_id: str, name: str, location: str, country: str) -> dict[str, Any]:
+    return {
+        "id": organization_id,
+        "name": name,
+        "kind": "partner",
+        "tenantId": f"tenant-{organization_id}",
+        "transacting": True,
+        "defaultLocation": location,
+        "locations": [{"id": location, "name": location, "country": country}],
+        "people": [_person(o, e) for o, e in PEOPLE.values() if o == organization_id],
+    }
+
+
+def _person(organization_id: str, email: str) -> dict[str, Any]:
+    name = email.partition("@")[0]
+    return {
+        "oid": name,
+        "email": email,
+        "firstName": name.title(),
+        "lastName": "Example",
+        "roles": ["MicrosoftSeller" if organization_id == "msft" else "ReferralsAdmin"],
+        "global": True,
+    }
+
+
+WORLD = World.model_validate(
+    {
+        "organizations": [
+            _organization("contoso", "Contoso", "contoso-seattle", "US"),
+            _organization("fabrikam", "Fabrikam", "fabrikam-seoul", "KR"),
+            _organization("northwind", "Northwind Traders", "northwind-sydney", "AU"),
+            {
+                "id": "msft",
+                "name": "Microsoft",
+                "kind": "microsoft",
+                "tenantId": "tenant-msft",
+                "people": [_person(*PEOPLE["sam"])],
+            },
+        ],
+        "solutions": [
+            {"id": "SOL-CONTOSO-ERP", "name": "Contoso ERP", "owner": "contoso", "coSellReady": True}
+        ],
+        "customers": [
+            {
+                "name": "Relecloud",
+                "address": {"country": "US", "city": "Portland"},
+                "ids": [{"profileType": "Duns", "id": "000000001"}],
+            }
+        ],
+    }
+)
+
+
+async def import_small_world(directory: Directory) -> None:
+    """Put the small world into a directory."""
+    await import_world(directory, WORLD)
+
+
+def deal(*partners: str, microsoft: bool = True) -> dict[str, Any]:
+    """The body of a creation that invites Microsoft and these partners."""
+    contact = {
+        "firstName": "Cara",
+        "lastName": "Buyer",
+        "phoneNumber": "+1 206 555 0101",
+        "email": "cara@relecloud.com",
+    }
+    return {
+        "name": "Relecloud ERP",
+        "customerProfile": {"name": "Relecloud", "address": {"country": "US"}, "team": [contact]},
+        "consent": {"consentToToShareInfoWithOthers": True},
+        "details": {
+            "dealValue": 1000,
+            "currency": "USD",
+            "closingDateTime": "2027-12-31T00:00:00Z",
+            "requirements": {"solutions": [{"id": "SOL-CONTOSO-ERP"}]},
+        },
+        "team": [{**contact, "firstName": "Rae", "email": "rae@contoso.com"}],
+        "inviteContext": {"assistanceRequestCode": "GeneralOrOther"} if microsoft else {},
+        "invitations": [_invitation(partner) for partner in partners],
+    }
+
+
+def _invitation(partner: str) -> dict[str, Any]:
+    return {
+        "organizationId": partner,
+        "assistanceRequestCode": "GeneralOrOther",
+        "dealValue": 500,
+        "currency": "USD",
+        "solutions": [{"id": "SOL-CONTOSO-ERP"}],
+    }

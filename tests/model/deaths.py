@@ -1,0 +1,106 @@
+"""Tables, engine and mail service under which whoever uses them may die, before or after anything took effect."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+
+from shared.errors import EngineUnavailable, MailUnavailable, StoreUnavailable
+from shared.protocol.wake import Event, Orchestrations
+from shared.storage.mail import MailRecord
+from shared.storage.tables import Operation, StoredRow, Tables
+from tests.doubles.mail_service import MemoryMailService
+
+
+class Died(BaseException):
+    """The process died here. No handler catches it, as none survives its process."""
+
+
+@dataclass
+class Fate:
+    """Decides by chance who dies where. `deadly` is the chance of a death, `flaky` that of an error, per step."""
+
+    random: Random
+    deadly: float
+    flaky: float
+
+    async def before(self, error: Exception) -> None:
+        for _ in range(self.random.randrange(3)):  # lets the others in between
+            await asyncio.sleep(0)
+        if self.random.random() < self.deadly:
+            raise Died
+        if self.random.random() < self.flaky:
+            raise error
+
+    after = before
+
+    def relent(self) -> None:
+        """From now on nobody dies."""
+        self.deadly = self.flaky = 0.0
+
+
+class DeadlyTables:
+    """Tables whose caller may die, or be told nothing, before or after each request."""
+
+    def __init__(self, tables: Tables, fate: Fate) -> None:
+        self._tables = tables
+        self._fate = fate
+
+    async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
+        await self._fate.before(StoreUnavailable("before"))
+        return await self._tables.get(table, partition, key)
+
+    async def between(
+        self, table: str, partition: str, start: str, end: str, limit: int | None = None
+    ) -> list[StoredRow]:
+        await self._fate.before(StoreUnavailable("before"))
+        return await self._tables.between(table, partition, start, end, limit)
+
+    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+        await self._fate.before(StoreUnavailable("before"))
+        await self._tables.write(table, partition, operations)
+        await self._fate.after(StoreUnavailable("after"))
+
+    async def discard(self, table: str, partition: str, key: str) -> None:
+        await self._fate.before(StoreUnavailable("before"))
+        await self._tables.discard(table, partition, key)
+        await self._fate.after(StoreUnavailable("after"))
+
+    async def everything(self, table: str) -> AsyncIterator[StoredRow]:
+        await self._fate.before(StoreUnavailable("before"))
+        async for row in self._tables.everything(table):
+            yield row
+
+
+class DeadlyEngine:
+    """The engine, whose caller may die before or after each call."""
+
+    def __init__(self, engine: Orchestrations, fate: Fate) -> None:
+        self._engine = engine
+        self._fate = fate
+
+    async def raise_event(self, instance_id: str, event: Event) -> bool:
+        await self._fate.before(EngineUnavailable("before"))
+        taken = await self._engine.raise_event(instance_id, event)
+        await self._fate.after(EngineUnavailable("after"))
+        return taken
+
+    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
+        await self._fate.before(EngineUnavailable("before"))
+        started = await self._engine.start(name, instance_id, argument)
+        await self._fate.after(EngineUnavailable("after"))
+        return started
+
+
+class DeadlyMailService(MemoryMailService):
+    """The mail service, whose caller may die before or after it takes a mail."""
+
+    def __init__(self, fate: Fate) -> None:
+        super().__init__()
+        self._fate = fate
+
+    async def send(self, record: MailRecord, now: datetime) -> None:
+        await self._fate.before(MailUnavailable("before"))
+        await super().send(record, now)
+        await self._fate.after(MailUnavailable("after"))

@@ -1,0 +1,192 @@
+"""A durable engine in a page: it runs the real orchestrator and promises no more than the real one does.
+
+Activities run at least once: a death in one runs it again. Events that arrive while an instance is busy are dropped
+with its history at continue-as-new, which is what the protocol has to live with.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from orchestrators.one_turn import one_turn
+from shared.errors import ServiceError
+from tests.model.deaths import Died
+
+RunActivity = Callable[[str, dict[str, Any]], Awaitable[Any]]
+
+
+@dataclass
+class Call:
+    name: str
+    argument: dict[str, Any]
+
+
+@dataclass
+class Timer:
+    at: datetime
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+@dataclass
+class Wait:
+    name: str
+
+
+@dataclass
+class AnyOf:
+    waits: list[Any]
+
+
+@dataclass
+class Context:
+    """What the orchestrator sees of the engine."""
+
+    argument: dict[str, str]
+    current_utc_datetime: datetime
+    again: bool = False
+
+    def get_input(self) -> dict[str, str]:
+        return self.argument
+
+    def call_activity(self, name: str, argument: dict[str, Any]) -> Call:
+        return Call(name, argument)
+
+    def wait_for_external_event(self, name: str) -> Wait:
+        return Wait(name)
+
+    def create_timer(self, at: datetime) -> Timer:
+        return Timer(at)
+
+    def task_any(self, waits: list[Any]) -> AnyOf:
+        return AnyOf(waits)
+
+    def continue_as_new(self, _argument: dict[str, str]) -> None:
+        self.again = True
+
+    def set_custom_status(self, _status: object) -> None: ...
+
+
+@dataclass
+class Instance:
+    argument: dict[str, str]
+    finished: bool = False
+    due: datetime | None = None
+    events: list[str] = field(default_factory=list)
+    parked: bool = False
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Engine:
+    """Implements `shared.protocol.wake.Orchestrations`. `clock` is virtual; `run_activity` may die."""
+
+    def __init__(self, clock: Callable[[], datetime], run_activity: RunActivity) -> None:
+        self._clock = clock
+        self._run_activity = run_activity
+        self.instances: dict[str, Instance] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.busy = 0
+
+    async def raise_event(self, instance_id: str, event: str) -> bool:
+        instance = self.instances.get(instance_id)
+        if instance is None or instance.finished:
+            return False
+        instance.events.append(event)
+        self._wake(instance)
+        return True
+
+    async def start(self, _name: str, instance_id: str, argument: dict[str, str]) -> bool:
+        held = self.instances.get(instance_id)
+        if held and not held.finished:
+            return False
+        instance = self.instances[instance_id] = Instance(argument)
+        self._run(instance)
+        return True
+
+    def fire_due(self) -> None:
+        """Let the timers fire whose time has come."""
+        for instance in self.instances.values():
+            if instance.due and instance.due <= self._clock():
+                self._wake(instance)
+
+    def next_due(self) -> datetime | None:
+        return min((i.due for i in self.instances.values() if i.due and not i.finished), default=None)
+
+    async def settle(self) -> None:
+        """Wait until every instance waits or has finished."""
+        while self.busy:
+            await asyncio.sleep(0)
+
+    def _wake(self, instance: Instance) -> None:
+        """Busy from now on, not only from when its task gets its turn."""
+        if instance.parked:
+            instance.parked = False
+            self.busy += 1
+            instance.woken.set()
+
+    def _run(self, instance: Instance) -> None:
+        self.busy += 1
+        task = asyncio.create_task(self._live(instance))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _live(self, instance: Instance) -> None:
+        try:
+            while await self._turn(instance):
+                instance.events.clear()
+        finally:
+            instance.finished = True
+            self.busy -= 1
+
+    async def _turn(self, instance: Instance) -> bool:
+        context: Any = Context(instance.argument, self._clock())
+        turn = one_turn(context)
+        resume: Callable[[], Any] = partial(turn.send, None)
+        while True:
+            try:
+                asked = resume()
+            except StopIteration:
+                return context.again
+            try:
+                resume = partial(turn.send, await self._do(asked, instance, context))
+            except ServiceError as failed:
+                resume = partial(turn.throw, Exception(f"Activity function failed: {failed}"))
+
+    async def _do(self, asked: Any, instance: Instance, context: Context) -> Any:
+        if isinstance(asked, Call):
+            return await self._at_least_once(asked)
+        winner = await self._wait(asked, instance)
+        context.current_utc_datetime = self._clock()
+        return winner
+
+    async def _at_least_once(self, call: Call) -> Any:
+        while True:
+            try:
+                return await self._run_activity(call.name, call.argument)
+            except Died:
+                await asyncio.sleep(0)
+
+    async def _wait(self, asked: AnyOf, instance: Instance) -> Any:
+        timer = next((wait for wait in asked.waits if isinstance(wait, Timer)), None)
+        instance.due = timer.at if timer else None
+        while True:
+            event = next(
+                (wait for wait in asked.waits if isinstance(wait, Wait) and wait.name in instance.events),
+                None,
+            )
+            if event:
+                break
+            if timer and timer.at <= self._clock():
+                event = timer  # type: ignore[assignment]
+                break
+            instance.woken.clear()
+            instance.parked = True
+            self.busy -= 1
+            await instance.woken.wait()
+        instance.due = None
+        return event

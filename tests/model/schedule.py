@@ -1,0 +1,171 @@
+"""One schedule of the model: a deal and its parties, everybody dying by chance, then calm until nothing is left."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Any
+
+from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
+from api.creation import create
+from api.exchange import Answer, Exchange
+from api.referrals import Decision, accepting, declining, losing, take_step, winning
+from shared.errors import ServiceError
+from shared.protocol.observe import observe
+from shared.protocol.wake import party_of
+from shared.storage.memory_tables import MemoryTables
+from tests.doubles.service import request, service_on
+from tests.doubles.small_world import deal, import_small_world
+from tests.model.deaths import DeadlyEngine, DeadlyMailService, DeadlyTables, Died, Fate
+from tests.model.engine import Engine
+
+START = datetime(2026, 11, 21, 10, tzinfo=UTC)
+PARTNERS = {"kim": "fabrikam", "nia": "northwind", "sam": "msft"}
+VERBS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "accept": (accepting, {}),
+    "decline": (declining, {"reason": "Other", "notes": "No capacity."}),
+    "win": (winning, {}),
+    "lose": (losing, {"reason": "ChoseAnotherVendor"}),
+}
+
+
+@dataclass
+class Schedule:
+    """A run. What clients were told is kept beside what the tables say, so that a test can compare them."""
+
+    seed: int
+    deadly: float = 0.03
+    flaky: float = 0.03
+    now: datetime = START
+    answers: list[tuple[str, str, int]] = field(default_factory=list)
+
+    async def run(self) -> None:
+        self.random = Random(self.seed)
+        self.fate = Fate(self.random, 0.0, 0.0)
+        self.tables = MemoryTables()
+        self.calm = service_on(self.tables, DeadlyMailService(self.fate))
+        await import_small_world(self.calm.directory)
+        self.mail = DeadlyMailService(self.fate)
+        self.service = service_on(DeadlyTables(self.tables, self.fate), self.mail)
+        self.engine = Engine(lambda: self.now, self._activity)
+        self.handlers_engine: Any = DeadlyEngine(self.engine, self.fate)
+        await self._warm_up_directory()
+        self.fate.deadly, self.fate.flaky = self.deadly, self.flaky
+        await self._storm()
+        self.fate.relent()
+        await self._calm()
+
+    async def _storm(self) -> None:
+        """Clients act at once and repeat what failed; the clock and the sweep go on."""
+        if not await self._creator_creates():
+            return
+        actors = [self._party_acts(who) for who in PARTNERS]
+        await asyncio.gather(self._creator_closes(), self._time_passes(), *actors)
+
+    async def _calm(self) -> None:
+        """Nobody dies any more: let three weeks pass, with all that becomes due, and the sweep each time."""
+        end = self.now + timedelta(days=21)
+        while self.now < end:
+            await self.engine.settle()
+            await self.calm.sweep.run(self.engine, self.now)
+            await self.engine.settle()
+            self.now = min(max(self.engine.next_due() or end, self.now + timedelta(minutes=1)), end)
+            self.engine.fire_due()
+        await self.engine.settle()
+        await self.calm.sweep.run(self.engine, self.now)
+        await self.engine.settle()
+
+    async def _creator_creates(self) -> str | None:
+        body = deal("fabrikam", "northwind")
+        handler = partial(self._create)
+        answer = await self._insisting("rae", "create", handler, "/v1.0/engagements/referrals", body, {})
+        return answer.body["id"] if answer and answer.status == 201 else None
+
+    async def _create(self, exchange: Exchange) -> Answer:
+        return await create(exchange, self.handlers_engine)
+
+    async def _party_acts(self, who: str) -> None:
+        verb = self.random.choice(["accept", "accept", "decline", "nothing"])
+        await self._idle(40)
+        referral_id = await self.referral_of(PARTNERS[who])
+        if verb != "nothing" and referral_id:
+            await self._verb(who, verb, referral_id)
+
+    async def _creator_closes(self) -> None:
+        verb = self.random.choice(["win", "lose", "nothing"])
+        await self._idle(120)
+        referral_id = await self.referral_of("contoso")
+        if verb != "nothing" and referral_id:
+            await self._verb("rae", verb, referral_id)
+
+    async def _verb(self, who: str, verb: str, referral_id: str) -> None:
+        prepare, body = VERBS[verb]
+
+        async def handler(exchange: Exchange) -> Answer:
+            decide: Decision = await prepare(exchange)
+            return await take_step(exchange, decide, "changed", self.handlers_engine)
+
+        path = f"/v1.0/engagements/referrals/{referral_id}/{verb}"
+        await self._insisting(who, verb, handler, path, body, {"id": referral_id})
+
+    async def _insisting(
+        self, who: str, what: str, handler: Any, path: str, body: object, route: dict[str, str]
+    ) -> Answer | None:
+        """A client that repeats what was not answered, with the same key, a few times."""
+        headers = {"Idempotency-Key": f"{who}-{what}"}
+        for _ in range(4):
+            try:
+                answer = await request(
+                    self.service,
+                    who,
+                    handler,
+                    now=self.now,
+                    path=path,
+                    body=body,
+                    headers=headers,
+                    route=route,
+                )
+            except Died:
+                continue
+            if answer.status < 500:
+                self.answers.append((who, what, answer.status))
+                return answer
+        return None
+
+    async def _time_passes(self) -> None:
+        for _ in range(self.random.randrange(4)):
+            await self._idle(60)
+            self.now += timedelta(hours=self.random.choice([1, 30, 24 * 8, 24 * 14]))
+            self.engine.fire_due()
+            await self._sweep()
+
+    async def _sweep(self) -> None:
+        try:
+            await self.service.sweep.run(self.handlers_engine, self.now)
+        except (Died, ServiceError):
+            return
+
+    async def _idle(self, most: int) -> None:
+        for _ in range(self.random.randrange(most)):
+            await asyncio.sleep(0)
+
+    async def _warm_up_directory(self) -> None:
+        """The directory is not what this model is about: what it knows is read once, in calm."""
+        for organization in ("contoso", "fabrikam", "northwind", "msft"):
+            await self.service.directory.organization(organization)
+            await self.service.directory.people(organization)  # type: ignore[arg-type]
+
+    async def _activity(self, name: str, step: dict[str, Any]) -> Any:
+        party, now = party_of(step), moment_of(step)
+        if name == "observe":
+            return as_json(await observe(self.service.referrals, party, now))
+        if name == "expire_referral":
+            return await expire_if_overdue(self.service, party, now)
+        if name == "remind":
+            return await open_reminder(self.service, party, step["label"])
+        return await self.service.performer.perform(self.handlers_engine, party, step["label"], now)
+
+    async def referral_of(self, organization: str) -> str | None:
+        rows = await self.tables.between("referrals", organization, "d:", "d;")
+        return rows[0].key.removeprefix("d:") if rows else None

@@ -1,0 +1,143 @@
+"""The protocol under random deaths: whatever dies where, what clients were told holds, and all that follows happens.
+
+Each schedule runs the real handlers, the real orchestrator and the real activities on tables in memory; whoever
+makes a request of storage, engine or mail service may die or get no answer, before or after it took effect.
+"""
+
+import os
+from collections import Counter
+
+import pytest
+
+from shared.domain.ids import OrganizationId, ReferralId
+from shared.domain.referral import Party, Referral
+from tests.model.schedule import Schedule
+
+SCHEDULES = int(os.environ.get("MODEL_SCHEDULES", "400"))
+BATCHES = 8
+OUTCOMES = {"accepted", "declined", "expired", "withdrawn"}
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+async def test_nothing_is_lost_or_doubled_whoever_dies_where(batch: int) -> None:
+    for seed in range(batch, SCHEDULES, BATCHES):
+        schedule = Schedule(seed)
+        await schedule.run()
+        try:
+            await check(schedule)
+        except AssertionError as failed:
+            failed.add_note(f"seed {seed}: {schedule.answers}")
+            raise
+
+
+async def test_without_deaths_the_model_plays_the_scenario_and_tells_everybody() -> None:
+    told = Counter[str]()
+    for seed in range(20):
+        schedule = Schedule(seed, deadly=0.0, flaky=0.0)
+        await schedule.run()
+        await check(schedule)
+        told.update(subject.split(" ")[1] for _, subject in schedule.mail.told())
+    assert {"invites", "accepted", "declined", "won"} <= set(told)
+
+
+async def check(schedule: Schedule) -> None:
+    deal = await _document(schedule, "contoso")
+    if deal is None:
+        assert all(what != "create" or status != 201 for _, what, status in schedule.answers)
+        return
+    parties = [deal, *[await _document(schedule, each) for each in ("fabrikam", "northwind", "msft")]]
+    records = [record for record in parties if record]
+    assert len(records) == 4, "an invitation is missing (C5)"
+    for record in records:
+        await _check_timeline(schedule, record)
+    await _check_answers(schedule)
+    await _check_nothing_open(schedule, records)
+    await _check_mail(schedule, deal, records)
+    await _check_news(schedule, deal, records)
+
+
+async def _check_timeline(schedule: Schedule, record: Referral) -> None:
+    entries = await schedule.calm.referrals.entries(record.party)
+    assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1)), (
+        "the timeline has gaps (L9)"
+    )
+    assert entries[-1].sequence == record.sequence
+    if not record.is_creators:
+        assert sum(entry.kind in OUTCOMES for entry in entries) == 1, "not exactly one outcome (L4)"
+    assert len({entry.operation_id for entry in entries}) == len(entries), "an operation was stored twice"
+
+
+async def _check_answers(schedule: Schedule) -> None:
+    """Who was told 200 finds it in the timeline."""
+    organizations = {"rae": "contoso", "kim": "fabrikam", "nia": "northwind", "sam": "msft"}
+    done = {"accept": "accepted", "decline": "declined", "win": "won", "lose": "lost"}
+    for who, what, status in schedule.answers:
+        if status == 200:
+            record = await _document(schedule, organizations[who])
+            assert record
+            kinds = [entry.kind for entry in await schedule.calm.referrals.entries(record.party)]
+            assert done[what] in kinds, f"{who} was told that {what} succeeded"
+
+
+async def _check_nothing_open(schedule: Schedule, records: list[Referral]) -> None:
+    for record in records:
+        work = await schedule.calm.referrals.work(record.party)
+        assert not [row.value.label for row in work if row.value.open], "work was left open"
+        assert record.status != "New", "an invitation outlived its window (L4)"
+    assert [intent async for intent in schedule.calm.intents.all()] == [], "an intent was left"
+
+
+async def _check_mail(schedule: Schedule, deal: Referral, records: list[Referral]) -> None:
+    """Each message that the timelines call for was taken once (M1 to M4, M6); none that they do not call for."""
+    told = Counter(
+        record.key.split(":")[0:2][1] + record.referral_id for record in schedule.mail.taken.values()
+    )
+    assert max(told.values(), default=0) <= max(3, len(records)), "a message was doubled"
+    sent = {(mail.referral_id, mail.key.split(":")[0]) for mail in schedule.mail.taken.values()}
+    for record in records:
+        for entry in await schedule.calm.referrals.entries(record.party):
+            key = (record.id, f"{entry.sequence:06d}")
+            if entry.kind in {"accepted", "declined", "expired"}:
+                assert key in sent, f"nobody was told that {record.organization_id} {entry.kind} (M2)"
+            if entry.kind == "withdrawn" and entry.sequence > 1:
+                assert key in sent, f"{record.organization_id} was not told of the withdrawal (L8)"
+            if entry.kind == "received" and record.substatus != "Expired":
+                assert key in sent, f"{record.organization_id} was not told of its invitation (M1)"
+            if entry.kind in {"won", "lost"} and record is deal:
+                await _check_news_of_outcome(schedule, entry.sequence, deal, records)
+
+
+async def _check_news_of_outcome(
+    schedule: Schedule, sequence: int, deal: Referral, records: list[Referral]
+) -> None:
+    readers = {
+        mail.key.split(":")[2]
+        for mail in schedule.mail.taken.values()
+        if mail.referral_id == deal.id and mail.key.startswith(f"{sequence:06d}:")
+    }
+    for record in records:
+        if record is not deal and record.substatus in {"Accepted", "Won", "Lost"}:
+            assert record.id in readers, f"{record.organization_id} was not told of the outcome (M4)"
+
+
+async def _check_news(schedule: Schedule, deal: Referral, records: list[Referral]) -> None:
+    heard = Counter(
+        (entry.actor.organization_id, entry.to_state)
+        for entry in await schedule.calm.referrals.entries(deal.party)
+        if entry.kind == "partyChanged"
+    )
+    for record in records:
+        for entry in await schedule.calm.referrals.entries(record.party):
+            if entry.kind in {"accepted", "declined", "expired"} and record is not deal:
+                assert heard[record.organization_id, entry.to_state] == 1, (
+                    "the creator did not hear of it once (L7)"
+                )
+
+
+async def _document(schedule: Schedule, organization: str) -> Referral | None:
+    referral_id = await schedule.referral_of(organization)
+    if referral_id is None:
+        return None
+    party = Party(organization_id=OrganizationId(organization), referral_id=ReferralId(referral_id))
+    stored = await schedule.calm.referrals.get(party)
+    return stored.value if stored else None
