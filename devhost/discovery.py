@@ -117,12 +117,19 @@ def _function(function: Any) -> Function:
         )
     bindings = [json.loads(text) for text in function.get_raw_bindings()]
     trigger = next(binding for binding in bindings if binding["name"] == function.get_trigger().name)
+    kind = _trigger(name, trigger)
+    _refuse_bindings(name, bindings, trigger)
     call = function.get_user_function()
     clients = tuple(binding["name"] for binding in bindings if binding["type"] == "durableClient")
-    _refuse_bindings(name, bindings, trigger)
-    wants_context = _check_parameters(name, call, {trigger["name"], *clients})
-    is_async = inspect.iscoroutinefunction(call)
-    return Function(name, call, is_async, _trigger(name, trigger), trigger["name"], clients, wants_context)
+    return Function(
+        name=name,
+        call=call,
+        is_async=inspect.iscoroutinefunction(call),
+        trigger=kind,
+        argument=trigger["name"],
+        clients=clients,
+        wants_context=_wants_context(name, call, {trigger["name"], *clients}),
+    )
 
 
 def _trigger(name: str, binding: Mapping[str, Any]) -> Trigger:
@@ -160,19 +167,19 @@ def _refuse_bindings(name: str, bindings: Iterable[Mapping[str, Any]], trigger: 
             )
 
 
-def _check_parameters(name: str, call: Callable[..., Any], bound: set[str]) -> bool:
+def _wants_context(name: str, call: Callable[..., Any], bound: set[str]) -> bool:
     """Whether the function takes the invocation's context. The worker insists on one parameter per binding."""
-    if isinstance(getattr(call, "orchestrator_function", None), Callable):  # type: ignore[arg-type]
+    orchestrator = getattr(call, "orchestrator_function", None)
+    if orchestrator is not None:
+        if inspect.iscoroutinefunction(orchestrator):
+            raise StartError(f"Orchestrator '{name}' is 'async def'; make it a plain generator function.")
         return False
-    declared = {parameter for parameter in inspect.signature(call).parameters if parameter != "return"}
-    wants_context = "context" in declared - bound
+    declared = set(inspect.signature(call).parameters)
     if unbound := declared - bound - {"context"}:
         raise StartError(f"Function '{name}' declares {_listed(unbound)} without a binding of that name.")
     if undeclared := bound - declared:
-        raise StartError(
-            f"Function '{name}' has a binding {_listed(undeclared)} but no parameter of that name."
-        )
-    return wants_context
+        raise StartError(f"Function '{name}' has a binding {_listed(undeclared)} but no such parameter.")
+    return "context" in declared - bound
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -183,14 +190,11 @@ def _refuse_twins(functions: Iterable[Function]) -> None:
     """Durable names are looked up ignoring case."""
     seen: set[tuple[type[Trigger], str]] = set()
     for function in functions:
-        if isinstance(function.trigger, OrchestrationTrigger | ActivityTrigger):
-            twin = (type(function.trigger), function.trigger.name.casefold())
+        trigger = function.trigger
+        if isinstance(trigger, OrchestrationTrigger | ActivityTrigger):
+            if trigger.name.startswith("@"):
+                raise StartError(f"The durable name '{trigger.name}' begins with '@', which is for entities.")
+            twin = (type(trigger), trigger.name.casefold())
             if twin in seen:
-                raise StartError(
-                    f"Two functions share the durable name '{function.trigger.name}'; rename one."
-                )
+                raise StartError(f"Two functions share the durable name '{trigger.name}'; rename one.")
             seen.add(twin)
-            if function.trigger.name.startswith("@"):
-                raise StartError(
-                    f"The durable name '{function.trigger.name}' begins with '@', which is an entity's."
-                )

@@ -62,8 +62,6 @@ def _explain(message: str) -> str:
             "Yield only what context.call_activity, create_timer, wait_for_external_event, task_all or task_any "
             "return."
         )
-    if "coroutine is not JSON serializable" in message:
-        return f"an orchestrator must be a plain generator function, not 'async def' ({message})"
     return message
 
 

@@ -26,12 +26,18 @@ class Driver:
 
     async def start(self, orchestrator: str, instance_id: str = "one", data: Any = None) -> str:
         body = json.dumps(json.dumps(data)) if data is not None else None
-        answer = await self.http.post(f"/durabletask/orchestrators/{orchestrator}/{instance_id}", content=body)
+        answer = await self.http.post(
+            f"/durabletask/orchestrators/{orchestrator}/{instance_id}", content=body
+        )
         assert answer.status_code == 202, answer.text
         return instance_id
 
     async def raise_event(self, name: str, data: Any = None, instance_id: str = "one") -> httpx.Response:
-        return await self.http.post(f"/durabletask/instances/{instance_id}/raiseEvent/{name}", json=data)
+        return await self.http.post(
+            f"/durabletask/instances/{instance_id}/raiseEvent/{name}",
+            content=json.dumps(data),
+            headers={"Content-Type": "application/json"},
+        )
 
     async def settle(self) -> None:
         await self.advance("PT0S")
@@ -54,7 +60,9 @@ class Driver:
 
 
 @asynccontextmanager
-async def driving(app: Path | func.FunctionApp | df.DFApp, data: Path, **options: Any) -> AsyncIterator[Driver]:
+async def driving(
+    app: Path | func.FunctionApp | df.DFApp, data: Path, **options: Any
+) -> AsyncIterator[Driver]:
     async with (
         devhost.running(app, data, **options) as host,
         httpx.AsyncClient(base_url=host.url, timeout=30) as http,

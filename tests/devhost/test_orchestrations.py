@@ -20,7 +20,9 @@ def greetings() -> df.DFApp:
 
     @app.orchestration_trigger(context_name="context")
     def fan_out(context):
-        greeted = yield context.task_all([context.call_activity("greet", name) for name in context.get_input()])
+        greeted = yield context.task_all(
+            [context.call_activity("greet", name) for name in context.get_input()]
+        )
         return greeted
 
     @app.orchestration_trigger(context_name="context")
