@@ -67,11 +67,15 @@ class Agenda:
         """
         async with self._moving:
             target = to(self._clock.now())
-            await self._settle()
-            await self._walk(target, every=every)
-            await self._move(target)
-            await self._settle()
-            self._poke.set()
+            self._meter.start_instant()
+            try:
+                await self._settle()
+                await self._walk(target, every=every)
+                await self._move(target)
+                await self._settle()
+            finally:
+                self._meter.end_instant()
+                self._poke.set()
             return self._clock.now()
 
     async def _follow(self) -> None:

@@ -14,7 +14,7 @@ class WorkMeter:
     def __init__(self) -> None:
         self._in_hand = 0
         self._changed = asyncio.Event()
-        self._episodes: Counter[str] = Counter()
+        self._episodes: Counter[str] | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -32,23 +32,31 @@ class WorkMeter:
 
     def count_episode(self, instance_id: str) -> None:
         """An instance has run; without end at one instant, it would never be idle."""
-        self._episodes[instance_id] += 1
-        self._changed.set()
+        if self._episodes is not None:
+            self._episodes[instance_id] += 1
+            self._changed.set()
 
     def start_instant(self) -> None:
-        """Forget how often the instances ran; the clock has moved."""
-        self._episodes.clear()
+        """Count from now on how often each instance runs; the clock has moved."""
+        self._episodes = Counter()
+
+    def end_instant(self) -> None:
+        """Count no more; nobody waits for idleness."""
+        self._episodes = None
 
     async def idle(self) -> None:
         """Wait until nothing is in hand. Raises ClockError if an instance runs on and on at one instant."""
         while self._in_hand:
             self._changed.clear()
             await self._changed.wait()
-            for instance_id, episodes in self._episodes.most_common(1):
-                if episodes > _MOST_EPISODES_AT_ONE_INSTANT:
-                    raise ClockError(
-                        409,
-                        f"Instance '{instance_id}' ran {episodes} episodes at one instant and is not idle yet, "
-                        "so the clock stays where it is; it probably continues as new without waiting for anything. "
-                        "Terminate it, or correct its orchestrator.",
-                    )
+            self._check_progress()
+
+    def _check_progress(self) -> None:
+        for instance_id, episodes in (self._episodes or Counter()).most_common(1):
+            if episodes > _MOST_EPISODES_AT_ONE_INSTANT:
+                raise ClockError(
+                    409,
+                    f"Instance '{instance_id}' ran {episodes} episodes at one instant and is not idle yet, so the "
+                    "clock stays where it is; it probably continues as new without waiting for anything. "
+                    "Terminate it, or correct its orchestrator.",
+                )
