@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -50,7 +49,6 @@ class Schedule:
         self.service = service_on(DeadlyTables(self.tables, self.fate), self.mail)
         self.engine = Engine(lambda: self.now, self._activity)
         self.handlers_engine: Any = DeadlyEngine(self.engine, self.fate)
-        await self._warm_up_directory()
         self.fate.deadly, self.fate.flaky = self.deadly, self.flaky
         await self._storm()
         self.fate.relent()
@@ -78,8 +76,9 @@ class Schedule:
 
     async def _creator_creates(self) -> str | None:
         body = deal("fabrikam", "northwind")
-        handler = partial(self._create)
-        answer = await self._insisting("rae", "create", handler, "/v1.0/engagements/referrals", body, {})
+        answer = await self._insisting(
+            "rae", "create", self._create, "/v1.0/engagements/referrals", body=body, route={}
+        )
         return answer.body["id"] if answer and answer.status == 201 else None
 
     async def _create(self, exchange: Exchange) -> Answer:
@@ -107,10 +106,10 @@ class Schedule:
             return await take_step(exchange, decide, "changed", self.handlers_engine)
 
         path = f"/v1.0/engagements/referrals/{referral_id}/{verb}"
-        await self._insisting(who, verb, handler, path, body, {"id": referral_id})
+        await self._insisting(who, verb, handler, path, body=body, route={"id": referral_id})
 
     async def _insisting(
-        self, who: str, what: str, handler: Any, path: str, body: object, route: dict[str, str]
+        self, who: str, what: str, handler: Any, path: str, *, body: object, route: dict[str, str]
     ) -> Answer | None:
         """A client that repeats what was not answered, with the same key, a few times."""
         headers = {"Idempotency-Key": f"{who}-{what}"}
@@ -149,12 +148,6 @@ class Schedule:
     async def _idle(self, most: int) -> None:
         for _ in range(self.random.randrange(most)):
             await asyncio.sleep(0)
-
-    async def _warm_up_directory(self) -> None:
-        """The directory is not what this model is about: what it knows is read once, in calm."""
-        for organization in ("contoso", "fabrikam", "northwind", "msft"):
-            await self.service.directory.organization(organization)
-            await self.service.directory.people(organization)  # type: ignore[arg-type]
 
     async def _activity(self, name: str, step: dict[str, Any]) -> Any:
         party, now = party_of(step), moment_of(step)

@@ -6,6 +6,7 @@ makes a request of storage, engine or mail service may die or get no answer, bef
 
 import os
 from collections import Counter
+from random import Random
 
 import pytest
 
@@ -16,6 +17,14 @@ from tests.model.schedule import Schedule
 SCHEDULES = int(os.environ.get("MODEL_SCHEDULES", "400"))
 BATCHES = 8
 OUTCOMES = {"accepted", "declined", "expired", "withdrawn"}
+
+
+@pytest.fixture(autouse=True)
+def _chance_that_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids and jitter by chance, but the same in each run, so that a seed that fails fails again."""
+    chance = Random(0)
+    monkeypatch.setattr("secrets.token_bytes", chance.randbytes)
+    monkeypatch.setattr("secrets.randbelow", chance.randrange)
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -95,7 +104,10 @@ async def _check_mail(schedule: Schedule, deal: Referral, records: list[Referral
     assert max(told.values(), default=0) <= max(3, len(records)), "a message was doubled"
     sent = {(mail.referral_id, mail.key.split(":")[0]) for mail in schedule.mail.taken.values()}
     for record in records:
-        for entry in await schedule.calm.referrals.entries(record.party):
+        entries = await schedule.calm.referrals.entries(record.party)
+        if any(entry.kind == "mailFailed" for entry in entries):
+            continue  # a mail that could not be handed over for seven days is given up, and told (M6)
+        for entry in entries:
             key = (record.id, f"{entry.sequence:06d}")
             if entry.kind in {"accepted", "declined", "expired"}:
                 assert key in sent, f"nobody was told that {record.organization_id} {entry.kind} (M2)"
