@@ -1,0 +1,55 @@
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from secrets import token_bytes
+
+import pytest
+
+from localcloud.clocks import domain_clock
+from localcloud.errors import DamagedFileError
+from localcloud.private_files import private_directory, read_or_create, replace_private
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def test_of_several_that_come_first_one_wins_and_all_get_its_content(tmp_path):
+    path = tmp_path / "deep" / "key"
+    with ThreadPoolExecutor(8) as threads:
+        read = list(threads.map(lambda _: read_or_create(path, lambda: token_bytes(32)), range(32)))
+    assert set(read) == {path.read_bytes()}
+    assert [file.name for file in path.parent.iterdir()] == ["key"]
+
+
+def test_private_files_and_directories_belong_to_their_owner_alone(tmp_path):
+    replace_private(private_directory(tmp_path / "data") / "file", b"x")
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "data" / "file").stat().st_mode) == 0o600
+
+
+def test_a_replaced_file_holds_the_new_content_and_leaves_no_draft(tmp_path):
+    for content in (b"one", b"two"):
+        replace_private(tmp_path / "file", content)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"two")]
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [("0\n", timedelta()), ("1500000", timedelta(seconds=1.5)), ("-60000000\n", -timedelta(minutes=1))],
+)
+def test_the_domain_clock_adds_the_microseconds_of_the_file(tmp_path, text, offset):
+    (tmp_path / "offset").write_text(text)
+    assert domain_clock(tmp_path / "offset", lambda: NOON)() == NOON + offset
+
+
+def test_the_domain_clock_follows_the_file(tmp_path):
+    clock = domain_clock(tmp_path / "offset", lambda: NOON)
+    assert clock() == NOON
+    (tmp_path / "offset").write_text("1000000")
+    assert clock() == NOON + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1.5", "9" * 40, "é"])
+def test_a_damaged_offset_is_named_with_its_file(tmp_path, text):
+    (tmp_path / "offset").write_text(text, encoding="utf-8")
+    with pytest.raises(DamagedFileError, match="offset must hold one decimal integer"):
+        domain_clock(tmp_path / "offset", lambda: NOON)()
