@@ -1,0 +1,221 @@
+import ast
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import jwt
+import pytest
+
+from localcloud.commands import bootstrap, checks, dispatch, operations, parser, tools
+from localcloud.commands.people import Identity, find_person
+from localcloud.errors import InstallError, UnknownPersonError
+from localcloud.issuer.keys import signing_key
+from localcloud.stack import Addresses, DataDirectory
+from localcloud.stack.lock import DataLock, Holder
+
+PROJECT = Path(__file__).resolve().parents[2]
+TENANT, PERSON = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+
+
+@pytest.fixture
+def world(tmp_path):
+    organization = {"tenantId": TENANT, "people": [{"email": "rae@contoso.com", "oid": PERSON}]}
+    (tmp_path / "world.json").write_text(json.dumps({"organizations": [organization]}))
+    return tmp_path / "world.json"
+
+
+def test_a_person_is_found_by_email_in_any_letter_case(world):
+    assert find_person("Rae@Contoso.COM", world) == Identity(TENANT, PERSON)
+
+
+def test_a_person_can_be_given_by_ids(tmp_path):
+    assert find_person(f"{TENANT}/{PERSON}", tmp_path / "none.json") == Identity(TENANT, PERSON)
+
+
+def test_an_unknown_person_is_told_who_is_known(world):
+    with pytest.raises(UnknownPersonError, match=r"^Nobody is called kim\. Give one of rae@contoso\.com; "):
+        find_person("kim", world)
+
+
+def test_token_prints_the_token_and_nothing_else(tmp_path, capsys):
+    assert (
+        dispatch.dispatch(parser.parse(["token", "--as", f"{TENANT}/{PERSON}", "--data", str(tmp_path)])) == 0
+    )
+    (line,) = capsys.readouterr().out.splitlines()
+    key = signing_key(tmp_path).private.public_key()
+    claims = jwt.decode(line, key, algorithms=["RS256"], audience="api://cosell-referrals")
+    assert (claims["tid"], claims["oid"]) == (TENANT, PERSON)
+
+
+def test_token_for_an_unknown_person_exits_with_2(tmp_path, capsys):
+    assert dispatch.dispatch(parser.parse(["token", "--as", "nobody", "--data", str(tmp_path)])) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+
+
+def test_mail_prints_the_settings_of_another_host_and_serves(tmp_path, monkeypatch, capsys):
+    served = []
+    monkeypatch.setattr(tools, "serve", lambda arguments: served.append(arguments) or 0)
+    assert tools.mail(parser.parse(["mail", "--port", "0", "--data", str(tmp_path)])) == 0
+    printed = capsys.readouterr().out
+    values, _ = json.JSONDecoder().raw_decode(printed[printed.index("{") :])
+    assert set(values["Values"]) == {
+        "MAIL_ENDPOINT",
+        "MAIL_ACCESS_KEY",
+        "MAIL_SENDER",
+        "AUTH_ISSUER",
+        "AUTH_AUDIENCE",
+        "AUTH_JWKS_URL",
+    }
+    assert values["Values"]["MAIL_ENDPOINT"].endswith(served[0][served[0].index("--port") + 1])
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    ran = []
+
+    def run_module(module, arguments, environment=None):
+        ran.append((module, list(arguments), environment))
+        return 1 if module == "ruff" else 0
+
+    for place in (checks, operations):
+        monkeypatch.setattr(place, "run_module", run_module)
+    return ran
+
+
+def test_lint_runs_all_four_also_when_one_fails(modules):
+    assert checks.lint(parser.parse(["lint"])) == 1
+    assert [module for module, _, _ in modules] == ["ruff", "ruff", "mypy", "importlinter.cli"]
+
+
+def test_test_and_bench_pass_their_arguments_on(modules, monkeypatch):
+    monkeypatch.setattr(checks, "ensure_installed", lambda: None)
+    assert checks.test(parser.parse(["test", "-x", "tests/unit", "-k", "a b"])) == 0
+    assert checks.bench(parser.parse(["bench", "--help"])) == 0
+    assert modules == [("pytest", ["-x", "tests/unit", "-k", "a b"], None), ("bench", ["--help"], None)]
+
+
+def test_check_without_a_running_service_says_how_to_start_it(tmp_path, capsys):
+    assert dispatch.dispatch(parser.parse(["check", "--data", str(tmp_path)])) == 1
+    assert "python3 dev.py run --data" in capsys.readouterr().err
+
+
+@pytest.fixture
+def service(tmp_path):
+    """What a running service leaves on its data directory: the lock and its addresses."""
+    data = DataDirectory.prepared(tmp_path / "data")
+    lock, addresses = DataLock(data.lock), Addresses.drawn(0)
+    lock.acquire(patience=0, report=lambda _line: None)
+    lock.tell(Holder(os.getpid(), addresses.url))
+    addresses.write(data.addresses)
+    yield data, addresses
+    lock.release()
+
+
+def test_check_and_directory_run_with_the_environment_of_the_service(service, modules):
+    data, addresses = service
+    where = ["--data", str(data.path)]
+    operations.check(parser.parse(["check", "--wake", "contoso", *where]))
+    operations.directory(parser.parse(["directory", "import", "/tmp/world.json", "--dry-run", *where]))
+    (check, check_arguments, environment), (directory, directory_arguments, _) = modules
+    assert (check, check_arguments) == ("shared.operations.check", ["--wake", "contoso"])
+    assert (directory, directory_arguments) == (
+        "shared.operations.directory",
+        ["/tmp/world.json", "--dry-run"],
+    )
+    assert environment["MAIL_ENDPOINT"] == addresses.mail_url
+    assert (
+        f"TableEndpoint=http://127.0.0.1:{addresses.azurite.table}/"
+        in environment["TABLES_CONNECTION_STRING"]
+    )
+
+
+def test_demo_plays_against_the_running_service(service, modules):
+    data, addresses = service
+    operations.demo(parser.parse(["demo", "--data", str(data.path)]))
+    assert modules == [("samples.demo", ["--url", addresses.url, "--data", str(data.path)], None)]
+
+
+def test_demo_plays_against_a_given_url(tmp_path, modules):
+    operations.demo(parser.parse(["demo", "--url", "http://127.0.0.1:9", "--data", str(tmp_path)]))
+    assert modules == [("samples.demo", ["--url", "http://127.0.0.1:9", "--data", str(tmp_path)], None)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["fly"], ["run", "--prot", "1"], ["run", "--port", "x"], ["run", "--port", "70000"], ["lint", "x"]],
+)
+def test_a_mistake_on_the_command_line_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parser.parse(arguments)
+    assert ended.value.code == 2
+    assert "usage: dev.py" in capsys.readouterr().err
+
+
+def test_old_pythons_can_read_dev_py():
+    ast.parse((PROJECT / "dev.py").read_text(), feature_version=(3, 8))
+
+
+def test_an_old_python_is_told_what_is_needed():
+    old = "import runpy, sys; sys.version_info = (3, 9, 2, 'final', 0)"
+    script = f"{old}; runpy.run_path('dev.py', run_name='__main__')"
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, told.stderr) == (2, "dev.py needs Python 3.11 or newer; this is 3.9.\n")
+
+
+def test_everything_before_the_environment_exists_needs_the_standard_library_alone():
+    script = "import localcloud.commands.bootstrap, localcloud.commands.parser, sys; print(*sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-S", "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    top = {name.partition(".")[0] for name in told.stdout.split()}
+    assert top - set(sys.stdlib_module_names) <= {"localcloud", "__main__"}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with an empty lock and a fake venv; records what bootstrapping runs."""
+    (tmp_path / "requirements-dev.txt").write_text("")
+    ran = []
+
+    def run_shown(title, command, **_rest):
+        ran.append(title)
+        if "venv" in command:
+            python = tmp_path / ".venv" / "bin" / "python"
+            python.parent.mkdir(parents=True, exist_ok=True)
+            python.write_text("#!/bin/sh\nexit 0\n")
+            python.chmod(python.stat().st_mode | stat.S_IXUSR)
+
+    monkeypatch.setattr(bootstrap, "run_shown", run_shown)
+    return tmp_path, ran
+
+
+def test_the_environment_is_made_once_and_installed_once_per_lock(project):
+    path, ran = project
+    for _ in range(2):
+        bootstrap.prepare(path)
+    assert ran == ["Making the virtual environment .venv", "Installing the locked packages"]
+    (path / "requirements-dev.txt").write_text("# changed")
+    bootstrap.prepare(path)
+    assert ran[2:] == ["Installing the locked packages"]
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(project):
+    path, ran = project
+    bootstrap.prepare(path)
+    (path / ".venv" / "bin" / "python").unlink()
+    bootstrap.prepare(path)
+    assert ran[2:] == ["Making the virtual environment .venv", "Installing the locked packages"]
+
+
+def test_a_python_without_venv_is_told_what_to_install(project, monkeypatch):
+    path, ran = project
+    monkeypatch.setattr(bootstrap, "find_spec", lambda _name: None)
+    with pytest.raises(InstallError, match="apt install python3-venv"):
+        bootstrap.prepare(path)
+    assert ran == []
