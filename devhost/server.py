@@ -12,6 +12,7 @@ from devhost.http_functions import LARGEST_BODY
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_READING = ("GET", "HEAD")
 _OWN = ("/admin", "/durabletask", "/runtime")
 
 
@@ -55,15 +56,16 @@ class HttpServer:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.lower().startswith(_OWN):
-            if not _is_loopback(f"//{request.host}"):
-                return _forbidden("the Host header is not this machine's loopback address")
-            origin = request.headers.get("Origin")
-            if origin is not None and request.method not in ("GET", "HEAD") and not _is_loopback(origin):
-                return _forbidden("the request comes from a page of another site")
-            forward = self._forwarder.target(request.path)
-            if forward is not None:
-                return await self._forwarder.forward(request, forward)
+        forward = self._forwarder.target(request.path)
+        if forward is None and not request.path.lower().startswith(_OWN):
+            return await handler(request)
+        if not _is_loopback(f"//{request.host}"):
+            return _forbidden("the Host header is not this machine's loopback address")
+        origin = request.headers.get("Origin")
+        if origin is not None and request.method not in _READING and not _is_loopback(origin):
+            return _forbidden("the request comes from a page of another site")
+        if forward is not None:
+            return await self._forwarder.forward(request, forward)
         return await handler(request)
 
 

@@ -76,7 +76,11 @@ async def test_advancing_answers_with_the_new_time_and_writes_the_offset_for_the
 ) -> None:
     async with drive(Diary().app) as d:
         now = datetime.fromisoformat(await d.advance("P14D"))
-        assert timedelta(days=14) <= now - datetime.now(UTC) + timedelta(minutes=1) < timedelta(days=14, minutes=2)
+        assert (
+            timedelta(days=14)
+            <= now - datetime.now(UTC) + timedelta(minutes=1)
+            < timedelta(days=14, minutes=2)
+        )
         offset = int((tmp_path / "data" / "clock-offset").read_text())
         assert timedelta(days=13, hours=23) < timedelta(microseconds=offset) <= timedelta(days=14)
 
@@ -101,11 +105,15 @@ async def test_each_due_time_is_stepped_to_and_everything_due_is_done_before_the
         await d.start("reminder", "a", [1, 2])
         await d.start("reminder", "b", [2, 0.5])
         await d.advance("P4D")
-        seen = [(what, round((at - noon) / timedelta(days=1), 3)) for what, at in diary.notes if "rem" in what]
+        seen = [
+            (what, round((at - noon) / timedelta(days=1), 3)) for what, at in diary.notes if "rem" in what
+        ]
         assert seen == [("reminded 1", 1), ("reminded 2", 2), ("reminded 0.5", 2.5), ("reminded 2", 3)]
 
 
-async def test_a_timer_function_runs_first_and_last_in_each_gap_between_durable_due_times(drive: Drive) -> None:
+async def test_a_timer_function_runs_first_and_last_in_each_gap_between_durable_due_times(
+    drive: Drive,
+) -> None:
     diary = Diary()
     async with drive(diary.app) as d:
         noon = await at_noon(d)
@@ -157,7 +165,9 @@ async def test_advancing_by_nothing_waits_for_what_is_due_now(drive: Drive) -> N
         ({"advance": "P9999Y"}, "beyond the year 9999"),
     ],
 )
-async def test_what_the_clock_cannot_do_is_refused_with_a_sentence(drive: Drive, body: object, sentence: str) -> None:
+async def test_what_the_clock_cannot_do_is_refused_with_a_sentence(
+    drive: Drive, body: object, sentence: str
+) -> None:
     async with drive(new_app()) as d:
         answer = await d.http.post(CLOCK, content=json.dumps(body))
         assert answer.status_code == 400

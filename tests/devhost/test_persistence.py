@@ -21,7 +21,7 @@ from tests.devhost.driver import new_app
 
 ROOT = Path(__file__).resolve().parents[2]
 
-ERRANDS = '''
+ERRANDS = """
 import os
 from datetime import timedelta
 import azure.durable_functions as df
@@ -50,7 +50,7 @@ async def carry(what):
 def note(line):
     with open(os.environ["NOTES"], "a", encoding="utf-8") as file:
         file.write(line + "\\n")
-'''
+"""
 
 
 def garden() -> df.DFApp:
@@ -151,7 +151,16 @@ class Machine:
         with (self._folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "devhost", "--app", str(self._folder), "--data", str(self._folder / "data"), "--port", "0"),
+                *(
+                    "-m",
+                    "devhost",
+                    "--app",
+                    str(self._folder),
+                    "--data",
+                    str(self._folder / "data"),
+                    "--port",
+                    "0",
+                ),
                 env=os.environ | {"PYTHONPATH": str(ROOT), "NOTES": str(self.notes)},
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -166,7 +175,9 @@ class Machine:
         self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
 
-    async def until_acknowledged(self, request: Callable[[], Awaitable[httpx.Response]], done: set[int]) -> None:
+    async def until_acknowledged(
+        self, request: Callable[[], Awaitable[httpx.Response]], done: set[int]
+    ) -> None:
         while True:
             with suppress(httpx.TransportError):
                 if (await request()).status_code in done:
@@ -202,9 +213,13 @@ async def test_power_losses_at_random_moments_lose_nothing_that_was_acknowledged
         advanced = await machine.http.post("/admin/devhost/clock", json={"advance": "P2DT1H"})
         assert advanced.status_code == 200, advanced.text
         listed = (await machine.http.get("/durabletask/instances", params={"top": 1000})).json()
-    assert {one["instanceId"]: one["output"] for one in listed} == {name: [[0, 1, 2], name, 3] for name in names}
+    assert {one["instanceId"]: one["output"] for one in listed} == {
+        name: [[0, 1, 2], name, 3] for name in names
+    }
     notes = Counter(machine.notes.read_text().splitlines())
-    assert notes.keys() == {f"buy {name} {n}" for name in names for n in range(3)} | {f"carry {n}" for n in names}
+    assert notes.keys() == {f"buy {name} {n}" for name in names for n in range(3)} | {
+        f"carry {n}" for n in names
+    }
 
 
 @pytest.mark.parametrize("moment", ["PT0S", "P1D"])

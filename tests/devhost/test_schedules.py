@@ -118,7 +118,9 @@ async def test_a_timer_function_may_run_at_start(drive: Drive) -> None:
         assert bell.rings == [False]
 
 
-async def test_after_a_time_down_a_missed_run_is_made_up_for_once_and_knows_it(drive: Drive, tmp_path: Path) -> None:
+async def test_after_a_time_down_a_missed_run_is_made_up_for_once_and_knows_it(
+    drive: Drive, tmp_path: Path
+) -> None:
     from devhost.store import Store, TimerStatus, writes
 
     async with drive(Bell("0 0 * * * *").app) as d:
@@ -156,7 +158,9 @@ async def test_a_timer_function_can_be_run_by_hand_and_others_cannot(drive: Driv
         assert (await d.http.post("/admin/functions/rung", json={})).status_code == 404
 
 
-async def test_runs_of_one_timer_function_never_overlap(drive: Drive, caplog: pytest.LogCaptureFixture) -> None:
+async def test_runs_of_one_timer_function_never_overlap(
+    drive: Drive, caplog: pytest.LogCaptureFixture
+) -> None:
     import asyncio
 
     app, gate, runs = new_app(), asyncio.Event(), []
