@@ -1,0 +1,123 @@
+"""The orchestration on the real SDK and on devhost, in virtual time; tables and mail service in memory."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+import httpx
+import pytest
+
+import devhost
+from activities import referral_steps
+from api.creation import create
+from api.exchange import Answer, Exchange
+from api.referrals import accepting, declining, take_step
+from orchestrators import referral_lifecycle
+from shared import clock
+from shared.domain.ids import OrganizationId, ReferralId
+from shared.domain.referral import Party
+from shared.protocol.durable import DurableEngine
+from shared.storage.memory_tables import MemoryTables
+from shared.wiring import wiring
+from tests.doubles.mail_service import MemoryMailService
+from tests.doubles.service import request, service_on
+from tests.doubles.small_world import deal, import_small_world
+
+HOST_JSON = {"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}
+VERBS: dict[str, Any] = {"accept": accepting, "decline": declining}
+
+
+class Story:
+    """A deal that Contoso made and Northwind is invited to, and the clock."""
+
+    def __init__(self, http: httpx.AsyncClient, client: df.DurableOrchestrationClient) -> None:
+        self._http = http
+        self.engine = DurableEngine(client)
+        self.mail = MemoryMailService()
+        self.tables = MemoryTables()
+        self.service = service_on(self.tables, self.mail)
+        self._seen: Counter[tuple[str, str]] = Counter()
+
+    async def begin(self) -> None:
+        """Make the deal and let everybody be told."""
+        await import_small_world(self.service.directory)
+
+        async def handler(exchange: Exchange) -> Answer:
+            return await create(exchange, self.engine)
+
+        path = "/v1.0/engagements/referrals"
+        made = await request(self.service, "rae", handler, now=clock.now(), path=path, body=deal("northwind"))
+        assert made.status == 201, made.body
+        self.deal_id = made.body["id"]
+        rows = await self.tables.between("referrals", "northwind", "d:", "d;")
+        self.invited_id = rows[0].key.removeprefix("d:")
+        await self.advance("PT0S")
+
+    async def answer(self, verb: str) -> int:
+        """Northwind's answer."""
+
+        async def handler(exchange: Exchange) -> Answer:
+            return await take_step(exchange, await VERBS[verb](exchange), "changed", self.engine)
+
+        path = f"/v1.0/engagements/referrals/{self.invited_id}/{verb}"
+        body = {"reason": "TimelineTooShort"} if verb == "decline" else {}
+        route = {"id": self.invited_id}
+        done = await request(self.service, "nia", handler, now=clock.now(), path=path, body=body, route=route)
+        return done.status
+
+    async def advance(self, duration: str) -> datetime:
+        answer = await self._http.post("/admin/devhost/clock", json={"advance": duration}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        return datetime.fromisoformat(answer.json()["now"])
+
+    async def status(self, instance_id: str) -> str:
+        answer = await self._http.get(f"/durabletask/instances/{instance_id}")
+        return answer.json()["runtimeStatus"]
+
+    async def state(self) -> str:
+        party = Party(organization_id=OrganizationId("northwind"), referral_id=ReferralId(self.invited_id))
+        stored = await self.service.referrals.get(party)
+        assert stored
+        return stored.value.state
+
+    def new_mails(self) -> list[tuple[str, str]]:
+        """Who was told what since the last look: address and subject. Microsoft's part is another story."""
+        told = self.mail.told()
+        fresh = told - self._seen
+        self._seen = told
+        return sorted(mail for mail in fresh.elements() if "icrosoft" not in f"{mail}")
+
+
+@asynccontextmanager
+async def running_story(data: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Story]:
+    app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+    app.register_functions(referral_lifecycle.blueprint)
+    app.register_functions(referral_steps.blueprint)
+    clients: list[df.DurableOrchestrationClient] = []
+
+    @app.route("client")
+    @app.durable_client_input(client_name="client")
+    async def give_client(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> str:
+        clients.append(client)
+        return "given"
+
+    async with (
+        devhost.running(app, data, host_json=HOST_JSON) as host,
+        httpx.AsyncClient(base_url=host.url) as http,
+    ):
+        await http.get("/client")
+        story = Story(http, clients[0])
+        monkeypatch.setattr(wiring, "_service", story.service)
+        await story.begin()
+        yield story
+
+
+@pytest.fixture
+async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Story]:
+    async with running_story(tmp_path, monkeypatch) as running:
+        yield running
