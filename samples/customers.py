@@ -40,14 +40,8 @@ _TRADES = (
     "Farms", "Media", "Steel",
 )  # fmt: skip
 _STREETS = (
-    "Orchard Way",
-    "Harbor Road",
-    "Mill Lane",
-    "Station Street",
-    "Garden Avenue",
-    "Canal Street",
-    "Hill Road",
-)
+    "Orchard Way", "Harbor Road", "Mill Lane", "Station Street", "Garden Avenue", "Canal Street", "Hill Road",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
