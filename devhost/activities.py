@@ -108,5 +108,5 @@ class ActivityRunner:
             self._clock.now(),
             activity.task_id,
             reason,
-            json.dumps(details, ensure_ascii=False, separators=(",", ":")),
+            json.dumps(details, separators=(",", ":")),
         )

@@ -41,20 +41,18 @@ class ClockApi:
 
 
 def target_after(duration: str) -> Callable[[Micros], Micros]:
-    """The moment a duration later. Raises ClockError if the duration cannot be read or is negative."""
+    """The moment a duration later. Raises ClockError if it cannot be read or, once asked for, leads backwards."""
     try:
-        parsed = isodate.parse_duration(duration)  # type: ignore[no-untyped-call]
-        ahead = parsed.tdelta if isinstance(parsed, isodate.Duration) else parsed
+        ahead = isodate.parse_duration(duration)  # type: ignore[no-untyped-call]
     except (ValueError, TypeError) as failure:
         raise ClockError(400, f"'{duration}' is no ISO 8601 duration; {_USAGE}.") from failure
-    if duration.startswith("-") or ahead.total_seconds() < 0:
-        raise ClockError(400, f"The clock only goes forward, not by '{duration}'.")
 
     def target(now: Micros) -> Micros:
         try:
-            return from_datetime(to_datetime(now) + parsed)
+            moment = from_datetime(to_datetime(now) + ahead)
         except (OverflowError, ValueError) as failure:
-            raise ClockError(400, f"'{duration}' leads beyond the year 9999.") from failure
+            raise ClockError(400, f"'{duration}' leads beyond the years 1 to 9999.") from failure
+        return _forward(now, moment)
 
     return target
 
@@ -66,12 +64,15 @@ def target_at(text: str) -> Callable[[Micros], Micros]:
     except ValueError as failure:
         raise ClockError(400, f"'{text}' is no ISO 8601 time; {_USAGE}.") from failure
 
-    def target(now: Micros) -> Micros:
-        if moment < now:
-            raise ClockError(400, f"The clock only goes forward; it is {to_text(now)} already.")
-        return moment
+    return lambda now: _forward(now, moment)
 
-    return target
+
+def _forward(now: Micros, moment: Micros) -> Micros:
+    if moment < now:
+        raise ClockError(
+            400, f"The clock only goes forward; it is {to_text(now)}, and {to_text(moment)} has passed."
+        )
+    return moment
 
 
 def _parse(text: str) -> tuple[Callable[[Micros], Micros], bool]:

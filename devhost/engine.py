@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -125,7 +126,13 @@ class Engine:
             self._work.clear()
 
     def _begin(self, key: int) -> None:
-        now = self._clock.now()
+        try:
+            self._load(key, self._clock.now())
+        except (sqlite3.Error, ValueError):
+            _log.exception("episode.unreadable key=%d; the instance rests until the next start", key)
+            self._release(key)
+
+    def _load(self, key: int, now: Micros) -> None:
         instance = self._store.read(reads.instance_by_key, key)
         messages = self._store.read(reads.due_messages, key, now)
         if instance is None or not messages or instance.status.is_final:
@@ -149,7 +156,7 @@ class Engine:
             )
         else:
             outcome = await self._outcome(execution, messages, now, function)
-        self._commit(instance, messages, outcome, now)
+        self._commit(writes.EpisodeCommit(instance, messages, outcome, now))
 
     async def _outcome(
         self, execution: Execution, messages: list[Message], now: Micros, function: OrchestratorFunction
@@ -167,31 +174,25 @@ class Engine:
             text = f"devhost could not run it: {type(failure).__name__}: {failure}"
         return failed_outcome(execution, text, now)
 
-    def _commit(self, instance: Instance, messages: list[Message], outcome: Outcome, now: Micros) -> None:
-        commit = writes.EpisodeCommit(instance, messages, outcome, now)
+    def _commit(self, commit: writes.EpisodeCommit, *, is_substitute: bool = False) -> None:
         written = self._store.write(writes.commit_episode, commit)
-        written.add_done_callback(partial(self._committed, commit))
+        written.add_done_callback(partial(self._committed, commit, is_substitute))
 
-    def _committed(self, commit: writes.EpisodeCommit, written: "asyncio.Future[bool]") -> None:
+    def _committed(
+        self, commit: writes.EpisodeCommit, is_substitute: bool, written: "asyncio.Future[bool]"
+    ) -> None:
+        """Go on from what is on the disk. Fail an instance whose episode the store refuses; refused again, it rests."""
         if written.cancelled():
             return
         failure = written.exception()
-        if failure is not None and self._fail_instead(commit, failure):
-            return
-        if failure is None and written.result():
+        if failure is not None:
+            _log.error("episode.not_stored instance=%s error=%r", commit.instance.instance_id, failure)
+            if not is_substitute:
+                self._commit(_substitute(commit, failure), is_substitute=True)
+                return
+        elif written.result():
             self._follow_up(commit)
         self._release(commit.instance.key)
-
-    def _fail_instead(self, commit: writes.EpisodeCommit, failure: BaseException) -> bool:
-        """Fail an instance whose episode the store refuses; if it refuses that as well, leave it alone."""
-        instance = commit.instance
-        _log.error("episode.not_stored instance=%s error=%s", instance.instance_id, failure)
-        if commit.outcome.status.is_final:
-            return False
-        text = f"its episode could not be stored: {type(failure).__name__}: {failure}"
-        outcome = failed_outcome(_execution(instance, ""), text, commit.at)
-        self._commit(instance, list(commit.consumed), outcome, commit.at)
-        return True
 
     def _follow_up(self, commit: writes.EpisodeCommit) -> None:
         instance, outcome = commit.instance, commit.outcome
@@ -249,3 +250,8 @@ def _not_connected(_: Any) -> None:
 
 def _execution(instance: Instance, history: str) -> Execution:
     return Execution(instance.instance_id, instance.name, instance.input, history, instance.custom_status)
+
+
+def _substitute(commit: writes.EpisodeCommit, failure: BaseException) -> writes.EpisodeCommit:
+    text = f"its episode could not be stored: {type(failure).__name__}: {failure}"
+    return replace(commit, outcome=failed_outcome(_execution(commit.instance, ""), text, commit.at))

@@ -84,7 +84,7 @@ def failed_outcome(execution: Execution, text: str, now: Micros) -> Outcome:
 
 def _termination(messages: Sequence[Event]) -> str | None:
     reasons = (m["Input"] for m in messages if m["EventType"] == EventType.EXECUTION_TERMINATED)
-    return next((json.dumps(reason, ensure_ascii=False) for reason in reasons), None)
+    return next((json.dumps(reason) for reason in reasons), None)
 
 
 def _context(execution: Execution, arrived: Sequence[Event]) -> str:
@@ -99,7 +99,7 @@ def _context(execution: Execution, arrived: Sequence[Event]) -> str:
 
 def events_text(events: Sequence[Event]) -> str:
     """Write events as the inside of a JSON array."""
-    return ",".join(json.dumps(event, ensure_ascii=False, separators=(",", ":")) for event in events)
+    return ",".join(json.dumps(event, separators=(",", ":")) for event in events)
 
 
 def _replay(history: str, state: State, arrived: Sequence[Event]) -> Replay:
@@ -171,7 +171,7 @@ def _restart(state: State, replay: Replay) -> Outcome:
         output=None,
         custom_status=state.custom_status,
         events=(),
-        restart=Restart(json.dumps(replay.continue_as_new.input, ensure_ascii=False), tuple(replay.carried)),
+        restart=Restart(json.dumps(replay.continue_as_new.input), tuple(replay.carried)),
         mismatches=replay.new_mismatches,
     )
 
@@ -184,9 +184,7 @@ class _End:
 
 
 def _failed(execution: Execution, text: str, custom_status: str | None = None) -> _End:
-    output = json.dumps(
-        f"Orchestrator function '{execution.orchestrator}' failed: {text}", ensure_ascii=False
-    )
+    output = json.dumps(f"Orchestrator function '{execution.orchestrator}' failed: {text}")
     return _End(Status.FAILED, output, custom_status or execution.custom_status)
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from devhost.activities import ActivityRunner
 from devhost.admin import AdminPages
 from devhost.agenda import Agenda
 from devhost.clock import OFFSET_FILE, OFFSET_VARIABLE, DomainClock
-from devhost.clock_api import ClockApi
+from devhost.clock_api import ClockApi, target_after
 from devhost.discovery import (
     ActivityTrigger,
     Function,
@@ -37,6 +38,7 @@ from devhost.sdk_session import close_sdk_session
 from devhost.server import HttpServer
 from devhost.store import Store, reads
 from devhost.timer_functions import TimerFunctions
+from devhost.timestamps import to_datetime
 
 _log = logging.getLogger(__name__)
 
@@ -141,6 +143,14 @@ class Host:
         for task in (self._engine.start(), self.agenda.start()):
             task.add_done_callback(self._watch)
         _log.info("host.started url=%s data=%s", self.url, self._options.data)
+
+    async def advance(self, duration: str, *, every: bool = False) -> datetime:
+        """Advance the clock by an ISO 8601 duration, as POST /admin/devhost/clock does. Raises ClockError."""
+        return to_datetime(await self.agenda.advance(target_after(duration), every=every))
+
+    async def settle(self) -> None:
+        """Wait until everything that is due has been done. Raises ClockError if an instance never rests."""
+        await self.advance("PT0S")
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         """Without its engine or its agenda the host only seems to run."""

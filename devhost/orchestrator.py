@@ -66,8 +66,9 @@ def _explain(message: str) -> str:
 
 
 def _read(state: dict[str, Any]) -> State:
-    custom_status = _text(state.get("customStatus"))
-    if custom_status is not None and len(custom_status.encode("utf-16-le")) > _LONGEST_CUSTOM_STATUS:
+    custom_status = state.get("customStatus")
+    shown = json.dumps(custom_status, ensure_ascii=False)
+    if len(shown.encode("utf-16-le", "surrogatepass")) > _LONGEST_CUSTOM_STATUS:
         raise InvalidOrchestratorError(
             f"the custom status exceeds {_LONGEST_CUSTOM_STATUS} bytes in UTF-16; keep ids and numbers in it only"
         )
@@ -76,9 +77,9 @@ def _read(state: dict[str, Any]) -> State:
         is_done=state["isDone"],
         output=_text(state.get("output")),
         error=state.get("error"),
-        custom_status=custom_status,
+        custom_status=_text(custom_status),
     )
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    return None if value is None else json.dumps(value)
