@@ -25,13 +25,13 @@ def find_person(person: str, world: Path) -> Identity:
     if slash and tid and oid:
         return Identity(tid, oid)
     known = _people(world)
+    if not known:
+        raise UnknownPersonError(f"There are no people in {world}. Give TENANT_ID/OBJECT_ID.")
     try:
         return known[person.casefold()]
     except KeyError as error:
-        raise UnknownPersonError(
-            f"Nobody is called {person}. Give one of {', '.join(sorted(known)) or 'no one: there are no samples'}; "
-            "or TENANT_ID/OBJECT_ID."
-        ) from error
+        choice = f"Give one of {', '.join(sorted(known))}; or TENANT_ID/OBJECT_ID."
+        raise UnknownPersonError(f"Nobody is called {person}. {choice}") from error
 
 
 def _people(world: Path) -> dict[str, Identity]:

@@ -12,13 +12,20 @@ from localcloud.errors import DataDirectoryBusyError
 from localcloud.process.children import Report
 from localcloud.process.waiting import wait_until
 
+# A holder that was asked to end a moment ago takes this long at most to note it.
+_NOTICE = 1.0
+
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock; `url` is empty while it has none yet."""
+    """Who holds the lock; `url` is empty while it has none yet, `ending` is true once it was asked to end."""
 
     pid: int
     url: str = ""
+    ending: bool = False
+
+    def __str__(self) -> str:
+        return f"the service with pid {self.pid}" + (f" at {self.url}" if self.url else "")
 
 
 class DataLock:
@@ -29,7 +36,7 @@ class DataLock:
         self._file: BinaryIO | None = None
 
     def acquire(self, *, patience: float, report: Report, interrupted: Event | None = None) -> None:
-        """Take the lock, waiting `patience` seconds for a holder that is about to end.
+        """Take the lock, waiting `patience` seconds for a holder that is ending.
 
         Raises DataDirectoryBusyError that names the holder.
         """
@@ -44,9 +51,9 @@ class DataLock:
         self.tell(Holder(os.getpid()))
 
     def tell(self, holder: Holder) -> None:
-        """Write down who holds the lock."""
+        """Write down who holds the lock; nothing to do for one who does not hold it."""
         if self._file is None:
-            raise RuntimeError("acquire the lock before telling who holds it")
+            return
         self._file.seek(0)
         self._file.truncate()
         self._file.write(json.dumps(asdict(holder)).encode())
@@ -61,12 +68,22 @@ class DataLock:
     def _wait(self, file: BinaryIO, patience: float, report: Report, interrupted: Event | None) -> None:
         if _locked(file):
             return
-        report(f"Waiting up to {patience:.0f} s for {_described(self._path)} to end")
-        if not wait_until(lambda: _locked(file), patience, interrupted=interrupted):
+        wait_until(lambda: _locked(file) or self._ending(), _NOTICE, interrupted=interrupted)
+        if self._ending():
+            report(f"Waiting up to {patience:.0f} s for {self._described()} to end")
+            wait_until(lambda: _locked(file), patience, interrupted=interrupted)
+        if not _locked(file):
             raise DataDirectoryBusyError(
-                f"The data directory {self._path.parent} is in use by {_described(self._path)}. "
+                f"The data directory {self._path.parent} is in use by {self._described()}. "
                 "End that one first, or choose another directory with --data."
             )
+
+    def _ending(self) -> bool:
+        holder = _holder(self._path)
+        return holder is not None and holder.ending
+
+    def _described(self) -> str:
+        return str(_holder(self._path) or "another process")
 
 
 def is_held(path: Path) -> bool:
@@ -85,10 +102,9 @@ def _locked(file: BinaryIO) -> bool:
     return True
 
 
-def _described(path: Path) -> str:
+def _holder(path: Path) -> Holder | None:
+    """Return the holder, or None while it has the lock but has not written its name yet."""
     try:
-        holder = Holder(**json.loads(path.read_bytes()))
+        return Holder(**json.loads(path.read_bytes()))
     except (ValueError, TypeError):
-        # The holder is between taking the lock and writing its name.
-        return "another process"
-    return f"the service with pid {holder.pid}" + (f" at {holder.url}" if holder.url else "")
+        return None

@@ -98,6 +98,7 @@ class Stack:
 
     def stop(self) -> None:
         """End the members, last started first; the data stays."""
+        self._lock.tell(Holder(os.getpid(), ending=True))
         for member in reversed(self._started):
             if member.running:
                 self._report(f"Ending {member.name}")

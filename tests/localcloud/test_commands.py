@@ -219,3 +219,8 @@ def test_a_python_without_venv_is_told_what_to_install(project, monkeypatch):
     with pytest.raises(InstallError, match="apt install python3-venv"):
         bootstrap.prepare(path)
     assert ran == []
+
+
+def test_without_samples_a_person_must_be_given_by_ids(tmp_path):
+    with pytest.raises(UnknownPersonError, match=r"Give TENANT_ID/OBJECT_ID\."):
+        find_person("rae@contoso.com", tmp_path / "none.json")

@@ -93,7 +93,7 @@ def test_a_killed_host_starts_again_on_the_same_port_while_the_others_stay(stack
 
 
 def test_a_second_start_on_the_same_data_is_refused_with_pid_and_url(stack):
-    second = Stack(stack.data.path, host=HOST, patience=0.2)
+    second = Stack(stack.data.path, host=HOST, patience=60)
     with pytest.raises(DataDirectoryBusyError, match=f"pid {os.getpid()} at {stack.url}. End that one first"):
         second.start()
     assert stack.first_ended() is None
@@ -146,7 +146,7 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path, stack):
 def test_a_lock_whose_holder_is_about_to_end_is_waited_for(tmp_path):
     predecessor, successor, told = DataLock(tmp_path / "lock"), DataLock(tmp_path / "lock"), []
     predecessor.acquire(patience=0, report=silent)
-    predecessor.tell(Holder(123, "http://127.0.0.1:7071"))
+    predecessor.tell(Holder(123, "http://127.0.0.1:7071", ending=True))
 
     def end_while_waited_for(line):
         told.append(line)
