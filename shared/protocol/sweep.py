@@ -19,6 +19,10 @@ LONGEST_HANDLER = timedelta(minutes=15)
 FIRST_INTERVAL, LONGEST_INTERVAL = timedelta(minutes=1), timedelta(hours=12)
 
 
+WAKE_ONLY = ""
+"""The label of an intent that no commit made: an operator wants the record woken, whatever its work."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """Goes through the intents. Raises `StoreUnavailable` or `EngineUnavailable`; the next minute tries again."""
@@ -35,6 +39,10 @@ class Sweep:
         return woken
 
     async def _look_at(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:
+        if intent.label == WAKE_ONLY:
+            await wake(engine, intent.party)
+            await self.intents.forget(intent.operation_id)
+            return 1
         row = await self.referrals.work_row(intent.party, intent.label)
         committed = row is not None and row.value.operation_id == intent.operation_id
         if committed and row is not None and row.value.open:

@@ -4,7 +4,7 @@ All rows of one referral share a partition, so one entity-group transaction hold
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
@@ -151,6 +151,12 @@ class Referrals:
         newest_first = merge(*await asyncio.gather(*pages), key=lambda referral: referral.id, reverse=True)
         distinct = {referral.id: referral for referral in newest_first}
         return list(islice(distinct.values(), limit))
+
+    async def everyone(self) -> AsyncIterator[Referral]:
+        """Every referral of every organization; for an operator's check, since it reads the whole table."""
+        async for row in self._tables.everything(keys.REFERRALS):
+            if row.key.startswith(keys.document(ReferralId(""))):
+                yield _REFERRALS.read(row)
 
     async def _member_page(
         self,

@@ -123,7 +123,7 @@ def test_check_and_directory_run_with_the_environment_of_the_service(service, mo
     (check, check_arguments, environment), (directory, directory_arguments, _) = modules
     assert (check, check_arguments) == ("shared.operations.check", ["--wake", "contoso"])
     assert (directory, directory_arguments) == (
-        "shared.operations.directory",
+        "shared.operations.directory_import",
         ["/tmp/world.json", "--dry-run"],
     )
     assert environment["MAIL_ENDPOINT"] == addresses.mail_url

@@ -40,6 +40,13 @@ class Schedule:
     answers: list[tuple[str, str, int]] = field(default_factory=list)
 
     async def run(self) -> None:
+        await self.prepare()
+        self.fate.deadly, self.fate.flaky = self.deadly, self.flaky
+        await self._storm()
+        self.fate.relent()
+        await self.calm_down()
+
+    async def prepare(self) -> None:
         self.random = Random(self.seed)
         self.fate = Fate(self.random, 0.0, 0.0)
         self.tables = MemoryTables()
@@ -47,21 +54,17 @@ class Schedule:
         await import_small_world(self.calm.directory)
         self.mail = DeadlyMailService(self.fate)
         self.service = service_on(DeadlyTables(self.tables, self.fate), self.mail)
-        self.engine = Engine(lambda: self.now, self._activity)
+        self.engine = Engine(lambda: self.now, self.run_activity)
         self.handlers_engine: Any = DeadlyEngine(self.engine, self.fate)
-        self.fate.deadly, self.fate.flaky = self.deadly, self.flaky
-        await self._storm()
-        self.fate.relent()
-        await self._calm()
 
     async def _storm(self) -> None:
         """Clients act at once and repeat what failed; the clock and the sweep go on."""
-        if not await self._creator_creates():
+        if not await self.creator_creates():
             return
         actors = [self._party_acts(who) for who in PARTNERS]
         await asyncio.gather(self._creator_closes(), self._time_passes(), *actors)
 
-    async def _calm(self) -> None:
+    async def calm_down(self) -> None:
         """Nobody dies any more: let three weeks pass, with all that becomes due, and the sweep each time."""
         end = self.now + timedelta(days=21)
         while self.now < end:
@@ -74,7 +77,7 @@ class Schedule:
         await self.calm.sweep.run(self.engine, self.now)
         await self.engine.settle()
 
-    async def _creator_creates(self) -> str | None:
+    async def creator_creates(self) -> str | None:
         body = deal("fabrikam", "northwind")
         answer = await self._insisting(
             "rae", "create", self._create, "/v1.0/engagements/referrals", body=body, route={}
@@ -149,7 +152,7 @@ class Schedule:
         for _ in range(self.random.randrange(most)):
             await asyncio.sleep(0)
 
-    async def _activity(self, name: str, step: dict[str, Any]) -> Any:
+    async def run_activity(self, name: str, step: dict[str, Any]) -> Any:
         party, now = party_of(step), moment_of(step)
         if name == "observe":
             return as_json(await observe(self.service.referrals, party, now))

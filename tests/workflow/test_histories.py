@@ -85,8 +85,12 @@ def test_a_parked_instance_of_an_older_deployment_looks_again_when_it_is_woken(n
     woken["history"].append({**started, "IsPlayed": False})
     woken["history"].append(
         {
-            "EventType": 15, "EventId": -1, "IsPlayed": False,
-            "Timestamp": started["Timestamp"], "Name": event, "Input": "null",
+            "EventType": 15,
+            "EventId": -1,
+            "IsPlayed": False,
+            "Timestamp": started["Timestamp"],
+            "Name": event,
+            "Input": "null",
         }
     )
     again = replay(woken)["actions"][0][-1]

@@ -1,0 +1,60 @@
+"""Check the records for unfinished business, and wake it: `python -m shared.operations.check [--wake]`.
+
+The tables hold all of the truth, so this repairs a task hub that was lost or a backup that was restored: for each
+record that is open or has open work it leaves an intent, and the sweep starts or wakes the orchestration within a
+minute. To be repeated freely.
+"""
+
+import argparse
+import asyncio
+
+from shared import clock
+from shared.domain.referral import Party
+from shared.protocol.sweep import WAKE_ONLY
+from shared.settings import read_settings
+from shared.storage.azure_tables import AzureTables
+from shared.storage.intents import Intent, Intents
+from shared.storage.referrals import Referrals
+from shared.wiring import new_operation_id, table_service
+
+
+async def unfinished(referrals: Referrals) -> list[Party]:
+    """The records that somebody should be looking after: not closed, or with open work."""
+    return [
+        referral.party
+        async for referral in referrals.everyone()
+        if not referral.is_closed or any(row.value.open for row in await referrals.work(referral.party))
+    ]
+
+
+async def leave_intents(intents: Intents, parties: list[Party]) -> None:
+    """Ask the sweep to wake these records."""
+    for party in parties:
+        await intents.announce(
+            Intent(operation_id=new_operation_id(), party=party, label=WAKE_ONLY, at=clock.now())
+        )
+
+
+async def _run(*, wake: bool) -> int:
+    tables = AzureTables(table_service(read_settings()))
+    try:
+        parties = await unfinished(Referrals(tables))
+        if wake:
+            await leave_intents(Intents(tables), parties)
+    finally:
+        await tables.close()
+    return len(parties)
+
+
+def main() -> None:
+    """Count, and wake if asked to."""
+    parser = argparse.ArgumentParser(prog="check", description=__doc__)
+    parser.add_argument("--wake", action="store_true", help="have the sweep wake everything unfinished")
+    arguments = parser.parse_args()
+    count = asyncio.run(_run(wake=arguments.wake))
+    done = "will be woken within a minute" if arguments.wake else "are open; --wake has them woken"
+    print(f"{count} records {done}.")  # noqa: T201 - its answer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""An operator's check after the task hub was lost: everything goes on from the tables alone."""
+
+from shared.operations.check import leave_intents, unfinished
+from tests.model.engine import Engine
+from tests.model.schedule import Schedule
+from tests.model.test_protocol_model import check
+
+
+async def test_a_lost_task_hub_is_repaired_from_the_tables() -> None:
+    schedule = Schedule(7, deadly=0.0, flaky=0.0)
+    await schedule.prepare()
+    assert await schedule.creator_creates()
+    await schedule.engine.settle()
+    schedule.engine = Engine(lambda: schedule.now, schedule.run_activity)
+    parties = await unfinished(schedule.calm.referrals)
+    assert {party.organization_id for party in parties} == {"contoso", "fabrikam", "northwind", "msft"}
+    await leave_intents(schedule.calm.intents, parties)
+    await schedule.calm_down()
+    assert all(schedule.engine.instances[party.referral_id] for party in parties)
+    await check(schedule)
