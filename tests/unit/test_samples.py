@@ -1,0 +1,203 @@
+"""The sample world keeps its promises: who is who, what fits the directory, and that nothing in it is real."""
+
+import re
+from collections import Counter
+from typing import Any, get_args
+
+import pytest
+
+from samples import customers
+from samples.world import World, load, person, stable_id
+from shared.domain.vocabulary import CustomerSize
+from shared.operations.directory_import import World as DirectoryDocument
+
+ROLES = {
+    "sam@microsoft.com": ("msft", "MicrosoftSeller", True, ()),
+    "dee@microsoft.com": ("msft", "DealReviewer", True, ()),
+    "ana@contoso.com": ("contoso", "MpnPartnerAdmin", True, ()),
+    "rae@contoso.com": ("contoso", "ReferralsAdmin", True, ()),
+    "mia@contoso.com": ("contoso", "ReferralsAdmin", False, ("contoso-munich",)),
+    "ulf@contoso.com": ("contoso", "ReferralsUser", False, ("contoso-seattle",)),
+    "kim@fabrikam.com": ("fabrikam", "ReferralsAdmin", True, ()),
+    "lee@fabrikam.com": ("fabrikam", "ReferralsUser", False, ("fabrikam-seoul",)),
+    "nia@northwindtraders.com": ("northwind", "ReferralsAdmin", True, ()),
+    "tom@tailspintoys.com": ("tailspin", "ReferralsAdmin", True, ()),
+}
+PROFILE_CONTACTS = {
+    "contoso": "rae@contoso.com",
+    "fabrikam": "kim@fabrikam.com",
+    "northwind": "nia@northwindtraders.com",
+    "tailspin": "tom@tailspintoys.com",
+}
+INCENTIVES = {
+    "SOL-CONTOSO-ERP": {"AzureIpCoSell", "IsvConnect"},
+    "SOL-CONTOSO-CRM": {"BizAppsPremium"},
+    "SOL-CONTOSO-PLAIN": set(),
+    "SOL-FABRIKAM-IOT": {"AzureIpCoSell"},
+    "SOL-NORTHWIND-LOGISTICS": set(),
+    "SOL-MS-AZURE": set(),
+    "SOL-MS-D365": set(),
+    "SA-CLOUD-MIGRATION": set(),
+    "SA-DATA-ESTATE": set(),
+}
+NUMBERS_OF_FICTION = re.compile(
+    r"\+1-206-555-01\d\d|\+49-89-99998-\d{3}|\+61-2-5550-\d{4}"  # reserved in the US, Germany, Australia
+)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return load()
+
+
+def people_of(world: World) -> list[tuple[str, dict[str, Any]]]:
+    return [(each["id"], one) for each in world["organizations"] for one in each["people"]]
+
+
+def profiles_of(world: World) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    return [(each, profile) for each in world["organizations"] for profile in each["profiles"]]
+
+
+def named(world: World, name: str) -> list[dict[str, Any]]:
+    return [customer for customer in world["customers"] if customer["name"] == name]
+
+
+def duns(customer: dict[str, Any]) -> str:
+    (number,) = (each["id"] for each in customer["ids"] if each["profileType"] == "Duns")
+    return number
+
+
+def test_the_directory_import_takes_the_whole_world(world: World) -> None:
+    assert str(DirectoryDocument.model_validate(world)) == (
+        "5 organizations, 10 people, 9 solutions, 200 customers"
+    )
+
+
+def test_every_person_has_the_one_role_and_the_scope_that_the_scenarios_need(world: World) -> None:
+    found = {
+        one["email"]: (organization, *one["roles"], one["global"], tuple(one["locations"]))
+        for organization, one in people_of(world)
+    }
+    assert found == ROLES
+
+
+def test_tenants_and_people_have_ids_that_follow_from_their_names(world: World) -> None:
+    assert all(each["tenantId"] == stable_id(each["id"]) for each in world["organizations"])
+    assert all(one["oid"] == stable_id(one["email"]) for _, one in people_of(world))
+
+
+def test_only_contoso_is_vetted_for_assessments_and_only_tailspin_is_a_partner_that_does_not_transact(
+    world: World,
+) -> None:
+    partners = [each for each in world["organizations"] if each["kind"] == "partner"]
+    assert [each["id"] for each in partners if each["vettedForAssessments"]] == ["contoso"]
+    assert [each["id"] for each in partners if not each["transacting"]] == ["tailspin"]
+
+
+def test_microsoft_has_no_location_and_no_profile(world: World) -> None:
+    (microsoft,) = (each for each in world["organizations"] if each["kind"] == "microsoft")
+    assert (microsoft["id"], microsoft["locations"], microsoft["profiles"]) == ("msft", [], [])
+
+
+def test_every_location_stands_in_the_active_profile_of_its_country(world: World) -> None:
+    for each in world["organizations"]:
+        stated = {(place["country"], place["id"]) for place in each["locations"]}
+        profiled = {
+            (profile["country"], place["id"])
+            for profile in each["profiles"]
+            for place in profile["locations"]
+        }
+        assert profiled == stated
+        assert all(profile["active"] for profile in each["profiles"])
+
+
+def test_a_profile_has_at_most_five_locations_and_there_is_one_profile_per_country_p1(world: World) -> None:
+    assert all(1 <= len(profile["locations"]) <= 5 for _, profile in profiles_of(world))
+    countries = Counter((each["id"], profile["country"]) for each, profile in profiles_of(world))
+    assert set(countries.values()) == {1}
+
+
+def test_profiles_name_their_organizations_contact_and_want_customers_of_every_size_r3_r6(
+    world: World,
+) -> None:
+    for each, profile in profiles_of(world):
+        for place in profile["locations"]:
+            assert [contact["email"] for contact in place["contacts"]] == [PROFILE_CONTACTS[each["id"]]]
+            assert place["customerSizes"] == list(get_args(CustomerSize))
+
+
+def test_scopes_and_default_locations_name_locations_of_the_organization(world: World) -> None:
+    for each in world["organizations"]:
+        own = {place["id"] for place in each["locations"]}
+        assert each["defaultLocation"] in (own or {None})
+        assert all(own.issuperset(one["locations"]) for one in each["people"])
+
+
+def test_kim_reads_korean(world: World) -> None:
+    locales = {one["email"]: one["locale"] for _, one in people_of(world)}
+    assert locales["kim@fabrikam.com"] == "ko-KR"
+
+
+def test_solutions_carry_the_incentives_that_registration_tells_apart_t7(world: World) -> None:
+    assert {each["id"]: set(each["incentives"]) for each in world["solutions"]} == INCENTIVES
+
+
+def test_solutions_belong_to_sample_organizations_and_only_microsoft_owns_assessment_types_t6(
+    world: World,
+) -> None:
+    organizations = {each["id"] for each in world["organizations"]}
+    assert {each["owner"] for each in world["solutions"]} <= organizations
+    assessments = {each["id"] for each in world["solutions"] if each["assessment"]}
+    assert assessments == {"SA-CLOUD-MIGRATION", "SA-DATA-ESTATE"}
+    assert {each["owner"] for each in world["solutions"] if each["assessment"]} == {"msft"}
+
+
+def test_the_committed_customers_are_those_that_the_generator_writes(world: World) -> None:
+    assert world["customers"] == customers.generate()
+
+
+def test_there_are_two_hundred_customers_in_ten_countries(world: World) -> None:
+    countries = Counter(customer["address"]["country"] for customer in world["customers"])
+    assert (sum(countries.values()), len(countries)) == (200, 10)
+    assert min(countries.values()) >= 19
+
+
+def test_every_customer_has_a_duns_number_of_its_own(world: World) -> None:
+    numbers = [duns(customer) for customer in world["customers"]]
+    assert all(re.fullmatch(r"\d{9}", number) for number in numbers)
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_relecloud_and_lucerne_publishing_exist_once(world: World) -> None:
+    assert [each["address"]["country"] for each in named(world, "Relecloud")] == ["US"]
+    assert [each["address"]["country"] for each in named(world, "Lucerne Publishing")] == ["KR"]
+
+
+def test_two_companies_in_redmond_are_called_adventure_works(world: World) -> None:
+    one, other = named(world, "Adventure Works")
+    for each in (one, other):
+        assert (each["address"]["city"], each["address"]["country"]) == ("Redmond", "US")
+    assert duns(one) != duns(other)
+
+
+def test_no_other_name_occurs_twice(world: World) -> None:
+    names = Counter(customer["name"] for customer in world["customers"])
+    assert [name for name, times in names.items() if times > 1] == ["Adventure Works"]
+
+
+def test_telephone_numbers_are_reserved_for_fiction(world: World) -> None:
+    contacts = [
+        c for _, profile in profiles_of(world) for place in profile["locations"] for c in place["contacts"]
+    ]
+    numbers = [one["phoneNumber"] for one in [*contacts, *(one for _, one in people_of(world))]]
+    assert [number for number in numbers if not NUMBERS_OF_FICTION.fullmatch(number)] == []
+
+
+def test_a_person_is_found_by_email() -> None:
+    rae = person("rae@contoso.com")
+    assert (rae.organization, rae.tenant_id, rae.first_name) == ("Contoso", stable_id("contoso"), "Rae")
+
+
+def test_a_stranger_is_refused_by_name() -> None:
+    with pytest.raises(KeyError, match=r"nobody@contoso\.com"):
+        person("nobody@contoso.com")
