@@ -12,7 +12,7 @@ from pathlib import Path
 
 from devhost.errors import DevhostError, StartError
 from devhost.forward import parse_forward
-from devhost.host import running
+from devhost.running import running
 
 _BROKEN = 1
 _UNUSABLE = 2

@@ -10,6 +10,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from devhost.clock import DomainClock
+from devhost.durable_urls import RPC_PATH, WEBHOOK_PATH, management_urls
 from devhost.engine import Engine
 from devhost.errors import ManagementError
 from devhost.status import Status
@@ -21,8 +22,6 @@ _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-RPC_PATH = "/durabletask"
-WEBHOOK_PATH = "/runtime/webhooks/durabletask"
 _LONGEST_ID = 256
 _FORBIDDEN_IN_ID = re.compile(r"[/\\?#\x00-\x1f\x7f-\x9f]")
 _LEFT_OUT = "devhost leaves out {}; run this app on Azure or under the Functions Core Tools for it."
@@ -158,46 +157,6 @@ class DurableHttpApi:
         return web.json_response(
             status_view(instance, show_input=True), status=500 if instance.status is Status.FAILED else 200
         )
-
-
-def management_urls(origin: str, hub: str, instance_id: str) -> dict[str, str]:
-    """The URLs by which an instance can be managed."""
-    instance = f"{origin}{WEBHOOK_PATH}/instances/{instance_id}"
-    query = f"taskHub={hub}&connection=Storage&code=devhost"
-    return {
-        "id": instance_id,
-        "statusQueryGetUri": f"{instance}?{query}",
-        "sendEventPostUri": f"{instance}/raiseEvent/{{eventName}}?{query}",
-        "terminatePostUri": f"{instance}/terminate?reason={{text}}&{query}",
-        "rewindPostUri": f"{instance}/rewind?reason={{text}}&{query}",
-        "purgeHistoryDeleteUri": f"{instance}?{query}",
-        "restartPostUri": f"{instance}/restart?{query}",
-        "suspendPostUri": f"{instance}/suspend?reason={{text}}&{query}",
-        "resumePostUri": f"{instance}/resume?reason={{text}}&{query}",
-    }
-
-
-def client_json(origin: str, hub: str) -> str:
-    """What a durable client binding receives."""
-    base, query = f"{origin}{WEBHOOK_PATH}", "code=devhost"
-    create = f"{base}/orchestrators/{{functionName}}[/{{instanceId}}]"
-    return json.dumps(
-        {
-            "taskHubName": hub,
-            "connectionName": None,
-            "creationUrls": {
-                "createNewInstancePostUri": f"{create}?{query}",
-                "createAndWaitOnNewInstancePostUri": (
-                    f"{create}?timeout={{timeoutInSeconds}}&pollingInterval={{intervalInSeconds}}&{query}"
-                ),
-            },
-            "managementUrls": management_urls(origin, hub, "INSTANCEID"),
-            "baseUrl": base,
-            "requiredQueryStringParameters": query,
-            "rpcBaseUrl": f"{origin}{RPC_PATH}/",
-            "httpBaseUrl": base,
-        }
-    )
 
 
 def _answering(handler: Handler) -> Handler:

@@ -12,6 +12,7 @@ from typing import Any
 
 from devhost.clock import DomainClock
 from devhost.episode import Execution, Outcome, failed_outcome, run_episode
+from devhost.episode_log import log_outcome
 from devhost.errors import ManagementError
 from devhost.meter import WorkMeter
 from devhost.orchestrator import OrchestratorFunction
@@ -181,7 +182,7 @@ class Engine:
     def _committed(
         self, commit: writes.EpisodeCommit, is_substitute: bool, written: "asyncio.Future[bool]"
     ) -> None:
-        """Go on from what is on the disk. Fail an instance whose episode the store refuses; refused again, it rests."""
+        """Go on from what is on the disk; fail an instance whose episode the store refuses."""
         if written.cancelled():
             return
         failure = written.exception()
@@ -196,7 +197,7 @@ class Engine:
 
     def _follow_up(self, commit: writes.EpisodeCommit) -> None:
         instance, outcome = commit.instance, commit.outcome
-        self._report(instance, outcome)
+        log_outcome(instance, outcome)
         for activity in outcome.activities:
             self._run_activity(
                 ActivityRecord(
@@ -220,28 +221,6 @@ class Engine:
         self._work.set()
         self._progress.set()
         self._progress = asyncio.Event()
-
-    def _report(self, instance: Instance, outcome: Outcome) -> None:
-        for mismatch in outcome.mismatches:
-            _log.warning(
-                "event.case_mismatch instance=%s orchestrator=%s raised=%s awaited=%s; the host matched them but the "
-                "orchestrator compares exactly and goes on waiting, as it would on Azure; raise '%s' instead",
-                instance.instance_id,
-                instance.name,
-                mismatch.raised,
-                mismatch.awaited,
-                mismatch.awaited,
-            )
-        if outcome.status.is_final:
-            level = logging.INFO if outcome.status == "Completed" else logging.WARNING
-            _log.log(
-                level,
-                "orchestration.%s instance=%s orchestrator=%s%s",
-                outcome.status.lower(),
-                instance.instance_id,
-                instance.name,
-                "" if outcome.status == "Completed" else f" output={outcome.output}",
-            )
 
 
 def _not_connected(_: Any) -> None:

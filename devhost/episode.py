@@ -16,8 +16,9 @@ from devhost.history import (
     timer_created,
 )
 from devhost.orchestrator import OrchestratorFunction, State, context_json, run_orchestrator
-from devhost.replay import CaseMismatch, Replay, ScheduleActivity, ScheduleTimer
+from devhost.replay import CaseMismatch, Replay
 from devhost.status import Status
+from devhost.tasks import ScheduleActivity, ScheduleTimer
 from devhost.timestamps import Micros
 
 

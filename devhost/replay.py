@@ -6,7 +6,7 @@ the instance is not deterministic.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devhost.actions import (
@@ -20,57 +20,10 @@ from devhost.actions import (
 )
 from devhost.errors import NonDeterminismError, UnsupportedActionError
 from devhost.history import Event, EventType
+from devhost.tasks import Decision, ScheduleActivity, ScheduleTimer, Task
 from devhost.timestamps import SECOND, Micros, from_text
 
 _LONGEST_RETRY_INTERVAL = 6 * 86_400 * SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleActivity:
-    """A decision: run this activity. `input` is JSON text."""
-
-    task_id: int
-    name: str
-    input: str
-
-    def __str__(self) -> str:
-        return f"activity '{self.name}'"
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleTimer:
-    """A decision: wake the instance up at `fire_at`."""
-
-    task_id: int
-    fire_at: Micros
-
-    def __str__(self) -> str:
-        return "a timer"
-
-
-Decision = ScheduleActivity | ScheduleTimer
-
-
-class Task:
-    """Something the orchestrator waits for; settles once and then runs what was to follow."""
-
-    def __init__(self) -> None:
-        self.settled = False
-        self.failed = False
-        self._followers: list[Callable[[], None]] = []
-
-    def settle(self, *, failed: bool = False) -> None:
-        if self.settled:
-            return
-        self.settled, self.failed = True, failed
-        for follower in self._followers:
-            follower()
-
-    def then(self, follower: Callable[[], None]) -> None:
-        if self.settled:
-            follower()
-        else:
-            self._followers.append(follower)
 
 
 @dataclass(frozen=True, slots=True)
