@@ -26,7 +26,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 30.0
 _RUN_SECONDS = 300.0
 
-_APP = '''
+_APP = """
 import azure.durable_functions as df
 import azure.functions as func
 
@@ -40,7 +40,7 @@ def order(context):
 @app.activity_trigger(input_name="approval")
 def ship(approval):
     return {"shipped": True}
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +139,16 @@ async def _each(clients: int, names: list[str], work: Callable[[str], Awaitable[
 
 
 async def _start(session: aiohttp.ClientSession, name: str) -> None:
-    async with session.post(f"/durabletask/orchestrators/order/{name}", json=json.dumps({"order": name})) as answer:
+    async with session.post(
+        f"/durabletask/orchestrators/order/{name}", json=json.dumps({"order": name})
+    ) as answer:
         assert answer.status == 202, await answer.text()
 
 
 async def _raise(session: aiohttp.ClientSession, name: str) -> None:
-    async with session.post(f"/durabletask/instances/{name}/raiseEvent/approved", json=json.dumps("yes")) as answer:
+    async with session.post(
+        f"/durabletask/instances/{name}/raiseEvent/approved", json=json.dumps("yes")
+    ) as answer:
         assert answer.status == 202, await answer.text()
 
 
@@ -174,7 +178,9 @@ def _open_status(pid: int) -> Iterator[Iterator[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--workflows", type=int, default=2_000)
     parser.add_argument("--clients", type=int, default=32)
     chosen = parser.parse_args()
