@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import count
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
@@ -31,6 +32,9 @@ _FAULT_CODES: dict[str, FaultCode] = {
 }
 _OWN_CODES = {"invalidFormat", "invalidType", "invalidValue", "notInCatalogue", "outOfRange"}
 _MESSAGES = {
+    "model_type": "Use a JSON object",
+    "model_attributes_type": "Use a JSON object",
+    "tuple_type": "Use a JSON array",
     "extra_forbidden": "This service knows no such field; remove it.",
     "string_too_short": "Write something here, or leave the field out.",
 }
@@ -107,19 +111,29 @@ def load_json(content_type: str, raw: bytes) -> Any:
 def read(model: type[M], document: Any) -> Reading[M]:
     """A document as a request of this model, with all faults of form and all missing fields."""
     context: dict[str, set[str]] = {}
-    faults: list[Fault] = []
+    faults: tuple[Fault, ...] = ()
     remaining = document
-    while True:
+    for depth in count():
         try:
             body = model.model_validate(remaining, context=context)
             break
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_input=False, include_context=False)
-            faults += [_fault(error, document) for error in errors]
-            remaining = _without(remaining, [error["loc"] for error in errors])
-    faulty = {fault.target for fault in faults}
-    missing = [fault for fault in _missing(body, "") if not _is_below(fault.target, faulty)]
+            faults += unless_below((_fault(error, document) for error in errors), faults)
+            # What cannot be taken out by itself, such as a word in a list, goes with what holds it next time.
+            remaining = _without(remaining, [error["loc"][: len(error["loc"]) - depth] for error in errors])
+    missing = unless_below(_missing(body, ""), faults)
     return Reading(body, (*faults, *missing), tuple(sorted(context.get("warnings", ()))))
+
+
+def unless_below(found: Iterable[Fault], known: Iterable[Fault]) -> tuple[Fault, ...]:
+    """The faults that known ones do not explain: what could not be read cannot be said to be missing or wrong too."""
+    faulty = {fault.target for fault in known}
+    return tuple(
+        fault
+        for fault in found
+        if not any(fault.target == at or fault.target.startswith(f"{at}/") for at in faulty)
+    )
 
 
 def pointer(location: Iterable[str | int], document: Any) -> str:
@@ -143,7 +157,8 @@ def _wire_names(model: type[Body]) -> set[str]:
 def _fault(error: Any, document: Any) -> Fault:
     kind: str = error["type"]
     code = cast("FaultCode", kind) if kind in _OWN_CODES else _FAULT_CODES.get(kind, "invalidType")
-    return Fault(code, pointer(error["loc"], document), _MESSAGES.get(kind, f"{error['msg']}."))
+    message = _MESSAGES.get(kind, error["msg"])
+    return Fault(code, pointer(error["loc"], document), f"{message.rstrip('.')}.")
 
 
 def _without(document: Any, locations: list[tuple[str | int, ...]]) -> Any:
@@ -183,10 +198,6 @@ def _missing(body: Body, at: str) -> Iterator[Fault]:
                 yield from _missing(part, f"{target}/{index}")
         if isinstance(value, Body):
             yield from _missing(value, target)
-
-
-def _is_below(target: str, faulty: set[str]) -> bool:
-    return any(target == other or target.startswith(f"{other}/") for other in faulty)
 
 
 def _refuse_constant(name: str) -> NoReturn:

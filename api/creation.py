@@ -8,7 +8,7 @@ from datetime import timedelta
 import azure.durable_functions as df
 import azure.functions as func
 
-from api.body import Reading, read
+from api.body import Reading, read, unless_below
 from api.exchange import Answer, Exchange, respond
 from api.fields import currency_decimals
 from api.preconditions import etag_of
@@ -88,8 +88,8 @@ def require_faultless(
     reading: Reading[CreationBody], draft: DealDraft, catalogue: Catalogue, exchange: Exchange
 ) -> None:
     """Refuse a request with every fault that it has, of form and of rules, each told once."""
-    found = (*reading.faults, *reading.body.faults(), *faults_of_deal(draft, catalogue, exchange.now.date()))
-    faults = tuple({(fault.target, fault.code): fault for fault in found}.values())
+    rules = (*reading.body.faults(), *faults_of_deal(draft, catalogue, exchange.now.date()))
+    faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
         raise Invalid(faults, settlement_of(draft, catalogue).candidates)
 

@@ -18,7 +18,7 @@ from shared.storage.engagements import Membership
 blueprint = df.Blueprint()
 
 
-@blueprint.route("v1.0/engagements/{engagementId:guid}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@blueprint.route("v1.0/engagements/{engagementId}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def get_engagement(req: func.HttpRequest) -> func.HttpResponse:
     """Who takes part in a deal, and how far each is."""
     return await respond(req, viewed)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import azure.durable_functions as df
 import azure.functions as func
 
-from api.body import read
+from api.body import read, unless_below
 from api.exchange import Answer, Exchange, respond
 from api.fields import currency_decimals
 from api.preconditions import (
@@ -137,7 +137,7 @@ async def accepting(exchange: Exchange) -> Decision:
         rules = faults_of_acceptance(
             acceptance, reading.body.team_draft(), referral.terms, currency_decimals(), act.now.date()
         )
-        return _unless_faulty(change, (*reading.faults, *rules))
+        return _unless_faulty(change, (*reading.faults, *unless_below(rules, reading.faults)))
 
     return decide
 
