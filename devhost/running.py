@@ -1,7 +1,9 @@
 """Runs an app: takes the port, opens the store, shows the clock, loads the app, starts and stops the host."""
 
+import fcntl
 import os
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -24,10 +26,10 @@ def listen(port: int) -> socket.socket:
     try:
         listener.bind((HOST, port))
         listener.listen(1024)
-    except OSError as failure:
+    except (OSError, OverflowError) as failure:
         listener.close()
         raise StartError(
-            f"Port {port} on {HOST} cannot be used ({failure.strerror}); stop what holds it or choose another --port."
+            f"Port {port} on {HOST} cannot be used ({failure}); stop what holds it or choose another --port."
         ) from failure
     return listener
 
@@ -62,7 +64,10 @@ async def running(
 def _options(data: Path, options: Mapping[str, Any]) -> Options:
     """Importing an app changes the current directory, so the folder must not depend on it."""
     folder = data.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise StartError(f"{folder} cannot be made ({failure.strerror}); choose another --data.") from failure
     return Options(folder, **options)
 
 
@@ -78,12 +83,35 @@ def _load(
 @asynccontextmanager
 async def _stored(options: Options) -> AsyncIterator[tuple[Store, DomainClock]]:
     """Open the store and show its clock to the app, which may look at it while it is imported."""
-    store = Store.open(options.data)
+    with _held(options.data):
+        store = _open_store(options.data)
+        try:
+            with _variable(OFFSET_VARIABLE, str(options.data / OFFSET_FILE)):
+                yield store, DomainClock(options.data / OFFSET_FILE, store.read(reads.clock_offset))
+        finally:
+            await store.close()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep others off the folder; the system lets go of it when this process ends, however it ends."""
+    with (folder / "lock").open("w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as failure:
+            raise StartError(
+                f"Another devhost uses {folder}; stop it, or choose another --data."
+            ) from failure
+        yield
+
+
+def _open_store(folder: Path) -> Store:
     try:
-        with _variable(OFFSET_VARIABLE, str(options.data / OFFSET_FILE)):
-            yield store, DomainClock(options.data / OFFSET_FILE, store.read(reads.clock_offset))
-    finally:
-        await store.close()
+        return Store.open(folder)
+    except sqlite3.Error as failure:
+        raise StartError(
+            f"The state in {folder} cannot be opened ({failure}); move it away to begin afresh."
+        ) from failure
 
 
 @contextmanager

@@ -142,3 +142,27 @@ def test_an_app_with_a_trigger_that_is_left_out_is_refused(tmp_path: Path) -> No
     )
     write(tmp_path, function_app__py=queue)
     assert "Function 'take' has the trigger 'queueTrigger', which devhost leaves out" in refused(tmp_path)
+
+
+def test_a_port_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, function_app__py=GREETING + HELLO)
+    assert "Port 70000 on 127.0.0.1 cannot be used" in refused(tmp_path, "--port", "70000")
+
+
+def test_a_data_folder_that_another_host_uses_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, function_app__py=GREETING + HELLO)
+    running = Running(tmp_path)
+    assert f"Another devhost uses {tmp_path / 'data'}" in refused(tmp_path, "--port", "0")
+    running.end(signal.SIGTERM)
+
+
+def test_a_state_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, function_app__py=GREETING + HELLO)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "devhost.sqlite3").write_text("something else " * 100)
+    assert "file is not a database" in refused(tmp_path, "--port", "0")
+
+
+def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, function_app__py=GREETING + HELLO, data="a file")
+    assert "cannot be made" in refused(tmp_path, "--port", "0")
