@@ -1,0 +1,395 @@
+"""What readers get: every kind of mail, whole with few facts, harmless with hostile ones (rules M5, M7)."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import UndefinedError
+
+from samples.world import load
+from shared.domain.messages import MailFacts, MailKind
+from shared.domain.vocabulary import CLOSING_REASONS, HELP_CODES, NO_HELP
+from shared.mail.rendering import TEXT_WIDTH, RenderedMail, available_languages, render, resolve_locale
+
+KINDS: tuple[MailKind, ...] = get_args(MailKind)
+LINK = "https://portal.example.com/referrals/0190c9a2-7b7e-7cc0-9d4e-000000000001?tab=in&from=mail"
+WORLD = load()
+ORGANIZATIONS = {each["id"]: each["name"] for each in WORLD["organizations"]}
+SOLUTIONS = {each["id"]: each["name"] for each in WORLD["solutions"]}
+CUSTOMER = WORLD["customers"][0]
+
+FACTS = MailFacts(
+    kind="invited",
+    deal_name="ERP renewal 2026",
+    customer_name=CUSTOMER["name"],
+    customer_country=CUSTOMER["address"]["country"],
+    actor_organization=ORGANIZATIONS["contoso"],
+    recipient_organization=ORGANIZATIONS["fabrikam"],
+    deal_value=Decimal("250000.5"),
+    currency="USD",
+    closing_date=date(2027, 3, 31),
+    expires_at=datetime(2026, 12, 5, 9, 0, tzinfo=UTC),
+    days_left=3,
+    reason="ChoseAnotherVendor",
+    notes="Two lines\nof a paragraph.\n\nAnd another one.",
+    solutions=(SOLUTIONS["SOL-CONTOSO-ERP"], SOLUTIONS["SOL-FABRIKAM-IOT"]),
+    help_code="ProofOfConceptOrDemo",
+    link=LINK,
+)
+BARE = MailFacts(
+    kind="invited",
+    deal_name="ERP renewal 2026",
+    customer_name="Relecloud",
+    customer_country="US",
+    actor_organization="Contoso",
+    recipient_organization="Fabrikam",
+    link=LINK,
+)
+SUBJECTS = {
+    "invited": "Contoso invites you to the deal “ERP renewal 2026”",
+    "reminder": "Reminder: Contoso waits for your answer to the deal “ERP renewal 2026” (3 days left)",
+    "accepted": "Contoso accepted your invitation to the deal “ERP renewal 2026”",
+    "declined": "Contoso declined your invitation to the deal “ERP renewal 2026”",
+    "expired": "Contoso did not answer your invitation to the deal “ERP renewal 2026”",
+    "withdrawn": "Contoso withdrew its invitation to the deal “ERP renewal 2026”",
+    "won": "Contoso won the deal “ERP renewal 2026”",
+    "lost": "Contoso lost the deal “ERP renewal 2026”",
+}
+SHOWN = {  # beside the names and the notes
+    "invited": {"value", "closing", "solutions", "help", "deadline"},
+    "reminder": {"value", "closing", "solutions", "help", "deadline"},
+    "accepted": {"value", "closing", "solutions"},
+    "declined": {"reason"},
+    "expired": {"deadline"},
+    "withdrawn": set(),
+    "won": {"value", "closing"},
+    "lost": {"reason"},
+}
+AS_WORDS = {
+    "value": "USD\xa0250,000.50",
+    "closing": "March 31, 2027",
+    "solutions": "Fabrikam IoT Platform",
+    "help": "Proof of concept or demo",
+    "deadline": "December 5, 2026 at 09:00 UTC",
+    "reason": "The customer chose another vendor",
+}
+VOID = frozenset({"meta", "br"})
+
+
+class Page(HTMLParser):
+    """The elements of a mail in order, its links, and its visible text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "title"} & set(self.open):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return flat("".join(self.words))
+
+    def attributes(self, name: str) -> Iterator[str]:
+        return (attributes[name] or "" for _, attributes in self.elements if name in attributes)
+
+
+def mail(facts: MailFacts = FACTS, **changes: object) -> RenderedMail:
+    return render(replace(facts, **changes), "en-US")
+
+
+def flat(text: str) -> str:
+    """The words of a text, however it is wrapped; what cannot wrap stays whole."""
+    return " ".join(text.replace("\n> ", "\n").split(" ")).replace("\n", " ")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_says_in_its_subject_who_did_what(kind: MailKind) -> None:
+    assert mail(kind=kind).subject == SUBJECTS[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_parts_name_the_parties_the_deal_and_the_customer(kind: MailKind) -> None:
+    message = mail(kind=kind)
+    for part in (flat(message.text), Page(message.html).text):
+        for name in ("Contoso", "Fabrikam", "ERP renewal 2026", "Adventure Works", "United States"):
+            assert name in part
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_parts_show_the_facts_that_belong_to_the_kind_and_no_others(kind: MailKind) -> None:
+    message = mail(kind=kind)
+    for part in (flat(message.text), Page(message.html).text):
+        assert {fact for fact, words in AS_WORDS.items() if words in part} == SHOWN[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_parts_hold_the_notes_and_the_link(kind: MailKind) -> None:
+    message = mail(kind=kind)
+    assert "Notes from Contoso:\n> Two lines\n> of a paragraph.\n>\n> And another one.\n" in message.text
+    assert "Two lines<br>of a paragraph.</p>" in message.html
+    assert f"\n{LINK}\n" in message.text
+    assert list(Page(message.html).attributes("href")) == [LINK]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mail_is_whole_without_the_optional_facts(kind: MailKind) -> None:
+    message = mail(BARE, kind=kind)
+    page = Page(message.html)
+    for part in (message.text, page.text):
+        assert "None" not in part
+        assert "Notes" not in part
+        assert "Relecloud" in part
+    assert [tag for tag, _ in page.elements].count("th") == 1
+    assert "\n\n\n" not in message.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_facts_give_the_same_bytes(kind: MailKind) -> None:
+    assert mail(kind=kind) == mail(kind=kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_html_is_accessible_dark_when_wished_and_loads_nothing(kind: MailKind) -> None:
+    html = mail(kind=kind).html
+    page = Page(html)
+    assert page.open == []
+    assert page.elements[0] == ("html", {"lang": "en", "dir": "ltr"})
+    assert [tag for tag, _ in page.elements if tag in {"h1", "h2"}] == ["h1", "h2"]
+    assert all(attributes["scope"] == "row" for tag, attributes in page.elements if tag == "th")
+    assert {"name": "color-scheme", "content": "light dark"} in [
+        attributes for _, attributes in page.elements
+    ]
+    assert "prefers-color-scheme: dark" in html
+    assert not {"img", "script", "link", "iframe"} & {tag for tag, _ in page.elements}
+    assert "url(" not in html
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_plain_text_is_wrapped_and_keeps_the_link_whole(kind: MailKind) -> None:
+    text = mail(kind=kind, notes="many words " * 60).text
+    assert [line for line in text.splitlines() if len(line) > TEXT_WIDTH and line != LINK] == []
+
+
+def test_an_address_in_the_notes_stays_whole() -> None:
+    address = "https://example.com/" + "path-" * 30
+    assert f"\n> {address}\n" in mail(notes=f"Read this: {address}").text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_markup_in_names_and_notes_is_shown_and_not_obeyed(kind: MailKind) -> None:
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+    page = Page(
+        mail(
+            kind=kind,
+            deal_name=hostile,
+            customer_name=hostile,
+            actor_organization=hostile,
+            recipient_organization=hostile,
+            solutions=(hostile,),
+            notes=hostile,
+        ).html
+    )
+    assert not {"script", "img"} & {tag for tag, _ in page.elements}
+    assert list(page.attributes("onerror")) == []
+    assert hostile in page.text
+
+
+@pytest.mark.parametrize("template", ["{{ 7 * 7 }}", "{% include 'layout.txt.j2' %}", "%(deal)s", "{deal}"])
+def test_a_name_is_never_read_as_a_template(template: str) -> None:
+    message = mail(deal_name=template)
+    assert template in message.subject
+    assert template in flat(message.text)
+
+
+@pytest.mark.parametrize("line_break", ["\r\n", "\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029", "\x1e"])
+def test_a_line_break_in_a_name_reaches_neither_the_subject_nor_the_text(line_break: str) -> None:
+    message = mail(
+        deal_name=f"Deal{line_break}Bcc: everybody@example.com", actor_organization=f"Con{line_break}toso"
+    )
+    assert "Con toso invites you to the deal “Deal Bcc: everybody@example.com”" in message.subject
+    assert "\nBcc:" not in message.text.replace(line_break, "\n")
+    assert len(message.subject.splitlines()) == 1
+
+
+def test_very_long_names_are_shortened_in_the_subject_and_whole_in_the_body() -> None:
+    name = "W" * 255
+    message = mail(deal_name=name, actor_organization=name)
+    assert len(message.subject) < 200
+    assert "W…”" in message.subject
+    assert name in message.text
+    assert name in Page(message.html).text
+
+
+def test_right_to_left_names_are_isolated_from_the_sentence() -> None:
+    message = mail(customer_name="شركة الأمل", actor_organization="חברת דוגמה")
+    assert message.subject.startswith("\u2068חברת דוגמה\u2069 invites")
+    assert "\u2068شركة الأمل\u2069" in message.text
+    assert "<bdi>شركة الأمل</bdi>" in message.html
+
+
+def test_left_to_right_names_carry_no_invisible_characters() -> None:
+    message = mail()
+    assert message.subject.isprintable()
+    assert "\u2068" not in message.text
+
+
+@pytest.mark.parametrize(
+    "control", ["\u202e", "\u202a", "\u2067", "\u200f", "\x00", "\x1b", "\x08", "\ud800"]
+)
+def test_direction_overrides_and_control_characters_are_dropped(control: str) -> None:
+    message = mail(deal_name=f"ERP{control}fdp.exe", notes=f"see{control}this")
+    for part in (message.subject, message.text, message.html):
+        assert control not in part
+    assert "ERPfdp.exe" in message.subject
+    assert "> seethis" in message.text
+
+
+def test_letters_of_any_script_survive() -> None:
+    names = "계약 갱신 Überprüfung नमस्ते 👩‍🔧"
+    message = mail(deal_name=names)
+    assert names in message.subject
+    assert names in Page(message.html).text
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "shown"),
+    [
+        (Decimal("999999999999.99"), "USD", "USD\xa0999,999,999,999.99"),
+        (Decimal("0.01"), "EUR", "EUR\xa00.01"),
+        (Decimal(1500000), "KRW", "KRW\xa01,500,000"),
+        (Decimal("12.345"), "BHD", "BHD\xa012.345"),
+        (Decimal(10), "AUD", "AUD\xa010.00"),
+    ],
+)
+def test_money_names_its_currency_and_has_the_currencys_own_decimals(
+    value: Decimal, currency: str, shown: str
+) -> None:
+    message = mail(deal_value=value, currency=currency)
+    assert f"Estimated value:  {shown}\n" in message.text
+    assert shown in message.html
+
+
+def test_times_are_told_in_utc_whatever_zone_they_come_in() -> None:
+    seoul = timezone(timedelta(hours=9))
+    assert "December 5, 2026 at 09:00 UTC" in flat(
+        mail(expires_at=datetime(2026, 12, 5, 18, 0, tzinfo=seoul)).text
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "shown"), [(13, "13 days left"), (1, "1 day left"), (0, "less than a day left")]
+)
+def test_a_reminder_tells_how_long_is_left(days: int, shown: str) -> None:
+    message = mail(kind="reminder", days_left=days)
+    for part in (message.subject, flat(message.text), Page(message.html).text):
+        assert shown in part
+
+
+@pytest.mark.parametrize("code", CLOSING_REASONS)
+@pytest.mark.parametrize("kind", ["declined", "lost"])
+def test_every_reason_is_shown_as_words(code: str, kind: MailKind) -> None:
+    message = mail(kind=kind, reason=code, notes=None)
+    assert "Reason:           " in message.text
+    assert code not in message.text or code == "Other"
+    assert code not in message.html.split("<body")[1]
+
+
+@pytest.mark.parametrize("code", [code for code in HELP_CODES if code != NO_HELP])
+def test_every_kind_of_help_is_shown_as_words(code: str) -> None:
+    message = mail(help_code=code)
+    assert "Help needed:      " in message.text
+    assert code not in message.text + message.html
+
+
+def test_no_help_required_is_not_mentioned() -> None:
+    assert "Help needed" not in mail(help_code=NO_HELP).text
+
+
+def test_an_unknown_code_is_an_error_and_not_a_mail() -> None:
+    with pytest.raises(KeyError, match="Bankrupt"):
+        mail(kind="lost", reason="Bankrupt")
+
+
+def test_a_country_that_nobody_knows_is_shown_as_it_came() -> None:
+    assert "ZQ" in mail(customer_country="ZQ").text
+
+
+def test_the_facts_have_no_place_for_private_fields_m7() -> None:
+    names = {field.name for field in fields(MailFacts)}
+    assert not {name for name in names if "crm" in name or "campaign" in name or "external" in name}
+
+
+@pytest.mark.parametrize(
+    ("wished", "found"),
+    [
+        ("en", "en"),
+        ("en-US", "en"),
+        ("EN_gb", "en"),
+        ("de-DE", "en"),
+        ("", "en"),
+        ("../en", "en"),
+        ("x" * 99, "en"),
+    ],
+)
+def test_a_language_that_is_not_there_falls_back_to_english_m5(wished: str, found: str) -> None:
+    assert resolve_locale(wished) == found
+    assert render(FACTS, wished) == mail()
+
+
+def test_every_language_has_every_kind() -> None:
+    assert "en" in available_languages()
+    for language in available_languages():
+        assert [render(replace(FACTS, kind=kind), language).text == "" for kind in KINDS] == [False] * len(
+            KINDS
+        )
+
+
+def test_a_template_that_asks_for_an_unknown_fact_fails_loudly() -> None:
+    from shared.mail import rendering
+
+    template = rendering._environment().from_string("{{ campaign }}")
+    with pytest.raises(UndefinedError):
+        template.render(rendering._values(FACTS, rendering._words("en"), str))
+
+
+strangers_words = st.text(max_size=120)
+strangers_facts = st.builds(
+    replace,
+    st.just(FACTS),
+    kind=st.sampled_from(KINDS),
+    deal_name=strangers_words,
+    customer_name=strangers_words,
+    actor_organization=strangers_words,
+    notes=st.none() | strangers_words,
+    solutions=st.lists(strangers_words, max_size=3).map(tuple),
+)
+
+
+@given(strangers_facts)
+def test_whatever_strangers_type_the_mail_is_well_formed(facts: MailFacts) -> None:
+    message = mail(facts)
+    assert len(message.subject.splitlines()) == 1
+    assert Page(message.html).open == []
+    assert f"\n{LINK}\n" in message.text
+    for part in (message.subject, message.text, message.html):
+        part.encode("utf-8")
