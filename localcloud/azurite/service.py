@@ -50,14 +50,14 @@ class Azurite(Member):
         environment = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{_account_key(data)}"}
         super().__init__(Command("azurite", _arguments(node, data, ports), environment, data, log), record)
 
-    def answers(self) -> bool:
+    def ready(self) -> bool:
         """Say whether the tables answer; they are the last to listen."""
         return answers(self.ports.table)
 
     def start_and_wait(self) -> None:
         """Start it and return when its tables answer. Raises MemberError."""
         self.start()
-        self.wait_ready(self.answers, _START_TAKES)
+        self.wait_ready(_START_TAKES)
 
 
 @contextmanager

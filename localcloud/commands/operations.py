@@ -22,7 +22,9 @@ def check(options: Namespace) -> int:
 def directory(options: Namespace) -> int:
     """Import a directory file into the running service's storage."""
     dry_run = ["--dry-run"] if options.dry_run else []
-    return _beside_service("shared.operations.directory_import", [str(options.file.resolve()), *dry_run], options)
+    return _beside_service(
+        "shared.operations.directory_import", [str(options.file.resolve()), *dry_run], options
+    )
 
 
 def demo(options: Namespace) -> int:

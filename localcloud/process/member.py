@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -75,9 +75,9 @@ class Member:
             )
         self._record.add(self.name, self._process.pid)
 
-    def wait_ready(self, ready: Callable[[], bool], seconds: float, interrupted: Event | None = None) -> None:
-        """Return when `ready` holds. Raises MemberError with the end of the log if it ends or takes too long."""
-        in_time = wait_until(lambda: not self.running or ready(), seconds, interrupted=interrupted)
+    def wait_ready(self, seconds: float, interrupted: Event | None = None) -> None:
+        """Return when it is ready. Raises MemberError with the end of the log if it ends or takes too long."""
+        in_time = wait_until(lambda: not self.running or self.ready(), seconds, interrupted=interrupted)
         if not self.running:
             raise self.failure(f"{self.name} ended while starting ({self.ending}).")
         if not in_time:
@@ -91,7 +91,7 @@ class Member:
         if self.ending != "exit code 0":
             raise self.failure(f"{self.name} failed ({self.ending}).")
 
-    def said_ready(self) -> bool:
+    def ready(self) -> bool:
         """Say whether this run has printed its `Ready:` line."""
         return any(line.startswith("Ready: ") for line in self._output().splitlines())
 

@@ -135,8 +135,7 @@ class Stack:
         self._wait_ready(member)
 
     def _wait_ready(self, member: Member) -> None:
-        ready = member.answers if isinstance(member, Azurite) else member.said_ready
-        member.wait_ready(ready, _START_TAKES, self._interrupted)
+        member.wait_ready(_START_TAKES, self._interrupted)
 
     def _load_samples(self) -> None:
         loader = self._member("samples", (sys.executable, "-m", "samples.load"))

@@ -53,7 +53,7 @@ def silent(_line):
 
 def ready(one):
     one.start()
-    one.wait_ready(one.said_ready, 20)
+    one.wait_ready(20)
     return one
 
 
@@ -108,14 +108,14 @@ def test_a_member_that_ends_while_starting_shows_its_log(member):
     with pytest.raises(
         MemberError, match=r"sleeper ended while starting \(exit code 3\).*\n  what went wrong"
     ):
-        broken.wait_ready(broken.said_ready, 20)
+        broken.wait_ready(20)
 
 
 def test_a_member_that_is_never_ready_is_told_after_its_time(member):
     slow = member("import time; time.sleep(60)")
     slow.start()
     with pytest.raises(MemberError, match="not ready within"):
-        slow.wait_ready(slow.said_ready, 0.2)
+        slow.wait_ready(0.2)
 
 
 def test_the_ready_line_of_an_earlier_run_does_not_count(member):
@@ -123,7 +123,7 @@ def test_the_ready_line_of_an_earlier_run_does_not_count(member):
     first.stop()
     again = member("import time; time.sleep(60)")
     again.start()
-    assert not again.said_ready()
+    assert not again.ready()
 
 
 def test_waiting_for_a_member_can_be_interrupted(member):
@@ -131,7 +131,7 @@ def test_waiting_for_a_member_can_be_interrupted(member):
     slow.start()
     asked.set()
     with pytest.raises(InterruptedStartError):
-        slow.wait_ready(slow.said_ready, 20, asked)
+        slow.wait_ready(20, asked)
 
 
 def test_a_member_that_ignores_sigterm_is_killed_after_its_grace(member):

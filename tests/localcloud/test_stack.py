@@ -12,6 +12,7 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from localcloud.errors import DataDirectoryBusyError, InterruptedStartError, MemberError, PortTakenError
+from localcloud.process.children import ChildRecord
 from localcloud.process.identity import identify
 from localcloud.process.ports import free_ports
 from localcloud.process.waiting import wait_until
@@ -211,6 +212,7 @@ def start(tmp_path):
         if run.process.poll() is None:
             run.process.terminate()
             run.process.communicate(timeout=60)
+    ChildRecord(tmp_path / "data" / "children.json").end_leftovers(5, silent)
 
 
 def children(tmp_path):
