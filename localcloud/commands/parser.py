@@ -66,7 +66,9 @@ def _add_checks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _add_operations(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     check = commands.add_parser(
-        "check", help="inspect and repair the running service's data", allow_abbrev=False
+        "check",
+        help="inspect the running service's records; further arguments go to the check",
+        allow_abbrev=False,
     )
     _add_data(check)
     directory = commands.add_parser("directory", help="maintain organizations and people", allow_abbrev=False)
