@@ -1,0 +1,47 @@
+"""`python -m samples.demo --url URL --data DIR`: play the scenario; 0 if the service did as it should, else 1."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from samples.demo.scenario import Scenario
+from samples.demo.screen import Screen
+from samples.demo.service import Service, UnexpectedAnswer
+
+
+def main(arguments: list[str]) -> int:
+    """Play, and say at the end where to look further."""
+    options = _parse(arguments)
+    screen = Screen()
+    try:
+        with Service(options.url, options.data) as service:
+            Scenario(service, screen).play()
+    except UnexpectedAnswer as unexpected:
+        print(f"\nThe demo stopped. {unexpected}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    screen.closing(
+        "Everything went as it should.",
+        f"The mails as people see them: {options.url}/admin/devhost/mail/view",
+    )
+    return 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="demo", description="Play one deal against a running service.")
+    parser.add_argument(
+        "--url", required=True, help="where the service answers, such as http://127.0.0.1:7071"
+    )
+    parser.add_argument(
+        "--data",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="its data directory, whose key signs the tokens",
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

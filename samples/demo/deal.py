@@ -1,0 +1,80 @@
+"""The deal of the demo, as its creation is sent (docs/api.md, creation)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from samples.world import SamplePerson, load
+
+CUSTOMER = "Adventure Works"
+SIZE = "251to1000employees"  # tells one Adventure Works of Redmond from the other, for readers
+DEAL_VALUE = 250_000
+OTHER_VALUE = 265_000
+CURRENCY = "USD"
+_TIME_TO_CLOSE = timedelta(days=120)
+
+
+def creation(creator: SamplePerson, now: datetime) -> dict[str, Any]:
+    """Return the body that creates the deal and invites Microsoft, Fabrikam and Northwind in one call."""
+    return {
+        "name": f"ERP renewal for {CUSTOMER}",
+        "externalReferenceId": "CRM-004711",
+        "location": "contoso-seattle",
+        "customerProfile": _customer(),
+        "consent": {"consentToToShareInfoWithOthers": True, "consentToContact": True},
+        "details": {
+            "notes": "Internal: the budget is decided in the spring.",
+            "dealValue": DEAL_VALUE,
+            "currency": CURRENCY,
+            "closingDateTime": f"{now + _TIME_TO_CLOSE:%Y-%m-%dT00:00:00Z}",
+            "requirements": {"solutions": [_solution("SOL-CONTOSO-ERP", "MyCompany")]},
+        },
+        "team": [member(creator)],
+        "inviteContext": {
+            "notes": "We need an architect for the migration workshop.",
+            "assistanceRequestCode": "CustomerTechnicalArchitecture",
+        },
+        "invitations": [
+            _invitation(
+                "fabrikam", "Please bring your sensors into the proof of concept.", "SOL-FABRIKAM-IOT"
+            ),
+            _invitation("northwind", "The warehouse part is yours.", "SOL-NORTHWIND-LOGISTICS"),
+        ],
+    }
+
+
+def member(person: SamplePerson) -> dict[str, str]:
+    """Return a person as a member of a deal team."""
+    return {
+        "firstName": person.first_name,
+        "lastName": person.last_name,
+        "phoneNumber": person.phone_number,
+        "email": person.email,
+        "title": person.title,
+    }
+
+
+def _customer() -> dict[str, Any]:
+    (entity,) = (each for each in load()["customers"] if each["name"] == CUSTOMER and each["size"] == SIZE)
+    buyer = {
+        "firstName": "Jo",
+        "lastName": "Everhart",
+        "phoneNumber": "+1-206-555-0199",
+        "email": "jo.everhart@adventure-works.com",
+    }
+    return {**entity, "team": [buyer]}
+
+
+def _invitation(organization: str, notes: str, solution: str) -> dict[str, Any]:
+    return {
+        "organizationId": organization,
+        "notes": notes,
+        "assistanceRequestCode": "ProofOfConceptOrDemo",
+        "dealValue": DEAL_VALUE,
+        "currency": CURRENCY,
+        "solutions": [_solution(solution, "ThirdParty")],
+    }
+
+
+def _solution(identifier: str, kind: str) -> dict[str, str]:
+    (name,) = (each["name"] for each in load()["solutions"] if each["id"] == identifier)
+    return {"id": identifier, "name": name, "type": kind}

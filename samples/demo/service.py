@@ -1,0 +1,134 @@
+"""The service as the demo meets it: its HTTP API, its clock, and the mails it sent."""
+
+import json
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from localcloud.issuer import token
+from samples.world import SamplePerson
+
+REFERRALS = "/v1.0/engagements/referrals"
+_CLOCK = "/admin/devhost/clock"
+_MAIL = "/admin/devhost/mail"
+_TIMEOUT_SECONDS = 120.0  # an advance answers when everything that became due is done
+
+
+class UnexpectedAnswer(Exception):
+    """The service did something else than the scenario says; the text tells what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message as the mail sink took it."""
+
+    id: int
+    to: tuple[str, ...]
+    subject: str
+    text: str
+    received: datetime
+
+    @classmethod
+    def read(cls, wire: Mapping[str, Any]) -> Self:
+        """Read a message as `GET /admin/devhost/mail` lists it."""
+        return cls(
+            int(wire["id"]),
+            tuple(wire["to"]),
+            wire["subject"],
+            wire["text"],
+            datetime.fromisoformat(wire["receivedDateTime"]),
+        )
+
+
+class Service:
+    """Calls the service as one person or another. Every method raises `UnexpectedAnswer`."""
+
+    def __init__(self, url: str, data: Path) -> None:
+        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS)
+        self._data = data
+        self._last_mail = 0
+
+    def __enter__(self) -> Self:
+        self._last_mail = max((mail.id for mail in self._mails()), default=0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, person: SamplePerson, path: str) -> Any:
+        """Read something as a person."""
+        return self._send("GET", path, HTTPStatus.OK, person=person)
+
+    def post(
+        self, person: SamplePerson, path: str, body: object, expected: HTTPStatus = HTTPStatus.OK
+    ) -> Any:
+        """Do something as a person."""
+        return self._send("POST", path, expected, person=person, body=body)
+
+    def now(self) -> datetime:
+        """Return the virtual time."""
+        return datetime.fromisoformat(self._send("GET", _CLOCK, HTTPStatus.OK)["now"])
+
+    def advance(self, duration: str) -> datetime:
+        """Let time pass (ISO 8601 duration) until everything that became due is done; the new virtual time."""
+        answer = self._send("POST", _CLOCK, HTTPStatus.OK, body={"advance": duration})
+        return datetime.fromisoformat(answer["now"])
+
+    def new_mails(self, referrals: AbstractSet[str]) -> list[Mail]:
+        """Return the mails about these referrals that came since this was asked last."""
+        mails = self._mails()
+        self._last_mail = max((mail.id for mail in mails), default=self._last_mail)
+        return [mail for mail in mails if any(referral in mail.text for referral in referrals)]
+
+    def _mails(self) -> list[Mail]:
+        answer = self._send("GET", f"{_MAIL}?after={self._last_mail}", HTTPStatus.OK)
+        return [Mail.read(wire) for wire in answer["value"]]
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        expected: HTTPStatus,
+        *,
+        person: SamplePerson | None = None,
+        body: object = None,
+    ) -> Any:
+        try:
+            answer = self._http.request(method, path, json=body, headers=self._headers(person))
+        except httpx.TransportError as failure:
+            raise UnexpectedAnswer(
+                f"Nothing answers at {self._http.base_url} ({failure}). Start the service: python3 dev.py run"
+            ) from failure
+        if answer.status_code != expected:
+            raise UnexpectedAnswer(
+                f"{method} {path} answered {answer.status_code} instead of {expected.value}: {_explanation(answer)}"
+            )
+        return _json(answer)
+
+    def _headers(self, person: SamplePerson | None) -> dict[str, str]:
+        if person is None:
+            return {}
+        return {"Authorization": f"Bearer {token(self._data, tid=person.tenant_id, oid=person.oid)}"}
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError as failure:
+        raise UnexpectedAnswer(f"{answer.request.url} answered something that is not JSON.") from failure
+
+
+def _explanation(answer: httpx.Response) -> str:
+    """Return what an error says, with every fault of the body; else its beginning as it came."""
+    try:
+        error = answer.json()["error"]
+        faults = [f"{fault['target']}: {fault['message']}" for fault in error.get("details", [])]
+        return " ".join([error["message"], *faults])
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return answer.text[:500] or "no text"
