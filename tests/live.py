@@ -1,0 +1,165 @@
+"""The running service, as people use it: over HTTP, with their tokens, reading their mail, moving its clock."""
+
+import time
+from collections import Counter
+from typing import Any, Self
+
+import httpx
+
+from localcloud import issuer
+from localcloud.stack.stack import Stack
+from samples.world import load
+
+REFERRALS = "/v1.0/engagements/referrals"
+ADVENTURE_WORKS = [e for e in load()["customers"] if e["name"] == "Adventure Works"]
+WORLD = {
+    person["email"].partition("@")[0]: (
+        organization["tenantId"],
+        person["oid"],
+        organization["id"],
+        person["email"],
+    )
+    for organization in load()["organizations"]
+    for person in organization["people"]
+}
+
+
+class Person:
+    """One person of the sample world, signed in."""
+
+    def __init__(self, service: "Service", name: str) -> None:
+        tenant, oid, self.organization, self.email = WORLD[name]
+        token = issuer.token(service.stack.data.path, tid=tenant, oid=oid)
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._service = service
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        url = path if path.startswith("http") else self._service.stack.url + path
+        headers = {**self._headers, **(options.pop("headers", None) or {})}
+        return self._service.http.request(method, url, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.call("GET", path, **options)
+
+    def post(self, path: str, json: object = None, **options: Any) -> httpx.Response:
+        return self.call("POST", path, json={} if json is None else json, **options)
+
+    def create(self, body: dict[str, Any], **options: Any) -> dict[str, Any]:
+        made = self.post(REFERRALS, body, **options)
+        assert made.status_code == 201, made.text
+        return made.json()
+
+    def referral_in(self, engagement_id: str) -> dict[str, Any]:
+        """The person's own referral of a deal."""
+        found = [
+            each for each in self.get(REFERRALS).json()["value"] if each["engagementId"] == engagement_id
+        ]
+        return found[0]
+
+    def act(self, referral_id: str, verb: str, body: object = None, **options: Any) -> httpx.Response:
+        return self.post(f"{REFERRALS}/{referral_id}/{verb}", body, **options)
+
+    def parties(self, engagement_id: str) -> dict[str, str]:
+        """Each party that the person sees, with its state."""
+        view = self.get(f"/v1.0/engagements/{engagement_id}")
+        assert view.status_code == 200, view.text
+        return {p["organizationId"]: p["substatus"] or p["status"] for p in view.json()["parties"]}
+
+    def kinds(self, referral_id: str) -> list[str]:
+        """The timeline's kinds of entries."""
+        return [entry["kind"] for entry in self.get(f"{REFERRALS}/{referral_id}/timeline").json()["value"]]
+
+
+class Service:
+    """A running stack, and the connections to it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.http = httpx.Client(timeout=60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def __getattr__(self, name: str) -> Person:
+        return Person(self, name)
+
+    def advance(self, duration: str) -> str:
+        answer = self.http.post(
+            f"{self.stack.url}/admin/devhost/clock", json={"advance": duration}, timeout=120
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()["now"]
+
+    def mails(self, deal_name: str) -> list[dict[str, Any]]:
+        """The mails that name a deal, in order of arrival."""
+        kept = self.http.get(f"{self.stack.url}/admin/devhost/mail").json()["value"]
+        return [mail for mail in kept if deal_name in mail["subject"]]
+
+    def told(self, deal_name: str) -> Counter[tuple[str, str]]:
+        """How often who was told what of a deal."""
+        return Counter((", ".join(m["to"]), m["subject"].split(" “")[0]) for m in self.mails(deal_name))
+
+
+def deal(name: str, *partners: str, **changes: Any) -> dict[str, Any]:
+    """rae's deal with Adventure Works that asks Microsoft for help and invites partners."""
+    contact = {
+        "firstName": "Cara",
+        "lastName": "Cole",
+        "phoneNumber": "+1 425 555 0101",
+        "email": "cara@adventure-works.com",
+    }
+    rae = {
+        "firstName": "Rae",
+        "lastName": "Rivers",
+        "phoneNumber": "+1 206 555 0102",
+        "email": "rae@contoso.com",
+    }
+    return {
+        "name": name,
+        "location": "contoso-seattle",
+        "externalReferenceId": "CRM-CONTOSO-7",
+        "campaignId": "CAMPAIGN-SPRING",
+        "customerProfile": {
+            "name": "Adventure Works",
+            "address": {"country": "US"},
+            "size": "1001to5000employees",
+            "ids": ADVENTURE_WORKS[0]["ids"],
+            "team": [contact],
+        },
+        "consent": {"consentToToShareInfoWithOthers": True},
+        "details": {
+            "notes": "Our private plan.",
+            "dealValue": 250000,
+            "currency": "USD",
+            "closingDateTime": "2030-03-31T00:00:00Z",
+            "requirements": {"solutions": [{"id": "SOL-CONTOSO-ERP"}]},
+        },
+        "team": [rae],
+        "inviteContext": {"assistanceRequestCode": "CustomerTechnicalArchitecture", "notes": "Please help."},
+        "invitations": [invitation(partner) for partner in partners],
+        **changes,
+    }
+
+
+def invitation(partner: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "organizationId": partner,
+        "assistanceRequestCode": "ProofOfConceptOrDemo",
+        "notes": "Can you show it?",
+        "dealValue": 40000,
+        "currency": "USD",
+        "solutions": [{"id": "SOL-FABRIKAM-IOT"}],
+        **changes,
+    }
+
+
+def eventually(check: Any, seconds: float = 20) -> Any:
+    """Ask until there is a true answer; bounded, for what only real time brings (a process that starts)."""
+    end = time.monotonic() + seconds
+    while not (answer := check()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert answer
+    return answer
