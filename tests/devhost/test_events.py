@@ -1,10 +1,16 @@
 """External events: early, late, twice, in the wrong case, across continue-as-new."""
 
 import logging
+from pathlib import Path
 
 import azure.durable_functions as df
 import pytest
 
+from devhost.actions import WaitForEvent
+from devhost.history import EventType, event_raised
+from devhost.replay import Replay
+from devhost.store import Store, writes
+from devhost.timestamps import Micros
 from tests.devhost.conftest import Drive
 from tests.devhost.driver import new_app
 
@@ -119,6 +125,28 @@ async def test_a_loop_of_events_loses_none_of_those_that_come_one_by_one(drive: 
         await d.settle()
         await d.raise_event("change", '"stop"')
         assert await d.outcome() == ("Completed", 20)
+
+
+async def test_events_that_come_with_the_one_that_leads_to_a_new_beginning_are_carried_over(
+    drive: Drive, tmp_path: Path
+) -> None:
+    store = Store.open(tmp_path / "data")
+    await store.write(writes.start_instance, writes.Start("one", "counter", "", None), Micros(1))
+    for moment in range(2, 5):
+        await store.write(writes.raise_event, "one", "change", "1", Micros(moment))
+    await store.close()
+    async with drive(crossing()) as d:
+        await d.settle()
+        assert (await d.status())["input"] == "3"
+
+
+def test_early_events_are_taken_in_the_order_they_came() -> None:
+    replay = Replay([WaitForEvent("go"), WaitForEvent("Go")])
+    for name in ("go", "Go"):
+        replay.feed(event_raised(Micros(0), name, "1"))
+    replay.feed({"EventType": EventType.EXECUTION_STARTED})
+    assert replay.may_complete
+    assert replay.new_mismatches == ()
 
 
 async def test_continuing_as_new_keeps_the_id_and_the_time_of_creation_and_begins_a_fresh_history(

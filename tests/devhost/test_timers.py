@@ -9,7 +9,7 @@ from tests.devhost.conftest import Drive
 from tests.devhost.driver import new_app
 
 
-def kitchen() -> df.DFApp:
+def kitchen() -> df.DFApp:  # noqa: C901 - an app is a list of functions
     app = new_app()
 
     @app.orchestration_trigger(context_name="context")
@@ -47,6 +47,17 @@ def kitchen() -> df.DFApp:
         beats = context.get_input() or 0
         yield context.create_timer(context.current_utc_datetime + timedelta(days=1))
         context.continue_as_new(beats + 1)
+
+    @app.orchestration_trigger(context_name="context")
+    def patrol(context):
+        for _ in range(5):
+            round_ends = context.create_timer(context.current_utc_datetime + timedelta(days=1))
+            alarm = context.wait_for_external_event("alarm")
+            if (yield context.task_any([alarm, round_ends])) is alarm:
+                round_ends.cancel()
+                yield context.call_activity("ship", None)
+                return "caught"
+        return "quiet"
 
     @app.activity_trigger(input_name="nothing")
     def ship(nothing) -> None:
@@ -133,3 +144,11 @@ async def test_a_loop_of_daily_timers_beats_once_a_day(drive: Drive) -> None:
         await d.start("heartbeat")
         await d.advance("P30DT1H")
         assert (await d.status())["input"] == "30"
+
+
+async def test_an_event_goes_to_the_wait_of_the_current_round_not_to_one_given_up(drive: Drive) -> None:
+    async with drive(kitchen()) as d:
+        await d.start("patrol")
+        await d.advance("P2DT1H")
+        await d.raise_event("alarm")
+        assert await d.outcome() == ("Completed", "caught")
