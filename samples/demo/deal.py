@@ -16,7 +16,7 @@ _TIME_TO_CLOSE = timedelta(days=120)
 def creation(creator: SamplePerson, now: datetime) -> dict[str, Any]:
     """Return the body that creates the deal and invites Microsoft, Fabrikam and Northwind in one call."""
     return {
-        "name": f"ERP renewal for {CUSTOMER}",
+        "name": "ERP renewal",
         "externalReferenceId": "CRM-004711",
         "location": "contoso-seattle",
         "customerProfile": _customer(),

@@ -56,7 +56,7 @@ class Scenario:
         self._engagement = created["engagementId"]
         self._referrals[RAE] = created["id"]
         self._screen.call(
-            f"POST {REFERRALS}",
+            f"POST {REFERRALS}  201",
             f"{body['name']}, D-U-N-S {number}, {deal.CURRENCY} {deal.DEAL_VALUE:,}, SOL-CONTOSO-ERP; "
             "inviteContext: CustomerTechnicalArchitecture; invitations: fabrikam, northwind",
         )
@@ -117,23 +117,24 @@ class Scenario:
     def _show_timeline(self) -> None:
         self._screen.step("What Northwind's own timeline keeps")
         path = f"{REFERRALS}/{self._referrals[NIA]}/timeline"
-        self._screen.call(f"GET {path}")
+        self._screen.call(f"GET {path}  200")
         for entry in self._service.get(self._nia, path)["value"]:
             moment = datetime.fromisoformat(entry["dateTime"])
-            self._screen.entry(moment, entry["kind"], entry["actor"]["organizationId"])
+            self._screen.entry(moment, entry["kind"], entry["actor"]["organizationId"] or "the clock")
 
     def _act(self, someone: SamplePerson, verb: str, body: Mapping[str, object]) -> dict[str, Any]:
         path = f"{REFERRALS}/{self._referrals[someone.email]}/{verb}"
         answer: dict[str, Any] = self._service.post(someone, path, body)
         self._screen.call(
-            f"POST {path}", ", ".join(f"{name}: {value}" for name, value in body.items() if name != "team")
+            f"POST {path}  200",
+            ", ".join(f"{name}: {value}" for name, value in body.items() if name != "team"),
         )
         self._service.advance("PT0S")
         return answer
 
     def _pass_time(self, duration: str) -> None:
         now = self._service.advance(duration)
-        self._screen.call("POST /admin/devhost/clock", f"advance: {duration}")
+        self._screen.call("POST /admin/devhost/clock  200", f"advance: {duration}")
         self._screen.time(now)
 
     def _show(self, changes: Mapping[str, str], mails: AbstractSet[str]) -> None:

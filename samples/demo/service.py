@@ -49,8 +49,8 @@ class Mail:
 class Service:
     """Calls the service as one person or another. Every method raises `UnexpectedAnswer`."""
 
-    def __init__(self, url: str, data: Path) -> None:
-        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS)
+    def __init__(self, url: str, data: Path, transport: httpx.BaseTransport | None = None) -> None:
+        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS, transport=transport)
         self._data = data
         self._last_mail = 0
 

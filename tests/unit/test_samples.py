@@ -1,12 +1,25 @@
-"""The sample world keeps its promises: who is who, what fits the directory, and that nothing in it is real."""
+"""The sample world keeps its promises: who is who, what fits the directory, and that nothing in it is real.
 
+And the demo says what went wrong. That it plays to its end is shown against the running service.
+"""
+
+import io
 import re
+import socket
 from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, get_args
 
+import httpx
 import pytest
 
 from samples import customers
+from samples.demo import deal
+from samples.demo.__main__ import main
+from samples.demo.screen import Screen
+from samples.demo.service import Service, UnexpectedAnswer
 from samples.world import World, load, person, stable_id
 from shared.domain.vocabulary import CustomerSize
 from shared.operations.directory_import import World as DirectoryDocument
@@ -201,3 +214,108 @@ def test_a_person_is_found_by_email() -> None:
 def test_a_stranger_is_refused_by_name() -> None:
     with pytest.raises(KeyError, match=r"nobody@contoso\.com"):
         person("nobody@contoso.com")
+
+
+NOW = datetime(2026, 11, 21, 3, 20, tzinfo=UTC)
+RAE = person("rae@contoso.com")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Sink:
+    """A service that only keeps mails, and refuses everything else with two faults."""
+
+    def __init__(self) -> None:
+        self.mails: list[dict[str, Any]] = []
+
+    def receive(self, text: str) -> None:
+        self.mails.append(
+            {
+                "id": str(len(self.mails) + 1),
+                "to": [RAE.email],
+                "subject": text,
+                "text": text,
+                "receivedDateTime": NOW.isoformat(),
+            }
+        )
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/admin/devhost/mail":
+            after = int(request.url.params["after"])
+            return httpx.Response(
+                200, json={"value": [mail for mail in self.mails if int(mail["id"]) > after]}
+            )
+        faults = [
+            {"target": "/name", "message": "Give it a name."},
+            {"target": "/team", "message": "Name a team."},
+        ]
+        return httpx.Response(422, json={"error": {"message": "Two faults.", "details": faults}})
+
+
+@pytest.fixture
+def sink() -> Sink:
+    return Sink()
+
+
+@pytest.fixture
+def service(sink: Sink, tmp_path: Path) -> Iterator[Service]:
+    sink.receive("about d1, from an earlier run")
+    with Service("http://service", tmp_path, httpx.MockTransport(sink.answer)) as service:
+        yield service
+
+
+def test_the_demo_shows_only_mails_that_came_after_its_start_and_each_once(
+    service: Service, sink: Sink
+) -> None:
+    assert service.new_mails({"d1"}) == []
+    sink.receive("about d1")
+    assert [mail.text for mail in service.new_mails({"d1"})] == ["about d1"]
+    assert service.new_mails({"d1"}) == []
+
+
+def test_the_demo_leaves_out_mails_of_other_deals(service: Service, sink: Sink) -> None:
+    sink.receive("about d2")
+    assert service.new_mails({"d1"}) == []
+
+
+def test_a_refusal_is_told_with_every_fault(service: Service) -> None:
+    with pytest.raises(
+        UnexpectedAnswer, match=r"422 instead of 200: Two faults\. /name: .* /team: Name a team\."
+    ):
+        service.post(RAE, "/v1.0/engagements/referrals", {})
+
+
+def test_the_demo_ends_with_a_sentence_and_exit_code_1_where_nothing_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert main(["--url", url, "--data", str(tmp_path)]) == 1
+    assert f"Nothing answers at {url}" in capsys.readouterr().err
+
+
+def test_the_demo_is_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for out, coloured in ((Terminal(), True), (io.StringIO(), False)):
+        Screen(out).states({"Contoso": "New/Pending"}, {"Contoso": "Active/Accepted"})
+        assert ("\x1b[" in out.getvalue()) is coloured
+        assert "New/Pending" in out.getvalue()
+
+
+def test_no_color_turns_colour_off_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = Terminal()
+    Screen(out).title("A deal")
+    assert out.getvalue() == "A deal\n"
+
+
+def test_the_demos_deal_names_one_adventure_works_by_number_and_closes_in_the_future(world: World) -> None:
+    body = deal.creation(RAE, NOW)
+    known = {duns(customer) for customer in named(world, "Adventure Works")}
+    assert duns(body["customerProfile"]) in known
+    assert datetime.fromisoformat(body["details"]["closingDateTime"]) > NOW
+    assert [each["organizationId"] for each in body["invitations"]] == ["fabrikam", "northwind"]
