@@ -74,7 +74,7 @@ def _add_operations(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     directory = commands.add_parser("directory", help="maintain organizations and people", allow_abbrev=False)
     actions = directory.add_subparsers(dest="action", required=True, metavar="ACTION")
     importing = actions.add_parser("import", help="import a directory file", allow_abbrev=False)
-    importing.add_argument("file", type=Path, metavar="FILE")
+    importing.add_argument("file", type=_file, metavar="FILE")
     importing.add_argument("--dry-run", action="store_true", help="say what would change, change nothing")
     _add_data(importing)
 
@@ -95,3 +95,10 @@ def _port(text: str) -> int:
             f"{text} is no port; give a number from 1 to 65535, or 0 for a free one"
         )
     return int(text)
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return path

@@ -115,16 +115,16 @@ def service(tmp_path):
     lock.release()
 
 
-def test_check_and_directory_run_with_the_environment_of_the_service(service, modules):
+def test_check_and_directory_run_with_the_environment_of_the_service(service, modules, world):
     data, addresses = service
     where = ["--data", str(data.path)]
     operations.check(parser.parse(["check", "--wake", "contoso", *where]))
-    operations.directory(parser.parse(["directory", "import", "/tmp/world.json", "--dry-run", *where]))
+    operations.directory(parser.parse(["directory", "import", str(world), "--dry-run", *where]))
     (check, check_arguments, environment), (directory, directory_arguments, _) = modules
     assert (check, check_arguments) == ("shared.operations.check", ["--wake", "contoso"])
     assert (directory, directory_arguments) == (
         "shared.operations.directory_import",
-        ["/tmp/world.json", "--dry-run"],
+        [str(world), "--dry-run"],
     )
     assert environment["MAIL_ENDPOINT"] == addresses.mail_url
     assert (
@@ -146,7 +146,15 @@ def test_demo_plays_against_a_given_url(tmp_path, modules):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["fly"], ["run", "--prot", "1"], ["run", "--port", "x"], ["run", "--port", "70000"], ["lint", "x"]],
+    [
+        [],
+        ["fly"],
+        ["run", "--prot", "1"],
+        ["run", "--port", "x"],
+        ["run", "--port", "70000"],
+        ["directory", "import", "none.json"],
+        ["lint", "x"],
+    ],
 )
 def test_a_mistake_on_the_command_line_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
