@@ -132,7 +132,7 @@ def unless_below(found: Iterable[Fault], known: Iterable[Fault]) -> tuple[Fault,
     return tuple(
         fault
         for fault in found
-        if not any(fault.target == at or fault.target.startswith(f"{at}/") for at in faulty)
+        if not any(f"{fault.target}/".lower().startswith(f"{at}/".lower()) for at in faulty)
     )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import azure.functions as func
 
 from api.problems import BadQuery, Modified
+from api.wire_names import WIRE_NAMES
 from shared.domain.referral import Referral
 from shared.domain.timeline import Entry
 
@@ -31,7 +32,7 @@ def require_match(header: str | None, referral: Referral, entries: list[Entry]) 
         return
     known = header.strip().removeprefix("W/").strip('"')
     since = int(known) if known.isdigit() and len(known) < 10 else referral.version
-    changed = {name for entry in entries if entry.version > since for name in entry.changed}
+    changed = {WIRE_NAMES[name] for entry in entries if entry.version > since for name in entry.changed}
     raise Modified(etag_of(referral), tuple(sorted(changed)))
 
 

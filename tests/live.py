@@ -29,8 +29,8 @@ class Person:
 
     def __init__(self, service: "Service", name: str) -> None:
         tenant, oid, self.organization, self.email = WORLD[name]
-        token = issuer.token(service.stack.data.path, tid=tenant, oid=oid)
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self.token = issuer.token(service.stack.data.path, tid=tenant, oid=oid)
+        self._headers = {"Authorization": f"Bearer {self.token}"}
         self._service = service
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:

@@ -1,0 +1,86 @@
+"""While the mail service or storage is away, nothing is lost, and nobody's answer waits for mail (M6)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from localcloud.stack.stack import Stack
+from tests.live import REFERRALS, Service, deal, eventually
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Stack(tmp_path_factory.mktemp("outages") / "data", samples=True) as stack, Service(stack) as service:
+        yield service
+
+
+@pytest.fixture
+def service(running: Service) -> Iterator[Service]:
+    yield running
+    running.http.delete(f"{running.stack.url}/admin/devhost/mail/faults")
+
+
+def script(service: Service, *faults: dict) -> None:
+    answer = service.http.post(
+        f"{service.stack.url}/admin/devhost/mail/faults", json={"faults": list(faults)}
+    )
+    assert answer.status_code < 300, answer.text
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 500}, {"status": 429, "retryAfter": 30}, {"drop": "before"}, {"drop": "after"}]
+)
+def test_a_mail_that_is_not_taken_at_once_is_delayed_and_sent_once(service: Service, fault: dict) -> None:
+    name = f"Outage {fault}"
+    script(service, {**fault, "times": 2})
+    made = service.rae.create(deal(name))
+    service.advance("PT0S")
+    service.advance("PT2H")
+    assert service.told(name) == {("sam@microsoft.com", "Contoso invites you to the deal"): 1}
+    assert service.rae.kinds(made["id"]) == ["created"]
+
+
+def test_a_mail_outage_delays_neither_an_answer_nor_an_expiry(service: Service) -> None:
+    script(service, {"status": 503, "times": 100_000})
+    made = service.rae.create(deal("Mail is away", "fabrikam"))
+    kim = service.kim
+    assert kim.act(kim.referral_in(made["engagementId"])["id"], "accept").status_code == 200
+    service.advance("P14D")
+    assert service.rae.parties(made["engagementId"]) == {
+        "contoso": "Accepted",
+        "msft": "Expired",
+        "fabrikam": "Accepted",
+    }
+    assert service.mails("Mail is away") == []
+    service.http.delete(f"{service.stack.url}/admin/devhost/mail/faults")
+    service.advance("PT2H")
+    assert (
+        service.told("Mail is away")[
+            "rae@contoso.com", "Microsoft did not answer your invitation to the deal"
+        ]
+        == 1
+    )
+
+
+def test_a_recipient_refused_for_good_is_told_in_the_timeline_and_stops_nothing(service: Service) -> None:
+    script(service, {"recipient": "kim@fabrikam.com", "status": 400, "code": "InvalidRecipient", "times": 1})
+    made = service.rae.create(deal("Refused", "fabrikam"))
+    service.advance("PT0S")
+    kim = service.kim
+    own = kim.referral_in(made["engagementId"])
+    assert kim.kinds(own["id"]) == ["received", "mailFailed"]
+    assert own["eTag"] == '"1"'
+    assert kim.act(own["id"], "accept", headers={"If-Match": '"1"'}).status_code == 200
+
+
+def test_without_storage_requests_are_refused_for_the_moment_and_work_again_after(service: Service) -> None:
+    made = service.rae.create(deal("Storage is away"))
+    azurite = service.stack.azurite
+    azurite.stop()
+    refused = service.rae.get(f"{REFERRALS}/{made['id']}")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "serviceNotAvailable")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert service.http.get(f"{service.stack.url}/healthz").status_code == 503
+    service.stack.restart(azurite)
+    assert eventually(lambda: service.http.get(f"{service.stack.url}/healthz").status_code == 200)
+    assert service.rae.get(f"{REFERRALS}/{made['id']}").json() == made
