@@ -100,8 +100,8 @@ def commit_episode(connection: sqlite3.Connection, commit: EpisodeCommit) -> boo
     instance, outcome = commit.instance, commit.outcome
     changed = connection.execute(
         "UPDATE instances SET status = ?, output = ?, custom_status = ?, updated = ?, episode = episode + 1"
-        " WHERE key = ? AND episode = ?",
-        (outcome.status, outcome.output, outcome.custom_status, commit.at, instance.key, instance.episode),
+        " WHERE key = ?",
+        (outcome.status, outcome.output, outcome.custom_status, commit.at, instance.key),
     )
     if changed.rowcount == 0:
         return False

@@ -1,6 +1,7 @@
 """External events: early, late, twice, in the wrong case, across continue-as-new."""
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 
 import azure.durable_functions as df
@@ -10,7 +11,7 @@ from devhost.actions import WaitForEvent
 from devhost.history import EventType, event_raised
 from devhost.replay import Replay
 from devhost.store import Store, writes
-from devhost.timestamps import Micros
+from devhost.timestamps import SECOND, Micros
 from tests.devhost.conftest import Drive
 from tests.devhost.driver import new_app
 
@@ -34,6 +35,13 @@ def crossing() -> df.DFApp:
         older, newer = context.wait_for_external_event("green"), context.wait_for_external_event("green")
         winner = yield context.task_any([older, newer])
         return "newer" if winner is newer else "older"
+
+    @app.orchestration_trigger(context_name="context")
+    def deadline(context):
+        ends = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        green = context.wait_for_external_event("green")
+        winner = yield context.task_any([ends, green])
+        return "event" if winner is green else "timer"
 
     @app.orchestration_trigger(context_name="context")
     def counter(context):
@@ -147,6 +155,31 @@ def test_early_events_are_taken_in_the_order_they_came() -> None:
     replay.feed({"EventType": EventType.EXECUTION_STARTED})
     assert replay.may_complete
     assert replay.new_mismatches == ()
+
+
+async def test_what_arrived_together_is_seen_in_the_order_of_arrival(drive: Drive, tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "data")
+    await store.write(writes.start_instance, writes.Start("one", "pedestrian", "", None), Micros(9))
+    for moment, data in ((11, "1"), (11, "2"), (12, "3")):
+        await store.write(writes.raise_event, "one", "green", data, Micros(moment))
+    await store.close()
+    async with drive(crossing()) as d:
+        assert await d.outcome() == ("Completed", 1)
+
+
+async def test_an_event_before_the_deadline_wins_even_if_the_host_was_down_meanwhile(
+    drive: Drive, tmp_path: Path
+) -> None:
+    async with drive(crossing()) as d:
+        await d.start("deadline")
+        await d.settle()
+        now = d.host.clock.now()
+    store = Store.open(tmp_path / "data")
+    await store.write(writes.raise_event, "one", "green", "1", now)
+    await store.write(writes.save_clock_offset, 2 * 3600 * SECOND)
+    await store.close()
+    async with drive(crossing()) as d:
+        assert await d.outcome() == ("Completed", "event")
 
 
 async def test_continuing_as_new_keeps_the_id_and_the_time_of_creation_and_begins_a_fresh_history(

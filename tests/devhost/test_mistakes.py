@@ -20,6 +20,7 @@ def mistaken() -> df.DFApp:  # noqa: C901 - an app is a list of functions
 
     @app.orchestration_trigger(context_name="context")
     def yields_a_number(context):
+        context.set_custom_status("counting")
         yield context.call_activity("work", 1)
         yield 5
 
@@ -88,6 +89,14 @@ async def test_a_mistake_fails_its_instance_and_nobody_else_s(
         assert output.startswith(f"Orchestrator function '{orchestrator}' failed: ")
         assert sentence in output
         assert await d.outcome("other") == ("Completed", 1)
+
+
+async def test_a_failure_of_that_kind_keeps_the_custom_status_there_was(drive: Drive) -> None:
+    async with drive(mistaken()) as d:
+        await d.start("yields_a_number")
+        await d.settle()
+        status = await d.status()
+        assert (status["runtimeStatus"], status["customStatus"]) == ("Failed", "counting")
 
 
 async def test_where_the_real_extension_would_hang_the_text_says_so(drive: Drive) -> None:
