@@ -1,0 +1,113 @@
+"""The contract of the port to Table Storage."""
+
+import asyncio
+
+import pytest
+
+from shared.errors import StoreConflict, StoreUnavailable
+from shared.storage.azure_tables import AzureTables
+from shared.storage.tables import Delete, Insert, Replace, Row, Tables, Upsert
+
+T = "referrals"
+
+
+def row(key: str, text: str = "x") -> Row:
+    return Row(key, {"text": text, "number": 7, "flag": True})
+
+
+async def keys_in(tables: Tables, partition: str) -> list[str]:
+    return [each.key for each in await tables.between(T, partition, "", "~")]
+
+
+async def test_what_was_written_is_read_with_a_tag(tables: Tables, partition: str) -> None:
+    await tables.write(T, partition, [Insert(row("a", "서울 “quote” 🙂"))])
+    found = await tables.get(T, partition, "a")
+    assert found
+    assert (found.key, found.partition, found.values["text"]) == ("a", partition, "서울 “quote” 🙂")
+    assert (found.values["number"], found.values["flag"]) == (7, True)
+    assert await tables.get(T, partition, "b") is None
+
+
+async def test_a_row_is_inserted_once(tables: Tables, partition: str) -> None:
+    await tables.write(T, partition, [Insert(row("a"))])
+    with pytest.raises(StoreConflict):
+        await tables.write(T, partition, [Insert(row("a", "y"))])
+
+
+async def test_a_row_is_replaced_only_as_it_was_read(tables: Tables, partition: str) -> None:
+    await tables.write(T, partition, [Insert(row("a"))])
+    read = await tables.get(T, partition, "a")
+    assert read
+    await tables.write(T, partition, [Replace(row("a", "y"), read.etag)])
+    with pytest.raises(StoreConflict):
+        await tables.write(T, partition, [Replace(row("a", "z"), read.etag)])
+    with pytest.raises(StoreConflict):
+        await tables.write(T, partition, [Replace(row("nowhere"), read.etag)])
+    found = await tables.get(T, partition, "a")
+    assert found
+    assert found.values["text"] == "y"
+
+
+async def test_a_transaction_is_stored_whole_or_not_at_all(tables: Tables, partition: str) -> None:
+    await tables.write(T, partition, [Insert(row("a")), Insert(row("b"))])
+    with pytest.raises(StoreConflict):
+        await tables.write(T, partition, [Insert(row("c")), Delete("a"), Upsert(row("d")), Insert(row("b"))])
+    assert await keys_in(tables, partition) == ["a", "b"]
+    with pytest.raises(StoreConflict):
+        await tables.write(T, partition, [Insert(row("c")), Delete("missing")])
+    await tables.write(T, partition, [Delete("a"), Upsert(row("b", "new")), Insert(row("c"))])
+    assert await keys_in(tables, partition) == ["b", "c"]
+
+
+async def test_a_hundred_rows_fit_into_one_transaction(tables: Tables, partition: str) -> None:
+    await tables.write(T, partition, [Insert(row(f"{index:03d}")) for index in range(100)])
+    assert len(await keys_in(tables, partition)) == 100
+
+
+async def test_ranges_are_in_order_half_open_and_limited(tables: Tables, partition: str) -> None:
+    await tables.write(T, partition, [Insert(row(key)) for key in ("c", "a", "b", "d")])
+    found = await tables.between(T, partition, "a", "d")
+    assert [each.key for each in found] == ["a", "b", "c"]
+    assert [each.key for each in await tables.between(T, partition, "b", "~", 2)] == ["b", "c"]
+    assert await tables.between(T, f"{partition}-other", "", "~") == []
+
+
+async def test_discarding_what_is_not_there_is_no_fault(tables: Tables, partition: str) -> None:
+    await tables.write(T, partition, [Insert(row("a"))])
+    await tables.discard(T, partition, "a")
+    await tables.discard(T, partition, "a")
+    assert await keys_in(tables, partition) == []
+
+
+async def test_everything_crosses_partitions(tables: Tables, partition: str) -> None:
+    for index in range(3):
+        await tables.write("intents", f"{partition}{index}", [Insert(row("a"))])
+    found = {each.partition async for each in tables.everything("intents")}
+    assert {f"{partition}{index}" for index in range(3)} <= found
+
+
+async def test_of_many_who_replace_the_same_row_one_wins(tables: Tables, partition: str) -> None:
+    await tables.write(T, partition, [Insert(row("a"))])
+    read = await tables.get(T, partition, "a")
+    assert read
+    attempts = [tables.write(T, partition, [Replace(row("a", str(i)), read.etag)]) for i in range(8)]
+    outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in outcomes) == ["NoneType", *["StoreConflict"] * 7]
+
+
+async def test_storage_that_does_not_answer_is_told_apart_from_a_conflict() -> None:
+    from azure.core.credentials import AzureNamedKeyCredential
+    from azure.data.tables.aio import TableServiceClient
+
+    nowhere = TableServiceClient(
+        "http://127.0.0.1:9/x",
+        credential=AzureNamedKeyCredential("x", "eA=="),
+        retry_total=0,
+        connection_timeout=1,
+    )
+    tables = AzureTables(nowhere)
+    with pytest.raises(StoreUnavailable):
+        await tables.get(T, "p", "k")
+    with pytest.raises(StoreUnavailable):
+        await tables.write(T, "p", [Insert(row("a"))])
+    await tables.close()
