@@ -1,0 +1,1 @@
+"""Measurements: rates, counts and ratios. Never part of the tests."""
