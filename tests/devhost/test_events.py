@@ -103,7 +103,7 @@ async def test_an_event_that_is_not_json_is_refused(drive: Drive) -> None:
         await d.start("pedestrian")
         url = "/durabletask/instances/one/raiseEvent/green"
         broken = await d.http.post(url, content="{", headers={"Content-Type": "application/json"})
-        text = await d.http.post(url, content="green", headers={"Content-Type": "text/plain"})
+        text = await d.http.post(url, content='"green"', headers={"Content-Type": "text/plain"})
         assert (broken.status_code, text.status_code) == (400, 400)
 
 

@@ -152,3 +152,22 @@ async def test_an_event_goes_to_the_wait_of_the_current_round_not_to_one_given_u
         await d.advance("P2DT1H")
         await d.raise_event("alarm")
         assert await d.outcome() == ("Completed", "caught")
+
+
+@pytest.mark.parametrize("milliseconds", [-1000, 0, 20])
+async def test_time_passes_by_itself_too(drive: Drive, milliseconds: int) -> None:
+    """No clock is advanced here: each turn of the loop is a timer and a new beginning."""
+    app = new_app()
+
+    @app.orchestration_trigger(context_name="context")
+    def countdown(context):
+        left = context.get_input()
+        yield context.create_timer(context.current_utc_datetime + timedelta(milliseconds=milliseconds))
+        if left == 0:
+            return "lift-off"
+        context.continue_as_new(left - 1)
+
+    async with drive(app) as d:
+        url = "/durabletask/orchestrators/countdown"
+        answer = await d.http.post(url, params={"timeout": "10"}, content='"3"')
+        assert (answer.status_code, answer.json()) == (200, "lift-off")
