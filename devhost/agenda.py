@@ -60,16 +60,16 @@ class Agenda:
             self._poke.set()
 
     async def advance(self, to: Callable[[Micros], Micros], *, every: bool = False) -> Micros:
-        """Move the clock to `to(now)`, step by step, and wait at each step until all that became due is done.
+        """Do what is due, then move the clock to `to(now)` step by step, doing at each step what became due.
 
         A timer function runs at the first and the last of its occurrences between two durable due times, or at all
         of them with `every`. Returns the domain time at the end. Raises ClockError.
         """
         async with self._moving:
-            target = to(self._clock.now())
             self._meter.start_instant()
             try:
                 await self._settle()
+                target = to(self._clock.now())
                 await self._walk(target, every=every)
                 await self._move(target)
                 await self._settle()

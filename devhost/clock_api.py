@@ -34,48 +34,47 @@ class ClockApi:
     async def advance(self, request: web.Request) -> web.Response:
         """Advance, and answer when all that became due is done; 400 or 409 with a sentence."""
         try:
-            to, every = _parse(await request.text())
+            to, every = _parse(await request.text(), self._clock.now())
             return _now(await self._agenda.advance(to, every=every))
         except ClockError as refusal:
             return web.json_response({"error": str(refusal)}, status=refusal.status)
 
 
-def target_after(duration: str) -> Callable[[Micros], Micros]:
-    """The moment a duration later. Raises ClockError if it cannot be read or, once asked for, leads backwards."""
+def target_after(duration: str, now: Micros) -> Callable[[Micros], Micros]:
+    """The moment a duration later. Raises ClockError if the duration cannot be read or leads backwards."""
     try:
         ahead = isodate.parse_duration(duration)  # type: ignore[no-untyped-call]
     except (ValueError, TypeError) as failure:
         raise ClockError(400, f"'{duration}' is no ISO 8601 duration; {_USAGE}.") from failure
 
-    def target(now: Micros) -> Micros:
+    def target(begin: Micros) -> Micros:
         try:
-            moment = from_datetime(to_datetime(now) + ahead)
+            return from_datetime(to_datetime(begin) + ahead)
         except (OverflowError, ValueError) as failure:
             raise ClockError(400, f"'{duration}' leads beyond the years 1 to 9999.") from failure
-        return _forward(now, moment)
 
+    _refuse_backwards(now, target(now))
     return target
 
 
-def target_at(text: str) -> Callable[[Micros], Micros]:
-    """The moment itself. Raises ClockError if it cannot be read or, once asked for, has passed."""
+def target_at(text: str, now: Micros) -> Callable[[Micros], Micros]:
+    """The moment itself. Raises ClockError if it cannot be read or has passed."""
     try:
         moment = from_text(text)
     except ValueError as failure:
         raise ClockError(400, f"'{text}' is no ISO 8601 time; {_USAGE}.") from failure
+    _refuse_backwards(now, moment)
+    return lambda _: moment
 
-    return lambda now: _forward(now, moment)
 
-
-def _forward(now: Micros, moment: Micros) -> Micros:
+def _refuse_backwards(now: Micros, moment: Micros) -> None:
     if moment < now:
         raise ClockError(
             400, f"The clock only goes forward; it is {to_text(now)}, and {to_text(moment)} has passed."
         )
-    return moment
 
 
-def _parse(text: str) -> tuple[Callable[[Micros], Micros], bool]:
+def _parse(text: str, now: Micros) -> tuple[Callable[[Micros], Micros], bool]:
     try:
         body: Any = json.loads(text)
     except ValueError as failure:
@@ -87,7 +86,8 @@ def _parse(text: str) -> tuple[Callable[[Micros], Micros], bool]:
     wanted = body.get("advance", body.get("to"))
     if not isinstance(wanted, str):
         raise ClockError(400, f"'{wanted}' is no text; {_USAGE}.")
-    return (target_after(wanted) if "advance" in body else target_at(wanted)), "timers" in body
+    read = target_after if "advance" in body else target_at
+    return read(wanted, now), "timers" in body
 
 
 def _now(moment: Micros) -> web.Response:

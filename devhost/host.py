@@ -139,7 +139,7 @@ class Host:
 
     async def advance(self, duration: str, *, every: bool = False) -> datetime:
         """Advance the clock by an ISO 8601 duration, as POST /admin/devhost/clock does. Raises ClockError."""
-        return to_datetime(await self.agenda.advance(target_after(duration), every=every))
+        return to_datetime(await self.agenda.advance(target_after(duration, self.clock.now()), every=every))
 
     async def settle(self) -> None:
         """Wait until everything that is due has been done. Raises ClockError if an instance never rests."""
