@@ -1,6 +1,7 @@
 """The composition root: builds the clients and repositories once per process, on first use, never at import."""
 
 import asyncio
+import logging
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,8 @@ class Wiring:
         return self._service
 
     async def _build(self) -> Service:
+        # The clients log each request with its address, and addresses hold ids of people and organizations.
+        logging.getLogger("azure").setLevel(logging.WARNING)
         settings = read_settings()
         tables = AzureTables(table_service(settings))
         await tables.create_tables(keys.TABLES)

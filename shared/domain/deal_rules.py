@@ -75,7 +75,9 @@ def faults_of_acceptance(
 ) -> tuple[Fault, ...]:
     """Faults of an acceptance (L2): what it changes must fit what the invitation said of the rest."""
     currency = acceptance.currency or invited.currency
-    value = acceptance.deal_value or (invited.deal_value if acceptance.currency else None)
+    value = acceptance.deal_value
+    if value is None and acceptance.currency:
+        value = invited.deal_value
     return (
         *faults_of_value(value, currency, decimals, "/dealValue"),
         *_faults_of_currency(acceptance.currency, decimals, ""),

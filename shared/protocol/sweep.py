@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shared.errors import EngineUnavailable, StoreUnavailable
 from shared.protocol.wake import Orchestrations, wake
 from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
@@ -25,7 +26,7 @@ WAKE_ONLY = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Goes through the intents. Raises `StoreUnavailable` or `EngineUnavailable`; the next minute tries again."""
+    """Goes through the intents. Raises `StoreUnavailable` if they cannot be read; the next minute tries again."""
 
     referrals: Referrals
     intents: Intents
@@ -34,8 +35,15 @@ class Sweep:
         """One round; says how many orchestrations it woke."""
         woken = 0
         async for intent in self.intents.all():
-            if intent.next_wake_at is None or intent.next_wake_at <= now:
+            if intent.next_wake_at and now < intent.next_wake_at:
+                continue
+            try:
                 woken += await self._look_at(intent, engine, now)
+            except (
+                EngineUnavailable,
+                StoreUnavailable,
+            ) as failed:  # one that fails must not keep us from the next
+                logger.warning("sweep_failed referral=%s: %s", intent.party.referral_id, failed)
         return woken
 
     async def _look_at(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:

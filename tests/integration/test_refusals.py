@@ -157,6 +157,34 @@ def test_of_accept_and_decline_at_the_same_moment_exactly_one_happens(
     assert len([kind for kind in kinds if kind in {"accepted", "declined"}]) == 1
 
 
+def test_every_fault_of_an_answer_is_told_at_once_and_nothing_changes(service: Service, name: str) -> None:
+    """L2, C6: zero is no amount, and what is sent empty is a fault."""
+    made = service.rae.create(deal(name, "fabrikam"))
+    kim = service.kim
+    own = kim.referral_in(made["engagementId"])
+    body = {
+        "dealValue": 0,
+        "currency": "KRX",
+        "closingDateTime": "2001-01-01",
+        "name": " ",
+        "team": [{}],
+        "no": 1,
+    }
+    told = faults(kim.act(own["id"], "accept", body))
+    assert told == {
+        "/dealValue": "outOfRange",
+        "/currency": "notInCatalogue",
+        "/closingDateTime": "outOfRange",
+        "/name": "required",
+        "/no": "unknownField",
+        **{f"/team/0/{field}": "required" for field in ("firstName", "lastName", "phoneNumber", "email")},
+    }
+    assert faults(kim.act(own["id"], "accept", {"currency": "KRW", "dealValue": 10.5})) == {
+        "/dealValue": "invalidValue"
+    }
+    assert kim.get(f"{REFERRALS}/{own['id']}").json() == own
+
+
 def test_a_repeated_verb_with_the_same_key_is_answered_as_the_first(service: Service, name: str) -> None:
     made = service.rae.create(deal(name, "fabrikam"))
     kim, key = service.kim, {"Idempotency-Key": f"accept {name}"}
