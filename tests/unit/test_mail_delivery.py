@@ -1,0 +1,142 @@
+"""One mail at a time: never lost, never sent twice where that can be known, and given up only in the end (M6)."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.domain.ids import OperationId, ReferralId
+from shared.errors import MailRefused, MailUnavailable
+from shared.mail.delivery import GIVE_UP, Delivery
+from shared.storage.mail import MailRecord, MailRecords
+from shared.storage.memory_tables import MemoryTables
+from tests.doubles.mail_service import MemoryMailService
+from tests.unit.examples import NOW
+
+WALL = datetime(2026, 11, 21, 12, tzinfo=UTC)
+RECORD = MailRecord(
+    referral_id=ReferralId("r"),
+    key="000001:invitee:own:en",
+    operation_id=OperationId("00000000-0000-5000-8000-000000000001"),
+    recipients=("kim@fabrikam.com",),
+    subject="s",
+    text="t",
+    html="h",
+    planned_at=NOW,
+)
+
+
+class Moody(MemoryMailService):
+    """Raises what it was told to, once each, before or after it takes the mail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: list[Exception] = []
+        self.after: list[Exception] = []
+
+    async def send(self, record: MailRecord, now: datetime) -> None:
+        if self.before:
+            raise self.before.pop(0)
+        await super().send(record, now)
+        if self.after:
+            raise self.after.pop(0)
+
+
+class Desk:
+    """A delivery with its record planned."""
+
+    def __init__(self, lease: timedelta = timedelta()) -> None:
+        self.wall = WALL
+        self.records = MailRecords(MemoryTables())
+        self.service = Moody()
+        self.delivery = Delivery(
+            records=self.records, service=self.service, wall_clock=lambda: self.wall, lease=lease
+        )
+
+    async def attempt(self, now: datetime = NOW) -> MailRecord:
+        if await self.records.get(RECORD.referral_id, RECORD.key) is None:
+            await self.records.plan([RECORD])
+        stored = await self.records.get(RECORD.referral_id, RECORD.key)
+        assert stored
+        return await self.delivery.attempt(stored, now)
+
+    async def state(self) -> MailRecord:
+        stored = await self.records.get(RECORD.referral_id, RECORD.key)
+        assert stored
+        return stored.value
+
+
+async def test_a_mail_that_is_taken_is_handed_over_once_however_often_it_is_tried() -> None:
+    desk = Desk()
+    for _ in range(3):
+        assert (await desk.attempt()).state == "accepted"
+    assert desk.service.attempts.total() == 1
+
+
+async def test_a_mail_that_was_taken_without_our_knowing_is_not_sent_again() -> None:
+    desk = Desk()
+    desk.service.after = [MailUnavailable("connection lost")]
+    with pytest.raises(MailUnavailable):
+        await desk.attempt()
+    assert (await desk.state()).state == "sending"
+    assert (await desk.attempt()).state == "accepted"
+    assert desk.service.attempts.total() == 1
+
+
+async def test_a_mail_that_was_not_taken_is_sent_again_as_the_same_operation() -> None:
+    desk = Desk()
+    desk.service.before = [MailUnavailable("away"), MailUnavailable("away")]
+    for _ in range(2):
+        with pytest.raises(MailUnavailable):
+            await desk.attempt()
+    accepted = await desk.attempt()
+    assert (accepted.state, accepted.attempts, accepted.first_sent_at) == ("accepted", 3, WALL)
+    assert list(desk.service.taken) == [RECORD.operation_id]
+
+
+async def test_another_attempts_lease_is_respected_until_it_is_over() -> None:
+    desk = Desk(lease=timedelta(minutes=2))
+    desk.service.before = [MailUnavailable("away")]
+    with pytest.raises(MailUnavailable):
+        await desk.attempt()
+    desk.wall += timedelta(seconds=90)
+    with pytest.raises(MailUnavailable) as later:
+        await desk.attempt()
+    assert later.value.retry_after == timedelta(seconds=30)
+    desk.wall += timedelta(seconds=30)
+    assert (await desk.attempt()).state == "accepted"
+
+
+async def test_a_pause_that_the_service_asks_for_holds_for_every_mail() -> None:
+    desk = Desk()
+    desk.service.before = [MailUnavailable("429", retry_after=timedelta(minutes=7))]
+    with pytest.raises(MailUnavailable):
+        await desk.attempt()
+    other = replace(RECORD, referral_id=ReferralId("other"), operation_id=OperationId("other"))
+    await desk.records.plan([other])
+    stored = await desk.records.get(other.referral_id, other.key)
+    with pytest.raises(MailUnavailable) as later:
+        await desk.delivery.attempt(stored, NOW + timedelta(minutes=5))
+    assert later.value.retry_after == timedelta(minutes=2)
+    assert desk.service.attempts.total() == 0
+    assert (await desk.attempt(NOW + timedelta(minutes=7))).state == "accepted"
+
+
+async def test_a_mail_that_is_refused_for_good_is_not_tried_again() -> None:
+    desk = Desk()
+    desk.service.before = [MailRefused("InvalidRecipient")]
+    for _ in range(2):
+        refused = await desk.attempt()
+        assert (refused.state, refused.reason) == ("refused", "InvalidRecipient")
+    assert desk.service.attempts.total() == 0
+
+
+@pytest.mark.parametrize(("age", "given_up"), [(GIVE_UP - timedelta(seconds=1), False), (GIVE_UP, True)])
+async def test_after_seven_days_a_mail_counts_as_refused(age: timedelta, given_up: bool) -> None:
+    desk = Desk()
+    desk.service.before = [MailUnavailable("away")]
+    if not given_up:
+        with pytest.raises(MailUnavailable):
+            await desk.attempt(NOW + age)
+        return
+    assert (await desk.attempt(NOW + age)).state == "refused"
