@@ -39,7 +39,12 @@ def write(folder: Path, **files: str) -> None:
 
 def refused(folder: Path, *more: str) -> str:
     done = subprocess.run(
-        command(folder, *more), env=environment(), capture_output=True, text=True, timeout=30, check=False
+        command(folder, "--port", "0", *more),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
@@ -152,7 +157,7 @@ def test_a_port_that_cannot_be_is_refused(tmp_path: Path) -> None:
 def test_a_data_folder_that_another_host_uses_is_refused(tmp_path: Path) -> None:
     write(tmp_path, function_app__py=GREETING + HELLO)
     running = Running(tmp_path)
-    assert f"Another devhost uses {tmp_path / 'data'}" in refused(tmp_path, "--port", "0")
+    assert f"Another devhost uses {tmp_path / 'data'}" in refused(tmp_path)
     running.end(signal.SIGTERM)
 
 
@@ -160,9 +165,9 @@ def test_a_state_that_is_no_database_is_refused(tmp_path: Path) -> None:
     write(tmp_path, function_app__py=GREETING + HELLO)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "devhost.sqlite3").write_text("something else " * 100)
-    assert "file is not a database" in refused(tmp_path, "--port", "0")
+    assert "file is not a database" in refused(tmp_path)
 
 
 def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     write(tmp_path, function_app__py=GREETING + HELLO, data="a file")
-    assert "cannot be made" in refused(tmp_path, "--port", "0")
+    assert "cannot be made" in refused(tmp_path)
