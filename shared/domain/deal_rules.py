@@ -213,8 +213,13 @@ def _faults_of_invitation(
     yield from _faults_of_invitee(invitation, catalogue, at)
     yield from faults_of_terms(invitation.terms, catalogue, today, at, f"{at}/solutions")
     yield from _missing_of_invitation(invitation, at)
-    if invitation.team is not None:
-        yield from faults_of_team(invitation.team, f"{at}/team")
+    if invitation.team == ():
+        yield Fault(
+            "required",
+            f"{at}/team",
+            "Name who works with the partner, or leave this out for the deal's team.",
+        )
+    yield from faults_of_team(invitation.team or (), f"{at}/team")
 
 
 def _missing_of_invitation(invitation: InvitationDraft, at: str) -> Iterator[Fault]:

@@ -28,7 +28,7 @@ def test_every_fault_of_a_request_is_told_at_once_and_nothing_is_stored(service:
         invitations=[
             invitation("tailspin"),
             invitation("contoso"),
-            invitation("nobody"),
+            invitation("nobody", team=[]),
             invitation("fabrikam", target={"type": "BusinessProfileLocation", "id": "contoso-seoul"}),
             invitation("northwind", currency="KRW", dealValue=10.5),
             invitation(
@@ -54,6 +54,7 @@ def test_every_fault_of_a_request_is_told_at_once_and_nothing_is_stored(service:
         "/invitations/0/organizationId": "notAllowed",
         "/invitations/1/organizationId": "notAllowed",
         "/invitations/2/organizationId": "notInCatalogue",
+        "/invitations/2/team": "required",
         "/invitations/3/target/id": "notInCatalogue",
         "/invitations/4/dealValue": "invalidValue",
         "/invitations/5/organizationId": "notAllowed",
@@ -155,6 +156,30 @@ def test_of_accept_and_decline_at_the_same_moment_exactly_one_happens(
     assert loser.json()["error"]["code"] == ("notAllowed" if winner == "accept" else "terminalState")
     kinds = service.kim.kinds(own)
     assert len([kind for kind in kinds if kind in {"accepted", "declined"}]) == 1
+
+
+@pytest.mark.parametrize("round_", range(4))
+def test_of_an_answer_and_the_expiry_at_the_same_moment_exactly_one_happens(
+    service: Service, name: str, round_: int
+) -> None:
+    """L4: the clock runs into the deadline while the answer is on its way."""
+    made = service.rae.create(deal(f"{name} {round_}", "fabrikam"))
+    own = service.kim.referral_in(made["engagementId"])["id"]
+    service.advance("P13DT23H59M58S")
+    with ThreadPoolExecutor(2) as pool:
+        passing = pool.submit(service.advance, "PT2S")
+        answer = pool.submit(service.kim.act, own, "accept").result()
+        passing.result()
+    service.advance("PT1S")
+    outcome = [kind for kind in service.kim.kinds(own) if kind in {"accepted", "expired"}]
+    if answer.status_code == 200:
+        assert outcome == ["accepted"]
+    else:
+        assert (answer.status_code, answer.json()["error"]["code"], outcome) == (
+            409,
+            "terminalState",
+            ["expired"],
+        )
 
 
 def test_every_fault_of_an_answer_is_told_at_once_and_nothing_changes(service: Service, name: str) -> None:
