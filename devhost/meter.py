@@ -6,6 +6,10 @@ from collections import Counter
 from devhost.errors import ClockError
 
 _MOST_EPISODES_AT_ONE_INSTANT = 1_000
+_RESTLESS = (
+    "Instance '{}' ran more than {} episodes at one instant and is not idle yet, so the clock stays where it is; it "
+    "probably continues as new without waiting for anything. Terminate it, or correct its orchestrator."
+)
 
 
 class WorkMeter:
@@ -15,6 +19,7 @@ class WorkMeter:
         self._in_hand = 0
         self._changed = asyncio.Event()
         self._episodes: Counter[str] | None = None
+        self._restless: str | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -28,17 +33,21 @@ class WorkMeter:
     def end(self) -> None:
         """A piece of work is done, and what follows from it has been counted."""
         self._in_hand -= 1
-        self._changed.set()
+        if not self._in_hand:
+            self._changed.set()
 
     def count_episode(self, instance_id: str) -> None:
         """An instance has run; without end at one instant, it would never be idle."""
-        if self._episodes is not None:
-            self._episodes[instance_id] += 1
+        if self._episodes is None:
+            return
+        self._episodes[instance_id] += 1
+        if self._episodes[instance_id] > _MOST_EPISODES_AT_ONE_INSTANT:
+            self._restless = instance_id
             self._changed.set()
 
     def start_instant(self) -> None:
         """Count from now on how often each instance runs; the clock has moved."""
-        self._episodes = Counter()
+        self._episodes, self._restless = Counter(), None
 
     def end_instant(self) -> None:
         """Count no more; nobody waits for idleness."""
@@ -49,14 +58,5 @@ class WorkMeter:
         while self._in_hand:
             self._changed.clear()
             await self._changed.wait()
-            self._check_progress()
-
-    def _check_progress(self) -> None:
-        for instance_id, episodes in (self._episodes or Counter()).most_common(1):
-            if episodes > _MOST_EPISODES_AT_ONE_INSTANT:
-                raise ClockError(
-                    409,
-                    f"Instance '{instance_id}' ran {episodes} episodes at one instant and is not idle yet, so the "
-                    "clock stays where it is; it probably continues as new without waiting for anything. "
-                    "Terminate it, or correct its orchestrator.",
-                )
+            if self._restless is not None:
+                raise ClockError(409, _RESTLESS.format(self._restless, _MOST_EPISODES_AT_ONE_INSTANT))
