@@ -19,11 +19,14 @@ from shared.domain.referral import Party, Referral
 from shared.domain.timeline import Entry
 from shared.domain.work import Work
 from shared.storage import keys
-from shared.storage.codec import Codec
+from shared.storage.codec import MAX_BYTES, Codec
 from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 T = TypeVar("T")
-_REFERRALS, _ENTRIES, _WORK = Codec[Referral](Referral), Codec[Entry](Entry), Codec[Work](Work)
+_ENTRIES, _WORK = Codec[Entry](Entry), Codec[Work](Work)
+_AS_SENT = Codec[Referral](Referral)
+_REFERRALS = Codec[Referral](Referral, limit=MAX_BYTES + 4096)
+"""People's changes are held to the limit; what the clock or another party adds must never fail for its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class Referrals:
         expired. Raises `StoreConflict` when either changed meanwhile, `RecordTooLarge` before anything is sent.
         """
         after = change.after
+        if change.entry.actor.name:
+            _AS_SENT.values(after)
         operations: list[Operation] = [_document_operation(after, read), *_list_operations(change)]
         operations.append(Insert(_ENTRIES.row(keys.entry(after.id, change.entry.sequence), change.entry)))
         if change.work:

@@ -152,6 +152,19 @@ async def test_a_record_that_is_too_large_is_refused_before_anything_is_sent(
     assert await repository.get(large.party) is None
 
 
+async def test_what_the_clock_adds_to_a_record_at_the_limit_is_stored(tables: Tables, partition: str) -> None:
+    repository = Referrals(tables)
+    full = numbered(partition, 1, notes="x" * 47_600)
+    await repository.commit(begun(full), None)
+    stored = await repository.get(full.party)
+    by_the_clock = change(
+        full, "expired", act("op-2"), (), status="Closed", substatus="Expired", closed_at=NOW
+    )
+    more = replace(by_the_clock, after=replace(by_the_clock.after, notes="x" * 48_800))
+    await repository.commit(more, stored)
+    assert (await repository.get(full.party)).value.state == "Closed/Expired"
+
+
 async def test_membership_is_written_freely_and_read_in_order(tables: Tables, partition: str) -> None:
     repository = Engagements(tables)
     deal = numbered(partition, 1, engagement_id=EngagementId(partition))
