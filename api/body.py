@@ -88,15 +88,15 @@ class Reading(Generic[M]):
     unused: tuple[str, ...]
 
 
-def load_json(content_type: str, raw: bytes) -> Any:
+def load_json(content_type: str, raw: bytes, media_types: tuple[str, ...] = ("application/json",)) -> Any:
     """The JSON of a request; an empty body is an empty object. Raises `UnreadableBody`."""
     if len(raw) > MAX_BYTES:
         raise UnreadableBody(413, f"Send at most {MAX_BYTES:,} bytes.")
     if not raw.strip():
         return {}
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnreadableBody(415, "Send the body as application/json.")
+    if media_type not in media_types:
+        raise UnreadableBody(415, f"Send the body as {' or '.join(media_types)}.")
     try:
         text = raw.decode("utf-8-sig")
         document = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
@@ -108,8 +108,8 @@ def load_json(content_type: str, raw: bytes) -> Any:
     return document
 
 
-def read(model: type[M], document: Any) -> Reading[M]:
-    """A document as a request of this model, with all faults of form and all missing fields."""
+def read(model: type[M], document: Any, *, partial: bool = False) -> Reading[M]:
+    """A document as a request of this model, with all faults of form, and unless `partial` all missing fields."""
     context: dict[str, set[str]] = {}
     faults: tuple[Fault, ...] = ()
     remaining = document
@@ -122,7 +122,7 @@ def read(model: type[M], document: Any) -> Reading[M]:
             faults += unless_below((_fault(error, document) for error in errors), faults)
             # What cannot be taken out by itself, such as a word in a list, goes with what holds it next time.
             remaining = _without(remaining, [error["loc"][: len(error["loc"]) - depth] for error in errors])
-    missing = unless_below(_missing(body, ""), faults)
+    missing = () if partial else unless_below(_missing(body, ""), faults)
     return Reading(body, (*faults, *missing), tuple(sorted(context.get("warnings", ()))))
 
 

@@ -4,36 +4,39 @@ import logging
 import secrets
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from api.body import Reading, read, unless_below
+from api.catalogue import catalogue_of_new
 from api.exchange import Answer, Exchange, respond
-from api.fields import currency_decimals
-from api.preconditions import etag_of
-from api.problems import Forbidden, IdempotencyConflict
+from api.idempotency import carried_out, record_of, require_same_body, stored_under
+from api.invitations import connect
+from api.preconditions import etag_of, refuse_unknown_options
+from api.problems import BadQuery, Forbidden
 from api.referral_requests import CreationBody
 from api.referral_resource import BASE, resource
+from shared.domain.catalogue import Catalogue
 from shared.domain.change import Act, Change
 from shared.domain.creation import NewIds, create_deal
-from shared.domain.deal_rules import MAX_INVITATIONS, Catalogue, faults_of_deal, settlement_of
+from shared.domain.deal_rules import faults_of_deal, settlement_of
 from shared.domain.draft import DealDraft
-from shared.domain.ids import EngagementId, ReferralId, digest, uuid7, with_shard_of
+from shared.domain.ids import EngagementId, OperationId, ReferralId, uuid7, with_shard_of
+from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.domain.permissions import Caller, may_create, may_use_referrals
 from shared.domain.referral import Party, Referral
 from shared.domain.refusals import Invalid
-from shared.domain.vocabulary import MICROSOFT
 from shared.errors import EngineUnavailable, StoreUnavailable
 from shared.protocol.commit import AlreadyDone
 from shared.protocol.durable import DurableEngine
 from shared.protocol.wake import begin
-from shared.storage.referrals import IdempotencyRecord, Stored
+from shared.storage.referrals import IdempotencyRecord
 
 logger = logging.getLogger(__name__)
 blueprint = df.Blueprint()
 
-KEY_LIVES = timedelta(days=7)
 _OPERATION = "createReferral"
 
 
@@ -50,21 +53,29 @@ async def create_referral(req: func.HttpRequest, client: df.DurableOrchestration
 
 async def create(exchange: Exchange, engine: DurableEngine) -> Answer:
     """Refuse, or replay what the same key made before, or create; then roll the invitations forward."""
+    validate_only = _validate_only(exchange)
     document = exchange.json()
+    if _names_engagement(document):
+        if validate_only:
+            raise BadQuery("validateOnly goes with the creation of a deal, not with a second call.")
+        return await connect(exchange, engine, document)
     reading = read(CreationBody, document)
     draft = reading.body.draft()
     require_creator(exchange.caller, draft)
-    wanted = idempotency_of(exchange, document)
-    known = await _known(exchange, wanted)
-    if wanted and known and not _is_over(known, exchange):
-        return await _replay(exchange, engine, wanted, known.value, reading)
-    catalogue = await catalogue_of(exchange, draft)
+    wanted = None if validate_only else record_of(exchange, document, _OPERATION)
+    stored = await stored_under(exchange, wanted)
+    if first := carried_out(exchange, wanted, stored):
+        return await _replay(exchange, engine, first, reading)
+    catalogue = await catalogue_of_new(exchange, draft)
     require_faultless(reading, draft, catalogue, exchange)
     build = _builder(exchange, draft, catalogue, wanted)
+    if validate_only:
+        return Answer(body=_judged(exchange, build, reading))
     record = replace(wanted, referral_id=build.ids.referral) if wanted else None
-    outcome = await exchange.service.commits.create(build, exchange.who(_OPERATION), record, known)
+    outcome = await exchange.service.commits.create(build, exchange.who(_OPERATION), record, stored)
     if isinstance(outcome, AlreadyDone):
-        return await _replay(exchange, engine, record or outcome.record, outcome.record, reading)
+        require_same_body(record or outcome.record, outcome.record)
+        return await _replay(exchange, engine, outcome.record, reading)
     await _begin(engine, outcome.after)
     await _roll_forward(exchange, outcome.after, list(outcome.invitations))
     return _created(exchange, outcome.after, reading)
@@ -74,11 +85,11 @@ def require_creator(caller: Caller, draft: DealDraft) -> None:
     """Refuse those who may not create this deal (V6). An unknown location is the rules' to refuse."""
     if not may_use_referrals(caller):
         raise Forbidden("Your roles do not let you create deals; ask your partner admin.")
-    if caller.organization.kind == "microsoft":
-        raise Forbidden("Deals are created by partners here; accept their invitations instead.")
     location = caller.organization.location(draft.location or caller.organization.default_location)
     team = frozenset((contact.email or "").casefold() for contact in draft.team)
-    if location and not may_create(caller, location.id, team):
+    if caller.organization.kind == "microsoft" or location is None:
+        return
+    if not may_create(caller, location.id, team):
         raise Forbidden(
             f"You may create deals only where your role covers it; {location.id} is not such a place."
         )
@@ -92,47 +103,6 @@ def require_faultless(
     faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
         raise Invalid(faults, settlement_of(draft, catalogue).candidates)
-
-
-async def catalogue_of(exchange: Exchange, draft: DealDraft) -> Catalogue:
-    """Everything that the directory knows of what a draft names."""
-    directory = exchange.service.directory
-    named = {i.organization_id for i in draft.invitations if i.organization_id} | {MICROSOFT}
-    solutions = {*draft.terms.solutions, *(s for i in draft.invitations for s in i.terms.solutions)}
-    customer = draft.customer
-    return Catalogue(
-        creator=exchange.caller.organization,
-        organizations=await directory.organizations(named),
-        solutions=await directory.solutions(s for s in solutions if s),
-        customers=await directory.customers(
-            customer.name or "", customer.address.country or "", customer.duns
-        ),
-        decimals=currency_decimals(),
-    )
-
-
-def idempotency_of(exchange: Exchange, document: object) -> IdempotencyRecord | None:
-    """Under which key a creation counts (C5), its referral not yet drawn.
-
-    An Idempotency-Key wins, and conflicts with another body. A client-request-id, if the client sent one, counts
-    together with its body, so another body under it is a new request.
-    """
-    person = exchange.caller.person
-    body_hash = digest(repr(_canonical(document)))
-    key, request_id = exchange.header("Idempotency-Key"), exchange.client_request_id
-    if key:
-        key_hash = exchange.who(_OPERATION).key_hash or ""
-    elif request_id:
-        key_hash = digest(person.organization_id, person.id, _OPERATION, "request", request_id, body_hash)
-    else:
-        return None
-    return IdempotencyRecord(
-        organization_id=person.organization_id,
-        key_hash=key_hash,
-        body_hash=body_hash,
-        referral_id=ReferralId(""),
-        at=exchange.now,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,29 +132,11 @@ def _builder(
     return _Builder(draft, catalogue, ids, exchange.service.settings.response_window)
 
 
-async def _known(exchange: Exchange, wanted: IdempotencyRecord | None) -> Stored[IdempotencyRecord] | None:
-    if wanted is None:
-        return None
-    return await exchange.service.referrals.idempotency(wanted.organization_id, wanted.key_hash)
-
-
-def _is_over(known: Stored[IdempotencyRecord], exchange: Exchange) -> bool:
-    return exchange.now - known.value.at > KEY_LIVES
-
-
 async def _replay(
-    exchange: Exchange,
-    engine: DurableEngine,
-    wanted: IdempotencyRecord,
-    known: IdempotencyRecord,
-    reading: Reading[CreationBody],
+    exchange: Exchange, engine: DurableEngine, first: IdempotencyRecord, reading: Reading[CreationBody]
 ) -> Answer:
     """Answer a repeated creation as the first one, and complete what the first may have left undone."""
-    if wanted.body_hash != known.body_hash:
-        raise IdempotencyConflict(
-            "This Idempotency-Key was used with another body: use a new key for a new deal."
-        )
-    party = Party(organization_id=known.organization_id, referral_id=known.referral_id)
+    party = Party(organization_id=first.organization_id, referral_id=first.referral_id)
     stored = await exchange.service.referrals.get(party)
     if stored is None:
         raise StoreUnavailable("The deal of this key is being stored; repeat the request in a second.")
@@ -201,25 +153,39 @@ async def _begin(engine: DurableEngine, deal: Referral) -> None:
 
 
 async def _roll_forward(exchange: Exchange, deal: Referral, invitations: list[Referral]) -> None:
-    """Send the invitations at once; whatever storage refuses now, the orchestration sends later."""
-    try:
-        await exchange.service.invitations.roll_forward(deal, invitations, exchange.now)
-    except StoreUnavailable:
-        logger.warning("invitations_pending referral=%s: the orchestration will send them", deal.id)
+    """Do at once what the caller and the invitees read next; what storage refuses, the orchestration does."""
+    await exchange.service.invitations.send_or_leave_to_work(deal, invitations, exchange.now)
+    if deal.deal_type == "PartnerLed":
+        await exchange.service.visibility.follow_or_leave_to_work(deal)
 
 
 def _created(exchange: Exchange, deal: Referral, reading: Reading[CreationBody]) -> Answer:
     return Answer(
         status=201,
-        body=resource(deal, exchange.caller, exchange.now, reading.unused),
+        body=resource(deal, exchange.now, unused=reading.unused),
         headers={"Location": f"{BASE}/referrals/{deal.id}", "ETag": etag_of(deal)},
     )
 
 
-def _canonical(document: object) -> object:
-    """A body with its names in order, so that the same body is the same however it was written."""
-    if isinstance(document, dict):
-        return sorted((str(key), _canonical(value)) for key, value in document.items())
-    if isinstance(document, list):
-        return [_canonical(value) for value in document]
-    return document
+def _judged(exchange: Exchange, build: _Builder, reading: Reading[CreationBody]) -> dict[str, Any]:
+    """What a creation would make, of which nothing is stored: its ids are not kept, so they are not told."""
+    act = Act(
+        actor=exchange.who(_OPERATION).actor, now=exchange.now, operation_id=OperationId("validateOnly")
+    )
+    view = resource(build(act).after, exchange.now, unused=reading.unused).document()
+    return {"valid": True, "dealType": view["dealType"], "warnings": view["warnings"]}
+
+
+def _validate_only(exchange: Exchange) -> bool:
+    """`?validateOnly=true`: every rule, nothing stored."""
+    refuse_unknown_options(exchange.request, frozenset({"validateOnly"}))
+    text = exchange.request.params.get("validateOnly", "false").lower()
+    if text not in {"true", "false"}:
+        raise BadQuery("validateOnly is true or false.")
+    return bool(text == "true")
+
+
+def _names_engagement(document: object) -> bool:
+    return isinstance(document, dict) and any(
+        str(name).lower() == "engagementid" and value is not None for name, value in document.items()
+    )

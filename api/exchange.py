@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import azure.functions as func
+from pydantic import BaseModel
 
 from api import problems
 from api.body import load_json
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a handler answers: a status, a JSON body, and headers besides those that every answer has."""
+    """What a handler answers: a status, a body (a model or JSON), and headers besides those that all answers have."""
 
     status: int = 200
     body: Any = None
@@ -44,9 +45,11 @@ class Exchange:
     now: datetime
     client_request_id: str | None
 
-    def json(self) -> Any:
-        """The request's body. Raises `UnreadableBody`."""
-        return load_json(self.header("Content-Type") or "", self.request.get_body())
+    def json(self, *media_types: str) -> Any:
+        """The request's body, of one of these media types (`application/json`). Raises `UnreadableBody`."""
+        return load_json(
+            self.header("Content-Type") or "", self.request.get_body(), media_types or ("application/json",)
+        )
 
     def header(self, name: str) -> str | None:
         """A request header."""
@@ -89,10 +92,15 @@ def to_response(answer: Answer, client_request_id: str | None) -> func.HttpRespo
         "Cache-Control": "no-store",
         **answer.headers,
     }
-    body = None if answer.body is None else json.dumps(answer.body, ensure_ascii=False)
+    body = None if answer.body is None else json.dumps(plain(answer.body), ensure_ascii=False)
     return func.HttpResponse(
         body, status_code=answer.status, headers=headers, mimetype="application/json", charset="utf-8"
     )
+
+
+def plain(body: Any) -> Any:
+    """A body as JSON."""
+    return body.model_dump(mode="json", by_alias=True) if isinstance(body, BaseModel) else body
 
 
 def _header_value(text: str | None) -> str | None:

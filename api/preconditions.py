@@ -2,13 +2,14 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import azure.functions as func
 
 from api.problems import BadQuery, Modified
-from api.wire_names import WIRE_NAMES
+from api.wire_names import wire_names
 from shared.domain.referral import Referral
 from shared.domain.timeline import Entry
 
@@ -32,8 +33,8 @@ def require_match(header: str | None, referral: Referral, entries: list[Entry]) 
         return
     known = header.strip().removeprefix("W/").strip('"')
     since = int(known) if known.isdigit() and len(known) < 10 else referral.version
-    changed = {WIRE_NAMES[name] for entry in entries if entry.version > since for name in entry.changed}
-    raise Modified(etag_of(referral), tuple(sorted(changed)))
+    changed = wire_names(name for entry in entries if entry.version > since for name in entry.changed)
+    raise Modified(etag_of(referral), changed)
 
 
 def top_of(request: func.HttpRequest) -> int:
@@ -68,8 +69,14 @@ def page(request: func.HttpRequest, value: list[Any], place: str | None) -> dict
     """A page of a collection, with a nextLink when there is more after `place`."""
     body: dict[str, Any] = {"value": value}
     if place is not None:
-        token = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-        address = urlsplit(request.url)
-        query = urlencode({**request.params, "$skiptoken": token}, safe="$")
-        body["@odata.nextLink"] = f"{address.scheme}://{address.netloc}{address.path}?{query}"
+        body["@odata.nextLink"] = next_link(request, place)
     return body
+
+
+def next_link(request: func.HttpRequest, place: str, options: Mapping[str, str] | None = None) -> str:
+    """The absolute address of the page after `place`, other options as sent; those given instead, empty: left out."""
+    token = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+    merged = {**request.params, **(options or {}), "$skiptoken": token}
+    address = urlsplit(request.url)
+    query = urlencode({name: value for name, value in merged.items() if value}, safe="$")
+    return f"{address.scheme}://{address.netloc}{address.path}?{query}"

@@ -31,6 +31,10 @@ class Forbidden(Exception):
     """The caller may not do this (V6)."""
 
 
+class PreconditionRequired(Exception):
+    """The request must say in If-Match which version it means (E2)."""
+
+
 class IdempotencyConflict(Exception):
     """The Idempotency-Key was used for another body (C5)."""
 
@@ -44,7 +48,7 @@ class Modified(Exception):
 
 
 ANSWERABLE = (
-    *(UnreadableBody, BadQuery, NotFound, Forbidden, IdempotencyConflict, Modified),
+    *(UnreadableBody, BadQuery, NotFound, Forbidden, PreconditionRequired, IdempotencyConflict, Modified),
     *(Refusal, UnknownPerson, KeysUnavailable, Contended, RecordTooLarge),
     *(StoreUnavailable, Unauthenticated, ConfigurationError),
 )
@@ -128,6 +132,7 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any], dict[str, Any]]], ...] 
     (BadQuery, _plain(400, "invalidRequest")),
     (NotFound, _plain(404, "itemNotFound")),
     (Forbidden, _plain(403, "accessDenied")),
+    (PreconditionRequired, _plain(428, "preconditionFailed")),
     (Modified, _modified),
     (TerminalState, _terminal),
     (NotAllowed, _plain(409, "notAllowed")),

@@ -5,183 +5,21 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from api.body import Body, Required
-from api.fields import (
-    Amount,
-    Code,
-    Country,
-    Currency,
-    Email,
-    EmptyObjectAsList,
-    Flag,
-    Locale,
-    Moment,
-    Name,
-    Notes,
-    Phone,
-    UnknownAsNoHelp,
+from api.fields import Amount, Code, Currency, Moment, Name, Notes
+from api.referral_parts import (
+    MANY,
+    ConsentBody,
+    CustomerBody,
+    DetailsBody,
+    InvitationBody,
+    InviteContextBody,
+    TargetBody,
+    Team,
 )
-from shared.domain.draft import (
-    AddressDraft,
-    ContactDraft,
-    CustomerDraft,
-    DealDraft,
-    InvitationDraft,
-    TermsDraft,
-)
-from shared.domain.lifecycle import Acceptance
-from shared.domain.referral import Consent, ProfileId
+from shared.domain.draft import ContactDraft, DealDraft, InvitationDraft, TermsDraft
+from shared.domain.lifecycle import Acceptance, ClosingStatement
 from shared.domain.refusals import Fault
-from shared.domain.vocabulary import ClosingReason, CustomerSize, HelpCode, Sharing, TargetType
-
-MANY = 1000  # bounds what is looked at; the rules say how many are allowed
-
-
-class ContactPreferenceBody(Body):
-    locale: Locale | None = None
-    disable_notifications: Flag | None = None
-
-
-class ContactBody(Body):
-    first_name: Name | None = None
-    last_name: Name | None = None
-    phone_number: Phone | None = None
-    email: Email | None = None
-    title: Name | None = None
-    contact_preference: ContactPreferenceBody | None = None
-
-    def draft(self) -> ContactDraft:
-        preference = self.contact_preference or ContactPreferenceBody()
-        return ContactDraft(
-            first_name=self.first_name,
-            last_name=self.last_name,
-            phone_number=self.phone_number,
-            email=self.email,
-            title=self.title,
-            locale=preference.locale,
-            disable_notifications=bool(preference.disable_notifications),
-        )
-
-
-Team = Annotated[tuple[ContactBody, ...], Field(max_length=MANY)]
-
-
-class AddressBody(Body):
-    address_line1: Name | None = None
-    address_line2: Name | None = None
-    city: Name | None = None
-    state: Name | None = None
-    postal_code: Code | None = None
-    country: Annotated[Country | None, Required()] = None
-    region: Name | None = None
-
-    def draft(self) -> AddressDraft:
-        return AddressDraft(**self.model_dump())
-
-
-class ProfileIdBody(Body):
-    profile_type: Annotated[Code | None, Required()] = None
-    id: Annotated[Code | None, Required()] = None
-
-
-class CustomerBody(Body):
-    name: Annotated[Name | None, Required()] = None
-    address: AddressBody = AddressBody()
-    size: CustomerSize | None = None
-    team: Team | None = None
-    ids: Annotated[tuple[ProfileIdBody, ...] | None, EmptyObjectAsList, Field(max_length=20)] = None
-
-    def draft(self) -> CustomerDraft:
-        return CustomerDraft(
-            name=self.name,
-            address=self.address.draft(),
-            size=self.size,
-            ids=tuple(
-                ProfileId(profile_type=each.profile_type or "", id=each.id or "") for each in self.ids or ()
-            ),
-            team=tuple(contact.draft() for contact in self.team or ()),
-        )
-
-
-class ConsentBody(Body):
-    unused: ClassVar[frozenset[str]] = frozenset(
-        {"consentToMicrosoftToContactSpecificPartners", "consentToContactMicrosoft"}
-    )
-    consent_to_to_share_info_with_others: Flag | None = None
-    consent_to_contact: Flag | None = None
-    consent_to_share_referral_with_microsoft_sellers: Flag | None = None
-
-    def consent(self) -> Consent:
-        return Consent(
-            share_contact=bool(self.consent_to_to_share_info_with_others),
-            contact=bool(self.consent_to_contact),
-            microsoft_may_view=bool(self.consent_to_share_referral_with_microsoft_sellers),
-        )
-
-
-class SolutionBody(Body):
-    id: Annotated[Code | None, Required()] = None
-    name: Name | None = None
-    type: Code | None = None
-
-
-Solutions = Annotated[tuple[SolutionBody, ...], Field(max_length=MANY)]
-Words = Annotated[tuple[Name, ...], Field(max_length=100)]
-
-
-class RequirementsBody(Body):
-    unused: ClassVar[frozenset[str]] = frozenset({"additionalRequirements"})
-    industries: Words | None = None
-    products: Words | None = None
-    services: Words | None = None
-    solutions: Annotated[Solutions | None, Required()] = None
-
-
-class DetailsBody(Body):
-    unused: ClassVar[frozenset[str]] = frozenset({"additionalRequirements", "publisherName"})
-    notes: Notes | None = None
-    deal_value: Annotated[Amount | None, Required()] = None
-    currency: Annotated[Currency | None, Required()] = None
-    closing_date_time: Annotated[Moment | None, Required()] = None
-    requirements: RequirementsBody = RequirementsBody()
-    customer_requested_contact: Flag | None = None
-
-
-class InviteContextBody(Body):
-    ignored: ClassVar[frozenset[str]] = frozenset({"invitedBy"})
-    notes: Notes | None = None
-    assistance_request_code: Annotated[HelpCode | None, UnknownAsNoHelp] = None
-
-
-class TargetBody(Body):
-    type: TargetType | None = None
-    id: Annotated[Code | None, Required()] = None
-
-
-class InvitationBody(Body):
-    organization_id: Annotated[Code | None, Required()] = None
-    target: TargetBody | None = None
-    notes: Notes | None = None
-    assistance_request_code: HelpCode | None = None
-    deal_value: Amount | None = None
-    currency: Currency | None = None
-    closing_date_time: Moment | None = None
-    team: Team | None = None
-    solutions: Solutions | None = None
-
-    def draft(self) -> InvitationDraft:
-        return InvitationDraft(
-            organization_id=self.organization_id,
-            target=self.target.id if self.target else None,
-            notes=self.notes,
-            help_code=self.assistance_request_code,
-            terms=TermsDraft(
-                deal_value=self.deal_value,
-                currency=self.currency,
-                closing_at=self.closing_date_time,
-                solutions=tuple(solution.id for solution in self.solutions or ()),
-            ),
-            team=None if self.team is None else tuple(contact.draft() for contact in self.team),
-        )
+from shared.domain.vocabulary import ClosingReason, Sharing
 
 
 class CreationBody(Body):
@@ -189,7 +27,7 @@ class CreationBody(Body):
 
     ignored: ClassVar[frozenset[str]] = frozenset(
         {
-            *("id", "organizationId", "organizationName", "eTag", "@odata.etag", "links", "target"),
+            *("id", "organizationId", "organizationName", "eTag", "@odata.etag", "links"),
             *(
                 "createdDateTime",
                 "updatedDateTime",
@@ -203,7 +41,19 @@ class CreationBody(Body):
             *("allowedActions", "editableFields", "warnings"),
         }
     )
-    unused: ClassVar[frozenset[str]] = frozenset({"publisherName", "referralSource"})
+    unused: ClassVar[frozenset[str]] = frozenset(
+        {
+            *(
+                "publisherName",
+                "referralSource",
+                "callToAction",
+                "partnerRole",
+                "solutionArea",
+                "solutionPlay",
+            ),
+            *("trackingInfo", "lastModifiedVia", "lastRunId", "businessProfileId", "attributes"),
+        }
+    )
     name: Annotated[Name | None, Required()] = None
     external_reference_id: Code | None = None
     campaign_id: Code | None = None
@@ -211,6 +61,7 @@ class CreationBody(Body):
     location: Code | None = None
     mpn_id: Code | None = None
     type: Sharing | None = None
+    target: Annotated[tuple[TargetBody, ...] | None, Field(max_length=MANY)] = None
     customer_profile: CustomerBody = CustomerBody()
     consent: ConsentBody = ConsentBody()
     details: DetailsBody = DetailsBody()
@@ -225,9 +76,6 @@ class CreationBody(Body):
             found.append(
                 Fault("invalidValue", "/mpnId", "location and mpnId are one field: send the same in both.")
             )
-        if self.engagement_id:
-            message = "Invite with invitations[] when you create the deal; it cannot join another engagement."
-            found.append(Fault("notAllowed", "/engagementId", message))
         return tuple(found)
 
     def draft(self) -> DealDraft:
@@ -257,6 +105,18 @@ class CreationBody(Body):
             help_code=self.invite_context.assistance_request_code,
             invitations=tuple(invitation.draft() for invitation in self.invitations or ()),
         )
+
+
+class EditBody(CreationBody):
+    """The document that a PATCH or PUT makes of a referral, as far as it can be edited (E1, E4).
+
+    What cannot is compared as a document, and not read.
+    """
+
+    ignored: ClassVar[frozenset[str]] = CreationBody.ignored | {
+        *("engagementId", "location", "mpnId", "type", "target", "invitations")
+    }
+    team: Team | None = None
 
 
 class AcceptBody(Body):
@@ -295,6 +155,10 @@ class ClosingBody(Body):
     reason: Annotated[ClosingReason | None, Required()] = None
     notes: Notes | None = None
 
+    def statement(self) -> ClosingStatement:
+        """Why; to be asked of a body without faults."""
+        return ClosingStatement(reason=self.reason or "Other", notes=self.notes)
+
     def faults(self) -> tuple[Fault, ...]:
         """`Other` says nothing by itself."""
         if self.reason == "Other" and not self.notes:
@@ -306,3 +170,34 @@ class WinBody(Body):
     """`POST …/win`."""
 
     notes: Notes | None = None
+
+
+class StageBody(Body):
+    """`POST …/stage` (rules S): a stage's name, or a CRM's percentage."""
+
+    stage: Name | None = None
+    percent: Amount | None = None
+
+    def faults(self) -> tuple[Fault, ...]:
+        """One of the two says it."""
+        if self.stage is None and self.percent is None:
+            return (Fault("required", "/stage", "Name the stage, or give your CRM's percent."),)
+        if self.stage is not None and self.percent is not None:
+            return (Fault("invalidValue", "/percent", "Send either stage or percent, not both."),)
+        return ()
+
+
+class InvitationsBody(Body):
+    """`POST …/invitations` (T3)."""
+
+    invitations: Annotated[tuple[InvitationBody, ...] | None, Field(max_length=MANY), Required()] = None
+
+    def drafts(self) -> tuple[InvitationDraft, ...]:
+        """Whom the request invites."""
+        return tuple(invitation.draft() for invitation in self.invitations or ())
+
+
+class MessageBody(Body):
+    """`POST …/messages` (E3)."""
+
+    text: Annotated[Notes | None, Required()] = None

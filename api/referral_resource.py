@@ -1,13 +1,34 @@
-"""A referral, its timeline and its engagement as the wire shows them (docs/api.md)."""
+"""Records as the wire shows them (docs/api.md §2)."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from api.preconditions import etag_of
-from shared.domain.lifecycle import life_cycle_actions
+from api.referral_view import (
+    ActorView,
+    AddressView,
+    ConsentView,
+    ContactPreferenceView,
+    ContactView,
+    CustomerView,
+    DetailsView,
+    EntryView,
+    InvitationView,
+    InviteContextView,
+    InviterView,
+    LinksView,
+    LinkView,
+    ProfileIdView,
+    ReferralView,
+    RequirementsView,
+    SolutionView,
+    TargetView,
+    WordView,
+)
+from api.wire_names import WIRE_NAMES, wire_names
+from shared.domain.actions import allowed_actions, editable_fields
 from shared.domain.permissions import Caller
-from shared.domain.referral import Address, Contact, Customer, Referral, Solution, StatusReason
+from shared.domain.referral import Address, Consent, Contact, InviteContext, Referral, StatusReason
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import STAGE_PERCENTAGES
 
@@ -16,166 +37,100 @@ RECOMMENDED_RESPONSE = timedelta(hours=24)
 
 
 def resource(
-    referral: Referral, caller: Caller, now: datetime, warnings: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """The whole resource; every field is present, null or empty where it says nothing."""
-    return {
-        **_identity(referral),
-        **_times(referral),
-        **_state(referral),
-        "target": [{"type": target.type, "id": target.id} for target in referral.target],
-        "customerProfile": _customer(referral),
-        "consent": {
-            "consentToToShareInfoWithOthers": referral.consent.share_contact,
-            "consentToContact": referral.consent.contact,
-            "consentToShareReferralWithMicrosoftSellers": referral.consent.microsoft_may_view,
-        },
-        "details": _details(referral),
-        "team": [contact(each) for each in referral.team],
-        "inviteContext": _invite_context(referral),
-        "location": referral.location,
-        "mpnId": referral.location,
-        "dealType": referral.deal_type,
-        "favorite": False,
-        "contactAlert": None,
-        "responseRecommendedBy": _recommended_by(referral),
-        "allowedActions": list(life_cycle_actions(referral, now)) if caller else [],
-        "editableFields": [],
-        "warnings": [f"notKept: {name}" for name in warnings],
-    }
+    referral: Referral, now: datetime, *, favorite: bool = False, unused: tuple[str, ...] = ()
+) -> ReferralView:
+    """The whole resource. `unused` are documented fields that were sent and are not kept."""
+    stage, reason = referral.sales_stage, referral.status_reason
+    return ReferralView(
+        id=referral.id,
+        engagement_id=referral.engagement_id,
+        organization_id=referral.organization_id,
+        organization_name=referral.organization_name,
+        name=referral.name,
+        external_reference_id=referral.external_reference_id,
+        campaign_id=referral.campaign_id,
+        e_tag=etag_of(referral),
+        created_date_time=referral.created_at,
+        updated_date_time=referral.updated_at,
+        accepted_date_time=referral.accepted_at,
+        closed_date_time=referral.closed_at,
+        expiration_date_time=referral.expires_at,
+        status=referral.status,
+        substatus=referral.substatus,
+        status_reason=reason.code if reason else None,
+        sales_stage=stage,
+        sales_stage_percentage=STAGE_PERCENTAGES[stage] if stage else None,
+        registration_status=None,
+        registrations=[],
+        type=referral.sharing,
+        qualification=referral.qualification,
+        direction=referral.direction,
+        target=[TargetView(type=target.type, id=target.id) for target in referral.target],
+        customer_profile=_customer(referral),
+        consent=_consent(referral.consent),
+        details=_details(referral),
+        team=[contact(each) for each in referral.team],
+        invite_context=_invite_context(referral.invite_context),
+        location=referral.location,
+        mpn_id=referral.location,
+        deal_type=referral.deal_type,
+        favorite=favorite,
+        contact_alert=None,
+        response_recommended_by=_recommended_by(referral),
+        allowed_actions=list(allowed_actions(referral, now)),
+        editable_fields=sorted(WIRE_NAMES[name] for name in editable_fields(referral, now)),
+        warnings=[f"notKept: {name}" for name in unused],
+        links=_links(referral),
+    )
 
 
-def timeline_entry(entry: Entry, caller: Caller) -> dict[str, Any]:
+def timeline_entry(entry: Entry, caller: Caller) -> EntryView:
     """A line of the timeline; of another party's people only the organization is shown."""
     own = entry.actor.organization_id == caller.organization.id
-    return {
-        "sequence": entry.sequence,
-        "dateTime": moment(entry.at),
-        "actor": {
-            "organizationId": entry.actor.organization_id,
-            "name": entry.actor.name if own else None,
-        },
-        "kind": entry.kind,
-        "from": entry.from_state,
-        "to": entry.to_state,
-        "reason": entry.reason,
-        "details": dict(entry.details),
-    }
+    fields = {"fields": list(wire_names(entry.changed))} if entry.kind == "edited" else {}
+    return EntryView(
+        sequence=entry.sequence,
+        date_time=entry.at,
+        actor=ActorView(organization_id=entry.actor.organization_id, name=entry.actor.name if own else None),
+        kind=entry.kind,
+        from_=entry.from_state,
+        to=entry.to_state,
+        reason=entry.reason,
+        details={**entry.details, **fields},
+    )
 
 
-def contact(person: Contact) -> dict[str, Any]:
-    """A contact with its mail preference."""
-    return {
-        "firstName": person.first_name,
-        "lastName": person.last_name,
-        "phoneNumber": person.phone_number,
-        "email": person.email,
-        "title": person.title,
-        "contactPreference": {
-            "locale": person.locale,
-            "disableNotifications": person.disable_notifications,
-        },
-    }
+def sent_invitation(invitation: Referral, *, arrived: bool) -> InvitationView:
+    """An invitation as its inviter sees it."""
+    return InvitationView(
+        id=invitation.id,
+        engagement_id=invitation.engagement_id,
+        organization_id=invitation.organization_id,
+        status=invitation.status if arrived else "Sending",
+        substatus=invitation.substatus if arrived else None,
+        expiration_date_time=invitation.expires_at,
+    )
 
 
-def moment(at: datetime | None) -> str | None:
-    """A time, UTC with Z."""
-    return at.isoformat().replace("+00:00", "Z") if at else None
+def contact(person: Contact) -> ContactView:
+    """A contact with its mail preference; what a customer's contact lacks is null."""
+    return ContactView(
+        first_name=person.first_name or None,
+        last_name=person.last_name or None,
+        phone_number=person.phone_number or None,
+        email=person.email or None,
+        title=person.title,
+        contact_preference=ContactPreferenceView(
+            locale=person.locale, disable_notifications=person.disable_notifications
+        ),
+    )
 
 
 def reason_text(reason: StatusReason | None) -> str | None:
-    """Why a party closed its referral, in its own words, as its inviter sees it (L3)."""
+    """A reason with its words, for those who may read them (L3)."""
     if reason is None:
         return None
     return f"{reason.code}: {reason.notes}" if reason.notes else reason.code
-
-
-def _identity(referral: Referral) -> dict[str, Any]:
-    return {
-        "id": referral.id,
-        "engagementId": referral.engagement_id,
-        "organizationId": referral.organization_id,
-        "organizationName": referral.organization_name,
-        "name": referral.name,
-        "externalReferenceId": referral.external_reference_id,
-        "campaignId": referral.campaign_id,
-        "eTag": etag_of(referral),
-        "links": {
-            "self": {"uri": f"{BASE}/referrals/{referral.id}", "method": "GET"},
-            "relatedReferrals": {"uri": f"{BASE}/{referral.engagement_id}", "method": "GET"},
-        },
-    }
-
-
-def _times(referral: Referral) -> dict[str, Any]:
-    return {
-        "createdDateTime": moment(referral.created_at),
-        "updatedDateTime": moment(referral.updated_at),
-        "acceptedDateTime": moment(referral.accepted_at),
-        "closedDateTime": moment(referral.closed_at),
-        "expirationDateTime": moment(referral.expires_at),
-    }
-
-
-def _state(referral: Referral) -> dict[str, Any]:
-    stage = referral.sales_stage
-    return {
-        "status": referral.status,
-        "substatus": referral.substatus,
-        "statusReason": referral.status_reason.code if referral.status_reason else None,
-        "salesStage": stage,
-        "salesStagePercentage": STAGE_PERCENTAGES[stage] if stage else None,
-        "registrationStatus": None,
-        "registrations": [],
-        "type": referral.sharing,
-        "qualification": referral.qualification,
-        "direction": referral.direction,
-    }
-
-
-def _customer(referral: Referral) -> dict[str, Any]:
-    """The customer; after a decline or an expiry its contact persons are no longer shown (N3)."""
-    customer: Customer = referral.customer
-    hidden = referral.substatus in {"Declined", "Expired"}
-    return {
-        "name": customer.name,
-        "address": _address(customer.address),
-        "size": customer.size,
-        "team": [] if hidden else [contact(each) for each in customer.team],
-        "ids": [{"profileType": each.profile_type, "id": each.id} for each in customer.ids],
-    }
-
-
-def _address(address: Address) -> dict[str, Any]:
-    return {
-        "addressLine1": address.address_line1,
-        "addressLine2": address.address_line2,
-        "city": address.city,
-        "state": address.state,
-        "postalCode": address.postal_code,
-        "country": address.country,
-        "region": address.region,
-    }
-
-
-def _details(referral: Referral) -> dict[str, Any]:
-    return {
-        "notes": referral.notes,
-        "dealValue": number(referral.terms.deal_value),
-        "currency": referral.terms.currency,
-        "closingDateTime": moment(referral.terms.closing_at),
-        "requirements": {
-            "industries": list(referral.industries),
-            "products": list(referral.products),
-            "services": list(referral.services),
-            "solutions": [_solution(each) for each in referral.terms.solutions],
-        },
-        "customerRequestedContact": referral.customer_requested_contact,
-    }
-
-
-def _solution(solution: Solution) -> dict[str, Any]:
-    return {"id": solution.id, "name": solution.name, "type": solution.kind}
 
 
 def number(value: Decimal) -> int | float:
@@ -183,17 +138,81 @@ def number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def _invite_context(referral: Referral) -> dict[str, Any]:
-    context = referral.invite_context
-    invited_by = None
+def address(place: Address) -> AddressView:
+    """A postal address."""
+    return AddressView(
+        address_line1=place.address_line1,
+        address_line2=place.address_line2,
+        city=place.city,
+        state=place.state,
+        postal_code=place.postal_code,
+        country=place.country,
+        region=place.region,
+    )
+
+
+def _customer(referral: Referral) -> CustomerView:
+    """The customer; after a decline or an expiry its contact persons are no longer shown (N3)."""
+    customer = referral.customer
+    hidden = referral.substatus in {"Declined", "Expired"}
+    return CustomerView(
+        name=customer.name,
+        address=address(customer.address),
+        size=customer.size,
+        team=[] if hidden else [contact(each) for each in customer.team],
+        ids=[ProfileIdView(profile_type=each.profile_type, id=each.id) for each in customer.ids],
+    )
+
+
+def _consent(consent: Consent) -> ConsentView:
+    return ConsentView(
+        consent_to_to_share_info_with_others=consent.share_contact,
+        consent_to_contact=consent.contact,
+        consent_to_share_referral_with_microsoft_sellers=consent.microsoft_may_view,
+    )
+
+
+def _details(referral: Referral) -> DetailsView:
+    terms = referral.terms
+    return DetailsView(
+        notes=referral.notes,
+        deal_value=number(terms.deal_value),
+        currency=terms.currency,
+        closing_date_time=terms.closing_at,
+        requirements=RequirementsView(
+            industries=_words(referral.industries),
+            products=_words(referral.products),
+            services=_words(referral.services),
+            solutions=[SolutionView(id=each.id, name=each.name, type=each.kind) for each in terms.solutions],
+        ),
+        customer_requested_contact=referral.customer_requested_contact,
+    )
+
+
+def _words(words: tuple[str, ...]) -> list[WordView]:
+    return [WordView(id=word) for word in words]
+
+
+def _invite_context(context: InviteContext) -> InviteContextView:
+    inviter = None
     if context.invited_by:
-        invited_by = {
-            "organizationId": context.invited_by,
-            "organizationName": context.invited_by_name,
-            "team": [contact(each) for each in context.team],
-        }
-    return {"notes": context.notes, "invitedBy": invited_by, "assistanceRequestCode": context.help_code}
+        inviter = InviterView(
+            organization_id=context.invited_by,
+            organization_name=context.invited_by_name,
+            team=[contact(each) for each in context.team],
+        )
+    return InviteContextView(
+        notes=context.notes, invited_by=inviter, assistance_request_code=context.help_code
+    )
 
 
-def _recommended_by(referral: Referral) -> str | None:
-    return moment(referral.created_at + RECOMMENDED_RESPONSE) if referral.status == "New" else None
+def _links(referral: Referral) -> LinksView:
+    related = f"{BASE}/referrals?$filter=engagementId eq '{referral.engagement_id}'"
+    return LinksView(
+        related_referrals=LinkView(uri=related, method="GET"),
+        self=LinkView(uri=f"{BASE}/referrals/{referral.id}", method="GET"),
+    )
+
+
+def _recommended_by(referral: Referral) -> datetime | None:
+    return referral.created_at + RECOMMENDED_RESPONSE if referral.status == "New" else None

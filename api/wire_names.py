@@ -1,20 +1,35 @@
-"""Where the wire shows what the domain calls otherwise."""
+"""Where the wire shows the fields that a step of this service can change."""
+
+from collections.abc import Iterable
 
 WIRE_NAMES = {
     "accepted_at": "/acceptedDateTime",
     "campaign_id": "/campaignId",
     "closed_at": "/closedDateTime",
-    "closing_at": "/details/closingDateTime",
-    "currency": "/details/currency",
-    "deal_value": "/details/dealValue",
+    "consent.contact": "/consent/consentToContact",
+    "consent.microsoft_may_view": "/consent/consentToShareReferralWithMicrosoftSellers",
+    "consent.share_contact": "/consent/consentToToShareInfoWithOthers",
+    "customer.team": "/customerProfile/team",
+    "deal_type": "/dealType",
     "external_reference_id": "/externalReferenceId",
+    "invite_context.help_code": "/inviteContext/assistanceRequestCode",
+    "invite_context.notes": "/inviteContext/notes",
     "name": "/name",
     "notes": "/details/notes",
     "sales_stage": "/salesStage",
-    "solutions": "/details/requirements/solutions",
+    "sharing": "/type",
     "status": "/status",
     "status_reason": "/statusReason",
     "substatus": "/substatus",
+    "target": "/target",
     "team": "/team",
+    "terms.closing_at": "/details/closingDateTime",
+    "terms.currency": "/details/currency",
+    "terms.deal_value": "/details/dealValue",
+    "terms.solutions": "/details/requirements/solutions",
 }
-"""Where the wire shows the fields that a step of this service can change."""
+
+
+def wire_names(changed: Iterable[str]) -> tuple[str, ...]:
+    """The wire's names of changed fields, in order."""
+    return tuple(sorted({WIRE_NAMES[name] for name in changed}))

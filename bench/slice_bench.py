@@ -25,7 +25,8 @@ import devhost
 from devhost.discovery import Function
 from devhost.invocation import Invoker
 from localcloud import issuer
-from localcloud.stack.stack import PROJECT, Stack
+from localcloud.project import PROJECT
+from localcloud.stack.stack import Stack
 from samples.world import load, person
 from shared.storage.azure_tables import AzureTables
 from shared.wiring import wiring

@@ -22,6 +22,7 @@ from shared.protocol.commit import Commits
 from shared.protocol.invitations import Invitations
 from shared.protocol.perform import Performer
 from shared.protocol.sweep import Sweep
+from shared.protocol.visibility import Visibility
 from shared.settings import Settings, read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import CONNECT_SECONDS, READ_SECONDS, RETRIES, AzureTables
@@ -49,6 +50,7 @@ class Service:
     intents: Intents
     commits: Commits
     invitations: Invitations
+    visibility: Visibility
     performer: Performer
     sweep: Sweep
 
@@ -59,7 +61,7 @@ def assemble(settings: Settings, tables: Tables, mail: MailService) -> Service:
     referrals, engagements, intents = Referrals(tables), Engagements(tables), Intents(tables)
     records = MailRecords(tables)
     commits = Commits(referrals, intents, new_operation_id)
-    invitations = Invitations(referrals, engagements, commits)
+    invitations, visibility = Invitations(referrals, engagements, commits), Visibility(referrals)
     verifier = TokenVerifier(
         SigningKeys(fetch_from(settings.auth_jwks_url)), settings.auth_issuer, settings.auth_audience
     )
@@ -81,8 +83,14 @@ def assemble(settings: Settings, tables: Tables, mail: MailService) -> Service:
         intents=intents,
         commits=commits,
         invitations=invitations,
+        visibility=visibility,
         performer=Performer(
-            referrals=referrals, intents=intents, commits=commits, invitations=invitations, notices=notices
+            referrals=referrals,
+            intents=intents,
+            commits=commits,
+            invitations=invitations,
+            visibility=visibility,
+            notices=notices,
         ),
         sweep=Sweep(referrals=referrals, intents=intents),
     )

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from shared.domain.ids import OperationId
-from shared.domain.referral import Referral
+from shared.domain.referral import Invited, Referral
 from shared.domain.refusals import Refusal
 from shared.domain.timeline import Actor, Entry, EntryKind
 from shared.domain.work import Task, Work, label_of, work_of
 
-_BOOKKEEPING = {"version", "sequence", "updated_at"}
+_BOOKKEEPING = {"version", "sequence", "updated_at", "invited"}
+_IN_PARTS = ("terms", "consent", "customer", "invite_context")
+"""Fields whose parts are named by themselves: a part's name is `terms.currency` and the like."""
+_OF_STATE = {"accepted", "declined", "expired", "withdrawn", "won", "lost"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,56 +32,96 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One atomic step of one referral.
+    """One atomic step of one referral, with one timeline entry or several.
 
-    `before` is None for a record that comes into being. `work` is None when the step causes nothing elsewhere.
-    `refusal`, if any, is what the caller is told after the step is stored: a command that comes too late
-    expires the referral and is refused (L4).
+    `before` is None for a record that comes into being. `work` belongs to the last entry, and is None when the
+    step causes nothing elsewhere. `refusal`, if any, is what the caller is told after the step is stored: a
+    command that comes too late expires the referral and is refused (L4).
     """
 
     before: Referral | None
     after: Referral
-    entry: Entry
+    entries: tuple[Entry, ...]
     work: Work | None = None
     invitations: tuple[Referral, ...] = ()
     refusal: Refusal | None = None
 
+    @property
+    def entry(self) -> Entry:
+        """The last entry: the one that the work belongs to, and by which an attempt knows its own commit."""
+        return self.entries[-1]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a step's timeline entry says beside who, when, from and to."""
+    """What one timeline entry says beside who and when; a change of state shows the record's states by itself."""
 
+    kind: EntryKind
     reason: str | None = None
     details: Mapping[str, str] = field(default_factory=dict[str, str])
+    from_state: str | None = None
+    to_state: str | None = None
 
 
-def change(
-    before: Referral, kind: EntryKind, act: Act, tasks: tuple[Task, ...], told: Told | None = None, **new: Any
-) -> Change:
-    """A step that people's ETags notice: a new version, one entry, and work for whoever must know.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one act does to one referral, put together part by part; `change` makes the whole of it."""
 
-    `new` are fields of the referral. Work is opened even without tasks, so that the orchestration learns of
-    every change of state.
+    before: Referral
+    after: Referral
+    told: tuple[Told, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    invitations: tuple[Referral, ...] = ()
+
+    @classmethod
+    def of(cls, referral: Referral) -> Self:
+        """A step that does nothing yet."""
+        return cls(before=referral, after=referral)
+
+    def then(self, told: Told, tasks: tuple[Task, ...] = (), **new: Any) -> "Step":
+        """This step and one more part: fields of the referral, an entry that tells of it, work that it causes."""
+        return replace(
+            self,
+            after=replace(self.after, **new),
+            told=(*self.told, told),
+            tasks=(*self.tasks, *tasks),
+        )
+
+    def change(self, act: Act) -> Change:
+        """The step that people's ETags notice: a new version, its entries, and work for whoever must know.
+
+        Work is opened even without tasks, so that the orchestration learns of every change of state.
+        """
+        before, sequence = self.before, self.before.sequence + len(self.told)
+        after = replace(self.after, version=before.version + 1, sequence=sequence, updated_at=act.now)
+        entries = tuple(
+            replace(
+                _entry(told, act, before.sequence + number),
+                from_state=told.from_state or (before.state if told.kind in _OF_STATE else None),
+                to_state=told.to_state or (after.state if told.kind in _OF_STATE else None),
+                key_hash=act.key_hash,
+                version=after.version,
+                changed=changed_fields(before, after),
+            )
+            for number, told in enumerate(self.told, start=1)
+        )
+        work = work_of(before.id, label_of(sequence), act.operation_id, self.tasks)
+        return Change(before=before, after=after, entries=entries, work=work, invitations=self.invitations)
+
+
+def remark(before: Referral, act: Act, told: Told, **new: Any) -> Change:
+    """An entry about something outside this record (another party, a mail): no ETag moves, no work opens.
+
+    `new` are fields that repeat what another record says (the deal's type, what was heard of a party).
     """
     sequence = before.sequence + 1
-    after = replace(before, version=before.version + 1, sequence=sequence, updated_at=act.now, **new)
     entry = replace(
-        _entry(kind, act, sequence, told or Told()),
-        from_state=before.state,
-        to_state=after.state,
-        key_hash=act.key_hash,
-        version=after.version,
-        changed=changed_fields(before, after),
+        _entry(told, act, sequence),
+        from_state=told.from_state,
+        to_state=told.to_state,
+        version=before.version,
     )
-    work = work_of(before.id, label_of(sequence), act.operation_id, tasks)
-    return Change(before=before, after=after, entry=entry, work=work)
-
-
-def remark(before: Referral, kind: EntryKind, act: Act, told: Told, to_state: str | None = None) -> Change:
-    """An entry about something outside this record (another party, a mail): no ETag moves, no work opens."""
-    sequence = before.sequence + 1
-    entry = replace(_entry(kind, act, sequence, told), to_state=to_state, version=before.version)
-    return Change(before=before, after=replace(before, sequence=sequence), entry=entry)
+    return Change(before=before, after=replace(before, sequence=sequence, **new), entries=(entry,))
 
 
 def beginning(
@@ -90,39 +133,46 @@ def beginning(
 ) -> Change:
     """The first step of a record: it comes into being."""
     entry = replace(
-        _entry(kind, act, after.sequence, Told(details=_invited(invitations))),
+        _entry(Told(kind=kind, details=names_of(after.invited)), act, after.sequence),
         to_state=after.state,
         key_hash=act.key_hash,
         version=after.version,
     )
     work = work_of(after.id, label_of(after.sequence), act.operation_id, tasks)
-    return Change(before=None, after=after, entry=entry, work=work, invitations=invitations)
+    return Change(before=None, after=after, entries=(entry,), work=work, invitations=invitations)
+
+
+def names_of(invited: tuple[Invited, ...]) -> dict[str, str]:
+    """The details of an entry that tells whom a deal invited."""
+    names = ", ".join(invitation.organization_name for invitation in invited)
+    return {"invited": names} if names else {}
 
 
 def changed_fields(before: Referral, after: Referral) -> tuple[str, ...]:
     """The names of the fields that differ, bookkeeping apart; a part inside `terms` is named by itself."""
     own = [name for name in _names(before) if getattr(before, name) != getattr(after, name)]
-    if "terms" in own:
-        own.remove("terms")
-        own += [n for n in _names(before.terms) if getattr(before.terms, n) != getattr(after.terms, n)]
-    return tuple(sorted(set(own) - _BOOKKEEPING))
+    found = set(own) - _BOOKKEEPING
+    for whole in found & set(_IN_PARTS):
+        found.remove(whole)
+        found |= _changed_parts(whole, getattr(before, whole), getattr(after, whole))
+    return tuple(sorted(found))
 
 
-def _entry(kind: EntryKind, act: Act, sequence: int, told: Told) -> Entry:
+def _changed_parts(whole: str, before: object, after: object) -> set[str]:
+    names = _names(before)
+    return {f"{whole}.{name}" for name in names if getattr(before, name) != getattr(after, name)}
+
+
+def _entry(told: Told, act: Act, sequence: int) -> Entry:
     return Entry(
         sequence=sequence,
         at=act.now,
         actor=act.actor,
-        kind=kind,
+        kind=told.kind,
         operation_id=act.operation_id,
         reason=told.reason,
         details=told.details,
     )
-
-
-def _invited(invitations: tuple[Referral, ...]) -> dict[str, str]:
-    names = ", ".join(invitation.organization_name for invitation in invitations)
-    return {"invited": names} if names else {}
 
 
 def _names(record: Any) -> list[str]:

@@ -119,3 +119,14 @@ class DealDraft:
         if entry is None:
             return NO_HELP
         return entry.help_code or "GeneralOrOther"
+
+    @property
+    def all_invitations(self) -> tuple[InvitationDraft, ...]:
+        """Everybody who is invited: Microsoft first, if it is, then the partners in the order sent."""
+        partners = tuple(i for i in self.invitations if i.organization_id != MICROSOFT)
+        if self.microsoft_code == NO_HELP:
+            return partners
+        entry = next((i for i in self.invitations if i.organization_id == MICROSOFT), None)
+        notes = (entry.notes if entry else None) or self.invite_notes
+        microsoft = InvitationDraft(organization_id=MICROSOFT, notes=notes, help_code=self.microsoft_code)
+        return (microsoft, *partners)

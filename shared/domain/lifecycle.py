@@ -10,12 +10,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.change import Act, Change, Told, change, remark
+from shared.domain.change import Act, Change, Step, Told, remark
 from shared.domain.messages import MailKind
-from shared.domain.referral import Contact, Referral, StatusReason
+from shared.domain.referral import Contact, Invited, Referral, StatusReason
 from shared.domain.refusals import NotAllowed, TerminalState
-from shared.domain.timeline import Actor
-from shared.domain.vocabulary import DEAL_CLOSED, MICROSOFT, ClosingReason
+from shared.domain.sales_stage import has_every_stage, initial_stage
+from shared.domain.timeline import Actor, EntryKind
+from shared.domain.vocabulary import DEAL_CLOSED, MICROSOFT, ClosingReason, Substatus
 from shared.domain.work import Inform, Notify, Task, Withdraw
 
 BY_THE_CLOCK = Actor(organization_id=None)
@@ -54,17 +55,16 @@ def accept(referral: Referral, acceptance: Acceptance, act: Act, *, creator: Ref
         return _expiry_instead(referral, act)
     _require_new(referral, "accept")
     _require_open_deal(referral, creator)
-    return change(
-        referral,
-        "accepted",
-        act,
+    accepted = Step.of(referral).then(
+        Told(kind="accepted"),
         _news_for_inviter(referral, "accepted"),
         status="Active",
         substatus="Accepted",
-        sales_stage="Accepted",
+        sales_stage=initial_stage(referral),
         accepted_at=act.now,
         **_accepted_fields(referral, acceptance),
     )
+    return accepted.change(act)
 
 
 def decline(referral: Referral, statement: ClosingStatement, act: Act) -> Change:
@@ -73,62 +73,75 @@ def decline(referral: Referral, statement: ClosingStatement, act: Act) -> Change
         return _expiry_instead(referral, act)
     _require_new(referral, "decline")
     reason = StatusReason(code=statement.reason, notes=statement.notes)
-    tasks = _news_for_inviter(referral, "declined")
-    return change(referral, "declined", act, tasks, _told(reason), **_closed(act, "Declined", reason))
+    return _closed(Step.of(referral), _told("declined", reason), act, "Declined", reason).change(act)
 
 
 def expire(referral: Referral, act: Act) -> Change:
     """New becomes Closed / Expired once its time is over (L4). To be asked only when `is_overdue`."""
     by_the_clock = replace(act, actor=BY_THE_CLOCK, key_hash=None)
-    tasks = _news_for_inviter(referral, "expired")
-    return change(referral, "expired", by_the_clock, tasks, **_closed(act, "Expired", None))
+    return _closed(Step.of(referral), Told(kind="expired"), act, "Expired", None).change(by_the_clock)
 
 
 def withdraw(referral: Referral, act: Act) -> Change:
     """A New invitation ends because its deal was closed (L8). To be asked only of a New referral (L7)."""
     reason = StatusReason(code=DEAL_CLOSED)
-    tasks = (Notify(message="withdrawn", audience="invitee"),)
-    return change(referral, "withdrawn", act, tasks, _told(reason), **_closed(act, "Expired", reason))
+    return _closed(Step.of(referral), _told("withdrawn", reason), act, "Expired", reason).change(act)
 
 
-def win(referral: Referral, notes: str | None, act: Act, *, invitations: tuple[Referral, ...]) -> Change:
-    """Active becomes Closed / Won (L6). `invitations` are the referrals that its organization invited, as invited.
+def win(step: Step, notes: str | None, act: Act) -> Change:
+    """Active becomes Closed / Won (L6). `step` is what the same request changes besides, usually nothing.
 
     Open invitations of partners are withdrawn; Microsoft's stays answerable (L8).
     """
+    referral = step.after
     if is_overdue(referral, act.now):
-        return _expiry_instead(referral, act)
+        return _expiry_instead(step.before, act)
     _require_active(referral, "win")
-    tasks = _news_of_outcome(referral, invitations, "won")
-    told = Told(details={"notes": notes} if notes else {})
-    return change(referral, "won", act, tasks, told, sales_stage="Won", **_closed(act, "Won", None))
+    if not has_every_stage(referral):
+        raise NotAllowed("An assessment is won after all its stages: mark PresentToCustomer first.")
+    told = Told(kind="won", details={"notes": notes} if notes else {})
+    won = replace(step, after=replace(referral, sales_stage="Won"))
+    return _closed(won, told, act, "Won", None).change(act)
 
 
-def lose(
-    referral: Referral, statement: ClosingStatement, act: Act, *, invitations: tuple[Referral, ...]
-) -> Change:
-    """Active becomes Closed / Lost (L6). Every open invitation is withdrawn (L8)."""
-    if is_overdue(referral, act.now):
-        return _expiry_instead(referral, act)
-    _require_active(referral, "lose")
+def lose(step: Step, statement: ClosingStatement, act: Act) -> Change:
+    """Active becomes Closed / Lost (L6). Every open invitation is withdrawn (L8). `step` as in `win`."""
+    if is_overdue(step.after, act.now):
+        return _expiry_instead(step.before, act)
+    _require_active(step.after, "lose")
     reason = StatusReason(code=statement.reason, notes=statement.notes)
-    tasks = _news_of_outcome(referral, invitations, "lost")
-    return change(referral, "lost", act, tasks, _told(reason), **_closed(act, "Lost", reason))
+    return _closed(step, _told("lost", reason), act, "Lost", reason).change(act)
 
 
 def hear_of(referral: Referral, other: Referral, state: str, act: Act) -> Change:
     """Another party's change to `state`, as this record's timeline tells it (L7)."""
     heard = replace(act, actor=Actor(organization_id=other.organization_id))
     told = Told(
-        details={"organizationId": other.organization_id, "organizationName": other.organization_name}
+        kind="partyChanged",
+        to_state=state,
+        details={"organizationId": other.organization_id, "organizationName": other.organization_name},
     )
-    return remark(referral, "partyChanged", heard, told, to_state=state)
+    invited = tuple(heard_of(each, other) if each.party == other.party else each for each in referral.invited)
+    return remark(referral, heard, told, invited=invited)
+
+
+def heard_of(invited: Invited, other: Referral) -> Invited:
+    """An invitation as its creator keeps it, once it has heard of the invitee's record."""
+    reason = other.status_reason.code if other.status_reason else None
+    return replace(invited, substatus=other.substatus, reason=reason)
+
+
+def hear_of_type(referral: Referral, creator: Referral, act: Act) -> Change:
+    """The deal's type as its creator's record has it now, repeated on another party's."""
+    heard = replace(act, actor=Actor(organization_id=creator.organization_id))
+    told = Told(kind="typeChanged", from_state=referral.deal_type, to_state=creator.deal_type)
+    return remark(referral, heard, told, deal_type=creator.deal_type)
 
 
 def record_failed_mail(referral: Referral, message: MailKind, addresses: str, why: str, act: Act) -> Change:
     """A mail that can never be delivered is told in the timeline and stops nothing (M6)."""
-    told = Told(reason=why, details={"message": message, "to": addresses})
-    return remark(referral, "mailFailed", replace(act, actor=BY_THE_CLOCK), told)
+    told = Told(kind="mailFailed", reason=why, details={"message": message, "to": addresses})
+    return remark(referral, replace(act, actor=BY_THE_CLOCK), told)
 
 
 def is_overdue(referral: Referral, now: datetime) -> bool:
@@ -141,11 +154,15 @@ def is_withdrawn_with(creator: Referral, invitee: str) -> bool:
     return creator.is_closed and not (invitee == MICROSOFT and creator.substatus == "Won")
 
 
-def life_cycle_actions(referral: Referral, now: datetime) -> tuple[str, ...]:
-    """The verbs that the record's state allows at `now`, in the words of `allowedActions`."""
-    if referral.is_closed or is_overdue(referral, now):
-        return ()
-    return ("accept", "decline") if referral.status == "New" else ("win", "lose")
+def require_active(referral: Referral, verb: str, act: Act) -> Change | None:
+    """Refuse what only an Active referral allows; after its deadline, give the expiry that is due instead (L4).
+
+    Raises `TerminalState` or `NotAllowed`.
+    """
+    if is_overdue(referral, act.now):
+        return _expiry_instead(referral, act)
+    _require_active(referral, verb)
+    return None
 
 
 def terminal_refusal(referral: Referral, verb: str) -> TerminalState:
@@ -201,12 +218,31 @@ def _accepted_fields(referral: Referral, acceptance: Acceptance) -> dict[str, An
     }
 
 
-def _closed(act: Act, substatus: str, reason: StatusReason | None) -> dict[str, Any]:
-    return {"status": "Closed", "substatus": substatus, "status_reason": reason, "closed_at": act.now}
+def _closed(step: Step, told: Told, act: Act, substatus: Substatus, reason: StatusReason | None) -> Step:
+    return step.then(
+        told,
+        _news_of_end(step.after, substatus, reason),
+        status="Closed",
+        substatus=substatus,
+        status_reason=reason,
+        closed_at=act.now,
+    )
 
 
-def _told(reason: StatusReason) -> Told:
-    return Told(reason=reason.code, details={"notes": reason.notes} if reason.notes else {})
+def _told(kind: EntryKind, reason: StatusReason) -> Told:
+    return Told(kind=kind, reason=reason.code, details={"notes": reason.notes} if reason.notes else {})
+
+
+def _news_of_end(referral: Referral, substatus: Substatus, reason: StatusReason | None) -> tuple[Task, ...]:
+    match substatus:
+        case "Won" | "Lost":
+            return _news_of_outcome(referral, "won" if substatus == "Won" else "lost")
+        case "Declined":
+            return _news_for_inviter(referral, "declined")
+        case _ if reason and reason.code == DEAL_CLOSED:
+            return (Notify(message="withdrawn", audience="invitee"),)
+        case _:
+            return _news_for_inviter(referral, "expired")
 
 
 def _news_for_inviter(referral: Referral, message: MailKind) -> tuple[Task, ...]:
@@ -216,14 +252,20 @@ def _news_for_inviter(referral: Referral, message: MailKind) -> tuple[Task, ...]
     )
 
 
-def _news_of_outcome(
-    referral: Referral, invitations: tuple[Referral, ...], message: MailKind
-) -> tuple[Task, ...]:
-    """Each party reports its own outcome (L7); the creator's is news for everybody, by mail as well (M4)."""
+def _news_of_outcome(referral: Referral, message: MailKind) -> tuple[Task, ...]:
+    """Each party reports its own outcome (L7); the creator's is news for everybody, by mail as well (M4).
+
+    Whoever is known to have declined or to have let its time pass hears nothing more.
+    """
     if not referral.is_creators:
         return (Inform(parties=(referral.creator,)),)
-    parties = tuple(invitation.party for invitation in invitations)
-    withdrawn = tuple(i.party for i in invitations if message == "lost" or i.organization_id != MICROSOFT)
+    concerned = [i for i in referral.invited if i.substatus not in {"Declined", "Expired"}]
+    parties = tuple(invitation.party for invitation in concerned)
+    withdrawn = tuple(
+        i.party
+        for i in concerned
+        if i.substatus == "Pending" and (message == "lost" or i.party.organization_id != MICROSOFT)
+    )
     mails = tuple(Notify(message=message, audience="party", party=party) for party in parties)
     return (
         *((Withdraw(parties=withdrawn),) if withdrawn else ()),

@@ -67,6 +67,11 @@ def may_see(caller: Caller, referral: Referral) -> bool:
     return referral.location in reach.team_locations and is_on_team(caller.person, referral)
 
 
+def may_see_partner_led(caller: Caller, deal: Referral) -> bool:
+    """Whether the caller is a seller who sees a partner's deal because it is partner-led (V2, V3)."""
+    return "MicrosoftSeller" in caller.referral_roles and deal.deal_type == "PartnerLed" and deal.is_creators
+
+
 def is_on_team(person: Person, referral: Referral) -> bool:
     """Whether a referral's team has this person, by email, whatever its case (V4)."""
     return any(contact.email.casefold() == person.email.casefold() for contact in referral.team)

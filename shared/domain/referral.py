@@ -14,6 +14,7 @@ from shared.domain.vocabulary import (
     Qualification,
     SalesStage,
     Sharing,
+    SolutionKind,
     Status,
     Substatus,
     TargetType,
@@ -83,7 +84,7 @@ class Solution:
 
     id: str
     name: str
-    kind: str
+    kind: SolutionKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,19 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Invited:
+    """An invitation as its deal's creator keeps it: to whom, and what was last heard of it (L7).
+
+    It may lag seconds behind the invitee's own record, which decides.
+    """
+
+    party: Party
+    organization_name: str
+    substatus: Substatus = "Pending"
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReason:
     """Why a referral was closed: a code, and the words of whoever closed it."""
 
@@ -135,8 +149,9 @@ class StatusReason:
 class Referral:
     """One organization's own record of a deal.
 
-    `creator` is where the deal was made and is decided. `version` counts people's changes and expiry, and is
-    the ETag; `sequence` is that of the last timeline entry. All times are aware, UTC.
+    `creator` is where the deal was made and is decided; there `invited` keeps whom it invited, oldest first.
+    `version` counts people's changes and expiry, and is the ETag; `sequence` is that of the last timeline entry.
+    All times are aware, UTC.
     """
 
     id: ReferralId
@@ -167,6 +182,7 @@ class Referral:
     customer_requested_contact: bool = False
     team: tuple[Contact, ...] = ()
     invite_context: InviteContext = InviteContext()
+    invited: tuple[Invited, ...] = ()
     created_at: datetime
     updated_at: datetime
     accepted_at: datetime | None = None
@@ -184,6 +200,11 @@ class Referral:
     def is_creators(self) -> bool:
         """Whether this is the record of the organization that created the deal."""
         return self.id == self.creator.referral_id
+
+    @property
+    def others(self) -> tuple[Party, ...]:
+        """The parties that this record's organization invited."""
+        return tuple(invitation.party for invitation in self.invited)
 
     @property
     def is_closed(self) -> bool:

@@ -9,11 +9,15 @@ from shared.domain.ids import OperationId, OrganizationId
 
 EntryKind = Literal[
     "created",
+    "invited",
     "received",
     "accepted",
     "declined",
     "expired",
     "withdrawn",
+    "edited",
+    "stageChanged",
+    "typeChanged",
     "won",
     "lost",
     "partyChanged",
@@ -35,7 +39,8 @@ class Entry:
 
     `sequence` counts from 1 without gaps. `operation_id` is that of the attempt that wrote it: after a commit
     of unknown outcome it tells whether we won. `key_hash` is that of the request's idempotency key, if any.
-    `version` is the record's after the step; `changed` names the record's fields that the step changed.
+    `from_state` and `to_state` are states, or for a change of stage or type, stages or types. `version` is the
+    record's after the step; `changed` names the record's fields that the step changed.
     """
 
     sequence: int

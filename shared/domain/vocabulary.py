@@ -9,6 +9,7 @@ Direction = Literal["Incoming", "Outgoing"]
 Sharing = Literal["Independent", "Shared"]
 Qualification = Literal["None", "Direct", "MarketingQualified", "SalesQualified"]
 DealType = Literal["Private", "PartnerLed", "PartnerToPartner", "CoSell", "SolutionAssessment"]
+SolutionKind = Literal["MyCompany", "Microsoft", "ThirdParty", "SolutionAssessment"]
 TargetType = Literal["BusinessProfileLocation", "SolutionProfile"]
 
 Role = Literal[
@@ -56,7 +57,19 @@ CustomerSize = Literal[
     "Morethan20000employees",
 ]
 
-SalesStage = Literal["Created", "Accepted", "Qualified", "Developed", "Proposed", "Negotiated", "Won"]
+SalesStage = Literal[
+    "Created",
+    "Accepted",
+    "Qualified",
+    "Developed",
+    "Proposed",
+    "Negotiated",
+    "SecureCustomerLoe",
+    "CollectData",
+    "PrepareAssessmentReport",
+    "PresentToCustomer",
+    "Won",
+]
 STAGE_PERCENTAGES: MappingProxyType[SalesStage, int] = MappingProxyType(
     {
         "Created": 10,
@@ -65,9 +78,22 @@ STAGE_PERCENTAGES: MappingProxyType[SalesStage, int] = MappingProxyType(
         "Developed": 40,
         "Proposed": 60,
         "Negotiated": 80,
+        "SecureCustomerLoe": 20,
+        "CollectData": 40,
+        "PrepareAssessmentReport": 60,
+        "PresentToCustomer": 80,
         "Won": 100,
     }
 )
+STANDARD_STAGES: tuple[SalesStage, ...] = ("Qualified", "Developed", "Proposed", "Negotiated")
+"""The stages between the initial one and the outcome (S1)."""
+ASSESSMENT_STAGES: tuple[SalesStage, ...] = (
+    "SecureCustomerLoe",
+    "CollectData",
+    "PrepareAssessmentReport",
+    "PresentToCustomer",
+)
+"""Those of a solution assessment, all of them mandatory and in this order (S5)."""
 
 MICROSOFT = "msft"
 """The id of the one organization of kind `microsoft`."""

@@ -42,6 +42,21 @@ class Inform:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retype:
+    """Repeat the deal's type on the other parties' records (T1)."""
+
+    parties: tuple[Party, ...]
+    kind: Literal["retype"] = "retype"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """Show the deal to Microsoft's sellers while it is partner-led, and no longer when it is not (V3)."""
+
+    kind: Literal["publish"] = "publish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
     """Send one message to one audience; `party` names the reader's part where it is not this referral's own."""
 
@@ -58,7 +73,7 @@ class Settle:
     kind: Literal["settle"] = "settle"
 
 
-Task = Invite | Withdraw | Inform | Notify | Settle
+Task = Invite | Withdraw | Inform | Retype | Publish | Notify | Settle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,10 +53,20 @@ class Commits:
         self._intents = intents
         self._new_operation_id = new_operation_id
 
-    async def step(self, party: Party, who: Who, decide: Decide, *, announce: bool) -> Change | None:
+    async def step(
+        self,
+        party: Party,
+        who: Who,
+        decide: Decide,
+        *,
+        announce: bool,
+        idempotency: Callable[[Change], IdempotencyRecord] | None = None,
+        replaced: Stored[IdempotencyRecord] | None = None,
+    ) -> Change | None:
         """Take one step of an existing referral; None if it does not exist or `decide` finds nothing to do.
 
         `announce` writes an intent first; an activity needs none, since the work row that it serves stays open.
+        `idempotency` gives the record to keep under the request's key, `replaced` one there that has expired.
         Raises the decision's `Refusal`, `Contended` after five tries, `StoreUnavailable`, `RecordTooLarge`.
         """
         mine: list[Change] = []
@@ -73,7 +83,10 @@ class Commits:
             if change is None:
                 return await self._landed(mine)
             mine.append(change)
-            if await self._committed(change, read, who.now, announce=announce):
+            if announce and change.work:
+                await self._announce(change, who.now)
+            record = idempotency(change) if idempotency and not change.refusal else None
+            if await self._committed(change, read, record, replaced):
                 return change
             if landed := await self._landed(mine):
                 return landed
@@ -112,12 +125,14 @@ class Commits:
         return any(entry.key_hash == key_hash for entry in await self._referrals.entries(party))
 
     async def _committed(
-        self, change: Change, read: Stored[Referral], now: datetime, *, announce: bool
+        self,
+        change: Change,
+        read: Stored[Referral],
+        idempotency: IdempotencyRecord | None,
+        replaced: Stored[IdempotencyRecord] | None,
     ) -> bool:
-        if announce and change.work:
-            await self._announce(change, now)
         try:
-            await self._referrals.commit(change, read)
+            await self._referrals.commit(change, read, idempotency, replaced)
         except (StoreConflict, StoreUnavailable) as failed:
             logger.info("commit_uncertain referral=%s: %s", change.after.id, failed)
             return False

@@ -7,15 +7,16 @@ referral is inserted only, so already there is done.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from shared.domain.change import Act, Change
 from shared.domain.creation import receive_invitation
-from shared.domain.ids import derived_operation
-from shared.domain.lifecycle import BY_THE_CLOCK, withdraw
+from shared.domain.ids import ReferralId, derived_operation
+from shared.domain.lifecycle import BY_THE_CLOCK, heard_of, withdraw
 from shared.domain.referral import Party, Referral
+from shared.domain.vocabulary import MICROSOFT
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.protocol.commit import Commits, Who
 from shared.storage.engagements import Engagements
@@ -44,6 +45,32 @@ class Invitations:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    async def send_or_leave_to_work(
+        self, deal: Referral, invitations: Sequence[Referral], now: datetime
+    ) -> None:
+        """Roll forward at once; what storage refuses now, the orchestration sends later."""
+        try:
+            await self.roll_forward(deal, invitations, now)
+        except StoreUnavailable:
+            logger.warning("invitations_pending referral=%s: the orchestration will send them", deal.id)
+
+    async def arrived(self, invitations: Sequence[Referral]) -> dict[ReferralId, Referral]:
+        """Those of these invitations that their invitees have, as they are there now."""
+        found = await self._referrals.several(invitation.party for invitation in invitations)
+        return {referral.id: referral for referral in found}
+
+    async def brought_up_to_date(
+        self, deal: Referral, organizations: Iterable[str] = (MICROSOFT,)
+    ) -> Referral:
+        """A deal whose `invited` is true for these organizations: read at the invitees, not only heard of (T3)."""
+        wanted = set(organizations)
+        parties = [i.party for i in deal.invited if i.party.organization_id in wanted]
+        found = {referral.party: referral for referral in await self._referrals.several(parties)}
+        invited = tuple(
+            heard_of(each, found[each.party]) if each.party in found else each for each in deal.invited
+        )
+        return replace(deal, invited=invited)
 
     async def withdraw(self, invitee: Party, deal: Referral, now: datetime) -> Change | None:
         """Close an invitation that is still New (L8); None if it was answered first, which stands (L7)."""

@@ -13,14 +13,26 @@ from typing import assert_never
 
 from shared.domain.change import Act, Change
 from shared.domain.ids import derived_operation
-from shared.domain.lifecycle import BY_THE_CLOCK, hear_of, record_failed_mail
+from shared.domain.lifecycle import BY_THE_CLOCK, hear_of, hear_of_type, record_failed_mail
 from shared.domain.referral import Party, Referral
 from shared.domain.timeline import Entry
-from shared.domain.work import Inform, Invite, Notify, Settle, Task, TaskState, Withdraw, Work
+from shared.domain.work import (
+    Inform,
+    Invite,
+    Notify,
+    Publish,
+    Retype,
+    Settle,
+    Task,
+    TaskState,
+    Withdraw,
+    Work,
+)
 from shared.errors import Contended, EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable
 from shared.mail.notices import Notices, Undeliverable
 from shared.protocol.commit import Commits, Who
 from shared.protocol.invitations import Invitations
+from shared.protocol.visibility import Visibility
 from shared.protocol.wake import Orchestrations, begin, wake
 from shared.storage.intents import Intents
 from shared.storage.referrals import Referrals
@@ -40,6 +52,7 @@ class Performer:
     intents: Intents
     commits: Commits
     invitations: Invitations
+    visibility: Visibility
     notices: Notices
 
     async def perform(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> None:
@@ -90,6 +103,10 @@ class _Errand:
                 await self._withdraw(parties)
             case Inform(parties=parties):
                 await self._inform(parties)
+            case Retype(parties=parties):
+                await self._retype(parties)
+            case Publish():
+                await self.with_.visibility.follow(await self._own())
             case Notify():
                 await self._notify(task)
             case Settle():
@@ -124,6 +141,19 @@ class _Errand:
                 return hear_of(referral, own, entry.to_state or own.state, act)
 
             await self._tell_once(other, "inform", heard)
+
+    async def _retype(self, parties: Sequence[Party]) -> None:
+        """Repeat the deal's present type on the others' records; what has it already is left alone."""
+        own = await self._own()
+
+        async def decide(referral: Referral, act: Act) -> Change | None:
+            if referral.is_closed or referral.deal_type == own.deal_type:
+                return None
+            return hear_of_type(referral, own, act)
+
+        who = Who(actor=BY_THE_CLOCK, now=self.now)
+        for other in parties:
+            await self.with_.commits.step(other, who, decide, announce=False)
 
     async def _notify(self, task: Notify) -> None:
         """Send the mails of one message; those refused for good are told in our own timeline (M6)."""

@@ -22,6 +22,7 @@ CONNECT_SECONDS, READ_SECONDS, RETRIES = 5, 10, 3
 """Bounds on one request; with functionTimeout they bound how long a handler can hold an intent."""
 
 _KEYS = {"PartitionKey", "RowKey"}
+_LARGEST_PAGE = 1000  # what the service gives at most; it refuses to be asked for more
 _CONFLICTS = frozenset({404, 409, 412})
 
 
@@ -54,13 +55,21 @@ class AzureTables:
                 return None
 
     async def between(
-        self, table: str, partition: str, start: str, end: str, limit: int | None = None
+        self,
+        table: str,
+        partition: str,
+        start: str,
+        end: str,
+        limit: int | None = None,
+        *,
+        keys_only: bool = False,
     ) -> list[StoredRow]:
         """See the port."""
         entities = self._client(table).query_entities(
             "PartitionKey eq @partition and RowKey ge @start and RowKey lt @end",
             parameters={"partition": partition, "start": start, "end": end},
-            results_per_page=limit,
+            results_per_page=min(limit, _LARGEST_PAGE) if limit else None,
+            select=sorted(_KEYS) if keys_only else None,
         )
         rows: list[StoredRow] = []
         pages = entities.by_page()

@@ -5,6 +5,7 @@ What one process read counts for 60 seconds, so a withdrawn role ends within a m
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
@@ -17,17 +18,22 @@ from shared.domain.directory import (
     normalized_name,
 )
 from shared.domain.ids import OrganizationId, PersonId, digest
+from shared.domain.stage_map import StageMap
+from shared.domain.vocabulary import MICROSOFT, SolutionKind
+from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import Row, Tables, Upsert
+from shared.storage.tables import Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 T = TypeVar("T")
 
 CACHE_SECONDS = 60.0
 _BATCH = 100
+_LONGEST_START = 250
 _ORGANIZATIONS, _PEOPLE = Codec[Organization](Organization), Codec[Person](Person)
 _PROFILES, _SOLUTIONS = Codec[Profile](Profile), Codec[CatalogueSolution](CatalogueSolution)
 _CUSTOMERS, _TENANTS = Codec[CustomerEntity](CustomerEntity), Codec[str](str)
+_STAGE_MAPS = Codec[StageMap](StageMap)
 
 
 class Directory:
@@ -55,6 +61,32 @@ class Directory:
             return _ORGANIZATIONS.read(row) if row else None
 
         return await self._cached("organization", organization_id, read)
+
+    async def organization_of_location(self, location_id: str) -> OrganizationId | None:
+        """Whose location this is."""
+
+        async def read() -> OrganizationId | None:
+            row = await self._tables.get(keys.DIRECTORY, "locations", keys.safe(location_id))
+            return OrganizationId(_TENANTS.read(row)) if row else None
+
+        return await self._cached("location", location_id, read)
+
+    async def stage_map(self, organization_id: OrganizationId) -> StageMap:
+        """An organization's own names of stages (S3); empty if it has stored none."""
+        row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), "s")
+        return _STAGE_MAPS.read(row) if row else StageMap()
+
+    async def put_stage_map(self, organization_id: OrganizationId, after: StageMap) -> None:
+        """Replace an organization's names of stages by a table of the next version. Raises `StoreConflict`."""
+        row = _STAGE_MAPS.row("s", after)
+        stored = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), "s")
+        if stored is None:
+            operation: Operation = Insert(row)
+        elif _STAGE_MAPS.read(stored).version == after.version - 1:
+            operation = Replace(row, stored.etag)
+        else:
+            raise StoreConflict("The stage map has changed meanwhile.")
+        await self._tables.write(keys.DIRECTORY, keys.safe(organization_id), [operation])
 
     async def organizations(self, ids: Iterable[str]) -> dict[str, Organization]:
         """Those of these organizations that exist."""
@@ -108,6 +140,24 @@ class Directory:
         entities = [_CUSTOMERS.read(row) for row in rows]
         return tuple({entity.duns or entity.name: entity for entity in entities}.values())
 
+    async def customers_named(self, country: str, start: str, limit: int) -> tuple[CustomerEntity, ...]:
+        """The customers of a country whose names start so, in order of name (P4)."""
+        partition = f"customers:{keys.safe(country)}"
+        rows = await self._starting(partition, start, limit)
+        return tuple(_CUSTOMERS.read(row) for row in rows)
+
+    async def partners_named(self, start: str, limit: int) -> tuple[Organization, ...]:
+        """The partners whose names start so, in order of name (P4)."""
+        return tuple(_ORGANIZATIONS.read(row) for row in await self._starting("partners", start, limit))
+
+    async def solutions_named(
+        self, kind: SolutionKind, asking: OrganizationId, start: str, limit: int
+    ) -> tuple[CatalogueSolution, ...]:
+        """The solutions of a kind, as the asking organization sees it, whose names start so, in order of name."""
+        shelf = f"solutions:of:{keys.safe(asking)}" if kind == "MyCompany" else _SHELVES[kind]
+        rows = await self._starting(shelf, start, limit)
+        return tuple(_SOLUTIONS.read(row) for row in rows)
+
     async def is_empty(self) -> bool:
         """Whether nothing has been imported yet."""
         return not await self._tables.between(keys.DIRECTORY, "tenants", "", "~", 1)
@@ -125,10 +175,23 @@ class Directory:
         rows += [_PROFILES.row(f"b:{keys.safe(profile.country)}", profile) for profile in profiles]
         await self._put(keys.safe(organization.id), rows)
         await self._put("tenants", [_TENANTS.row(keys.safe(tenant_id), organization.id)])
+        places = [_TENANTS.row(keys.safe(place.id), organization.id) for place in organization.locations]
+        await self._put("locations", places)
+        if organization.kind == "partner":
+            await self._put(
+                "partners", [_ORGANIZATIONS.row(_found_by(organization.name, organization.id), organization)]
+            )
 
     async def put_solutions(self, solutions: Iterable[CatalogueSolution]) -> None:
         """Write solutions."""
-        await self._put("solutions", [_SOLUTIONS.row(keys.safe(each.id), each) for each in solutions])
+        catalogue = list(solutions)
+        await self._put("solutions", [_SOLUTIONS.row(keys.safe(each.id), each) for each in catalogue])
+        shelves: defaultdict[str, list[Row]] = defaultdict(list)
+        for each in catalogue:
+            for shelf in _shelves(each):
+                shelves[shelf].append(_SOLUTIONS.row(_found_by(each.name, each.id), each))
+        for shelf, rows in shelves.items():
+            await self._put(shelf, rows)
 
     async def put_customers(self, country: str, customers: Iterable[CustomerEntity]) -> None:
         """Write the customers of one country."""
@@ -143,6 +206,11 @@ class Directory:
             return _SOLUTIONS.read(row) if row else None
 
         return await self._cached("solution", solution_id, read)
+
+    async def _starting(self, partition: str, start: str, limit: int) -> list[StoredRow]:
+        prefix = keys.safe(normalized_name(start))[:_LONGEST_START]
+        first, end = keys.starting_with(prefix) if prefix else ("", "\x7f")
+        return await self._tables.between(keys.DIRECTORY, partition, first, end, limit)
 
     async def _put(self, partition: str, rows: list[Row]) -> None:
         for start in range(0, len(rows), _BATCH):
@@ -161,6 +229,22 @@ class Directory:
 
 
 def _name_key(name: str) -> str:
-    """A customer's name in a key; a very long one by its digest, since a key holds 1 KiB."""
+    """A name in a key; the end of a very long one by its digest, since a key holds 1 KiB."""
     key = keys.safe(normalized_name(name))
-    return key if len(key) <= 300 else digest(key)
+    return key if len(key) <= _LONGEST_START else f"{key[:_LONGEST_START]}~{digest(key)[:32]}"
+
+
+def _found_by(name: str, identifier: str) -> str:
+    return f"{_name_key(name)}:{keys.safe(identifier)}"
+
+
+def _shelves(solution: CatalogueSolution) -> tuple[str, ...]:
+    """Where a solution is looked for: among the assessments, or with its owner and with all partners' ones."""
+    if solution.assessment:
+        return ("solutions:assessments",)
+    own = f"solutions:of:{keys.safe(solution.owner)}"
+    return (own,) if solution.owner == MICROSOFT else (own, "solutions:partners")
+
+
+_SHELVES = {"Microsoft": f"solutions:of:{MICROSOFT}", "ThirdParty": "solutions:partners"}
+_SHELVES["SolutionAssessment"] = "solutions:assessments"

@@ -4,9 +4,12 @@ Ids are UUIDv7; an inverted id is its bitwise complement, so that an ascending r
 docs/architecture.md has the table of what each key serves.
 """
 
+from datetime import datetime
+from typing import Literal, get_args
 from urllib.parse import quote
 
-from shared.domain.ids import LocationId, OrganizationId, ReferralId, digest, inverted
+from shared.domain.ids import LocationId, OrganizationId, PersonId, ReferralId, digest, inverted
+from shared.domain.vocabulary import Status
 
 REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY = "referrals", "engagements", "intents", "mail", "directory"
 TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY)
@@ -23,9 +26,44 @@ def document(referral_id: ReferralId) -> str:
     return f"d:{referral_id}"
 
 
+ALL, UPDATED_LAST, UPDATED_FIRST, OLDEST = "n:", "u:", "c:", "d:"
+"""What list rows of a whole organization start with: newest first, latest change first, earliest change first; and
+the documents themselves, which come oldest first."""
+PARTNER_LED = "v:"
+"""What the rows start with that show partner-led deals to Microsoft's sellers, in Microsoft's partition."""
+
+Tab = Literal["in", "out"]
+TABS: tuple[Tab, ...] = get_args(Tab)
+
+
 def newest(referral_id: ReferralId) -> str:
     """List row: all of an organization's referrals, newest first."""
-    return f"n:{inverted(referral_id)}"
+    return f"{ALL}{inverted(referral_id)}"
+
+
+def updated_last(updated_at: datetime, referral_id: ReferralId) -> str:
+    """List row: all of an organization's referrals, the latest change first."""
+    return f"{UPDATED_LAST}{_LATEST - _milliseconds(updated_at):012x}:{referral_id}"
+
+
+def updated_first(updated_at: datetime, referral_id: ReferralId) -> str:
+    """List row: all of an organization's referrals, the earliest change first."""
+    return f"{UPDATED_FIRST}{_milliseconds(updated_at):012x}:{referral_id}"
+
+
+def place_since(moment: datetime) -> str:
+    """Where, earliest change first, the changes of a moment begin."""
+    return f"{_milliseconds(moment):012x}"
+
+
+def in_tab(tab: Tab, status: Status, referral_id: ReferralId) -> str:
+    """List row: a tab's referrals of one status, newest first (N1)."""
+    return f"{tab_prefix(tab, status)}{inverted(referral_id)}"
+
+
+def tab_prefix(tab: Tab, status: str) -> str:
+    """What all list rows of a tab and a status start with."""
+    return f"s:{tab}:{status}:"
 
 
 def of_location(location_id: LocationId, referral_id: ReferralId) -> str:
@@ -46,6 +84,21 @@ def of_member(email: str, referral_id: ReferralId) -> str:
 def member_prefix(email: str) -> str:
     """What all list rows of a team member start with."""
     return f"m:{digest(email.casefold())[:32]}:"
+
+
+def favorite(person_id: PersonId, referral_id: ReferralId) -> str:
+    """A person's mark on a referral (N2), newest referral first."""
+    return f"{favorite_prefix(person_id)}{inverted(referral_id)}"
+
+
+def favorite_prefix(person_id: PersonId) -> str:
+    """What all marks of a person start with."""
+    return f"f:{safe(person_id)}:"
+
+
+def partner_led(referral_id: ReferralId) -> str:
+    """The row that shows a partner-led deal to Microsoft's sellers, newest first (V3)."""
+    return f"{PARTNER_LED}{inverted(referral_id)}"
 
 
 def entry(referral_id: ReferralId, sequence: int) -> str:
@@ -83,6 +136,13 @@ def safe(text: str) -> str:
     return quote(text, safe=" !$&'()*+,;=@").replace("_", "%5F").replace("%", "_")
 
 
-def next_after(prefix: str, referral_id: ReferralId) -> str:
-    """The first key of a list that comes after a referral's own row: where the next page starts."""
-    return f"{prefix}{inverted(referral_id)}-"
+def after(key: str) -> str:
+    """The first key that comes after another one of the same range: where the next page starts."""
+    return f"{key}-"
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+_LATEST = (1 << 48) - 1

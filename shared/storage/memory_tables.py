@@ -21,11 +21,19 @@ class MemoryTables:
         return self._partition(table, partition).get(key)
 
     async def between(
-        self, table: str, partition: str, start: str, end: str, limit: int | None = None
+        self,
+        table: str,
+        partition: str,
+        start: str,
+        end: str,
+        limit: int | None = None,
+        *,
+        keys_only: bool = False,
     ) -> list[StoredRow]:
         """See the port."""
         rows = self._partition(table, partition)
-        return [rows[key] for key in sorted(rows) if start <= key < end][:limit]
+        found = [rows[key] for key in sorted(rows) if start <= key < end][:limit]
+        return [StoredRow(row.key, {}, row.etag, row.partition) for row in found] if keys_only else found
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         """See the port."""

@@ -4,29 +4,26 @@ All rows of one referral share a partition, so one entity-group transaction hold
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from heapq import merge
-from itertools import islice
 from typing import Generic, TypeVar
 
 from shared.domain.change import Change
 from shared.domain.directory import Person
-from shared.domain.ids import OrganizationId, ReferralId
-from shared.domain.permissions import Reach
+from shared.domain.ids import OrganizationId, ReferralId, reverted
 from shared.domain.referral import Party, Referral
 from shared.domain.timeline import Entry
+from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Work
 from shared.storage import keys
-from shared.storage.codec import MAX_BYTES, Codec
+from shared.storage.codec import Codec
+from shared.storage.referral_lists import REFERRALS, Scan, list_keys
 from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 T = TypeVar("T")
 _ENTRIES, _WORK = Codec[Entry](Entry), Codec[Work](Work)
 _AS_SENT = Codec[Referral](Referral)
-_REFERRALS = Codec[Referral](Referral, limit=MAX_BYTES + 4096)
-"""People's changes are held to the limit; what the clock or another party adds must never fail for its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +36,20 @@ class Stored(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotencyRecord:
-    """A creation that was carried out under a key (C5): which body, when, and which referral it made."""
+    """A request that was carried out under a key (C5): which body, when, and the referral that it made or changed.
+
+    `invited` are the invitations that it sent, for a request that sends some into an existing deal.
+    """
 
     organization_id: OrganizationId
     key_hash: str
     body_hash: str
     referral_id: ReferralId
     at: datetime
+    invited: tuple[ReferralId, ...] = ()
 
 
-_KEYS = Codec[IdempotencyRecord](IdempotencyRecord)
+_KEYS, _PARTIES = Codec[IdempotencyRecord](IdempotencyRecord), Codec[Party](Party)
 
 
 class Referrals:
@@ -60,7 +61,7 @@ class Referrals:
     async def get(self, party: Party) -> Stored[Referral] | None:
         """A referral, or None if its organization has none of this id."""
         row = await self._get(party, keys.document(party.referral_id))
-        return Stored(_REFERRALS.read(row), row.etag) if row else None
+        return Stored(REFERRALS.read(row), row.etag) if row else None
 
     async def commit(
         self,
@@ -78,11 +79,13 @@ class Referrals:
         if change.entry.actor.name:
             _AS_SENT.values(after)
         operations: list[Operation] = [_document_operation(after, read), *_list_operations(change)]
-        operations.append(Insert(_ENTRIES.row(keys.entry(after.id, change.entry.sequence), change.entry)))
+        operations.extend(
+            Insert(_ENTRIES.row(keys.entry(after.id, entry.sequence), entry)) for entry in change.entries
+        )
         if change.work:
             operations.append(Insert(_work_row(change.work)))
         operations.extend(
-            Insert(_REFERRALS.row(keys.invitation(after.id, invitation.id), invitation))
+            Insert(REFERRALS.row(keys.invitation(after.id, invitation.id), invitation))
             for invitation in change.invitations
         )
         if idempotency:
@@ -121,7 +124,7 @@ class Referrals:
     async def invitations(self, party: Party) -> list[Referral]:
         """The referrals that a deal's creator invited, as they were decided, oldest first."""
         rows = await self._between(party, *keys.children("i", party.referral_id))
-        return [_REFERRALS.read(row) for row in rows]
+        return [REFERRALS.read(row) for row in rows]
 
     async def idempotency(
         self, organization_id: OrganizationId, key_hash: str
@@ -131,65 +134,69 @@ class Referrals:
         row = await self._tables.get(keys.REFERRALS, partition, keys.idempotency(key_hash))
         return Stored(_KEYS.read(row), row.etag) if row else None
 
-    async def newest(
+    def scan(
         self,
         organization_id: OrganizationId,
-        person: Person,
-        reach: Reach,
+        prefixes: tuple[str, ...],
         *,
-        after: ReferralId | None,
-        limit: int,
-    ) -> list[Referral]:
-        """A caller's referrals, newest first, at most `limit`, older than `after` (V4, N4).
+        after: str | None = None,
+        first: str | None = None,
+        keys_only: bool = False,
+    ) -> Scan:
+        """A reading of list ranges as one list; `after` and `first` are places of rows."""
+        partition = keys.partition_of(organization_id, ReferralId(""))
+        return Scan(self._tables, partition, prefixes, after=after, first=first, keys_only=keys_only)
 
-        A global reader's are one range; a scoped reader's the merge of its locations; a team member's those that
-        name it, filtered by location.
-        """
-        if reach.everything:
-            return await self._page(organization_id, "n:", after, limit)
-        pages = [
-            self._page(organization_id, keys.location_prefix(place), after, limit)
-            for place in reach.locations
-        ]
-        if reach.team_locations:
-            pages.append(self._member_page(organization_id, person, reach, after, limit))
-        newest_first = merge(*await asyncio.gather(*pages), key=lambda referral: referral.id, reverse=True)
-        distinct = {referral.id: referral for referral in newest_first}
-        return list(islice(distinct.values(), limit))
+    async def several(self, parties: Iterable[Party]) -> list[Referral]:
+        """Those of these referrals that exist, read at once, in the order asked."""
+        found = await asyncio.gather(*(self.get(party) for party in parties))
+        return [stored.value for stored in found if stored]
+
+    async def favorites(self, person: Person) -> frozenset[ReferralId]:
+        """The referrals that a person marked (N2)."""
+        prefix = keys.favorite_prefix(person.id)
+        partition = keys.partition_of(person.organization_id, ReferralId(""))
+        rows = await self._tables.between(
+            keys.REFERRALS, partition, *keys.starting_with(prefix), keys_only=True
+        )
+        return frozenset(ReferralId(reverted(row.key[len(prefix) :])) for row in rows)
+
+    async def is_favorite(self, person: Person, party: Party) -> bool:
+        """Whether a person marked a referral."""
+        return await self._get(party, keys.favorite(person.id, party.referral_id)) is not None
+
+    async def mark_favorite(self, person: Person, party: Party) -> None:
+        """Mark a referral for a person; twice is the same as once."""
+        row = Row(keys.favorite(person.id, party.referral_id), {})
+        await self._tables.write(keys.REFERRALS, _partition(party), [Upsert(row)])
+
+    async def unmark_favorite(self, person: Person, party: Party) -> None:
+        """Remove a person's mark, if there is one."""
+        key = keys.favorite(person.id, party.referral_id)
+        await self._tables.discard(keys.REFERRALS, _partition(party), key)
+
+    async def show_to_sellers(self, deal: Party) -> None:
+        """List a deal as partner-led for Microsoft's sellers (V3); its details stay where they are."""
+        row = _PARTIES.row(keys.partner_led(deal.referral_id), deal)
+        await self._tables.write(keys.REFERRALS, _sellers(), [Upsert(row)])
+
+    async def hide_from_sellers(self, deal: Party) -> None:
+        """List a deal as partner-led no longer."""
+        await self._tables.discard(keys.REFERRALS, _sellers(), keys.partner_led(deal.referral_id))
+
+    async def shown_to_sellers(self, after: str | None, limit: int) -> list[tuple[str, Party]]:
+        """The deals that are listed as partner-led, newest first, each with its place."""
+        start, end = keys.starting_with(keys.PARTNER_LED)
+        if after:
+            start = keys.after(f"{keys.PARTNER_LED}{after}")
+        rows = await self._tables.between(keys.REFERRALS, _sellers(), start, end, limit)
+        return [(row.key[len(keys.PARTNER_LED) :], _PARTIES.read(row)) for row in rows]
 
     async def everyone(self) -> AsyncIterator[Referral]:
         """Every referral of every organization; for an operator's check, since it reads the whole table."""
         async for row in self._tables.everything(keys.REFERRALS):
             if row.key.startswith(keys.document(ReferralId(""))):
-                yield _REFERRALS.read(row)
-
-    async def _member_page(
-        self,
-        organization_id: OrganizationId,
-        person: Person,
-        reach: Reach,
-        after: ReferralId | None,
-        limit: int,
-    ) -> list[Referral]:
-        """Pages of a member's rows until enough of them are in its locations."""
-        found: list[Referral] = []
-        while len(found) < limit:
-            page = await self._page(organization_id, keys.member_prefix(person.email), after, limit)
-            found += [referral for referral in page if referral.location in reach.team_locations]
-            if len(page) < limit:
-                break
-            after = page[-1].id
-        return found[:limit]
-
-    async def _page(
-        self, organization_id: OrganizationId, prefix: str, after: ReferralId | None, limit: int
-    ) -> list[Referral]:
-        start, end = keys.starting_with(prefix)
-        if after:
-            start = keys.next_after(prefix, after)
-        partition = keys.partition_of(organization_id, ReferralId(""))
-        rows = await self._tables.between(keys.REFERRALS, partition, start, end, limit)
-        return [_REFERRALS.read(row) for row in rows]
+                yield REFERRALS.read(row)
 
     async def _get(self, party: Party, key: str) -> StoredRow | None:
         return await self._tables.get(keys.REFERRALS, _partition(party), key)
@@ -205,26 +212,29 @@ def _partition(party: Party) -> str:
 
 
 def _document_operation(after: Referral, read: Stored[Referral] | None) -> Operation:
-    row = _REFERRALS.row(keys.document(after.id), after)
+    row = REFERRALS.row(keys.document(after.id), after)
     return Replace(row, read.etag) if read else Insert(row)
 
 
 def _list_operations(change: Change) -> list[Operation]:
-    """The list rows of the record as it is now, and the removal of those that it had before and has no more."""
-    values = _REFERRALS.values(change.after)
-    wanted = _list_keys(change.after)
-    stale = _list_keys(change.before) - wanted if change.before else set[str]()
+    """The list rows of the record as it is now, and the removal of those that it had before and has no more.
+
+    A step that nobody sees in the record itself (an entry about somebody else) leaves them as they are.
+    """
+    before, after = change.before, change.after
+    if before and replace(before, sequence=after.sequence) == after:
+        return []
+    values = REFERRALS.values(after)
+    wanted = list_keys(after)
+    stale = list_keys(before) - wanted if before else set[str]()
     return [
         *(Upsert(Row(key, values)) for key in sorted(wanted)),
         *(Delete(key) for key in sorted(stale)),
     ]
 
 
-def _list_keys(referral: Referral) -> set[str]:
-    found = {keys.newest(referral.id)}
-    if referral.location:
-        found.add(keys.of_location(referral.location, referral.id))
-    return found | {keys.of_member(contact.email, referral.id) for contact in referral.team}
+def _sellers() -> str:
+    return keys.partition_of(OrganizationId(MICROSOFT), ReferralId(""))
 
 
 def _work_row(work: Work) -> Row:

@@ -66,9 +66,16 @@ class Tables(Protocol):
         ...
 
     async def between(
-        self, table: str, partition: str, start: str, end: str, limit: int | None = None
+        self,
+        table: str,
+        partition: str,
+        start: str,
+        end: str,
+        limit: int | None = None,
+        *,
+        keys_only: bool = False,
     ) -> list[StoredRow]:
-        """The rows with start ≤ key < end in order of key, at most `limit`."""
+        """The rows with start ≤ key < end in order of key, at most `limit`; with `keys_only` without properties."""
         ...
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:

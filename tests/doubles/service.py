@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import azure.functions as func
 
-from api.exchange import Answer, Exchange
+from api.exchange import Answer, Exchange, plain
 from api.problems import ANSWERABLE, describe
 from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.permissions import Caller
@@ -69,6 +70,7 @@ async def request(
         client_request_id=None,
     )
     try:
-        return await handler(exchange)
+        answer = await handler(exchange)
     except ANSWERABLE as refused:
         return Answer(**describe(refused))
+    return replace(answer, body=plain(answer.body))

@@ -9,7 +9,8 @@ from typing import Any
 from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
 from api.creation import create
 from api.exchange import Answer, Exchange
-from api.referrals import Decision, accepting, declining, losing, take_step, winning
+from api.life_cycle import accepting, declining, losing, winning
+from api.one_referral import Decision, shown, take_step
 from shared.errors import ServiceError
 from shared.protocol.observe import observe
 from shared.protocol.wake import party_of
@@ -106,7 +107,7 @@ class Schedule:
 
         async def handler(exchange: Exchange) -> Answer:
             decide: Decision = await prepare(exchange)
-            return await take_step(exchange, decide, "changed", self.handlers_engine)
+            return await shown(exchange, await take_step(exchange, decide, "changed", self.handlers_engine))
 
         path = f"/v1.0/engagements/referrals/{referral_id}/{verb}"
         await self._insisting(who, verb, handler, path, body=body, route={"id": referral_id})

@@ -1,11 +1,13 @@
 """The repositories on the twin and on Azurite: whole steps, lists for each reader (V4, N4), idempotency (C5)."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from shared.domain.change import Act, change
+from shared.domain.change import Act
 from shared.domain.directory import Person
 from shared.domain.ids import (
     EngagementId,
@@ -16,17 +18,18 @@ from shared.domain.ids import (
     ReferralId,
     uuid7,
 )
-from shared.domain.permissions import Reach
+from shared.domain.lifecycle import hear_of
 from shared.domain.timeline import Actor
 from shared.domain.work import Settle
 from shared.errors import RecordTooLarge, StoreConflict
+from shared.storage import keys, referral_lists
 from shared.storage.azure_tables import AzureTables
-from shared.storage.engagements import Engagements
+from shared.storage.engagements import Engagements, Message
+from shared.storage.memory_tables import MemoryTables
+from shared.storage.referral_lists import REFERRALS, Scan
 from shared.storage.referrals import IdempotencyRecord, Referrals
-from shared.storage.tables import Tables
-from tests.unit.examples import NOW, begun, contact, referral
-
-EVERYTHING = Reach(everything=True)
+from shared.storage.tables import StoredRow, Tables
+from tests.unit.examples import NOW, begun, contact, referral, step
 
 
 def act(operation: str, now: datetime = NOW) -> Act:
@@ -45,15 +48,15 @@ async def test_a_step_is_stored_whole(tables: Tables, partition: str) -> None:
     stored = await repository.get(new.party)
     assert stored
     assert stored.value == new
-    step = change(new, "accepted", act("op-2"), (Settle(),), status="Active", substatus="Accepted")
-    await repository.commit(step, stored)
+    accepted = step(new, "accepted", act("op-2"), (Settle(),), status="Active", substatus="Accepted")
+    await repository.commit(accepted, stored)
     after = await repository.get(new.party)
     assert after
     assert (after.value.state, after.value.version, after.value.sequence) == ("Active/Accepted", 2, 2)
     assert [entry.kind for entry in await repository.entries(new.party)] == ["received", "accepted"]
     assert [row.value.label for row in await repository.work(new.party)] == ["000001", "000002"]
     with pytest.raises(StoreConflict):
-        await repository.commit(change(new, "declined", act("op-3"), ()), stored)
+        await repository.commit(step(new, "declined", act("op-3")), stored)
     assert (await repository.entry(new.party, 2)).operation_id == "op-2"
 
 
@@ -62,21 +65,30 @@ async def test_lists_follow_the_record_and_hold_no_stale_row(tables: Tables, par
     rae, ulf = contact("rae@contoso.com"), contact("ULF@contoso.com")
     new = numbered(partition, 1, team=(rae, ulf), location=LocationId("seattle"))
     await repository.commit(begun(new), None)
-    reader = Person(
-        id=PersonId("ulf"),
-        organization_id=new.organization_id,
-        email="ulf@contoso.com",
-        first_name="U",
-        last_name="U",
-        roles=frozenset(),
-    )
-    team = Reach(team_locations=frozenset({LocationId("seattle")}))
-    assert await _ids(repository, reader, team) == [new.id]
-    assert await _ids(repository, reader, Reach(team_locations=frozenset({LocationId("munich")}))) == []
+    ulfs, seattle = keys.member_prefix("ulf@CONTOSO.com"), keys.location_prefix(LocationId("seattle"))
+    assert await _ids(repository, partition, ulfs) == [new.id]
     stored = await repository.get(new.party)
-    await repository.commit(change(new, "accepted", act("op-2"), (), team=(rae,)), stored)
-    assert await _ids(repository, reader, team) == []
-    assert await _ids(repository, reader, Reach(locations=frozenset({LocationId("seattle")}))) == [new.id]
+    later = act("op-2", NOW + timedelta(hours=1))
+    await repository.commit(
+        step(new, "accepted", later, team=(rae,), status="Active", substatus="Accepted"), stored
+    )
+    assert await _ids(repository, partition, ulfs) == []
+    for prefix in (seattle, keys.ALL, keys.UPDATED_LAST, keys.UPDATED_FIRST, keys.tab_prefix("in", "Active")):
+        assert await _ids(repository, partition, prefix) == [new.id]
+    assert await _ids(repository, partition, keys.tab_prefix("in", "New")) == []
+
+
+async def test_news_of_others_leave_the_list_rows_alone(tables: Tables, partition: str) -> None:
+    if not isinstance(tables, MemoryTables):
+        pytest.skip("operations are counted where they can be seen")
+    repository = Referrals(tables)
+    new = numbered(partition, 1)
+    await repository.commit(begun(new), None)
+    stored = await repository.get(new.party)
+    rows = {row.key: row.etag async for row in tables.everything(keys.REFERRALS)}
+    await repository.commit(hear_of(new, referral(), "Closed/Won", act("op-2")), stored)
+    after = {row.key: row.etag async for row in tables.everything(keys.REFERRALS)}
+    assert {key for key in rows if after[key] != rows[key]} == {keys.document(new.id)}
 
 
 async def test_a_scoped_reader_gets_its_locations_merged_newest_first_in_pages(
@@ -87,20 +99,38 @@ async def test_a_scoped_reader_gets_its_locations_merged_newest_first_in_pages(
     made = [numbered(partition, i, location=LocationId(places[i % 3])) for i in range(9)]
     for each in made:
         await repository.commit(begun(each), None)
-    reader = Person(
-        id=PersonId("mia"),
-        organization_id=OrganizationId(partition),
-        email="mia@contoso.com",
-        first_name="M",
-        last_name="M",
-        roles=frozenset(),
-    )
-    scope = Reach(locations=frozenset({LocationId("seattle"), LocationId("munich")}))
+    scope = tuple(keys.location_prefix(LocationId(place)) for place in ("seattle", "munich"))
     wanted = [each.id for each in reversed(made) if each.location != "seoul"]
-    assert await _ids(repository, reader, scope) == wanted
-    first = await _ids(repository, reader, scope, limit=4)
-    assert first + await _ids(repository, reader, scope, after=first[-1], limit=4) == wanted
-    assert await _ids(repository, reader, EVERYTHING) == [each.id for each in reversed(made)]
+    assert await _ids(repository, partition, *scope) == wanted
+    scan = repository.scan(OrganizationId(partition), scope)
+    first = [REFERRALS.read(row).id async for row in _first(scan, 4)]
+    assert first + await _ids(repository, partition, *scope, after=scan.place) == wanted
+    assert await _ids(repository, partition, keys.ALL) == [each.id for each in reversed(made)]
+    assert await _ids(repository, partition, keys.OLDEST) == [each.id for each in made]
+
+
+async def test_rows_that_two_ranges_share_come_once(tables: Tables, partition: str) -> None:
+    repository = Referrals(tables)
+    made = [numbered(partition, i, location=LocationId("seattle")) for i in range(3)]
+    for each in made:
+        await repository.commit(begun(each), None)
+    both = (keys.ALL, keys.location_prefix(LocationId("seattle")))
+    assert await _ids(repository, partition, *both) == [each.id for each in reversed(made)]
+
+
+async def test_a_request_reads_a_bounded_number_of_storage_pages_and_says_that_there_is_more(
+    tables: Tables, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(referral_lists, "LARGEST_PAGE", 2)
+    repository = Referrals(tables)
+    for index in range(13):
+        await repository.commit(begun(numbered(partition, index)), None)
+    scan = repository.scan(OrganizationId(partition), (keys.ALL,))
+    found = [row async for row in scan.rows(1)]
+    assert (len(found), scan.complete) == (1 + 2 * (referral_lists.PAGES - 1), False)
+    rest = repository.scan(OrganizationId(partition), (keys.ALL,), after=scan.place)
+    assert len([row async for row in rest.rows(50)]) == 13 - len(found)
+    assert rest.complete
 
 
 async def test_a_page_costs_one_request(tables: Tables, partition: str) -> None:
@@ -109,17 +139,40 @@ async def test_a_page_costs_one_request(tables: Tables, partition: str) -> None:
     repository = Referrals(tables)
     for index in range(12):
         await repository.commit(begun(numbered(partition, index)), None)
-    person = Person(
-        id=PersonId("rae"),
-        organization_id=OrganizationId(partition),
-        email="rae@contoso.com",
-        first_name="R",
-        last_name="R",
-        roles=frozenset(),
-    )
     before = tables.requests
-    await _ids(repository, person, EVERYTHING, limit=5)
+    scan = repository.scan(OrganizationId(partition), (keys.ALL,))
+    assert len([row async for row in _first(scan, 5)]) == 5
     assert tables.requests - before == 1
+
+
+async def test_marks_are_ones_own(tables: Tables, partition: str) -> None:
+    """N2: marking twice is once, unmarking removes."""
+    repository = Referrals(tables)
+    rae, ana = (person(name, partition) for name in ("rae", "ana"))
+    new = numbered(partition, 1)
+    for _ in range(2):
+        await repository.mark_favorite(rae, new.party)
+    assert await repository.favorites(rae) == {new.id}
+    assert await repository.is_favorite(rae, new.party)
+    assert await repository.favorites(ana) == frozenset()
+    for _ in range(2):
+        await repository.unmark_favorite(rae, new.party)
+    assert await repository.favorites(rae) == frozenset()
+
+
+async def test_messages_are_numbered_without_gaps_whoever_writes_at_once(
+    tables: Tables, partition: str
+) -> None:
+    """E3: append-only; one key, one message."""
+    repository = Engagements(tables)
+    engagement = EngagementId(f"m-{partition}")
+    said = Message(sequence=0, at=NOW, organization_id=OrganizationId("contoso"), author="Rae", text="Hi")
+    await asyncio.gather(*(repository.say(engagement, said) for _ in range(5)))
+    keyed = replace(said, key_hash="k", text="Once")
+    once = [await repository.say(engagement, keyed) for _ in range(2)]
+    messages = await repository.messages(engagement)
+    assert [message.sequence for message in messages] == [1, 2, 3, 4, 5, 6]
+    assert once == [messages[-1], messages[-1]]
 
 
 async def test_an_idempotency_key_is_taken_once(tables: Tables, partition: str) -> None:
@@ -157,9 +210,7 @@ async def test_what_the_clock_adds_to_a_record_at_the_limit_is_stored(tables: Ta
     full = numbered(partition, 1, notes="x" * 47_600)
     await repository.commit(begun(full), None)
     stored = await repository.get(full.party)
-    by_the_clock = change(
-        full, "expired", act("op-2"), (), status="Closed", substatus="Expired", closed_at=NOW
-    )
+    by_the_clock = step(full, "expired", act("op-2"), status="Closed", substatus="Expired", closed_at=NOW)
     more = replace(by_the_clock, after=replace(by_the_clock.after, notes="x" * 48_800))
     await repository.commit(more, stored)
     assert (await repository.get(full.party)).value.state == "Closed/Expired"
@@ -178,8 +229,27 @@ async def test_membership_is_written_freely_and_read_in_order(tables: Tables, pa
     assert membership.invited == tuple(each.party for each in invited)
 
 
-async def _ids(
-    repository: Referrals, person: Person, reach: Reach, *, after=None, limit: int = 50
-) -> list[str]:
-    found = await repository.newest(person.organization_id, person, reach, after=after, limit=limit)
-    return [each.id for each in found]
+async def _ids(repository: Referrals, partition: str, *prefixes: str, after: str | None = None) -> list[str]:
+    scan = repository.scan(OrganizationId(partition), prefixes, after=after)
+    found = [REFERRALS.read(row).id async for row in scan.rows(50)]
+    assert scan.complete
+    return found
+
+
+async def _first(scan: Scan, count: int) -> AsyncIterator[StoredRow]:
+    async for row in scan.rows(count):
+        yield row
+        count -= 1
+        if count == 0:
+            return
+
+
+def person(name: str, organization: str) -> Person:
+    return Person(
+        id=PersonId(name),
+        organization_id=OrganizationId(organization),
+        email=f"{name}@contoso.com",
+        first_name=name,
+        last_name=name,
+        roles=frozenset(),
+    )

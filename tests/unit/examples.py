@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.change import Act, Change, beginning
+from shared.domain.change import Act, Change, Step, Told, beginning
 from shared.domain.ids import EngagementId, LocationId, OperationId, OrganizationId, ReferralId
 from shared.domain.referral import (
     Address,
@@ -12,12 +12,14 @@ from shared.domain.referral import (
     Contact,
     Customer,
     InviteContext,
+    Invited,
     Party,
     Referral,
     Solution,
     Terms,
 )
-from shared.domain.timeline import Actor
+from shared.domain.timeline import Actor, EntryKind
+from shared.domain.work import Task
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 CREATOR = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId("contoso-1"))
@@ -93,3 +95,23 @@ def act(now: datetime = NOW, operation: str = "op", name: str | None = "Kim") ->
 def begun(record: Referral) -> Change:
     """The step that brings a record into being."""
     return beginning(record, "received", act(), ())
+
+
+def step(record: Referral, kind: EntryKind, as_: Act, tasks: tuple[Task, ...] = (), **new: Any) -> Change:
+    """A step that changes these fields."""
+    return Step.of(record).then(Told(kind=kind), tasks, **new).change(as_)
+
+
+def invited(*records: Referral, **heard: Any) -> tuple[Invited, ...]:
+    """These referrals as their deal's creator keeps them."""
+    return tuple(
+        Invited(
+            **{
+                "party": record.party,
+                "organization_name": record.organization_name,
+                "substatus": record.substatus,
+                **heard,
+            }
+        )
+        for record in records
+    )

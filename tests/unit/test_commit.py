@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from shared.domain.change import Act, Change, change
+from shared.domain.change import Act, Change
 from shared.domain.ids import OperationId
 from shared.domain.lifecycle import Acceptance, accept
 from shared.domain.referral import Referral
@@ -18,7 +18,7 @@ from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, StoredRow
-from tests.unit.examples import NOW, begun, creators, referral
+from tests.unit.examples import NOW, begun, creators, referral, step
 
 WHO = Who(actor=Actor(organization_id=None), now=NOW)
 
@@ -74,7 +74,7 @@ async def test_an_equal_decision_is_not_taken_for_one_that_landed() -> None:
 
     async def decide(read: Referral, act: Act) -> Change:
         same = Act(actor=act.actor, now=NOW, operation_id=OperationId("same"))
-        return change(read, "declined", same, (), status="Closed", substatus="Declined")
+        return step(read, "declined", same, status="Closed", substatus="Declined")
 
     await commits.step(record.party, WHO, decide, announce=False)
     assert [entry.kind for entry in await Referrals(tables).entries(record.party)] == ["received", "declined"]

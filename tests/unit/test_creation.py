@@ -6,9 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from shared.domain.catalogue import Catalogue
 from shared.domain.creation import NewIds, create_deal, receive_invitation
 from shared.domain.customer import settle_customer
-from shared.domain.deal_rules import Catalogue, faults_of_deal
+from shared.domain.deal_rules import faults_of_deal
 from shared.domain.directory import CatalogueSolution, CustomerEntity, Location, Organization
 from shared.domain.draft import (
     AddressDraft,
@@ -122,7 +123,12 @@ def test_an_invitation_starts_with_what_it_is_about_and_nothing_private() -> Non
         assert invited.expires_at == NOW + timedelta(days=14)
         assert invited.invite_context.invited_by == "contoso"
         assert [contact.email for contact in invited.invite_context.team] == ["rae@contoso.com"]
-    assert (microsoft.terms, microsoft.location) == (created().after.terms, None)
+    deal = created().after.terms
+    assert (microsoft.terms.deal_value, microsoft.terms.closing_at, microsoft.location) == (
+        *(deal.deal_value, deal.closing_at, None),
+    )
+    kinds = [each.kind for terms in (deal, microsoft.terms, fabrikam.terms) for each in terms.solutions]
+    assert kinds == ["MyCompany", "ThirdParty", "ThirdParty"]
     assert (fabrikam.terms.deal_value, fabrikam.terms.closing_at) == (Decimal(300), TERMS.closing_at)
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.change import Change
+from shared.domain.actions import allowed_actions
+from shared.domain.change import Change, Step
 from shared.domain.lifecycle import (
     Acceptance,
     ClosingStatement,
@@ -17,7 +18,6 @@ from shared.domain.lifecycle import (
     hear_of,
     is_overdue,
     is_withdrawn_with,
-    life_cycle_actions,
     lose,
     win,
     withdraw,
@@ -25,14 +25,14 @@ from shared.domain.lifecycle import (
 from shared.domain.referral import Referral
 from shared.domain.refusals import NotAllowed, Refusal, TerminalState
 from shared.domain.work import Inform, Notify, Settle, Withdraw
-from tests.unit.examples import CREATOR, NOW, act, contact, creators, referral
+from tests.unit.examples import CREATOR, NOW, act, contact, creators, invited, referral
 
 STATEMENT = ClosingStatement(reason="TimelineTooShort", notes="Too soon.")
 VERBS = {
     "accept": lambda r, a: accept(r, Acceptance(), a, creator=creators()),
     "decline": lambda r, a: decline(r, STATEMENT, a),
-    "win": lambda r, a: win(r, None, a, invitations=()),
-    "lose": lambda r, a: lose(r, STATEMENT, a, invitations=()),
+    "win": lambda r, a: win(Step.of(r), None, a),
+    "lose": lambda r, a: lose(Step.of(r), STATEMENT, a),
 }
 STATES = {
     "New": referral(),
@@ -68,7 +68,7 @@ def test_every_verb_in_every_state(state: str, verb: str, outcome: str) -> None:
     except Refusal as refused:
         reached = type(refused).__name__
     assert reached == outcome
-    allowed = verb in life_cycle_actions(STATES[state], NOW)
+    allowed = verb in allowed_actions(STATES[state], NOW)
     assert allowed == ("/" in outcome)
 
 
@@ -107,8 +107,15 @@ def test_an_acceptance_keeps_what_the_invitation_said_unless_it_says_otherwise()
     after = changed.after
     assert (after.name, after.team, after.external_reference_id) == ("Ours", team, "CRM-2")
     assert after.terms == replace(invited.terms, deal_value=invited.terms.deal_value * 2)
-    assert set(changed.entry.changed) >= {"name", "team", "deal_value", "status", "substatus", "sales_stage"}
-    assert "currency" not in changed.entry.changed
+    assert set(changed.entry.changed) >= {
+        "name",
+        "team",
+        "terms.deal_value",
+        "status",
+        "substatus",
+        "sales_stage",
+    }
+    assert "terms.currency" not in changed.entry.changed
 
 
 @pytest.mark.parametrize(
@@ -137,9 +144,10 @@ PARTIES = tuple(each.party for each in INVITED)
 @pytest.mark.parametrize(("verb", "withdrawn"), [("win", PARTIES[:1]), ("lose", PARTIES)])
 def test_the_creators_outcome_withdraws_informs_and_tells(verb: str, withdrawn: tuple) -> None:
     """L7, L8, M4: in this order."""
+    deal = Step.of(creators(invited=invited(*INVITED)))
     close = {
-        "win": lambda: win(creators(), "Private.", act(), invitations=INVITED),
-        "lose": lambda: lose(creators(), STATEMENT, act(), invitations=INVITED),
+        "win": lambda: win(deal, "Private.", act()),
+        "lose": lambda: lose(deal, STATEMENT, act()),
     }
     change = close[verb]()
     message = "won" if verb == "win" else "lost"
@@ -153,7 +161,7 @@ def test_the_creators_outcome_withdraws_informs_and_tells(verb: str, withdrawn: 
 
 def test_an_invited_partys_outcome_closes_nobody_else() -> None:
     """L7: each party reports its own."""
-    change = win(STATES["Active"], None, act(), invitations=())
+    change = VERBS["win"](STATES["Active"], act())
     assert [state.task for state in change.work.tasks] == [Inform(parties=(CREATOR,))]
 
 
@@ -169,7 +177,7 @@ def test_an_answer_is_told_to_the_inviter(verb: str) -> None:
 
 
 def test_a_step_that_concerns_nobody_else_is_still_seen_by_the_orchestration() -> None:
-    change = win(creators(), None, act(), invitations=())
+    change = VERBS["win"](creators(), act())
     assert [state.task for state in change.work.tasks] == [Settle()]
     assert change.work.open
 

@@ -16,7 +16,8 @@ import devhost
 from activities import referral_steps
 from api.creation import create
 from api.exchange import Answer, Exchange
-from api.referrals import accepting, declining, take_step
+from api.life_cycle import accepting, declining
+from api.one_referral import shown, take_step
 from orchestrators import referral_lifecycle
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId
@@ -62,7 +63,8 @@ class Story:
         """Northwind's answer."""
 
         async def handler(exchange: Exchange) -> Answer:
-            return await take_step(exchange, await VERBS[verb](exchange), "changed", self.engine)
+            decide = await VERBS[verb](exchange)
+            return await shown(exchange, await take_step(exchange, decide, "changed", self.engine))
 
         path = f"/v1.0/engagements/referrals/{self.invited_id}/{verb}"
         body = {"reason": "TimelineTooShort"} if verb == "decline" else {}

@@ -1,0 +1,114 @@
+"""One referral of the caller's: finding it, and taking a step of it (rules V5, E2, L4, C5)."""
+
+from collections.abc import Awaitable, Callable
+
+from api.exchange import Answer, Exchange
+from api.preconditions import etag_of, matches, require_match
+from api.problems import NotFound, PreconditionRequired
+from api.referral_resource import resource
+from shared.domain.change import Act, Change
+from shared.domain.ids import ReferralId, is_uuid
+from shared.domain.permissions import may_see
+from shared.domain.referral import Party, Referral
+from shared.domain.refusals import Fault, Invalid, Refusal
+from shared.domain.work import Publish
+from shared.protocol.durable import DurableEngine
+from shared.protocol.wake import Event, wake_or_leave_to_sweep
+
+Decision = Callable[[Referral, Act], Awaitable[Change | None]]
+"""What a request makes of a referral as read; None where there is nothing to change. Raises a `Refusal`."""
+
+_UNKNOWN = "There is no such referral."
+
+
+async def visible(exchange: Exchange) -> Referral:
+    """The referral that the route names, if the caller may see it; else it reads like an unknown id (V5)."""
+    identifier = exchange.request.route_params.get("id", "").lower()
+    if not is_uuid(identifier):
+        raise NotFound(_UNKNOWN)
+    party = Party(organization_id=exchange.caller.organization.id, referral_id=ReferralId(identifier))
+    stored = await exchange.service.referrals.get(party)
+    if stored is None or not may_see(exchange.caller, stored.value):
+        raise NotFound(_UNKNOWN)
+    return stored.value
+
+
+async def shown(exchange: Exchange, referral: Referral, status: int = 200) -> Answer:
+    """The resource as its answer, with its ETag."""
+    favorite = await exchange.service.referrals.is_favorite(exchange.caller.person, referral.party)
+    current = await exchange.service.invitations.brought_up_to_date(referral)
+    view = resource(current, exchange.now, favorite=favorite)
+    return Answer(status=status, body=view, headers={"ETag": etag_of(referral)})
+
+
+async def take_step(exchange: Exchange, decide: Decision, event: Event, engine: DurableEngine) -> Referral:
+    """Commit what a request decides and wake the orchestration; gives the record as it is then.
+
+    A request that the same person repeats with the same Idempotency-Key changes nothing and is answered as it was
+    the first time. Raises `NotFound`, `Modified`, the decision's `Refusal`.
+    """
+    seen = await visible(exchange)
+    who = exchange.who(f"{seen.id}/{_operation(exchange)}")
+    commits = exchange.service.commits
+    try:
+        change = await commits.step(seen.party, who, checked(exchange, decide), announce=True)
+    except Refusal:
+        if who.key_hash and await commits.replayed(seen.party, who.key_hash):
+            return await visible(exchange)
+        raise
+    if change is None:
+        return await visible(exchange)
+    await settle(exchange, change, event, engine)
+    return change.after
+
+
+def checked(exchange: Exchange, decide: Decision) -> Decision:
+    """A decision that is asked only if the caller still sees the referral, and means this version of it (V5, E2)."""
+
+    async def check(referral: Referral, act: Act) -> Change | None:
+        if not may_see(exchange.caller, referral):
+            raise NotFound(_UNKNOWN)
+        await _require_match(exchange, referral)
+        return await decide(referral, act)
+
+    return check
+
+
+async def settle(exchange: Exchange, change: Change, event: Event, engine: DurableEngine) -> None:
+    """After the commit: wake the orchestration, and do at once what the caller will read next.
+
+    Raises the refusal of a command that came too late, whose step was the expiry (L4).
+    """
+    await wake_or_leave_to_sweep(engine, change.after.party, event)
+    if change.refusal:
+        raise change.refusal
+    if change.work and any(isinstance(state.task, Publish) for state in change.work.tasks):
+        await exchange.service.visibility.follow_or_leave_to_work(change.after)
+    if change.invitations:
+        await exchange.service.invitations.send_or_leave_to_work(
+            change.after, change.invitations, exchange.now
+        )
+
+
+def require_if_match(exchange: Exchange) -> None:
+    """Refuse an edit that does not say which version it means (E2)."""
+    if exchange.header("If-Match") is None:
+        raise PreconditionRequired("Send the ETag of the version that you mean in If-Match.")
+
+
+def unless_faulty(change: Change | None, faults: tuple[Fault, ...]) -> Change | None:
+    """State comes before fields: faults count only where the state would let the step through."""
+    if faults and not (change and change.refusal):
+        raise Invalid(faults)
+    return change
+
+
+async def _require_match(exchange: Exchange, referral: Referral) -> None:
+    header = exchange.header("If-Match")
+    if header is not None and not matches(header, etag_of(referral)):
+        require_match(header, referral, await exchange.service.referrals.entries(referral.party))
+
+
+def _operation(exchange: Exchange) -> str:
+    path: str = exchange.request.url.split("?")[0]
+    return f"{exchange.request.method} {path.rsplit('/', 1)[-1]}"

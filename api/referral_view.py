@@ -1,0 +1,224 @@
+"""The shapes of what the referral operations answer (docs/api.md). Every field is always present, null or empty."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+from shared.domain.timeline import EntryKind
+from shared.domain.vocabulary import (
+    CustomerSize,
+    DealType,
+    Direction,
+    HelpCode,
+    Qualification,
+    SalesStage,
+    Sharing,
+    SolutionKind,
+    Status,
+    Substatus,
+    TargetType,
+)
+
+
+def moment(at: datetime) -> str:
+    """A time as the wire shows it: UTC, ISO 8601, `Z`."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
+Moment = Annotated[datetime, PlainSerializer(moment, return_type=str)]
+
+
+class View(BaseModel):
+    """Base of answers: camelCase names, nothing left out."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+    def document(self) -> dict[str, Any]:
+        """The answer as JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class ContactPreferenceView(View):
+    locale: str | None
+    disable_notifications: bool
+
+
+class ContactView(View):
+    first_name: str | None
+    last_name: str | None
+    phone_number: str | None
+    email: str | None
+    title: str | None
+    contact_preference: ContactPreferenceView
+
+
+class AddressView(View):
+    address_line1: str | None
+    address_line2: str | None
+    city: str | None
+    state: str | None
+    postal_code: str | None
+    country: str
+    region: str | None
+
+
+class ProfileIdView(View):
+    profile_type: str
+    id: str
+
+
+class CustomerView(View):
+    name: str
+    address: AddressView
+    size: CustomerSize | None
+    team: list[ContactView]
+    ids: list[ProfileIdView]
+
+
+class ConsentView(View):
+    consent_to_to_share_info_with_others: bool
+    consent_to_contact: bool
+    consent_to_share_referral_with_microsoft_sellers: bool
+
+
+class WordView(View):
+    id: str
+
+
+class SolutionView(View):
+    id: str
+    name: str
+    type: SolutionKind
+
+
+class RequirementsView(View):
+    industries: list[WordView]
+    products: list[WordView]
+    services: list[WordView]
+    solutions: list[SolutionView]
+
+
+class DetailsView(View):
+    notes: str | None
+    deal_value: int | float
+    currency: str
+    closing_date_time: Moment
+    requirements: RequirementsView
+    customer_requested_contact: bool
+
+
+class InviterView(View):
+    organization_id: str
+    organization_name: str | None
+    team: list[ContactView]
+
+
+class InviteContextView(View):
+    notes: str | None
+    invited_by: InviterView | None
+    assistance_request_code: HelpCode
+
+
+class TargetView(View):
+    type: TargetType
+    id: str
+
+
+class LinkView(View):
+    uri: str
+    method: str
+
+
+class LinksView(View):
+    related_referrals: LinkView
+    self: LinkView
+
+
+class ReferralView(View):
+    """The whole resource."""
+
+    id: str
+    engagement_id: str
+    organization_id: str
+    organization_name: str
+    name: str
+    external_reference_id: str | None
+    campaign_id: str | None
+    e_tag: Annotated[str, Field(alias="eTag")]
+    created_date_time: Moment
+    updated_date_time: Moment
+    accepted_date_time: Moment | None
+    closed_date_time: Moment | None
+    expiration_date_time: Moment | None
+    status: Status
+    substatus: Substatus
+    status_reason: str | None
+    sales_stage: SalesStage | None
+    sales_stage_percentage: int | None
+    registration_status: str | None
+    registrations: list[dict[str, Any]]
+    type: Sharing
+    qualification: Qualification
+    direction: Direction
+    target: list[TargetView]
+    customer_profile: CustomerView
+    consent: ConsentView
+    details: DetailsView
+    team: list[ContactView]
+    invite_context: InviteContextView
+    location: str | None
+    mpn_id: str | None
+    deal_type: DealType
+    favorite: bool
+    contact_alert: str | None
+    response_recommended_by: Moment | None
+    allowed_actions: list[str]
+    editable_fields: list[str]
+    warnings: list[str]
+    links: LinksView
+
+
+class ReferralPage(View):
+    """A page of the list. With `$select` the items have the selected fields alone."""
+
+    context: Annotated[str, Field(alias="@odata.context")]
+    value: list[ReferralView]
+    count: Annotated[int | None, Field(alias="@odata.count")]
+    count_exceeded: Annotated[bool | None, Field(alias="@cosell.countExceeded")]
+    next_link: Annotated[str | None, Field(alias="@odata.nextLink")]
+
+
+class ActorView(View):
+    organization_id: str | None
+    name: str | None
+
+
+class EntryView(View):
+    """One line of a timeline."""
+
+    sequence: int
+    date_time: Moment
+    actor: ActorView
+    kind: EntryKind
+    from_: Annotated[str | None, Field(alias="from")]
+    to: str | None
+    reason: str | None
+    details: dict[str, Any]
+
+
+class InvitationView(View):
+    """What the inviter sees of an invitation at once; `Sending` until storage has taken it."""
+
+    id: str
+    engagement_id: str
+    organization_id: str
+    status: str
+    substatus: Substatus | None
+    expiration_date_time: Moment | None

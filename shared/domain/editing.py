@@ -1,0 +1,144 @@
+"""Editing an Active referral (rules E): its fields, its answers, its stage, all in one step or not at all."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from shared.domain.catalogue import Catalogue
+from shared.domain.change import Step, Told
+from shared.domain.draft import ContactDraft, DealDraft, TermsDraft
+from shared.domain.field_rules import (
+    faults_of_currency,
+    faults_of_date,
+    faults_of_size,
+    faults_of_solutions,
+    faults_of_team,
+    faults_of_value,
+)
+from shared.domain.invitation_rules import faults_of_microsofts_needs
+from shared.domain.inviting import retyped, solution_kind
+from shared.domain.referral import Contact, Referral, Solution
+from shared.domain.refusals import Fault
+from shared.domain.vocabulary import NO_HELP
+
+MAX_REMOVED = 30
+"""How many people one change may take out of a team: their list rows go in the same transaction (100 operations)."""
+_EDITED = (
+    *("name", "external_reference_id", "campaign_id", "notes", "team", "customer", "terms"),
+    *("consent", "invite_context"),
+)
+
+
+def wanted(before: Referral, draft: DealDraft, catalogue: Catalogue) -> Referral:
+    """The record with the fields as a draft without faults wants them. The two answers are not among them."""
+    return replace(
+        before,
+        name=draft.name or before.name,
+        external_reference_id=draft.external_reference_id,
+        campaign_id=draft.campaign_id,
+        notes=draft.notes,
+        team=tuple(contact.complete() for contact in draft.team),
+        customer=replace(before.customer, team=tuple(each.complete() for each in draft.customer.team)),
+        invite_context=replace(before.invite_context, notes=draft.invite_notes),
+        consent=replace(
+            before.consent, share_contact=draft.consent.share_contact, contact=draft.consent.contact
+        ),
+        terms=replace(
+            before.terms,
+            deal_value=draft.terms.deal_value or before.terms.deal_value,
+            currency=draft.terms.currency or before.terms.currency,
+            closing_at=draft.terms.closing_at or before.terms.closing_at,
+            solutions=tuple(_solution(each, before, catalogue) for each in draft.terms.solutions),
+        ),
+    )
+
+
+def edited(step: Step, as_wanted: Referral) -> Step:
+    """The step, and the fields as wanted; nothing more if none differs (E1)."""
+    new: dict[str, Any] = {
+        name: getattr(as_wanted, name)
+        for name in _EDITED
+        if getattr(as_wanted, name) != getattr(step.after, name)
+    }
+    return retyped(step.then(Told(kind="edited"), **new)) if new else step
+
+
+def shown_to_microsoft(step: Step) -> Step:
+    """The step, and the creator's yes to Q2: the deal becomes visible to Microsoft's sellers (T2, E4)."""
+    deal = step.after
+    answered = replace(deal, consent=replace(deal.consent, microsoft_may_view=True))
+    return retyped(replace(step, after=answered))
+
+
+def faults_of_edit(
+    before: Referral, draft: DealDraft, catalogue: Catalogue, today: date
+) -> tuple[Fault, ...]:
+    """Every fault of what an edit changes; what it leaves as it was is not judged again (C6, E1)."""
+    return (
+        *_faults_of_terms(before, draft.terms, catalogue, today),
+        *_faults_of_team(before.team, draft.team),
+        *_faults_of_customer(before, draft),
+    )
+
+
+def _faults_of_terms(
+    before: Referral, terms: TermsDraft, catalogue: Catalogue, today: date
+) -> Iterator[Fault]:
+    old = before.terms
+    value = old.deal_value if terms.deal_value is None else terms.deal_value
+    currency = terms.currency or old.currency
+    if (value, currency) != (old.deal_value, old.currency):
+        yield from faults_of_value(value, currency, catalogue.decimals, "/details/dealValue")
+    if currency != old.currency:
+        yield from faults_of_currency(currency, catalogue.decimals, "/details/currency")
+    if terms.closing_at != old.closing_at:
+        yield from faults_of_date(terms.closing_at, today, "/details/closingDateTime")
+    known = {solution.id for solution in old.solutions}
+    new = tuple(None if solution in known else solution for solution in terms.solutions)
+    yield from faults_of_solutions(new, catalogue.solutions, "/details/requirements/solutions")
+
+
+def _faults_of_team(before: tuple[Contact, ...], after: tuple[ContactDraft, ...]) -> Iterator[Fault]:
+    if before and not after:
+        yield Fault("required", "/team", "The last member of a team cannot be removed.")
+    left = {contact.email.casefold() for contact in before} - {(c.email or "").casefold() for c in after}
+    if len(left) > MAX_REMOVED:
+        yield Fault("tooLong", "/team", f"Take at most {MAX_REMOVED} people out of the team at once.")
+    if _drafts(before) != after:
+        yield from faults_of_team(after, "/team")
+
+
+def _faults_of_customer(before: Referral, draft: DealDraft) -> Iterator[Fault]:
+    """What Microsoft was promised stays there; and what it needs is there once it is invited (rules C)."""
+    invites = draft.microsoft_code != NO_HELP
+    changed = _drafts(before.customer.team) != draft.customer.team
+    if before.is_creators and invites and (changed or before.invite_context.help_code == NO_HELP):
+        yield from faults_of_microsofts_needs(draft.customer.team, draft.consent.share_contact)
+    elif changed:
+        yield from faults_of_size(draft.customer.team, "/customerProfile/team")
+
+
+def _drafts(contacts: tuple[Contact, ...]) -> tuple[ContactDraft, ...]:
+    return tuple(
+        ContactDraft(
+            first_name=contact.first_name or None,
+            last_name=contact.last_name or None,
+            phone_number=contact.phone_number or None,
+            email=contact.email or None,
+            title=contact.title,
+            locale=contact.locale,
+            disable_notifications=contact.disable_notifications,
+        )
+        for contact in contacts
+    )
+
+
+def _solution(solution_id: str | None, before: Referral, catalogue: Catalogue) -> Solution:
+    """A solution that the deal had stays as it was kept; a new one is the catalogue's."""
+    kept = next((solution for solution in before.terms.solutions if solution.id == solution_id), None)
+    if kept:
+        return kept
+    chosen = catalogue.solutions[solution_id or ""]
+    kind = solution_kind(chosen, before.organization_id)
+    return Solution(id=chosen.id, name=chosen.name, kind=kind)

@@ -1,0 +1,100 @@
+"""The rules about single fields that need another field, the catalogue or today's date (C6, T6).
+
+Targets are JSON Pointers into the wire form of the request (docs/api.md). Faults in form (types, lengths, formats)
+are the edge's.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+
+from shared.domain.directory import CatalogueSolution
+from shared.domain.draft import ContactDraft, TermsDraft
+from shared.domain.refusals import Fault
+from shared.domain.vocabulary import MICROSOFT
+
+MAX_TEAM = 50
+MAX_SOLUTIONS = 50
+MAX_VALUE = Decimal("999999999999.99")
+
+
+def faults_of_terms(terms: TermsDraft, decimals: Mapping[str, int], today: date, at: str) -> Iterator[Fault]:
+    """Faults of value, currency and close date; what is missing is no fault here."""
+    yield from faults_of_value(terms.deal_value, terms.currency, decimals, f"{at}/dealValue")
+    yield from faults_of_currency(terms.currency, decimals, f"{at}/currency")
+    yield from faults_of_date(terms.closing_at, today, f"{at}/closingDateTime")
+
+
+def faults_of_value(
+    value: Decimal | None, currency: str | None, decimals: Mapping[str, int], at: str
+) -> Iterator[Fault]:
+    """Faults of an amount: positive, not above the limit, no more decimals than its currency has."""
+    if value is None:
+        return
+    if not 0 < value <= MAX_VALUE:
+        yield Fault("outOfRange", at, f"Use an amount above 0 and at most {MAX_VALUE:,}.")
+        return
+    places = min(2, decimals.get(currency or "", 2))
+    if value != round(value, places):
+        yield Fault("invalidValue", at, f"Use at most {places} decimals for {currency or 'an amount'}.")
+
+
+def faults_of_currency(currency: str | None, decimals: Mapping[str, int], at: str) -> Iterator[Fault]:
+    """Faults of a currency; one that is no longer in use is not in the catalogue."""
+    if currency and currency not in decimals:
+        yield Fault("notInCatalogue", at, "Use a current ISO 4217 currency code, such as USD.")
+
+
+def faults_of_date(closing_at: datetime | None, today: date, at: str) -> Iterator[Fault]:
+    """Faults of a close date that is sent: today or later, by the UTC date."""
+    if closing_at and closing_at.date() < today:
+        yield Fault("outOfRange", at, f"Choose today ({today}) or a later date.")
+
+
+def faults_of_size(team: tuple[ContactDraft, ...], at: str) -> Iterator[Fault]:
+    """A team has at most 50 members."""
+    if len(team) > MAX_TEAM:
+        yield Fault("tooLong", at, f"Name at most {MAX_TEAM} people.")
+
+
+def faults_of_team(team: tuple[ContactDraft, ...], at: str) -> Iterator[Fault]:
+    """Faults of a team: at most 50, and each contact with name, phone and email."""
+    if len(team) > MAX_TEAM:
+        yield from faults_of_size(team, at)
+        return
+    for index, contact in enumerate(team):
+        yield from _faults_of_contact(contact, f"{at}/{index}")
+
+
+def faults_of_solutions(
+    solutions: tuple[str | None, ...], catalogue: Mapping[str, CatalogueSolution], at: str
+) -> Iterator[Fault]:
+    """Faults of solutions by id, assessments not among them (T6)."""
+    if len(solutions) > MAX_SOLUTIONS:
+        yield Fault("tooLong", at, f"Name at most {MAX_SOLUTIONS} solutions.")
+        return
+    for index, solution_id in enumerate(solutions):
+        if solution_id is not None:
+            yield from _faults_of_solution(catalogue.get(solution_id), f"{at}/{index}/id")
+
+
+def _faults_of_contact(contact: ContactDraft, at: str) -> Iterator[Fault]:
+    wanted = {
+        "firstName": contact.first_name,
+        "lastName": contact.last_name,
+        "phoneNumber": contact.phone_number,
+        "email": contact.email,
+    }
+    for name, value in wanted.items():
+        if not value:
+            yield Fault("required", f"{at}/{name}", "Each contact needs a name, a phone number and an email.")
+
+
+def _faults_of_solution(solution: CatalogueSolution | None, at: str) -> Iterator[Fault]:
+    if solution is None:
+        yield Fault("notInCatalogue", at, "Name a solution of the catalogue.")
+    elif solution.assessment:
+        message = "An assessment type stands alone: it goes with no other solution and into no invitation."
+        yield Fault("notAllowed", at, message)
+    elif solution.owner != MICROSOFT and not solution.co_sell_ready:
+        yield Fault("notAllowed", at, f"{solution.name} is not co-sell ready; choose one that is.")

@@ -1,0 +1,189 @@
+"""A small language of conditions on referrals, for lists (rule N4): pure, and always asked of the whole record."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Literal, assert_never
+
+from shared.domain.directory import normalized_name
+from shared.domain.referral import Referral
+
+Field = Literal[
+    "id",
+    "engagementId",
+    "status",
+    "substatus",
+    "qualification",
+    "type",
+    "direction",
+    "dealType",
+    "createdDateTime",
+    "updatedDateTime",
+    "expirationDateTime",
+    "customerProfile/name",
+    "customerProfile/address/country",
+    "team/email",
+    "details/requirements/solutions/id",
+    "campaignId",
+    "externalReferenceId",
+    "location",
+    "favorite",
+]
+Operator = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "startswith"]
+Value = str | datetime | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One field compared with values: one, or for `in` several.
+
+    A field with several values (team, solutions) meets a condition if one of them does.
+    """
+
+    field: Field
+    operator: Operator
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every part holds."""
+
+    parts: "tuple[Predicate, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """One part holds."""
+
+    parts: "tuple[Predicate, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold."""
+
+    part: "Predicate"
+
+
+Predicate = Condition | AllOf | AnyOf | Not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A referral as one reader's list has it."""
+
+    referral: Referral
+    favorite: bool
+
+
+def matches(predicate: Predicate, listed: Listed) -> bool:
+    """Whether a referral is wanted."""
+    match predicate:
+        case Condition():
+            return any(_holds(predicate, value) for value in values_of(predicate.field, listed))
+        case AllOf(parts):
+            return all(matches(part, listed) for part in parts)
+        case AnyOf(parts):
+            return any(matches(part, listed) for part in parts)
+        case Not(part):
+            return not matches(part, listed)
+        case _:
+            assert_never(predicate)
+
+
+def values_of(field: Field, listed: Listed) -> tuple[Value, ...]:
+    """The values of a field as they are compared: names and emails without regard to case."""
+    return tuple(comparable(field, value) for value in _VALUES[field](listed))
+
+
+def comparable(field: Field, value: Value) -> Value:
+    """A value in the form in which values of this field are compared."""
+    if not isinstance(value, str):
+        return value
+    if field == "customerProfile/name":
+        return normalized_name(value)
+    return value.casefold() if field == "team/email" else value
+
+
+def demanded(predicate: Predicate, field: Field) -> frozenset[Value] | None:
+    """The values of a field outside of which nothing can match; None if the predicate demands none (sound)."""
+    match predicate:
+        case Condition(field=same, operator="eq" | "in", values=values) if same == field:
+            return frozenset(comparable(field, value) for value in values)
+        case AllOf(parts):
+            of_parts = [demanded(part, field) for part in parts]
+            found = [values for values in of_parts if values is not None]
+            if field in _SEVERAL:  # each part may be met by another of the values
+                return next(iter(found), None)
+            return frozenset[Value].intersection(*found) if found else None
+        case AnyOf(parts):
+            union: frozenset[Value] = frozenset()
+            for part in parts:
+                of_part = demanded(part, field)
+                if of_part is None:
+                    return None
+                union |= of_part
+            return union
+        case _:
+            return None
+
+
+def earliest(predicate: Predicate | None, field: Field) -> datetime | None:
+    """The moment before which nothing can match; None if the predicate sets none (sound)."""
+    match predicate:
+        case Condition(field=same, operator="ge" | "gt" | "eq", values=(datetime() as at,)) if same == field:
+            return at
+        case AllOf(parts):
+            of_parts = [earliest(part, field) for part in parts]
+            return max((moment for moment in of_parts if moment), default=None)
+        case _:
+            return None
+
+
+def _holds(condition: Condition, value: Value) -> bool:
+    wanted = tuple(comparable(condition.field, each) for each in condition.values)
+    match condition.operator:
+        case "eq" | "in":
+            return value in wanted
+        case "ne":
+            return value not in wanted
+        case "startswith":
+            return isinstance(value, str) and value.startswith(str(wanted[0]))
+        case _:
+            return _compares(condition.operator, value, wanted[0])
+
+
+def _compares(operator: Literal["lt", "le", "gt", "ge"], value: Value, wanted: Value) -> bool:
+    """A missing value is neither before nor after anything."""
+    if not isinstance(value, datetime) or not isinstance(wanted, datetime):
+        return False
+    before, after = value < wanted, value > wanted
+    return {"lt": before, "le": not after, "gt": after, "ge": not before}[operator]
+
+
+_SEVERAL = frozenset({"team/email", "details/requirements/solutions/id"})
+_VALUES: Mapping[Field, Callable[[Listed], tuple[Value, ...]]] = MappingProxyType(
+    {
+        "id": lambda each: (each.referral.id,),
+        "engagementId": lambda each: (each.referral.engagement_id,),
+        "status": lambda each: (each.referral.status,),
+        "substatus": lambda each: (each.referral.substatus,),
+        "qualification": lambda each: (each.referral.qualification,),
+        "type": lambda each: (each.referral.sharing,),
+        "direction": lambda each: (each.referral.direction,),
+        "dealType": lambda each: (each.referral.deal_type,),
+        "createdDateTime": lambda each: (each.referral.created_at,),
+        "updatedDateTime": lambda each: (each.referral.updated_at,),
+        "expirationDateTime": lambda each: (each.referral.expires_at,),
+        "customerProfile/name": lambda each: (each.referral.customer.name,),
+        "customerProfile/address/country": lambda each: (each.referral.customer.address.country,),
+        "team/email": lambda each: tuple(contact.email for contact in each.referral.team),
+        "details/requirements/solutions/id": lambda each: tuple(s.id for s in each.referral.terms.solutions),
+        "campaignId": lambda each: (each.referral.campaign_id,),
+        "externalReferenceId": lambda each: (each.referral.external_reference_id,),
+        "location": lambda each: (each.referral.location,),
+        "favorite": lambda each: (each.favorite,),
+    }
+)
