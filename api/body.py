@@ -11,8 +11,16 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
 
 from shared.domain.refusals import Fault, FaultCode
 
@@ -62,6 +70,24 @@ class Body(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
     ignored: ClassVar[frozenset[str]] = frozenset()
     unused: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> dict[str, Any]:
+        """The schema says as well what `Required`, `ignored` and `unused` mean."""
+        made = handler.resolve_ref_schema(handler(schema))
+        fields = cls.model_fields.items()
+        required = [
+            info.alias or name for name, info in fields if any(isinstance(m, Required) for m in info.metadata)
+        ]
+        if required:
+            made["required"] = required
+        for name in sorted(cls.unused):
+            made["properties"].setdefault(name, {"description": "Accepted, and not kept."})
+        for name in sorted(cls.ignored):
+            made["properties"].setdefault(name, {"description": "The server's own; what is sent is ignored."})
+        return made
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import pycountry
 from babel.numbers import get_currency_precision
@@ -81,9 +81,18 @@ def _empty_object_as_list(value: object) -> object:
     return [] if value == {} else value
 
 
-Phone = Annotated[str, _line, _clean(set()), AfterValidator(_phone)]
-Email = Annotated[str, _line, AfterValidator(_email)]
-Country = Annotated[str, AfterValidator(_country)]
+def _shown(**extra: str) -> Any:
+    """What the contract says of a field besides what its type says."""
+    return Field(json_schema_extra=dict(extra))
+
+
+Phone = Annotated[
+    str, _line, _clean(set()), AfterValidator(_phone), _shown(description="7 to 15 digits, with separators.")
+]
+Email = Annotated[str, _line, AfterValidator(_email), _shown(format="email")]
+Country = Annotated[
+    str, AfterValidator(_country), _shown(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")
+]
 Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
 Locale = Annotated[str, StringConstraints(pattern="^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35)]
 Moment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_utc)]

@@ -98,7 +98,7 @@ def _terminal(error: TerminalState) -> dict[str, Any]:
 
 
 def _modified(error: Modified) -> dict[str, Any]:
-    message = "The referral has changed since you read it: read it again and decide anew."
+    message = "The record has changed since you read it: read it again and decide anew."
     inner = {"eTag": error.etag, "changedFields": list(error.changed)}
     return _answer(412, "resourceModified", message, headers={"ETag": error.etag}, innerError=inner)
 

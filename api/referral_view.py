@@ -185,14 +185,26 @@ class ReferralView(View):
     links: LinksView
 
 
-class ReferralPage(View):
-    """A page of the list. With `$select` the items have the selected fields alone."""
+class PageView(BaseModel):
+    """Base of pages. A nextLink is there when there may be more."""
+
+    model_config = ConfigDict(frozen=True)
+    next_link: Annotated[str, Field(alias="@odata.nextLink")] = ""
+
+
+class SelectedView(ReferralView):
+    """An item of the list: the whole resource, or with `$select` the selected fields alone."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required"))
+
+
+class ReferralPage(PageView):
+    """A page of the list. Counts are there with `$count=true` alone."""
 
     context: Annotated[str, Field(alias="@odata.context")]
-    value: list[ReferralView]
-    count: Annotated[int | None, Field(alias="@odata.count")]
-    count_exceeded: Annotated[bool | None, Field(alias="@cosell.countExceeded")]
-    next_link: Annotated[str | None, Field(alias="@odata.nextLink")]
+    value: list[SelectedView]
+    count: Annotated[int, Field(alias="@odata.count")] = 0
+    count_exceeded: Annotated[bool, Field(alias="@cosell.countExceeded")] = False
 
 
 class ActorView(View):

@@ -30,6 +30,7 @@ from shared.storage.directory import Directory
 from shared.storage.engagements import Engagements
 from shared.storage.intents import Intents
 from shared.storage.mail import MailRecords
+from shared.storage.people import People
 from shared.storage.referrals import Referrals
 from shared.storage.tables import Tables
 
@@ -45,6 +46,7 @@ class Service:
     tables: Tables
     callers: Callers
     directory: Directory
+    people: People
     referrals: Referrals
     engagements: Engagements
     intents: Intents
@@ -78,6 +80,7 @@ def assemble(settings: Settings, tables: Tables, mail: MailService) -> Service:
         tables=tables,
         callers=Callers(verifier, directory),
         directory=directory,
+        people=People(tables, directory),
         referrals=referrals,
         engagements=engagements,
         intents=intents,

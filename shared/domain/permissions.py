@@ -85,3 +85,14 @@ def may_create(caller: Caller, location: LocationId, team_emails: frozenset[str]
     if reach.everything or location in reach.locations:
         return True
     return location in reach.team_locations and caller.person.email.casefold() in team_emails
+
+
+def may_write_stage_map(caller: Caller) -> bool:
+    """Whether the caller keeps its organization's names of stages: partner admins, global referrals admins (V6)."""
+    roles = caller.referral_roles
+    return "MpnPartnerAdmin" in roles or ("ReferralsAdmin" in roles and caller.person.everywhere)
+
+
+def may_keep_people(caller: Caller) -> bool:
+    """Whether the caller keeps its organization's directory of people: its partner admins do (V7)."""
+    return "MpnPartnerAdmin" in caller.referral_roles

@@ -104,6 +104,11 @@ class Directory:
 
         return await self._cached("person", f"{organization_id}/{person_id}", read)
 
+    def forget_people(self, organization_id: OrganizationId, person_id: PersonId) -> None:
+        """Read an organization's people anew: one of them was changed."""
+        self._cache.pop(("person", f"{organization_id}/{person_id}"), None)
+        self._cache.pop(("people", organization_id), None)
+
     async def people(self, organization_id: OrganizationId) -> tuple[Person, ...]:
         """All people of an organization."""
 

@@ -129,7 +129,7 @@ def test_every_field_of_the_resource_is_always_present(service: Service, name: s
     assert fetched.json() == made
     assert fetched.headers["ETag"] == made["eTag"] == '"1"'
     assert (made["location"], made["mpnId"]) == ("contoso-seattle", "contoso-seattle")
-    assert made["allowedActions"] == ["win", "lose"]
+    assert made["allowedActions"] == ["edit", "stage", "win", "lose", "invitePartner", "message"]
     assert {"favorite", "contactAlert", "registrations", "editableFields", "warnings", "campaignId"} <= set(
         made
     )
