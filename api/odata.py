@@ -188,6 +188,8 @@ class _Reader:
         left, right = node.left, node.right
         if not isinstance(left, ast.Identifier):
             left, right, operator = right, left, _MIRRORED.get(operator, operator)
+        if unsupported := next((each for each in (left, right) if type(each) in _NODES), None):
+            _refuse(f"$filter does not support {_named(unsupported)} in a comparison.")
         if not isinstance(left, ast.Identifier) or isinstance(right, ast.Identifier):
             _refuse("$filter compares one field with one value.")
         field = _field(left.name, lambda_)
@@ -292,12 +294,13 @@ _NODES: dict[type, Callable[[Any], str]] = {
     ast.BinOp: lambda _: "arithmetic",
     ast.BoolOp: lambda node: f"'{type(node.op).__name__.lower()}' inside a lambda",
     ast.Call: lambda node: f"the function {node.func.name}",
-    ast.Identifier: lambda node: f"the field {node.name[:100]!r} without a comparison",
+    ast.Compare: lambda _: "a comparison",
+    ast.UnaryOp: lambda _: "an operator before a value",
 }
 
 
 def _named(node: Any) -> str:
-    return _NODES.get(type(node), lambda each: type(each).__name__)(node)
+    return _NODES.get(type(node), lambda each: f"a {type(each).__name__} alone")(node)
 
 
 def _refuse(message: str) -> NoReturn:

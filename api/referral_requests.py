@@ -87,6 +87,9 @@ class CreationBody(Body):
             campaign_id=self.campaign_id,
             location=self.location or self.mpn_id,
             sharing=self.type or "Independent",
+            solution_profiles=tuple(
+                each.id or "" for each in self.target or () if each.type == "SolutionProfile"
+            ),
             customer=self.customer_profile.draft(),
             consent=self.consent.consent(),
             terms=TermsDraft(

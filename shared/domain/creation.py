@@ -12,7 +12,7 @@ from shared.domain.draft import DealDraft
 from shared.domain.ids import EngagementId, ReferralId
 from shared.domain.inviting import Inviting, terms_of, with_invited
 from shared.domain.lifecycle import is_withdrawn_with, withdraw
-from shared.domain.referral import InviteContext, Party, Referral
+from shared.domain.referral import InviteContext, Party, Referral, Target
 from shared.domain.timeline import Actor
 from shared.domain.work import Invite, Notify, Publish, Task
 
@@ -72,6 +72,7 @@ def _deal(draft: DealDraft, catalogue: Catalogue, ids: NewIds, act: Act) -> Refe
         external_reference_id=draft.external_reference_id,
         campaign_id=draft.campaign_id,
         location=location.id if location else None,
+        target=tuple(Target(type="SolutionProfile", id=each) for each in draft.solution_profiles),
         direction="Outgoing",
         sharing=draft.sharing,
         deal_type="Private",  # until the answers and the invitations are in

@@ -97,6 +97,7 @@ class DealDraft:
     campaign_id: str | None = None
     location: str | None = None
     sharing: Sharing = "Independent"
+    solution_profiles: tuple[str, ...] = ()
     customer: CustomerDraft = CustomerDraft()
     consent: Consent = NO_CONSENT
     terms: TermsDraft = TermsDraft()
