@@ -26,8 +26,8 @@ from shared.domain.invitable import require_invitable
 from shared.domain.inviting import Inviting, inviting
 from shared.domain.lifecycle import Acceptance, accept, decline, lose, require_active, win
 from shared.domain.referral import Referral
-from shared.domain.refusals import Fault
-from shared.domain.sales_stage import staged
+from shared.domain.refusals import Fault, Invalid
+from shared.domain.sales_stage import WantedStage, staged
 from shared.domain.vocabulary import MICROSOFT, NO_HELP
 from shared.protocol.durable import DurableEngine
 
@@ -105,7 +105,7 @@ class _Editing:
             case "accept":
                 return await self._accept(edit)
             case "decline":
-                return unless_faulty(decline(referral, edit.statement(), act), edit.faults)
+                return unless_faulty(decline(referral, edit.statement, act), edit.faults)
             case _:
                 return await self._change(edit)
 
@@ -126,14 +126,23 @@ class _Editing:
             return late
         draft = edit.body.draft()
         catalogue = await catalogue_of(self._exchange, draft)
-        rules = faults_of_edit(referral, draft, catalogue, act.now.date())
+        stage, of_stage = await self._stage(edit)
+        rules = (*faults_of_edit(referral, draft, catalogue, act.now.date()), *of_stage)
         unless_faulty(None, (*edit.faults, *unless_below(rules, edit.faults)))
         step = edited(Step.of(referral), wanted(referral, draft, catalogue))
         step = await self._answered(step, edit, draft)
-        if edit.stage is not None or edit.percent is not None:
+        return self._ended(staged(step, stage, "/salesStage") if stage else step, edit)
+
+    async def _stage(self, edit: Edit) -> tuple[WantedStage | None, tuple[Fault, ...]]:
+        """The stage that the request wants, or the faults of what it says; raises `NotAllowed` (S5)."""
+        if edit.stage is None and edit.percent is None:
+            return None, ()
+        try:
             stage = await wanted_stage(self._exchange, edit.stage, edit.percent, "/salesStage")
-            step = staged(step, stage, "/salesStage")
-        return self._ended(step, edit)
+            staged(Step.of(self._referral), stage, "/salesStage")
+        except Invalid as invalid:
+            return None, invalid.faults
+        return stage, ()
 
     async def _answered(self, step: Step, edit: Edit, draft: DealDraft) -> Step:
         """Q2 answered with yes shows the deal to Microsoft, Q1 with a kind of help invites it (T2, E4)."""
@@ -159,7 +168,7 @@ class _Editing:
             case "win":
                 return win(step, edit.reason, self._act)
             case "lose":
-                return lose(step, edit.statement(), self._act)
+                return lose(step, edit.statement, self._act)
             case _:
                 return step.change(self._act) if step.after != step.before else None
 

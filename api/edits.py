@@ -14,13 +14,14 @@ from shared.domain.actions import L2_FIELDS, editable_fields
 from shared.domain.change import Act
 from shared.domain.lifecycle import ClosingStatement
 from shared.domain.referral import Referral
-from shared.domain.refusals import Fault, Invalid
+from shared.domain.refusals import Fault
 from shared.domain.vocabulary import CLOSING_REASONS
 
 Verb = Literal["accept", "decline", "win", "lose"]
 _VERBS: dict[str, Verb] = {"Accepted": "accept", "Declined": "decline", "Won": "win", "Lost": "lose"}
 _STATUS_OF = {"Accepted": "Active", "Declined": "Closed", "Won": "Closed", "Lost": "Closed"}
 _STATUS = frozenset({"/status", "/substatus", "/statusReason"})
+_UNSAID = ClosingStatement(reason="Other")
 _IN_REGISTRATIONS = "Register a won deal with POST …/registrations."
 
 
@@ -36,22 +37,9 @@ class Edit:
     faults: tuple[Fault, ...]
     verb: Verb | None
     reason: str | None
+    statement: ClosingStatement
     stage: str | None
     percent: Decimal | None
-
-    def statement(self) -> ClosingStatement:
-        """The reason of a decline or a loss: a code, or a code, a colon and words. Raises `Invalid`."""
-        code, _, words = (self.reason or "").partition(":")
-        known = next((each for each in CLOSING_REASONS if each == code.strip()), None)
-        notes = words.strip() or None
-        if known is None:
-            message = f"Say why with one of {', '.join(CLOSING_REASONS)}; words may follow after a colon."
-            raise Invalid(
-                (Fault("required" if not self.reason else "invalidValue", "/statusReason", message),)
-            )
-        if known == "Other" and notes is None:
-            raise Invalid((Fault("required", "/statusReason", "Say what the reason is: Other: …"),))
-        return ClosingStatement(reason=known, notes=notes)
 
 
 def edit_of(referral: Referral, before: Document, after: Document, act: Act, *, whole: bool) -> Edit:
@@ -63,12 +51,15 @@ def edit_of(referral: Referral, before: Document, after: Document, act: Act, *, 
     forms = tuple(fault for fault in reading.faults if _concerns(fault.target, changed))
     uneditable = unless_below(_uneditable(changed - allowed, referral, verb), forms)
     stage, percent, of_stage = _stage(after) if "/salesStage" in changed else (None, None, ())
+    reason = _text(after.get("statusReason")) if "/statusReason" in changed else None
+    statement, of_reason = _statement(reason) if verb in {"decline", "lose"} else (_UNSAID, ())
     return Edit(
         body=reading.body,
         changed=changed,
-        faults=(*forms, *uneditable, *of_status, *of_stage),
+        faults=(*forms, *uneditable, *of_status, *of_reason, *of_stage),
         verb=verb,
-        reason=_text(after.get("statusReason")) if "/statusReason" in changed else None,
+        reason=reason,
+        statement=statement,
         stage=stage,
         percent=percent,
     )
@@ -103,6 +94,19 @@ def _verb(
             Fault("invalidValue", "/status", f"{substatus} goes with {_STATUS_OF[str(substatus)]}."),
         )
     return verb, ()
+
+
+def _statement(reason: str | None) -> tuple[ClosingStatement, tuple[Fault, ...]]:
+    """The reason of a decline or a loss: a code, or a code, a colon and words."""
+    code, _, words = (reason or "").partition(":")
+    known = next((each for each in CLOSING_REASONS if each == code.strip()), None)
+    notes = words.strip() or None
+    if known is None:
+        message = f"Say why with one of {', '.join(CLOSING_REASONS)}; words may follow after a colon."
+        return _UNSAID, (Fault("invalidValue" if reason else "required", "/statusReason", message),)
+    if known == "Other" and notes is None:
+        return _UNSAID, (Fault("required", "/statusReason", "Say what the reason is: Other: …"),)
+    return ClosingStatement(reason=known, notes=notes), ()
 
 
 def _stage(after: Document) -> tuple[str | None, Decimal | None, tuple[Fault, ...]]:

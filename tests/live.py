@@ -56,6 +56,24 @@ class Person:
         ]
         return found[0]
 
+    def put(self, path: str, json: object = None, **options: Any) -> httpx.Response:
+        return self.call("PUT", path, json={} if json is None else json, **options)
+
+    def patch(self, referral: dict[str, Any], *operations: dict[str, Any], **options: Any) -> httpx.Response:
+        """A JSON Patch of a referral as it was read, answered with the resource."""
+        headers = {"If-Match": referral["eTag"], "Prefer": "return=representation"}
+        options["headers"] = {**headers, **options.pop("headers", {})}
+        return self.call("PATCH", f"{REFERRALS}/{referral['id']}", json=list(operations), **options)
+
+    def read(self, referral_id: str) -> dict[str, Any]:
+        """One referral."""
+        answer = self.get(f"{REFERRALS}/{referral_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def invite(self, referral_id: str, *invitations: dict[str, Any], **options: Any) -> httpx.Response:
+        return self.act(referral_id, "invitations", {"invitations": list(invitations)}, **options)
+
     def act(self, referral_id: str, verb: str, body: object = None, **options: Any) -> httpx.Response:
         return self.post(f"{REFERRALS}/{referral_id}/{verb}", body, **options)
 
@@ -142,6 +160,44 @@ def deal(name: str, *partners: str, **changes: Any) -> dict[str, Any]:
         "invitations": [invitation(partner) for partner in partners],
         **changes,
     }
+
+
+def private(name: str, **changes: Any) -> dict[str, Any]:
+    """The same deal without Microsoft's help or visibility."""
+    return deal(name, **{"inviteContext": {}, **changes})
+
+
+def partner_led(name: str, *partners: str, **changes: Any) -> dict[str, Any]:
+    """The same deal, which Microsoft's sellers may view."""
+    body = deal(name, *partners, **{"inviteContext": {}, **changes})
+    body["consent"] = {**body["consent"], "consentToShareReferralWithMicrosoftSellers": True}
+    return body
+
+
+def assessment(name: str, **changes: Any) -> dict[str, Any]:
+    """A solution assessment of Contoso's."""
+    body = private(name, **changes)
+    body["details"] = {**body["details"], "requirements": {"solutions": [{"id": "SA-CLOUD-MIGRATION"}]}}
+    return body
+
+
+def sellers_deal(name: str, *partners: str, **changes: Any) -> dict[str, Any]:
+    """A deal that sam creates."""
+    sam = {
+        "firstName": "Sam",
+        "lastName": "Okonjo",
+        "phoneNumber": "+1 206 555 0101",
+        "email": "sam@microsoft.com",
+    }
+    return deal(name, *partners, **{"location": None, "inviteContext": {}, "team": [sam], **changes})
+
+
+def replacing(path: str, value: object) -> dict[str, Any]:
+    """One operation of a JSON Patch."""
+    return {"op": "replace", "path": path, "value": value}
+
+
+MICROSOFT = {"organizationId": "msft", "assistanceRequestCode": "GeneralOrOther"}
 
 
 def invitation(partner: str, **changes: Any) -> dict[str, Any]:

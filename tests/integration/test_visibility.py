@@ -73,7 +73,7 @@ def test_lists_hold_what_one_may_see_and_nothing_else(service: Service, deals: l
         ("ulf", "contoso-seattle", [RAES], 403),
         ("ulf", "contoso-munich", [RAES, ULF], 403),
         ("dee", "contoso-seattle", [RAES], 403),
-        ("sam", "contoso-seattle", [RAES], 403),
+        ("sam", "contoso-seattle", [RAES], 422),
     ],
 )
 def test_deals_are_created_only_where_ones_role_covers_it(service: Service, case: tuple) -> None:
