@@ -58,9 +58,9 @@ async def connect(exchange: Exchange, engine: DurableEngine, document: object) -
     reading = read(CreationBody, document, partial=True)
     deal = await _deal_of(exchange, reading.body.engagement_id or "")
     wanted = record_of(exchange, document, "createReferral")
-    draft, faults = await _connected(exchange, reading.body)
+    drafts, faults = await _connected(exchange, reading.body)
     form = (*reading.faults, *unless_below(faults, reading.faults))
-    request = _Request(exchange, (draft,), form, wanted, places=_AS_CREATION)
+    request = _Request(exchange, drafts, form, wanted, places=_AS_CREATION)
     (view,) = await request.send(deal, engine)
     return Answer(status=201, body=view, headers={"Location": f"{BASE}/{deal.engagement_id}"})
 
@@ -185,12 +185,14 @@ async def _deal_of(exchange: Exchange, engagement_id: str) -> Referral:
     return found[0]
 
 
-async def _connected(exchange: Exchange, body: CreationBody) -> tuple[InvitationDraft, tuple[Fault, ...]]:
-    """What a second creation call says as an invitation: whom its target is, and on which terms."""
+async def _connected(
+    exchange: Exchange, body: CreationBody
+) -> tuple[tuple[InvitationDraft, ...], tuple[Fault, ...]]:
+    """What a second creation call says as an invitation: on which terms whom its target is; else what is wrong there."""
     targets = body.target or ()
     if len(targets) != 1:
         message = f"Address one party: {MICROSOFT}, or a location of a partner."
-        return InvitationDraft(), (Fault("required", "/target", message),)
+        return (), (Fault("required", "/target", message),)
     target = targets[0].id or ""
     draft = body.draft()
     if target == MICROSOFT:
@@ -198,11 +200,11 @@ async def _connected(exchange: Exchange, body: CreationBody) -> tuple[Invitation
         invitation = InvitationDraft(
             organization_id=MICROSOFT, notes=draft.invite_notes, help_code=code or "GeneralOrOther"
         )
-        return invitation, ()
+        return (invitation,), ()
     organization_id = await exchange.service.directory.organization_of_location(target)
     if organization_id is None:
         message = f"Address {MICROSOFT}, or a location of a partner of the co-sell ecosystem."
-        return InvitationDraft(), (Fault("notInCatalogue", "/target/0/id", message),)
+        return (), (Fault("notInCatalogue", "/target/0/id", message),)
     invitation = InvitationDraft(
         organization_id=organization_id,
         target=target,
@@ -211,4 +213,4 @@ async def _connected(exchange: Exchange, body: CreationBody) -> tuple[Invitation
         terms=draft.terms,
         team=draft.team or None,
     )
-    return invitation, ()
+    return (invitation,), ()
