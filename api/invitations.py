@@ -188,7 +188,7 @@ async def _deal_of(exchange: Exchange, engagement_id: str) -> Referral:
 async def _connected(
     exchange: Exchange, body: CreationBody
 ) -> tuple[tuple[InvitationDraft, ...], tuple[Fault, ...]]:
-    """What a second creation call says as an invitation: on which terms whom its target is; else what is wrong there."""
+    """What a second creation call says as an invitation, or what is wrong with its target."""
     targets = body.target or ()
     if len(targets) != 1:
         message = f"Address one party: {MICROSOFT}, or a location of a partner."

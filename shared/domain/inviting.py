@@ -115,7 +115,7 @@ def with_invited(deal: Referral, invitations: tuple[Referral, ...]) -> Referral:
     if not invitations:
         return deal
     news = tuple(Invited(party=i.party, organization_name=i.organization_name) for i in invitations)
-    targets = tuple(dict.fromkeys((*deal.target, *(i.target[0] for i in invitations))))
+    targets = tuple(dict.fromkeys((*deal.target, *(target for i in invitations for target in i.target))))
     microsoft = next((i for i in invitations if i.organization_id == MICROSOFT), None)
     context = deal.invite_context
     if microsoft and context.help_code == NO_HELP:

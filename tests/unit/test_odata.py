@@ -1,0 +1,178 @@
+"""The OData options (N4): what is supported is read, everything else is refused by its name and at once."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.odata import Order, count_of, filter_of, order_of, select_of, skip_of
+from api.problems import BadQuery
+from shared.domain.listing import AllOf, AnyOf, Condition, Not
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+EQ = Condition
+READ = {
+    "status eq 'New'": EQ("status", "eq", ("New",)),
+    "STATUS EQ 'new'": EQ("status", "eq", ("New",)),
+    "'New' eq status": EQ("status", "eq", ("New",)),
+    "substatus eq 'Received'": EQ("substatus", "eq", ("Pending",)),
+    "engagementId eq '65edc0b5-3485-41b7-a17e-dfa9ef4706e2'": EQ(
+        "engagementId", "eq", ("65edc0b5-3485-41b7-a17e-dfa9ef4706e2",)
+    ),
+    "engagementId eq 65edc0b5-3485-41b7-a17e-dfa9ef4706e2": EQ(
+        "engagementId", "eq", ("65edc0b5-3485-41b7-a17e-dfa9ef4706e2",)
+    ),
+    "status in ('New','Closed')": EQ("status", "in", ("New", "Closed")),
+    "customerProfile/address/country ne 'US'": EQ("customerProfile/address/country", "ne", ("US",)),
+    "startswith(customerProfile/name,'It''s')": EQ("customerProfile/name", "startswith", ("It's",)),
+    "team/any(t:t/email eq 'a@b.com')": EQ("team/email", "eq", ("a@b.com",)),
+    "details/requirements/solutions/any(x:x/id in ('A','B'))": EQ(
+        "details/requirements/solutions/id", "in", ("A", "B")
+    ),
+    "campaignId eq null": EQ("campaignId", "eq", (None,)),
+    "favorite eq true": EQ("favorite", "eq", (True,)),
+    "createdDateTime ge 2026-01-01T00:00:00Z": EQ("createdDateTime", "ge", (AT,)),
+    "2026-01-01T09:00:00+09:00 gt updatedDateTime": EQ("updatedDateTime", "lt", (AT,)),
+    "createdDateTime lt 2026-01-01": EQ("createdDateTime", "lt", (AT,)),
+    "status eq 'New' and favorite eq true and type eq 'Shared'": AllOf(
+        (EQ("status", "eq", ("New",)), EQ("favorite", "eq", (True,)), EQ("type", "eq", ("Shared",)))
+    ),
+    "not (status eq 'New' or status eq 'Active')": Not(
+        AnyOf((EQ("status", "eq", ("New",)), EQ("status", "eq", ("Active",))))
+    ),
+}
+
+
+@pytest.mark.parametrize("text", READ)
+def test_a_filter_is_read_as_it_is_meant(text: str) -> None:
+    assert filter_of(text) == READ[text]
+
+
+REFUSED = {
+    "length(name) gt 3": "the function length",
+    "contains(customerProfile/name,'x')": "the function contains",
+    "startswith(campaignId,'x')": "startswith(customerProfile/name",
+    "details/notes eq 'x'": "'details/notes'",
+    "name eq 'x'": "'name'",
+    "dealValue add 1 eq 2": "arithmetic",
+    "status eq 'New' eq true": "a comparison",
+    "team/all(t:t/email eq 'a')": "not all",
+    "team/any()": "any(…) with a condition",
+    "team/any(t:t/phoneNumber eq 'a')": "of its lambdas",
+    "team/any(t:u/email eq 'a')": "of its lambdas",
+    "team/any(t:t/email eq 'a' and t/email eq 'b')": "inside a lambda",
+    "invitations/any(t:t/email eq 'a')": "of its lambdas",
+    "status eq ('New','Active')": "lists with in",
+    "status in 'New'": "",
+    "status gt 'New'": "with gt",
+    "favorite in (true,false)": "eq and ne",
+    "favorite eq 'true'": "true or false",
+    "status eq 7": "single quotes",
+    "status eq 'Asleep'": "it knows New, Active, Closed",
+    "dealType eq 'Merger'": "SolutionAssessment",
+    "status eq null": "null",
+    "createdDateTime gt '2026-01-01'": "without quotes",
+    "createdDateTime gt 2026-02-31": "no time of the calendar",
+    "createdDateTime gt 10L": "",
+    "status": "alone",
+    "status eq status": "one field with one value",
+    "'a' eq 'a'": "one field with one value",
+    "status eq": "cannot be read",
+    "": "cannot be read",
+    "status eq 'New' and (": "cannot be read",
+    "status eq 'New\x00'": "control characters",
+    "status eq '\ud800'": "control characters",
+    "(" * 2000 + "status eq 'New'" + ")" * 2000: "",
+    "not favorite eq true": "an operator before a value",
+    "not (" * 500 + "favorite eq true" + ")" * 500: "nested 20 deep",
+    " or ".join(["status eq 'New'"] * 101): "100 conditions",
+    "status in (" + ",".join(["'New'"] * 101) + ")": "100 conditions",
+    " or ".join(["status eq 'New'"] * 20_000): "4,096 characters",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=lambda text: repr(text[:40]))
+def test_what_a_filter_may_not_hold_is_refused_by_its_name(text: str) -> None:
+    if not REFUSED[text] and text.startswith("("):
+        assert filter_of(text)  # parentheses alone nest nothing
+        return
+    with pytest.raises(BadQuery) as refused:
+        filter_of(text)
+    assert REFUSED[text] in str(refused.value)
+
+
+@given(
+    st.text(max_size=80)
+    | st.lists(
+        st.sampled_from(
+            [
+                "status",
+                " eq ",
+                "'New'",
+                " and ",
+                " or ",
+                "not ",
+                "(",
+                ")",
+                "team",
+                "/any(",
+                "t:",
+                "t/email",
+                "'",
+                ",",
+                "startswith(",
+                "customerProfile/name",
+                "null",
+                "true",
+                "2026-01-01",
+                " in ",
+                "7",
+                "/",
+                "$",
+                "-",
+            ]
+        ),
+        max_size=15,
+    ).map("".join)
+)
+@settings(max_examples=500)
+def test_no_text_raises_anything_but_a_bad_query(text: str) -> None:
+    try:
+        filter_of(text)
+    except BadQuery:
+        return
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        (None, Order()),
+        ("createdDateTime desc", Order("createdDateTime", True)),
+        ("updatedDateTime", Order("updatedDateTime", False)),
+        ("UPDATEDDATETIME asc", Order("updatedDateTime", False)),
+    ],
+)
+def test_orders(text: str | None, order: Order) -> None:
+    assert order_of(text) == order
+
+
+@pytest.mark.parametrize(
+    "text", ["", "name", "createdDateTime up", "createdDateTime desc,name", "createdDateTime desc x"]
+)
+def test_other_orders_are_refused(text: str) -> None:
+    with pytest.raises(BadQuery, match="orderby"):
+        order_of(text)
+
+
+def test_selections_counts_and_skips() -> None:
+    assert select_of(None) is select_of("*") is None
+    assert select_of("ID, customerProfile/name") == {"id", "customerProfile"}
+    assert (count_of(None), count_of("TRUE"), count_of("false")) == (False, True, False)
+    assert (skip_of(None), skip_of("0"), skip_of("1000")) == (0, 0, 1000)
+    for read, text in (
+        *((select_of, "id,secret"), (select_of, ""), (count_of, "1"), (skip_of, "1001")),
+        *((skip_of, "x"), (skip_of, "\N{FULLWIDTH DIGIT NINE}"), (skip_of, "9" * 5000)),
+    ):
+        with pytest.raises(BadQuery):
+            read(text)
