@@ -19,27 +19,28 @@ from tests.live import (
     sellers_deal,
 )
 
-PEOPLE = ("ana", "rae", "mia", "ulf", "kim", "nia", "tom", "sam", "dee")
+PEOPLE = ("ana", "rae", "mia", "ulf", "kim", "lee", "nia", "tom", "sam", "dee")
 RAE = {"firstName": "Rae", "lastName": "L", "phoneNumber": "+1 206 555 0102", "email": "rae@contoso.com"}
 ULF = {**RAE, "firstName": "Ulf", "email": "Ulf@Contoso.com"}
 MUNICH = "contoso-munich"
 
 WHO_SEES = """
-referral                 ana rae mia ulf kim nia tom sam dee
-Private Seattle           x   x   -   -   -   -   -   -   -
-Private Munich            x   x   x   -   -   -   -   -   -
-Private Seattle, ulf      x   x   -   x   -   -   -   -   -
-Private Munich, ulf       x   x   x   -   -   -   -   -   -
-PartnerLed Seattle        x   x   -   -   -   -   -   -   -
-PartnerToPartner Seattle  x   x   -   -   -   -   -   -   -
-its invitation to kim     -   -   -   -   x   -   -   -   -
-CoSell Munich             x   x   x   -   -   -   -   -   -
-its invitation to nia     -   -   -   -   -   x   -   -   -
-its invitation to sam     -   -   -   -   -   -   -   x   -
-SolutionAssessment        x   x   -   -   -   -   -   -   -
-created by sam            -   -   -   -   -   -   -   x   -
-its invitation to mia     x   x   x   -   -   -   -   -   -
-Private Seattle, won      x   x   -   -   -   -   -   -   -
+referral                 ana rae mia ulf kim lee nia tom sam dee
+Private Seattle          x   x   -   -   -   -   -   -   -   -
+Private Munich           x   x   x   -   -   -   -   -   -   -
+Private Seattle, ulf     x   x   -   x   -   -   -   -   -   -
+Private Munich, ulf      x   x   x   -   -   -   -   -   -   -
+PartnerLed Seattle       x   x   -   -   -   -   -   -   -   -
+PartnerToPartner Seattle x   x   -   -   -   -   -   -   -   -
+its invitation to kim    -   -   -   -   x   -   -   -   -   -
+CoSell Munich            x   x   x   -   -   -   -   -   -   -
+its invitation to nia    -   -   -   -   -   -   x   -   -   -
+its invitation to sam    -   -   -   -   -   -   -   -   x   -
+SolutionAssessment       x   x   -   -   -   -   -   -   -   -
+created by sam           -   -   -   -   -   -   -   -   x   -
+its invitation to mia    x   x   x   -   -   -   -   -   -   -
+accepted, lee in team    -   -   -   -   x   x   -   -   -   -
+Private Seattle, won     x   x   -   -   -   -   -   -   -   -
 """
 _, HEAD, *LINES = WHO_SEES.splitlines()
 SEES = {line[:24].strip(): dict(zip(HEAD[24:].split(), line[24:].split(), strict=True)) for line in LINES}
@@ -57,6 +58,8 @@ def referrals(service: Service) -> dict[str, dict[str, Any]]:
     sams = service.sam.create(
         sellers_deal("Matrix of sam", invitations=[invitation("contoso", target=target)])
     )
+    own = service.kim.referral_in(rae.create(deal("Matrix with lee", "fabrikam"))["engagementId"])
+    service.kim.act(own["id"], "accept", {"team": [{**RAE, "email": "LEE@fabrikam.com"}]})
     won = rae.create(private("Matrix won"))
     rae.act(won["id"], "win")
     return {
@@ -73,6 +76,7 @@ def referrals(service: Service) -> dict[str, dict[str, Any]]:
         "SolutionAssessment": rae.create(assessment("Matrix SA")),
         "created by sam": sams,
         "its invitation to mia": service.mia.referral_in(sams["engagementId"]),
+        "accepted, lee in team": service.kim.read(own["id"]),
         "Private Seattle, won": won,
     }
 
@@ -150,14 +154,14 @@ def _ids(person: Any, query: str) -> list[str]:
 
 
 ENGAGEMENTS = """
-deal of                  ana rae mia ulf kim nia tom sam dee
-Private Seattle           x   x   -   -   -   -   -   -   -
-Private Seattle, ulf      x   x   -   x   -   -   -   -   -
-PartnerLed Seattle        x   x   -   -   -   -   -   led -
-PartnerToPartner Seattle  x   x   -   -   x   -   -   -   -
-CoSell Munich             x   x   x   -   -   x   -   x   -
-SolutionAssessment        x   x   -   -   -   -   -   -   -
-created by sam            x   x   x   -   -   -   -   x   -
+deal of                  ana rae mia ulf kim lee nia tom sam dee
+Private Seattle          x   x   -   -   -   -   -   -   -   -
+Private Seattle, ulf     x   x   -   x   -   -   -   -   -   -
+PartnerLed Seattle       x   x   -   -   -   -   -   -   led -
+PartnerToPartner Seattle x   x   -   -   x   -   -   -   -   -
+CoSell Munich            x   x   x   -   -   -   x   -   x   -
+SolutionAssessment       x   x   -   -   -   -   -   -   -   -
+created by sam           x   x   x   -   -   -   -   -   x   -
 """
 
 
@@ -176,22 +180,22 @@ def test_every_engagement_as_every_person(
 
 
 WITHOUT_RECORD = """
-operation           ana rae mia ulf kim nia tom sam dee
-list referrals      200 200 200 200 200 200 200 200 403
-partner-led         403 403 403 403 403 403 403 200 403
-recent contacts     200 200 200 200 200 200 200 200 403
-customers           200 200 200 200 200 200 200 200 200
-partners            200 200 200 200 200 200 200 200 200
-solutions           200 200 200 200 200 200 200 200 200
-reference data      200 200 200 200 200 200 200 200 200
-create, Seattle     201 201 403 403 422 422 422 422 403
-create, Munich      201 201 201 403 422 422 422 422 403
-create, ulf's own   201 201 403 201 422 422 422 422 403
-own stage map       200 200 200 200 200 200 200 200 403
-write stage map     422 422 403 403 422 422 422 403 403
-another's stage map 404 404 404 404 404 404 404 404 404
-own people          200 403 403 403 403 403 403 403 403
-another's people    404 404 404 404 404 404 404 404 404
+operation           ana rae mia ulf kim lee nia tom sam dee
+list referrals      200 200 200 200 200 200 200 200 200 403
+partner-led         403 403 403 403 403 403 403 403 200 403
+recent contacts     200 200 200 200 200 200 200 200 200 403
+customers           200 200 200 200 200 200 200 200 200 200
+partners            200 200 200 200 200 200 200 200 200 200
+solutions           200 200 200 200 200 200 200 200 200 200
+reference data      200 200 200 200 200 200 200 200 200 200
+create, Seattle     201 201 403 403 422 422 422 422 422 403
+create, Munich      201 201 201 403 422 422 422 422 422 403
+create, ulf's own   201 201 403 201 422 422 422 422 422 403
+own stage map       200 200 200 200 200 200 200 200 200 403
+write stage map     422 422 403 403 422 403 422 422 403 403
+another's stage map 404 404 404 404 404 404 404 404 404 404
+own people          200 403 403 403 403 403 403 403 403 403
+another's people    404 404 404 404 404 404 404 404 404 404
 """
 
 
