@@ -149,7 +149,9 @@ def read(model: type[M], document: Any, *, partial: bool = False) -> Reading[M]:
             # What cannot be taken out by itself, such as a word in a list, goes with what holds it next time.
             remaining = _without(remaining, [error["loc"][: len(error["loc"]) - depth] for error in errors])
     missing = () if partial else unless_below(_missing(body, ""), faults)
-    unexplained = (each for each in missing if not any(f.target.startswith(f"{each.target}/") for f in faults))
+    unexplained = (
+        each for each in missing if not any(f.target.startswith(f"{each.target}/") for f in faults)
+    )
     return Reading(body, (*faults, *unexplained), tuple(sorted(context.get("warnings", ()))))
 
 

@@ -6,7 +6,7 @@ Keyed by the function's name. An operation that is missing here fails the making
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import Body
 from api.engagement_view import EngagementView, MessageView, PartnerLedView
@@ -89,11 +89,12 @@ class FaultView(View):
 class ErrorBodyView(View):
     """`details` lists every fault of a request at once; `innerError` what a client may act on."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
     code: str
     message: str
     target: str | None
-    details: list[FaultView] | None = None
-    inner_error: dict[str, Any] | None = None
+    details: tuple[FaultView, ...] = ()
+    inner_error: dict[str, Any] = Field(default_factory=dict)
 
 
 class ErrorView(View):

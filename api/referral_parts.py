@@ -80,12 +80,15 @@ class ProfileIdBody(Body):
     id: Annotated[Code | None, Required()] = None
 
 
+ProfileIds = Annotated[tuple[ProfileIdBody, ...], Field(max_length=20)]
+
+
 class CustomerBody(Body):
     name: Annotated[Name | None, Required()] = None
     address: AddressBody = AddressBody()
     size: CustomerSize | None = None
     team: Team | None = None
-    ids: Annotated[tuple[ProfileIdBody, ...] | None, EmptyObjectAsList, Field(max_length=20)] = None
+    ids: Annotated[ProfileIds | None, EmptyObjectAsList] = None
 
     def draft(self) -> CustomerDraft:
         return CustomerDraft(

@@ -122,10 +122,10 @@ class Host:
         )
         admin = AdminPages(functions, settings.route_prefix, self._store, self._timers, self.clock)
         clock = ClockApi(self.clock, self.agenda)
-        http = HttpFunctions(functions, settings.route_prefix, self._invoker)
+        http = HttpFunctions(functions, settings.route_prefix, self._invoker, settings.largest_body)
         forwarder = Forwarder(self._options.forwards)
         routes = [*durable.routes(), *clock.routes(), *admin.routes()]
-        return HttpServer(routes, http.handle, forwarder, listener)
+        return HttpServer(routes, http.handle, forwarder, listener, settings.largest_body)
 
     async def start(self) -> None:
         """Serve HTTP, take up what the store holds, follow the clock."""

@@ -12,6 +12,7 @@ from typing import Any
 from devhost.errors import StartError
 
 _OVERRIDE = "azurefunctionsjobhost__"
+_BODY_LIMIT = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 _TIME_SPAN = re.compile(
     r"(?:(?P<days>\d+)\.)?(?P<hours>\d{1,2}):(?P<minutes>\d{2}):(?P<seconds>\d{2})(?:\.\d+)?"
 )
@@ -26,6 +27,7 @@ class HostSettings:
     hub_name: str = "DevhostHub"
     max_concurrent_activities: int = 10 * (os.cpu_count() or 1)
     max_concurrent_orchestrators: int = 256
+    largest_body: int = 100 * 1024 * 1024
     replaces_running_instances: bool = False
 
 
@@ -66,6 +68,7 @@ def host_settings(document: Mapping[str, Any], environment: Mapping[str, str] = 
                     f"{durable}.maxconcurrentorchestratorfunctions", default.max_concurrent_orchestrators
                 )
             ),
+            largest_body=_count(environment.get(_BODY_LIMIT, default.largest_body)),
             replaces_running_instances=settings.get(f"{durable}.overridableexistinginstancestates", "")
             == "AnyState",
         )

@@ -16,7 +16,6 @@ from devhost.routes import Match, RouteError, RouteTable
 
 _log = logging.getLogger(__name__)
 
-LARGEST_BODY = 100 * 1024 * 1024
 # The server frames the response itself.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 
@@ -24,9 +23,12 @@ _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-en
 class HttpFunctions:
     """The functions with an HTTP trigger, by route."""
 
-    def __init__(self, functions: Iterable[Function], prefix: str, invoker: Invoker) -> None:
-        """Raises StartError if a route cannot be read."""
+    def __init__(
+        self, functions: Iterable[Function], prefix: str, invoker: Invoker, largest_body: int
+    ) -> None:
+        """`largest_body` is in bytes. Raises StartError if a route cannot be read."""
         self._invoker = invoker
+        self._largest_body = largest_body
         try:
             self._routes = RouteTable(
                 (full_route(prefix, function.trigger.route), function.trigger.methods, function)
@@ -37,12 +39,12 @@ class HttpFunctions:
             raise StartError(f"An HTTP function cannot be served: {failure}.") from failure
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve a request: 404 if no function takes it, 413 beyond 100 MB, 500 with no body if the function fails."""
+        """Serve a request: 404 if no function takes it, 413 beyond the limit, 500 if the function fails."""
         match = self._routes.find(request.method, _segments(request))
         if match is None:
             return web.Response(status=404)
-        if (request.content_length or 0) > LARGEST_BODY:
-            return web.Response(status=413)
+        if (request.content_length or 0) > self._largest_body:
+            return web.Response(status=413, text=f"Send at most {self._largest_body:,} bytes.")
         body = await request.read()
         try:
             return _response(await self._invoker.call(match.target, _request(request, match, body)))

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from devhost.forward import Forwarder
-from devhost.http_functions import LARGEST_BODY
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,12 +24,13 @@ class HttpServer:
         functions: Handler,
         forwarder: Forwarder,
         listener: socket.socket,
+        largest_body: int,
     ) -> None:
         self._functions = functions
         self._forwarder = forwarder
         self._listener = listener
         self._refusing = False
-        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[self._guard])
+        app = web.Application(client_max_size=largest_body, middlewares=[self._guard])
         app.add_routes(list(routes))
         app.router.add_route("*", "/{path:.*}", self._app_function)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handle_signals=False)

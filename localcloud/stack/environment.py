@@ -9,6 +9,8 @@ from localcloud.mail.access_key import access_key
 from localcloud.stack.addresses import Addresses
 from localcloud.stack.data_directory import DataDirectory
 
+LARGEST_BODY = str(2 * 1024 * 1024)
+"""What the host takes in before the app says in its own words that it takes less."""
 MAIL_SENDER = "no-reply@referrals.example"
 
 
@@ -30,6 +32,7 @@ def app_environment(
         "PORTAL_URL": f"{addresses.url}/portal",
         "CLOCK_OFFSET_FILE": str(data.clock_offset),
         "FUNCTIONS_WORKER_RUNTIME": "python",
+        "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": LARGEST_BODY,
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -8,7 +8,6 @@ import azure.durable_functions as df
 import azure.functions as func
 import pytest
 
-from devhost.http_functions import LARGEST_BODY
 from tests.devhost.conftest import Drive
 from tests.devhost.driver import new_app
 
@@ -133,7 +132,7 @@ async def test_a_body_beyond_the_platform_s_limit_is_refused_unread(drive: Drive
     async with drive(shop()) as d:
         reader, writer = await asyncio.open_connection("127.0.0.1", d.http.base_url.port)
         writer.write(
-            f"POST /api/length HTTP/1.1\r\nHost: x\r\nContent-Length: {LARGEST_BODY + 1}\r\n\r\n".encode()
+            f"POST /api/length HTTP/1.1\r\nHost: x\r\nContent-Length: {100 * 1024 * 1024 + 1}\r\n\r\n".encode()
         )
         assert (await reader.readline()).startswith(b"HTTP/1.1 413")
         writer.close()
@@ -143,7 +142,7 @@ async def test_a_body_beyond_the_platform_s_limit_is_refused_unread(drive: Drive
 async def test_a_body_that_grows_beyond_the_limit_is_refused_when_it_does(
     drive: Drive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devhost.server.LARGEST_BODY", 10_000)
+    monkeypatch.setenv("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "10000")
 
     async def pieces():
         for _ in range(11):

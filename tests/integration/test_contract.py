@@ -1,0 +1,129 @@
+"""The contract against the running service: whatever is sent, no 500, and every answer as the document says."""
+
+from collections.abc import Callable
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.openapi.checks import JsonSchemaError
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.openapi import UndescribedOperation, describe, document
+from tests.live import REFERRALS, Service, deal, private
+
+CHECKS: list[Callable[..., object]] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+SCHEMA = schemathesis.openapi.from_dict(document())
+OPERATIONS = {
+    operation.definition.raw["operationId"]: operation
+    for result in SCHEMA.get_all_operations()
+    for operation in [result.ok()]
+}
+
+
+@pytest.fixture(scope="module")
+def ids(service: Service) -> dict[str, str]:
+    """A referral and an engagement that exist, for the paths."""
+    made = service.rae.create(deal("Contract", "fabrikam"))
+    return {"id": made["id"], "engagementId": made["engagementId"], "eTag": made["eTag"]}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_answer_conforms_whatever_is_sent(service: Service, ids: dict[str, str], name: str) -> None:
+    operation = OPERATIONS[name]
+
+    @settings(
+        max_examples=25,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
+    @given(case=operation.as_strategy())
+    def fuzz(case: schemathesis.Case) -> None:
+        if "referrals/{id}" in case.path and len(str(case.body)) % 2:
+            case.path_parameters["id"] = ids["id"]
+        if "organizations" in case.path:
+            case.path_parameters["id"] = "contoso"
+        if "engagementId" in (case.path_parameters or {}):
+            case.path_parameters["engagementId"] = ids["engagementId"]
+        case.call_and_validate(
+            base_url=service.stack.url,
+            headers={"Authorization": f"Bearer {service.ana.token}"},
+            checks=CHECKS,
+        )
+
+    fuzz()
+
+
+@pytest.mark.parametrize("path", ["", "?$count=true", "?$select=id", "?$filter=status eq 'Active'&$top=1"])
+def test_real_lists_conform(service: Service, path: str) -> None:
+    service.rae.create(private("Contract list"))
+    operation = OPERATIONS["list_referrals"]
+    answer = service.rae.get(REFERRALS + path)
+    operation.validate_response(answer)
+
+
+def test_real_resources_conform(service: Service, ids: dict[str, str]) -> None:
+    path = f"{REFERRALS}/{ids['id']}"
+    for name, answer in {
+        "get_referral": service.rae.get(path),
+        "get_timeline": service.rae.get(f"{path}/timeline?$top=1"),
+        "get_engagement": service.rae.get(f"/v1.0/engagements/{ids['engagementId']}"),
+        "find_customers": service.rae.get("/v1.0/customers?country=US&name=ad"),
+        "find_partners": service.rae.get("/v1.0/partners?name=fa"),
+        "find_solutions": service.rae.get("/v1.0/solutions"),
+        "find_recent_contacts": service.rae.get("/v1.0/contacts/recent"),
+        "get_reference_data": service.rae.get("/v1.0/reference-data"),
+        "list_people": service.ana.get("/v1.0/organizations/contoso/people"),
+        "get_stage_map": service.ana.get("/v1.0/organizations/contoso/stage-map"),
+        "healthz": service.rae.get("/healthz"),
+    }.items():
+        assert answer.status_code == 200, name
+        OPERATIONS[name].validate_response(answer)
+
+
+def test_a_wrong_answer_would_be_noticed(service: Service, ids: dict[str, str]) -> None:
+    answer = service.rae.get(f"{REFERRALS}/{ids['id']}/timeline")
+    with pytest.raises(JsonSchemaError):
+        OPERATIONS["get_referral"].validate_response(answer)
+
+
+def test_the_document_and_its_page_need_no_token(service: Service) -> None:
+    served = service.http.get(f"{service.stack.url}/v1.0/openapi.json")
+    assert served.json() == document()
+    page = service.http.get(f"{service.stack.url}/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    for operation in OPERATIONS:
+        assert f'id="{operation}"' in page.text
+
+
+def test_limits_of_texts_and_lists_are_stated() -> None:
+    schemas = document()["components"]["schemas"]
+    name, notes = schemas["CreationBody"]["properties"]["name"], schemas["DetailsBody"]["properties"]["notes"]
+    assert name["anyOf"][0]["maxLength"] == 255
+    assert notes["anyOf"][0]["maxLength"] == 8000
+    assert set(schemas["CreationBody"]["required"]) == {"name", "team"}
+    assert schemas["CreationBody"]["additionalProperties"] is False
+
+
+def test_an_operation_that_the_contract_does_not_describe_is_noticed() -> None:
+    import azure.durable_functions as df
+
+    forgotten = df.Blueprint()
+
+    @forgotten.route("v1.0/forgotten", methods=["GET"])
+    async def forgotten_operation(req: object) -> None:
+        del req
+
+    with pytest.raises(UndescribedOperation, match="forgotten_operation"):
+        describe([forgotten])
