@@ -76,7 +76,7 @@ def run(deals: int = 60) -> Result:
 async def _rates(stack: Stack, deals: int) -> tuple[float, float, float]:
     """Seconds until all deals were created, accepted by both parties, and told; each counted from the start."""
     async with httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
-        people = {name: _headers(stack, email) for name, email in _PEOPLE.items()}
+        people = {name: headers(stack, email) for name, email in _PEOPLE.items()}
         await _play(http, people, 1)
         before = await _mail_count(http)
         start = time.perf_counter()
@@ -100,7 +100,7 @@ async def _counts(stack: Stack) -> tuple[int, int]:
             devhost.running(PROJECT, data) as host,
             httpx.AsyncClient(base_url=host.url, timeout=60) as http,
         ):
-            people = {name: _headers(stack, email) for name, email in _PEOPLE.items()}
+            people = {name: headers(stack, email) for name, email in _PEOPLE.items()}
             await _play(http, people, 1)
             tables = (await wiring.service()).tables
             assert isinstance(tables, AzureTables)
@@ -131,7 +131,7 @@ async def _each(count: int, act: Any) -> list[Any]:
 
 
 async def _create(http: httpx.AsyncClient, people: dict[str, dict[str, str]], index: int) -> dict[str, Any]:
-    answer = await http.post(REFERRALS, json=_deal(index), headers=people["rae"])
+    answer = await http.post(REFERRALS, json=deal(index), headers=people["rae"])
     answer.raise_for_status()
     made: dict[str, Any] = answer.json()
     return made
@@ -167,13 +167,15 @@ async def _mail_count(http: httpx.AsyncClient) -> int:
 _PEOPLE = {"rae": "rae@contoso.com", "sam": "sam@microsoft.com", "kim": "kim@fabrikam.com"}
 
 
-def _headers(stack: Stack, email: str) -> dict[str, str]:
+def headers(stack: Stack, email: str) -> dict[str, str]:
+    """The Authorization header of a person of the sample world."""
     known = person(email)
     token = issuer.token(stack.data.path, tid=known.tenant_id, oid=known.oid)
     return {"Authorization": f"Bearer {token}"}
 
 
-def _deal(index: int) -> dict[str, Any]:
+def deal(index: int) -> dict[str, Any]:
+    """The body of a deal that invites Microsoft and Fabrikam."""
     contact = {"firstName": "C", "lastName": "D", "phoneNumber": "+1 206 555 0123", "email": "c@example.com"}
     customer = load()["customers"][10 + index % 100]
     return {

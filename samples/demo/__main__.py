@@ -1,12 +1,21 @@
-"""`python -m samples.demo --url URL --data DIR`: play the scenario; 0 if the service did as it should, else 1."""
+"""`python -m samples.demo --url URL --data DIR`: play the scenes; 0 if the service did as it should, else 1."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from samples.demo.scenario import Scenario
+from samples.demo.scene import Scene
+from samples.demo.scenes import assessment, co_sell, created_by_microsoft, partner_to_partner, upgrade
 from samples.demo.screen import Screen
 from samples.demo.service import Service, UnexpectedAnswer
+
+SCENES = (
+    co_sell.play,
+    upgrade.play,
+    partner_to_partner.play,
+    assessment.play,
+    created_by_microsoft.play,
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -15,7 +24,11 @@ def main(arguments: list[str]) -> int:
     screen = Screen()
     try:
         with Service(options.url, options.data) as service:
-            Scenario(service, screen).play()
+            screen.time(service.now())
+            for play in SCENES:
+                screen.closing()
+                screen.title((play.__doc__ or "").rstrip("."))
+                play(Scene(service, screen))
     except UnexpectedAnswer as unexpected:
         print(f"\nThe demo stopped. {unexpected}", file=sys.stderr)
         return 1
@@ -29,7 +42,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="demo", description="Play one deal against a running service.")
+    parser = argparse.ArgumentParser(
+        prog="demo", description="Play one deal of each type against a running service."
+    )
     parser.add_argument(
         "--url", required=True, help="where the service answers, such as http://127.0.0.1:7071"
     )

@@ -34,12 +34,34 @@ def creation(creator: SamplePerson, now: datetime) -> dict[str, Any]:
             "assistanceRequestCode": "CustomerTechnicalArchitecture",
         },
         "invitations": [
-            _invitation(
-                "fabrikam", "Please bring your sensors into the proof of concept.", "SOL-FABRIKAM-IOT"
-            ),
+            invitation_of_fabrikam(),
             _invitation("northwind", "The warehouse part is yours.", "SOL-NORTHWIND-LOGISTICS"),
         ],
     }
+
+
+def private(creator: SamplePerson, now: datetime, name: str) -> dict[str, Any]:
+    """Return the body of a deal of one's own: no help asked, nobody invited, Microsoft does not look on."""
+    body = creation(creator, now)
+    return {**body, "name": name, "inviteContext": {}, "invitations": []}
+
+
+def assessment(creator: SamplePerson, now: datetime) -> dict[str, Any]:
+    """Return the body of a solution assessment in Seattle."""
+    body = private(creator, now, "Cloud migration assessment")
+    requirements = {"solutions": [_solution("SA-CLOUD-MIGRATION", "SolutionAssessment")]}
+    return {**body, "details": {**body["details"], "requirements": requirements}}
+
+
+def of_microsoft(seller: SamplePerson, now: datetime) -> dict[str, Any]:
+    """Return the body of a deal that a seller creates, with Fabrikam invited: it has no location."""
+    body = private(seller, now, "Sensors for the warehouse")
+    return {**body, "location": None, "invitations": [invitation_of_fabrikam()]}
+
+
+def invitation_of_fabrikam() -> dict[str, Any]:
+    """Return the entry that invites Fabrikam."""
+    return _invitation("fabrikam", "Please bring your sensors into the proof of concept.", "SOL-FABRIKAM-IOT")
 
 
 def member(person: SamplePerson) -> dict[str, str]:

@@ -26,6 +26,7 @@ class Screen:
 
     def title(self, text: str) -> None:
         """Say what is going to be played."""
+        self._steps = 0
         self._line(self._paint(_BOLD, text))
 
     def step(self, what: str) -> None:
@@ -64,6 +65,11 @@ class Screen:
     def entry(self, moment: datetime, kind: str, actor: str) -> None:
         """Show one line of a timeline."""
         self._line(f"      {_virtual(moment)}  {kind:<12} {actor}")
+
+    def note(self, text: str) -> None:
+        """Say what an answer held."""
+        for line in textwrap.wrap(text, _WIDTH - 6):
+            self._line(f"      {line}")
 
     def time(self, now: datetime) -> None:
         """Tell the virtual time."""

@@ -71,6 +71,17 @@ class Service:
         """Do something as a person."""
         return self._send("POST", path, expected, person=person, body=body)
 
+    def patch(self, person: SamplePerson, path: str, etag: str, operations: list[dict[str, Any]]) -> Any:
+        """Change something as a person by a JSON Patch of the version that `etag` names; the resource afterwards."""
+        headers = {"If-Match": etag, "Prefer": "return=representation"}
+        return self._send("PATCH", path, HTTPStatus.OK, person=person, body=operations, headers=headers)
+
+    def refused(
+        self, person: SamplePerson, method: str, path: str, status: HTTPStatus, body: object = None
+    ) -> str:
+        """Ask for something that the rules refuse with this status; the sentence that says why."""
+        return str(self._send(method, path, status, person=person, body=body)["error"]["message"])
+
     def now(self) -> datetime:
         """Return the virtual time."""
         return datetime.fromisoformat(self._send("GET", _CLOCK, HTTPStatus.OK)["now"])
@@ -98,9 +109,11 @@ class Service:
         *,
         person: SamplePerson | None = None,
         body: object = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
+        sent = {**self._headers(person), **(headers or {})}
         try:
-            answer = self._http.request(method, path, json=body, headers=self._headers(person))
+            answer = self._http.request(method, path, json=body, headers=sent)
         except httpx.TransportError as failure:
             raise UnexpectedAnswer(
                 f"Nothing answers at {self._http.base_url} ({failure}). Start the service: python3 dev.py run"

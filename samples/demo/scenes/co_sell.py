@@ -1,0 +1,58 @@
+"""Co-sell: Microsoft and Fabrikam accept, Northwind is silent until its 14 days are over, Contoso wins."""
+
+from samples.demo import deal
+from samples.demo.scene import ACCEPTED, EXPIRED, KIM, NEW, NIA, RAE, SAM, WON, Scene, who
+
+
+def play(scene: Scene) -> None:
+    """A co-sell deal, from the invitation to the win."""
+    _invite(scene)
+    scene.screen.step(f"{who(SAM)} accepts")
+    scene.act(SAM, "accept", {"notes": "An architect is booked."})
+    scene.show({"Microsoft": ACCEPTED}, {RAE})
+    _accept_for_fabrikam(scene)
+    _let_northwind_be_silent(scene)
+    scene.screen.step(f"{who(RAE)} wins the deal")
+    scene.act(RAE, "win", {"notes": "Signed today."})
+    scene.show({"Contoso": WON}, {SAM, KIM})
+    scene.screen.step("What Northwind's own timeline keeps")
+    scene.check("Northwind's entries", scene.show_timeline(NIA), ["received", "expired"])
+
+
+def _invite(scene: Scene) -> None:
+    scene.screen.step(
+        f"{who(RAE)} makes a deal with {deal.CUSTOMER}, asks Microsoft for help, "
+        "invites Fabrikam and Northwind"
+    )
+    body = deal.creation(RAE, scene.service.now())
+    number = body["customerProfile"]["ids"][0]["id"]
+    scene.create(
+        RAE,
+        body,
+        f"D-U-N-S {number}, {deal.CURRENCY} {deal.DEAL_VALUE:,}, SOL-CONTOSO-ERP; "
+        "inviteContext: CustomerTechnicalArchitecture; invitations: fabrikam, northwind",
+    )
+    scene.find(SAM, KIM, NIA)
+    scene.service.advance("PT0S")
+    states = {"Contoso": ACCEPTED, "Microsoft": NEW, "Fabrikam": NEW, "Northwind Traders": NEW}
+    scene.show(states, {SAM, KIM, NIA})
+
+
+def _accept_for_fabrikam(scene: Scene) -> None:
+    scene.screen.step(f"{who(KIM)} accepts, with another value")
+    terms = {"dealValue": deal.OTHER_VALUE, "currency": deal.CURRENCY, "externalReferenceId": "FAB-88"}
+    accepted = scene.act(KIM, "accept", {**terms, "team": [deal.member(KIM)]})
+    scene.check("Fabrikam's own values", accepted["details"]["dealValue"], deal.OTHER_VALUE)
+    scene.show({"Fabrikam": ACCEPTED}, {RAE})
+
+
+def _let_northwind_be_silent(scene: Scene) -> None:
+    scene.screen.step("Northwind says nothing for a day: the first reminder")
+    scene.pass_time("P1D")
+    scene.show({}, {NIA})
+    scene.screen.step("Three days before the end: the second reminder")
+    scene.pass_time("P10D")
+    scene.show({}, {NIA})
+    scene.screen.step("The 14 days are over: the invitation expires")
+    scene.pass_time("P3D")
+    scene.show({"Northwind Traders": EXPIRED}, {RAE})
