@@ -24,7 +24,7 @@ from api.referral_resource import number, reason_text
 from api.referral_view import SolutionView
 from shared.domain.ids import EngagementId, is_uuid
 from shared.domain.lifecycle import is_overdue, terminal_refusal
-from shared.domain.permissions import may_see, may_see_partner_led
+from shared.domain.permissions import may_see_partner_led
 from shared.domain.referral import Contact, Party, Referral
 from shared.domain.refusals import Invalid, NotAllowed
 from shared.storage.engagements import Membership, Message
@@ -142,7 +142,7 @@ async def _own(exchange: Exchange, membership: Membership) -> Referral | None:
     organization = exchange.caller.organization.id
     mine = [p for p in (membership.creator, *membership.invited) if p.organization_id == organization]
     found = await exchange.service.referrals.several(mine)
-    visible = [referral for referral in found if may_see(exchange.caller, referral)]
+    visible = [referral for referral in found if exchange.sees(referral)]
     return max(visible, key=lambda referral: referral.id, default=None)
 
 

@@ -18,7 +18,8 @@ from api import problems
 from api.body import load_json
 from shared import clock
 from shared.domain.ids import digest
-from shared.domain.permissions import Caller
+from shared.domain.permissions import Caller, is_kept, may_see
+from shared.domain.referral import Referral
 from shared.domain.timeline import Actor
 from shared.protocol.commit import Who
 from shared.wiring import Service, wiring
@@ -55,6 +56,11 @@ class Exchange:
         """A request header."""
         value: str | None = self.request.headers.get(name)
         return value
+
+    def sees(self, referral: Referral) -> bool:
+        """Whether the caller sees a referral, and it is still shown (V4, N3)."""
+        retention = self.service.settings.retention
+        return may_see(self.caller, referral) and is_kept(referral, self.now, retention)
 
     def who(self, operation: str) -> Who:
         """The caller as the actor of an operation, with the hash of its Idempotency-Key for it."""

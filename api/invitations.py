@@ -23,7 +23,6 @@ from shared.domain.invitable import require_invitable
 from shared.domain.invitation_rules import MAX_INVITATIONS, faults_of_later_invitations
 from shared.domain.inviting import Inviting, inviting
 from shared.domain.lifecycle import require_active
-from shared.domain.permissions import may_see
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid, Refusal
 from shared.domain.vocabulary import MICROSOFT, NO_HELP
@@ -176,9 +175,7 @@ async def _deal_of(exchange: Exchange, engagement_id: str) -> Referral:
     parties = (membership.creator, *membership.invited) if membership else ()
     mine = [party for party in parties if party.organization_id == exchange.caller.organization.id]
     found = [
-        referral
-        for referral in await exchange.service.referrals.several(mine)
-        if may_see(exchange.caller, referral)
+        referral for referral in await exchange.service.referrals.several(mine) if exchange.sees(referral)
     ]
     if not found:
         raise NotFound("There is no such engagement.")

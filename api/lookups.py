@@ -16,7 +16,7 @@ from api.referral_resource import address, contact
 from api.referral_view import AddressView, ContactView, ProfileIdView, View
 from shared.domain.directory import CatalogueSolution, CustomerEntity, Organization, normalized_name
 from shared.domain.inviting import solution_kind
-from shared.domain.permissions import may_see, may_use_referrals, reach_of
+from shared.domain.permissions import may_use_referrals, reach_of
 from shared.domain.referral import Contact
 from shared.domain.vocabulary import MICROSOFT, CustomerSize, SolutionKind
 from shared.storage.referral_lists import REFERRALS
@@ -156,7 +156,7 @@ async def recent_contacts(exchange: Exchange) -> Answer:
     deals = 0
     async for row in scan.rows(RECENT_DEALS):
         referral = REFERRALS.read(row)
-        if may_see(caller, referral):
+        if exchange.sees(referral):
             deals += 1
             for member in referral.team:
                 people.setdefault(member.email.casefold(), member)

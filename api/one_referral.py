@@ -66,7 +66,7 @@ def checked(exchange: Exchange, decide: Decision) -> Decision:
     """A decision that is asked only if the caller still sees the referral, and means this version of it (V5, E2)."""
 
     async def check(referral: Referral, act: Act) -> Change | None:
-        if not may_see(exchange.caller, referral):
+        if not exchange.sees(referral):
             raise NotFound(_UNKNOWN)
         await _require_match(exchange, referral)
         return await decide(referral, act)

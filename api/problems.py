@@ -100,7 +100,8 @@ def _terminal(error: TerminalState) -> dict[str, Any]:
 def _modified(error: Modified) -> dict[str, Any]:
     message = "The record has changed since you read it: read it again and decide anew."
     inner = {"eTag": error.etag, "changedFields": list(error.changed)}
-    return _answer(412, "resourceModified", message, headers={"ETag": error.etag}, innerError=inner)
+    headers = {"ETag": error.etag} if error.etag else {}
+    return _answer(412, "resourceModified", message, headers=headers, innerError=inner)
 
 
 def _detail(fault: Fault) -> dict[str, str]:

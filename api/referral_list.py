@@ -18,7 +18,7 @@ from api.problems import BadQuery, Forbidden
 from api.referral_resource import resource
 from shared.domain.ids import EngagementId, LocationId, ReferralId, digest, is_uuid
 from shared.domain.listing import Field, Listed, Predicate, Value, demanded, earliest, matches
-from shared.domain.permissions import Reach, may_see, may_use_referrals, reach_of
+from shared.domain.permissions import Reach, may_use_referrals, reach_of
 from shared.domain.referral import Party, Referral
 from shared.storage import keys
 from shared.storage.referral_lists import LARGEST_PAGE, REFERRALS, Scan
@@ -160,7 +160,7 @@ class _Reading:
     def _wants(self, referral: Referral) -> bool:
         predicate = self.query.predicate
         item = Listed(referral=referral, favorite=referral.id in self.favorites)
-        return may_see(self.exchange.caller, referral) and (predicate is None or matches(predicate, item))
+        return self.exchange.sees(referral) and (predicate is None or matches(predicate, item))
 
     def _scan(self, *, after: str | None = None, keys_only: bool = False) -> Scan:
         caller, query = self.exchange.caller, self.query

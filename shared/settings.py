@@ -37,6 +37,7 @@ class Settings:
     auth_jwks_url: str
     portal_url: str
     response_window: timedelta
+    retention: timedelta
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -58,6 +59,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             "/"
         ),
         response_window=_duration(source, "REFERRAL_RESPONSE_WINDOW", "P14D"),
+        retention=_duration(source, "REFERRAL_RETENTION", "P2557D"),
     )
 
 

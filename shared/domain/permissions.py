@@ -4,6 +4,7 @@ One question per function; the same answers serve reading, acting and `allowedAc
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import LocationId
@@ -65,6 +66,11 @@ def may_see(caller: Caller, referral: Referral) -> bool:
     if reach.everything or referral.location in reach.locations:
         return True
     return referral.location in reach.team_locations and is_on_team(caller.person, referral)
+
+
+def is_kept(referral: Referral, now: datetime, retention: timedelta) -> bool:
+    """Whether a referral is still shown: a closed one until its retention period is over (N3)."""
+    return referral.closed_at is None or now < referral.closed_at + retention
 
 
 def may_see_partner_led(caller: Caller, deal: Referral) -> bool:

@@ -30,6 +30,7 @@ SETTINGS = Settings(
     auth_jwks_url="http://127.0.0.1/keys",
     portal_url="http://portal.example",
     response_window=timedelta(days=14),
+    retention=timedelta(days=2557),
 )
 
 

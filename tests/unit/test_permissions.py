@@ -1,11 +1,13 @@
 """Who sees what (V1, V4, V6), as a table."""
 
+from datetime import timedelta
+
 import pytest
 
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import LocationId, OrganizationId, PersonId
-from shared.domain.permissions import Caller, may_create, may_see, may_use_referrals
-from tests.unit.examples import contact, referral
+from shared.domain.permissions import Caller, is_kept, may_create, may_see, may_use_referrals
+from tests.unit.examples import NOW, contact, creators, referral
 
 IN_SEOUL = referral()
 ON_TEAM = referral(team=(contact("Lee@Fabrikam.com"),))
@@ -81,3 +83,12 @@ def test_who_may_create_where(
     """V6: by role, location and team."""
     team = frozenset({"lee@fabrikam.com"} if on_team else {"kim@fabrikam.com"})
     assert may_create(caller(role, everywhere, locations), LocationId("fabrikam-seoul"), team) is may
+
+
+def test_a_closed_referral_is_shown_until_its_retention_is_over() -> None:
+    """N3: a setting; seven years if nothing else is said."""
+    closed = creators(status="Closed", substatus="Won", closed_at=NOW)
+    week = timedelta(days=7)
+    assert is_kept(closed, NOW + week - timedelta(seconds=1), week)
+    assert not is_kept(closed, NOW + week, week)
+    assert is_kept(creators(), NOW + 999 * week, week)
