@@ -40,16 +40,21 @@ async def invite(req: func.HttpRequest, client: df.DurableOrchestrationClient) -
     """Invite Microsoft or partners into a deal. 201 with what the inviter may see of the invitations."""
 
     async def handle(exchange: Exchange) -> Answer:
-        document = exchange.json()
-        reading = read(InvitationsBody, document)
-        deal = await visible(exchange)
-        wanted = record_of(exchange, document, f"{deal.id}/invitations")
-        request = _Request(exchange, reading.body.drafts(), reading.faults, wanted)
-        views = await request.send(deal, DurableEngine(client))
-        body = {"value": [view.document() for view in views]}
-        return Answer(status=201, body=body, headers={"Location": f"{BASE}/{deal.engagement_id}"})
+        return await invited(exchange, DurableEngine(client))
 
     return await respond(req, handle)
+
+
+async def invited(exchange: Exchange, engine: DurableEngine) -> Answer:
+    """The invitations of a request, sent; or refused, all of them."""
+    document = exchange.json()
+    reading = read(InvitationsBody, document)
+    deal = await visible(exchange)
+    wanted = record_of(exchange, document, f"{deal.id}/invitations")
+    request = _Request(exchange, reading.body.drafts(), reading.faults, wanted)
+    views = await request.send(deal, engine)
+    body = {"value": [view.document() for view in views]}
+    return Answer(status=201, body=body, headers={"Location": f"{BASE}/{deal.engagement_id}"})
 
 
 async def connect(exchange: Exchange, engine: DurableEngine, document: object) -> Answer:

@@ -9,6 +9,7 @@ from typing import Any
 from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
 from api.creation import create
 from api.exchange import Answer, Exchange
+from api.invitations import invited
 from api.life_cycle import accepting, declining, losing, winning
 from api.one_referral import Decision, shown, take_step
 from shared.errors import ServiceError
@@ -40,6 +41,11 @@ class Schedule:
     now: datetime = START
     answers: list[tuple[str, str, int]] = field(default_factory=list)
 
+    @property
+    def microsoft_later(self) -> bool:
+        """Whether the deal begins partner-led and Microsoft is invited into it later (T2)."""
+        return self.seed % 3 == 0
+
     async def run(self) -> None:
         await self.prepare()
         self.fate.deadly, self.fate.flaky = self.deadly, self.flaky
@@ -63,6 +69,8 @@ class Schedule:
         if not await self.creator_creates():
             return
         actors = [self._party_acts(who) for who in PARTNERS]
+        if self.microsoft_later:
+            actors.append(self._creator_invites_microsoft())
         await asyncio.gather(self._creator_closes(), self._time_passes(), *actors)
 
     async def calm_down(self) -> None:
@@ -79,7 +87,9 @@ class Schedule:
         await self.engine.settle()
 
     async def creator_creates(self) -> str | None:
-        body = deal("fabrikam", "northwind")
+        body = deal("fabrikam", "northwind", microsoft=not self.microsoft_later)
+        if self.microsoft_later:
+            body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
         answer = await self._insisting(
             "rae", "create", self._create, "/v1.0/engagements/referrals", body=body, route={}
         )
@@ -94,6 +104,17 @@ class Schedule:
         referral_id = await self.referral_of(PARTNERS[who])
         if verb != "nothing" and referral_id:
             await self._verb(who, verb, referral_id)
+
+    async def _creator_invites_microsoft(self) -> None:
+        await self._idle(60)
+        referral_id = await self.referral_of("contoso")
+
+        async def handler(exchange: Exchange) -> Answer:
+            return await invited(exchange, self.handlers_engine)
+
+        path = f"/v1.0/engagements/referrals/{referral_id}/invitations"
+        body = {"invitations": [{"organizationId": "msft", "assistanceRequestCode": "QuotesOrLicensing"}]}
+        await self._insisting("rae", "invite", handler, path, body=body, route={"id": referral_id or ""})
 
     async def _creator_closes(self) -> None:
         verb = self.random.choice(["win", "lose", "nothing"])

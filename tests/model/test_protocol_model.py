@@ -56,7 +56,9 @@ async def check(schedule: Schedule) -> None:
         return
     parties = [deal, *[await _document(schedule, each) for each in ("fabrikam", "northwind", "msft")]]
     records = [record for record in parties if record]
-    assert len(records) == 4, "an invitation is missing (C5)"
+    assert len(records) == len(deal.invited) + 1, "an invitation is missing (C5)"
+    assert len(deal.invited) == (2 if schedule.microsoft_later and deal.deal_type == "PartnerLed" else 3)
+    await _check_type(schedule, deal, records)
     for record in records:
         await _check_timeline(schedule, record)
     await _check_answers(schedule)
@@ -73,7 +75,17 @@ async def _check_timeline(schedule: Schedule, record: Referral) -> None:
     assert entries[-1].sequence == record.sequence
     if not record.is_creators:
         assert sum(entry.kind in OUTCOMES for entry in entries) == 1, "not exactly one outcome (L4)"
-    assert len({entry.operation_id for entry in entries}) == len(entries), "an operation was stored twice"
+    once = {(entry.operation_id, entry.kind) for entry in entries}
+    assert len(once) == len(entries), "an operation was stored twice"
+
+
+async def _check_type(schedule: Schedule, deal: Referral, records: list[Referral]) -> None:
+    """The parties that still work on the deal have its type; sellers find it while it is partner-led (T1, V3)."""
+    for record in records:
+        if record.status == "Active":
+            assert record.deal_type == deal.deal_type, f"{record.organization_id} has another type"
+    shown = [party for _, party in await schedule.calm.referrals.shown_to_sellers(None, 10)]
+    assert shown == ([deal.party] if deal.deal_type == "PartnerLed" else []), "the sellers' list is wrong"
 
 
 async def _check_answers(schedule: Schedule) -> None:
@@ -81,6 +93,8 @@ async def _check_answers(schedule: Schedule) -> None:
     organizations = {"rae": "contoso", "kim": "fabrikam", "nia": "northwind", "sam": "msft"}
     done = {"accept": "accepted", "decline": "declined", "win": "won", "lose": "lost"}
     for who, what, status in schedule.answers:
+        if what == "invite" and status == 201:
+            assert await _document(schedule, "msft"), "Microsoft was not invited"
         if status == 200:
             record = await _document(schedule, organizations[who])
             assert record
