@@ -30,7 +30,7 @@ _ENUMERATIONS: dict[Field, tuple[str, ...]] = {
     "qualification": get_args(Qualification),
     "type": get_args(Sharing),
     "direction": get_args(Direction),
-    "dealType": get_args(DealType),
+    "dealType": (*get_args(DealType), "Lead"),  # a tab is asked for by what it leaves out (N1)
 }
 _SPELLED_ELSEWHERE = {"received": "Pending"}
 """Values that clients of the wire format know, and what they mean here (C2)."""

@@ -64,6 +64,7 @@ FILTERS = {
     "campaignId eq 'LISTS-1' and direction eq 'Incoming'": set(),
     "CAMPAIGNID EQ 'LISTS-1' AND DEALTYPE EQ 'private'": {"german"},
     "campaignId eq 'LISTS-1' and favorite eq true": set(),
+    "campaignId eq 'LISTS-1' and direction eq 'Outgoing' and dealType ne 'Lead'": {"coSell", "german"},
 }
 
 

@@ -1,0 +1,55 @@
+"""Every code of the API has a name in both languages, so that a new one cannot be forgotten."""
+
+from typing import get_args
+
+import pytest
+
+from api.reference_data import reference_data
+from shared.domain import vocabulary
+from shared.domain.actions import allowed_actions
+from shared.domain.timeline import EntryKind
+from shared.reference.names import LANGUAGES, names
+from tests.unit.examples import NOW, creators, referral
+
+LITERALS = {
+    "statuses": vocabulary.Status,
+    "substatuses": vocabulary.Substatus,
+    "dealTypes": vocabulary.DealType,
+    "directions": vocabulary.Direction,
+    "types": vocabulary.Sharing,
+    "qualifications": vocabulary.Qualification,
+    "assistanceRequestCodes": vocabulary.HelpCode,
+    "closingReasons": vocabulary.ClosingReason,
+    "salesStages": vocabulary.SalesStage,
+    "customerSizes": vocabulary.CustomerSize,
+    "solutionKinds": vocabulary.SolutionKind,
+    "roles": vocabulary.Role,
+    "targetTypes": vocabulary.TargetType,
+    "timelineKinds": EntryKind,
+}
+SOON = {"dealTypes": {"Lead"}}
+"""Codes that clients ask for already, and no record has yet."""
+
+
+@pytest.mark.parametrize("name", LITERALS)
+def test_a_list_has_all_its_codes_and_no_other(name: str) -> None:
+    assert set(names()[name]) == set(get_args(LITERALS[name])) | SOON.get(name, set())
+
+
+def test_every_action_that_can_be_allowed_has_a_name() -> None:
+    possible = {*allowed_actions(referral(), NOW), *allowed_actions(creators(deal_type="Private"), NOW)}
+    assert possible == set(names()["allowedActions"])
+
+
+def test_every_name_is_there_in_both_languages() -> None:
+    for codes in names().values():
+        for code, texts in codes.items():
+            assert set(texts) == set(LANGUAGES), code
+            assert all(text.strip() for text in texts.values()), code
+
+
+def test_every_list_is_answered() -> None:
+    answered = reference_data().document()
+    assert set(answered) == {*names(), "currencies", "countries"}
+    for name, codes in names().items():
+        assert [each["code"] for each in answered[name]] == list(codes)
