@@ -1,6 +1,6 @@
 """The domain clock: UTC plus an offset that the host may set, so that 14 days can pass in a second.
 
-Rules, ids, due times and ages of intents use it. Tokens, signatures, storage and leases use the wall clock.
+Rules, ids and due times use it. Tokens, signatures, storage, leases and the ages of intents use the wall clock.
 The contract with a host is the file named by CLOCK_OFFSET_FILE: one line, the offset in microseconds.
 """
 

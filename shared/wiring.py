@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from azure.communication.email.aio import EmailClient
@@ -57,17 +59,22 @@ class Service:
     sweep: Sweep
 
 
-def assemble(settings: Settings, tables: Tables, mail: MailService) -> Service:
-    """Put the parts together on given tables and mail service; tests give their own."""
+def assemble(
+    settings: Settings,
+    tables: Tables,
+    mail: MailService,
+    wall_clock: Callable[[], datetime] = clock.wall_clock,
+) -> Service:
+    """Put the parts together on given tables, mail service and wall clock; tests give their own."""
     directory = Directory(tables)
     referrals, engagements, intents = Referrals(tables), Engagements(tables), Intents(tables)
     records = MailRecords(tables)
-    commits = Commits(referrals, intents, new_operation_id)
+    commits = Commits(referrals, intents, new_operation_id, wall_clock)
     invitations, visibility = Invitations(referrals, engagements, commits), Visibility(referrals)
     verifier = TokenVerifier(
         SigningKeys(fetch_from(settings.auth_jwks_url)), settings.auth_issuer, settings.auth_audience
     )
-    delivery = Delivery(records=records, service=mail, wall_clock=clock.wall_clock, lease=settings.mail_lease)
+    delivery = Delivery(records=records, service=mail, wall_clock=wall_clock, lease=settings.mail_lease)
     notices = Notices(
         referrals=referrals,
         directory=directory,
@@ -95,7 +102,7 @@ def assemble(settings: Settings, tables: Tables, mail: MailService) -> Service:
             visibility=visibility,
             notices=notices,
         ),
-        sweep=Sweep(referrals=referrals, intents=intents),
+        sweep=Sweep(referrals=referrals, intents=intents, wall_clock=wall_clock),
     )
 
 

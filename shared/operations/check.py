@@ -31,7 +31,7 @@ async def leave_intents(intents: Intents, parties: list[Party]) -> None:
     """Ask the sweep to wake these records."""
     for party in parties:
         await intents.announce(
-            Intent(operation_id=new_operation_id(), party=party, label=WAKE_ONLY, at=clock.now())
+            Intent(operation_id=new_operation_id(), party=party, label=WAKE_ONLY, at=clock.wall_clock())
         )
 
 

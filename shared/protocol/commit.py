@@ -44,14 +44,19 @@ class AlreadyDone:
 
 
 class Commits:
-    """Commits steps. `new_operation_id` draws one id per attempt."""
+    """Commits steps. `new_operation_id` draws one id per attempt; `wall_clock` is what handlers live by."""
 
     def __init__(
-        self, referrals: Referrals, intents: Intents, new_operation_id: Callable[[], OperationId]
+        self,
+        referrals: Referrals,
+        intents: Intents,
+        new_operation_id: Callable[[], OperationId],
+        wall_clock: Callable[[], datetime],
     ) -> None:
         self._referrals = referrals
         self._intents = intents
         self._new_operation_id = new_operation_id
+        self._wall_clock = wall_clock
 
     async def step(
         self,
@@ -84,7 +89,7 @@ class Commits:
                 return await self._landed(mine)
             mine.append(change)
             if announce and change.work:
-                await self._announce(change, who.now)
+                await self._announce(change)
             record = idempotency(change) if idempotency and not change.refusal else None
             if await self._committed(change, read, record, replaced):
                 return change
@@ -107,7 +112,7 @@ class Commits:
         for _ in range(ATTEMPTS):
             change = build(self._act(who))
             mine.append(change)
-            await self._announce(change, who.now)
+            await self._announce(change)
             try:
                 await self._referrals.commit(change, None, idempotency, replaced)
             except (StoreConflict, StoreUnavailable) as failed:
@@ -138,14 +143,14 @@ class Commits:
             return False
         return True
 
-    async def _announce(self, change: Change, now: datetime) -> None:
+    async def _announce(self, change: Change) -> None:
         if change.work:
             await self._intents.announce(
                 Intent(
                     operation_id=change.entry.operation_id,
                     party=change.after.party,
                     label=change.work.label,
-                    at=now,
+                    at=self._wall_clock(),
                 )
             )
 

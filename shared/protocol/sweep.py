@@ -5,6 +5,7 @@ was never committed is forgotten once its handler cannot be alive any more.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +17,10 @@ from shared.storage.referrals import Referrals
 logger = logging.getLogger(__name__)
 
 LONGEST_HANDLER = timedelta(minutes=15)
-"""No handler lives that long: function time-out 5 minutes, and storage calls are bounded below it."""
+"""No handler lives that long, by the wall clock: function time-out 5 minutes, storage calls bounded below it.
+
+The domain clock can be moved while a handler is at work, so it does not tell whether one is.
+"""
 FIRST_INTERVAL, LONGEST_INTERVAL = timedelta(minutes=1), timedelta(hours=12)
 
 
@@ -30,6 +34,7 @@ class Sweep:
 
     referrals: Referrals
     intents: Intents
+    wall_clock: Callable[[], datetime]
 
     async def run(self, engine: Orchestrations, now: datetime) -> int:
         """One round; says how many orchestrations it woke."""
@@ -58,7 +63,7 @@ class Sweep:
             await self.intents.postpone(_postponed(intent, now))
             logger.info("sweep_woke referral=%s wakes=%d", intent.party.referral_id, intent.wakes + 1)
             return 1
-        if committed or now - intent.at > LONGEST_HANDLER:
+        if committed or self.wall_clock() - intent.at > LONGEST_HANDLER:
             await self.intents.forget(intent.operation_id)
         return 0
 

@@ -15,7 +15,8 @@ from shared.storage.tables import Insert, Tables, Upsert
 class Intent:
     """One attempt to commit: the work it would open, and when to wake for it again.
 
-    Times are the domain clock's. `wakes` counts how often the sweep woke the orchestration for it.
+    `at` is the wall clock's, since it tells whether the handler can still be alive; `next_wake_at` the domain
+    clock's. `wakes` counts how often the sweep woke the orchestration for it.
     """
 
     operation_id: OperationId

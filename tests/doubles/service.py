@@ -10,6 +10,7 @@ import azure.functions as func
 
 from api.exchange import Answer, Exchange, plain
 from api.problems import ANSWERABLE, describe
+from shared import clock
 from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.permissions import Caller
 from shared.mail.service import MailService
@@ -34,9 +35,11 @@ SETTINGS = Settings(
 )
 
 
-def service_on(tables: Tables, mail: MailService) -> Service:
+def service_on(
+    tables: Tables, mail: MailService, wall_clock: Callable[[], datetime] = clock.wall_clock
+) -> Service:
     """The service, put together as in production."""
-    return assemble(SETTINGS, tables, mail)
+    return assemble(SETTINGS, tables, mail, wall_clock)
 
 
 async def request(

@@ -50,10 +50,10 @@ def deals(service: Service) -> dict[str, dict[str, Any]]:
 FILTERS = {
     "campaignId eq 'LISTS-1'": {"coSell", "german"},
     "externalReferenceId eq 'LISTS-CRM'": {"won"},
-    "customerProfile/address/country eq 'DE'": {"german"},
+    "customerProfile/address/country eq 'DE' and campaignId eq 'LISTS-1'": {"german"},
     "startswith(customerProfile/name,'lists  masch')": {"german"},
     "team/any(t:t/email eq 'zoe@contoso.com')": {"german"},
-    "details/requirements/solutions/any(s:s/id eq 'SOL-MS-D365')": {"german"},
+    "details/requirements/solutions/any(s:s/id eq 'SOL-MS-D365') and campaignId eq 'LISTS-1'": {"german"},
     "campaignId eq 'LISTS-1' and dealType eq 'CoSell'": {"coSell"},
     "campaignId eq 'LISTS-1' and not (dealType eq 'CoSell')": {"german"},
     "location eq 'contoso-munich' and status eq 'Closed' and externalReferenceId eq 'LISTS-CRM'": {"won"},

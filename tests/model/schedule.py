@@ -14,6 +14,7 @@ from api.life_cycle import accepting, declining, losing, winning
 from api.one_referral import Decision, shown, take_step
 from shared.errors import ServiceError
 from shared.protocol.observe import observe
+from shared.protocol.sweep import LONGEST_HANDLER
 from shared.protocol.wake import party_of
 from shared.storage.memory_tables import MemoryTables
 from tests.doubles.service import request, service_on
@@ -39,6 +40,7 @@ class Schedule:
     deadly: float = 0.03
     flaky: float = 0.03
     now: datetime = START
+    wall_clock: datetime = START
     answers: list[tuple[str, str, int]] = field(default_factory=list)
 
     @property
@@ -57,10 +59,10 @@ class Schedule:
         self.random = Random(self.seed)
         self.fate = Fate(self.random, 0.0, 0.0)
         self.tables = MemoryTables()
-        self.calm = service_on(self.tables, DeadlyMailService(self.fate))
+        self.calm = service_on(self.tables, DeadlyMailService(self.fate), lambda: self.wall_clock)
         await import_small_world(self.calm.directory)
         self.mail = DeadlyMailService(self.fate)
-        self.service = service_on(DeadlyTables(self.tables, self.fate), self.mail)
+        self.service = service_on(DeadlyTables(self.tables, self.fate), self.mail, lambda: self.wall_clock)
         self.engine = Engine(lambda: self.now, self.run_activity)
         self.handlers_engine: Any = DeadlyEngine(self.engine, self.fate)
 
@@ -76,6 +78,7 @@ class Schedule:
     async def calm_down(self) -> None:
         """Nobody dies any more: let three weeks pass, with all that becomes due, and the sweep each time."""
         end = self.now + timedelta(days=21)
+        self.wall_clock += 2 * LONGEST_HANDLER
         while self.now < end:
             await self.engine.settle()
             await self.calm.sweep.run(self.engine, self.now)

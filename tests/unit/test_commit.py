@@ -46,7 +46,7 @@ class LateTables(MemoryTables):
 
 def commits_on(tables: MemoryTables) -> Commits:
     numbers = count(1)
-    return Commits(Referrals(tables), Intents(tables), lambda: OperationId(f"{next(numbers)}"))
+    return Commits(Referrals(tables), Intents(tables), lambda: OperationId(f"{next(numbers)}"), lambda: NOW)
 
 
 async def accepting(record: Referral, act: Act) -> Change:

@@ -1,5 +1,6 @@
 """The sweep: whose work is open is woken, at doubling intervals; what was never committed is forgotten."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -38,7 +39,7 @@ def tables() -> MemoryTables:
 
 @pytest.fixture
 def sweep(tables: MemoryTables) -> Sweep:
-    return Sweep(referrals=Referrals(tables), intents=Intents(tables))
+    return Sweep(referrals=Referrals(tables), intents=Intents(tables), wall_clock=lambda: NOW)
 
 
 def intent(operation: str, party: Party, label: str = "000001") -> Intent:
@@ -66,15 +67,26 @@ async def test_an_intent_without_a_commit_is_kept_as_long_as_its_handler_can_liv
 ) -> None:
     engine = Engine()
     await sweep.intents.announce(intent("op", referral().party))
-    await sweep.run(engine, NOW + age)
+    later = replace(sweep, wall_clock=lambda: NOW + age)
+    await later.run(engine, NOW)
     assert (bool(await left(sweep)), engine.woken) == (kept, [])
+
+
+async def test_a_domain_clock_that_is_moved_while_a_handler_is_at_work_forgets_no_intent(
+    sweep: Sweep,
+) -> None:
+    """Fourteen days may pass between announcing a commit and making it."""
+    await sweep.intents.announce(intent("op", referral().party))
+    await sweep.run(Engine(), NOW + timedelta(days=14))
+    assert await left(sweep) == ["op"]
 
 
 async def test_an_attempt_that_lost_is_not_taken_for_the_one_that_won(sweep: Sweep) -> None:
     engine, record = Engine(), referral()
     await sweep.referrals.commit(begun(record), None)
     await sweep.intents.announce(intent("another", record.party))
-    await sweep.run(engine, NOW + timedelta(hours=1))
+    later = replace(sweep, wall_clock=lambda: NOW + timedelta(hours=1))
+    await later.run(engine, NOW)
     assert (await left(sweep), engine.woken) == ([], [])
 
 
