@@ -155,13 +155,11 @@ async def _check_news(schedule: Schedule, deal: Referral, records: list[Referral
         for entry in await schedule.calm.referrals.entries(deal.party)
         if entry.kind == "partyChanged"
     )
-    happened = Counter(
-        (record.organization_id, entry.to_state)
-        for record in records
-        if record is not deal
-        for entry in await schedule.calm.referrals.entries(record.party)
-        if entry.kind in {"accepted", "declined", "expired"}
-    )
+    happened = Counter[tuple[str, str | None]]()
+    for record in records:
+        for entry in await schedule.calm.referrals.entries(record.party):
+            if entry.kind in {"accepted", "declined", "expired"} and record is not deal:
+                happened[record.organization_id, entry.to_state] += 1
     for news, times in happened.items():
         assert heard[news] == times, "the creator did not hear of it once (L7)"
 
