@@ -162,7 +162,7 @@ async def _roll_forward(exchange: Exchange, deal: Referral, invitations: list[Re
 def _created(exchange: Exchange, deal: Referral, reading: Reading[CreationBody]) -> Answer:
     return Answer(
         status=201,
-        body=resource(deal, exchange.now, unused=reading.unused),
+        body=resource(deal, exchange.now, unused=_unused(reading)),
         headers={"Location": f"{BASE}/referrals/{deal.id}", "ETag": etag_of(deal)},
     )
 
@@ -172,8 +172,14 @@ def _judged(exchange: Exchange, build: _Builder, reading: Reading[CreationBody])
     act = Act(
         actor=exchange.who(_OPERATION).actor, now=exchange.now, operation_id=OperationId("validateOnly")
     )
-    view = resource(build(act).after, exchange.now, unused=reading.unused).document()
+    view = resource(build(act).after, exchange.now, unused=_unused(reading)).document()
     return {"valid": True, "dealType": view["dealType"], "warnings": view["warnings"]}
+
+
+def _unused(reading: Reading[CreationBody]) -> tuple[str, ...]:
+    """What was sent and is not kept. A party is addressed with `invitations`, or in a second call."""
+    addressed = any(each.type == "BusinessProfileLocation" for each in reading.body.target or ())
+    return (*reading.unused, "target") if addressed else reading.unused
 
 
 def _validate_only(exchange: Exchange) -> bool:

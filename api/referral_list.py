@@ -174,11 +174,10 @@ class _Reading:
 
     async def _pointed(self) -> list[Referral] | None:
         """The referrals that the filter names one by one (an engagement's, the caller's favourites), in order."""
-        ids = await self._named()
-        if ids is None:
+        parties = await self._named()
+        if parties is None or len(parties) > _MOST_POINTED:  # then the ranges serve, which hold everything
             return None
-        newest = sorted(ids, key=lambda party: party.referral_id, reverse=True)[:_MOST_POINTED]
-        found = [each for each in await self.exchange.service.referrals.several(newest) if self._wants(each)]
+        found = [each for each in await self.exchange.service.referrals.several(parties) if self._wants(each)]
         return sorted(found, key=self._place, reverse=self.query.order.descending)
 
     async def _named(self) -> list[Party] | None:

@@ -81,6 +81,15 @@ def test_a_documented_creation_works_and_names_what_is_not_kept(service: Service
     assert made["warnings"] == ["notKept: consentToMicrosoftToContactSpecificPartners"]
 
 
+def test_a_party_addressed_without_an_engagement_is_not_invited_in_silence(
+    service: Service, name: str
+) -> None:
+    target = [{"type": "BusinessProfileLocation", "id": "msft"}]
+    made = service.rae.create(documented(name, target=target))
+    assert (made["dealType"], made["target"]) == ("Private", [])
+    assert "notKept: target" in made["warnings"]
+
+
 def test_the_two_call_creation_invites_microsoft(service: Service, name: str) -> None:
     """First one's own shared referral, then one with its engagement and Microsoft as the target."""
     rae = service.rae

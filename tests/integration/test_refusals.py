@@ -9,6 +9,13 @@ import pytest
 
 from tests.live import ADVENTURE_WORKS, REFERRALS, Service, deal, invitation
 
+
+@pytest.fixture(scope="module")
+def service(service_of_its_own: Service) -> Service:
+    """Days pass here."""
+    return service_of_its_own
+
+
 Faults = dict[str, str]
 
 

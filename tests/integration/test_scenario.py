@@ -5,6 +5,12 @@ import pytest
 from tests.live import REFERRALS, Service, deal
 
 
+@pytest.fixture(scope="module")
+def service(service_of_its_own: Service) -> Service:
+    """Days pass here."""
+    return service_of_its_own
+
+
 def test_a_deal_runs_from_creation_over_answers_and_silence_to_won(service: Service, name: str) -> None:
     rae, sam, kim, nia = service.rae, service.sam, service.kim, service.nia
     made = rae.create(deal(name, "fabrikam", "northwind"))
