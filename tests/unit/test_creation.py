@@ -132,6 +132,37 @@ def test_an_invitation_starts_with_what_it_is_about_and_nothing_private() -> Non
     assert (fabrikam.terms.deal_value, fabrikam.terms.closing_at) == (Decimal(300), TERMS.closing_at)
 
 
+def test_an_invitation_that_comes_late_has_the_type_that_the_deal_has_by_then() -> None:
+    """T1."""
+    change = created(replace(DRAFT, help_code=None, consent=Consent(microsoft_may_view=True)))
+    (invitation,) = change.invitations
+    assert invitation.deal_type == "PartnerLed"
+    upgraded = replace(change.after, deal_type="CoSell")
+    assert receive_invitation(invitation, upgraded, act()).after.deal_type == "CoSell"
+
+
+def test_only_a_vetted_partner_begins_an_assessment_of_one_type_at_a_place_that_it_names() -> None:
+    """T5."""
+    assessment = CatalogueSolution(id="A", name="A", owner=MSFT.id, assessment=True)
+    both = {**CATALOGUE.solutions, "A": assessment, "B": replace(assessment, id="B")}
+    plain = replace(DRAFT, help_code=None, invitations=(), consent=Consent(), location="seattle")
+
+    def told(vetted: bool, *solutions: str, **changes: object) -> dict[str, str]:
+        catalogue = replace(
+            CATALOGUE, solutions=both, creator=replace(CONTOSO, vetted_for_assessments=vetted)
+        )
+        draft = replace(plain, terms=replace(TERMS, solutions=solutions), **changes)
+        return {f.target: f.code for f in faults_of_deal(draft, catalogue, NOW.date())}
+
+    solution = "/details/requirements/solutions"
+    assert told(True, "A") == {}
+    assert told(False, "A") == {f"{solution}/0/id": "notAllowed"}
+    assert told(True, "A", "B") == {f"{solution}/1": "notAllowed"}
+    assert told(True, "A", "S") == {f"{solution}/0/id": "notAllowed"}
+    assert told(True, "A", location=None) == {"/location": "required"}
+    assert set(told(True, "A", help_code="GeneralOrOther")) == {"/inviteContext/assistanceRequestCode"}
+
+
 def test_without_consent_an_invitee_does_not_see_the_customers_contacts() -> None:
     """C2: only if consentToToShareInfoWithOthers is true."""
     shared = created().invitations[1]

@@ -143,4 +143,6 @@ def test_demands_are_found_through_conjunctions_and_complete_disjunctions() -> N
     assert demanded(AnyOf((new, other)), "status") is None
     assert demanded(Not(new), "status") is None
     assert demanded(AllOf((AnyOf((new, active)), active)), "status") == {"Active"}
+    kim, lee = (Condition("team/email", "eq", (email,)) for email in ("kim@x.com", "lee@x.com"))
+    assert demanded(AllOf((kim, lee)), "team/email") == {"kim@x.com"}  # both may be in one team
     assert demanded(Condition("team/email", "eq", ("A@x.com",)), "team/email") == {"a@x.com"}

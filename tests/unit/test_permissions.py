@@ -6,7 +6,14 @@ import pytest
 
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import LocationId, OrganizationId, PersonId
-from shared.domain.permissions import Caller, is_kept, may_create, may_see, may_use_referrals
+from shared.domain.permissions import (
+    Caller,
+    is_kept,
+    may_create,
+    may_see,
+    may_see_partner_led,
+    may_use_referrals,
+)
 from tests.unit.examples import NOW, contact, creators, referral
 
 IN_SEOUL = referral()
@@ -92,3 +99,29 @@ def test_a_closed_referral_is_shown_until_its_retention_is_over() -> None:
     assert is_kept(closed, NOW + week - timedelta(seconds=1), week)
     assert not is_kept(closed, NOW + week, week)
     assert is_kept(creators(), NOW + 999 * week, week)
+
+
+@pytest.mark.parametrize(
+    ("role", "record", "sees"),
+    [
+        ("MicrosoftSeller", creators(deal_type="PartnerLed"), True),
+        ("MicrosoftSeller", referral(deal_type="PartnerLed"), False),
+        ("DealReviewer", creators(deal_type="PartnerLed"), False),
+        *(
+            ("MicrosoftSeller", creators(deal_type=kind), False)
+            for kind in ("Private", "PartnerToPartner", "CoSell", "SolutionAssessment")
+        ),
+    ],
+)
+def test_sellers_look_at_partner_led_deals_of_others_and_at_no_other(role, record, sees: bool) -> None:
+    """V2, V3."""
+    microsoft = Organization(id=OrganizationId("msft"), name="Microsoft", kind="microsoft")
+    sam = Person(
+        id=PersonId("sam"),
+        organization_id=microsoft.id,
+        email="sam@microsoft.com",
+        first_name="Sam",
+        last_name="O",
+        roles=frozenset({role}),
+    )
+    assert may_see_partner_led(Caller(organization=microsoft, person=sam), record) is sees

@@ -1,0 +1,36 @@
+"""What is decided on several rows holds when requests interleave (V7, E3)."""
+
+import asyncio
+
+from shared.domain.ids import EngagementId, OrganizationId
+from shared.domain.refusals import NotAllowed
+from shared.storage.directory import Directory
+from shared.storage.engagements import Engagements, Message
+from shared.storage.people import People
+from tests.doubles.yielding_tables import YieldingTables
+from tests.storage.test_people import person
+from tests.unit.examples import NOW
+
+
+async def test_of_two_admins_who_demote_each_other_one_remains() -> None:
+    tables = YieldingTables()
+    people = People(tables, Directory(tables))
+    tags = [
+        (await people.put(person("contoso", name, "MpnPartnerAdmin"), None)).etag for name in ("ana", "bea")
+    ]
+    outcomes = await asyncio.gather(
+        *(
+            people.put(person("contoso", name, "ReferralsUser"), tag)
+            for name, tag in zip(("ana", "bea"), tags, strict=True)
+        ),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(outcome, NotAllowed) for outcome in outcomes) == 1
+
+
+async def test_messages_written_at_once_are_numbered_without_gaps() -> None:
+    engagements = Engagements(YieldingTables())
+    deal = EngagementId("deal")
+    said = Message(sequence=0, at=NOW, organization_id=OrganizationId("contoso"), author="Rae", text="Hi")
+    written = await asyncio.gather(*(engagements.say(deal, said) for _ in range(6)))
+    assert sorted(message.sequence for message in written) == [1, 2, 3, 4, 5, 6]
