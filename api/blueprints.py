@@ -2,17 +2,22 @@
 
 from api import (
     contract_pages,
+    conversion,
     creation,
     editing,
     engagements,
     health,
     invitations,
+    leads,
     life_cycle,
     lookups,
     people,
+    profiles,
+    providers,
     reference_data,
     referral_list,
     referrals,
+    routing_rules,
     stage_maps,
 )
 
@@ -20,6 +25,7 @@ HTTP = tuple(
     module.blueprint
     for module in (
         *(creation, referral_list, referrals, life_cycle, editing, invitations, engagements),
+        *(leads, conversion, providers, profiles, routing_rules),
         *(lookups, reference_data, people, stage_maps, contract_pages, health),
     )
 )

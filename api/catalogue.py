@@ -27,6 +27,7 @@ async def catalogue_of(
         solutions=await directory.solutions(s for s in chosen if s),
         customers=(),
         decimals=currency_decimals(),
+        routing=await exchange.service.routing.get(),
     )
 
 

@@ -10,8 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import Body
 from api.engagement_view import EngagementView, MessageView, PartnerLedView
+from api.lead_requests import ConversionBody, LeadBody
+from api.leads import LeadsView
 from api.lookups import ContactsFound, CustomersFound, PartnersFound, SolutionsFound
 from api.people import PeopleView, PersonBody, PersonView
+from api.profiles import ProfileBody, ProfilesView, ProfileView
+from api.providers import WORDS, ProvidersFound
 from api.reference_data import ReferenceDataView
 from api.referral_requests import (
     AcceptBody,
@@ -23,7 +27,9 @@ from api.referral_requests import (
     WinBody,
 )
 from api.referral_view import EntryView, InvitationView, PageView, ReferralPage, ReferralView, View
+from api.routing_rules import EvaluationBody, EvaluationView, RoutingBody, RoutingView
 from api.stage_maps import StageMapBody, StageMapView
+from shared.domain.vocabulary import CUSTOMER_SIZES
 
 Schema = dict[str, Any]
 
@@ -225,6 +231,41 @@ CONTRACT: dict[str, Shape] = {
         headers=("If-Match",),
     ),
     "remove_person": Shape(answers={204: None}, errors=(403, 404, 409, 412, 428), headers=("If-Match",)),
+    "submit_leads": Shape(
+        request=LeadBody,
+        answers={201: LeadsView},
+        errors=(400, 403, 409, 413, 415, 422),
+        headers=("Idempotency-Key", "client-request-id"),
+    ),
+    "convert_lead": _verb(ConversionBody),
+    "find_providers": Shape(
+        answers={200: ProvidersFound},
+        options=(
+            Option("country", {"type": "string"}, "ISO 3166-1 alpha-2.", required=True),
+            *(Option(word, {"type": "string"}, f"One {word} of the profile.") for word in WORDS),
+            Option("customerSize", {"enum": list(CUSTOMER_SIZES)}, "Partners that want such customers."),
+            _PAGING[0],
+        ),
+        errors=(400, 403),
+    ),
+    "list_profiles": Shape(answers={200: ProfilesView}, errors=_READING),
+    "get_profile": Shape(answers={200: ProfileView}, errors=_READING),
+    "put_profile": Shape(
+        request=ProfileBody,
+        answers={200: ProfileView, 201: ProfileView},
+        errors=(400, 403, 404, 412, 413, 415, 422, 428),
+        headers=("If-Match",),
+    ),
+    "get_routing_rules": Shape(answers={200: RoutingView}, errors=(403,)),
+    "put_routing_rules": Shape(
+        request=RoutingBody,
+        answers={200: RoutingView},
+        errors=(400, 403, 412, 413, 415, 422, 428),
+        headers=("If-Match",),
+    ),
+    "evaluate_routing_rules": Shape(
+        request=EvaluationBody, answers={200: EvaluationView}, errors=(400, 403, 413, 415, 422)
+    ),
     "get_stage_map": Shape(answers={200: StageMapView}, errors=_READING),
     "put_stage_map": Shape(
         request=StageMapBody,

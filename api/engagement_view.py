@@ -43,9 +43,9 @@ class DealView(View):
     """What Microsoft's sellers see of a partner-led deal (V3)."""
 
     name: str
-    deal_value: int | float
-    currency: str
-    closing_date_time: Moment
+    deal_value: int | float | None
+    currency: str | None
+    closing_date_time: Moment | None
     sales_stage: SalesStage | None
     solutions: list[SolutionView]
 

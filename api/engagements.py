@@ -20,7 +20,7 @@ from api.exchange import Answer, Exchange, respond
 from api.preconditions import page, place_of, refuse_unknown_options, top_of
 from api.problems import BadQuery, Forbidden, NotFound
 from api.referral_requests import MessageBody
-from api.referral_resource import number, reason_text
+from api.referral_resource import amount, reason_text
 from api.referral_view import SolutionView
 from shared.domain.ids import EngagementId, is_uuid
 from shared.domain.lifecycle import is_overdue, terminal_refusal
@@ -154,7 +154,7 @@ async def _seats(exchange: Exchange, membership: Membership, own: Referral, crea
     """
     if own.accepted_at is None:
         mine = Seat(own, arrived=True)
-        return [Seat(creator, arrived=True), mine] if own.status == "New" else [mine]
+        return [Seat(creator, arrived=True), mine] if own.status == "New" and not own.is_creators else [mine]
     sent = await exchange.service.referrals.invitations(creator.party) if own.is_creators else []
     found = await exchange.service.referrals.several(membership.invited)
     seats = {invitation.id: Seat(invitation, arrived=False) for invitation in sent}
@@ -183,7 +183,7 @@ async def _partner_led(exchange: Exchange, deal: Referral, membership: Membershi
         messages=[],
         deal=DealView(
             name=deal.name,
-            deal_value=number(terms.deal_value),
+            deal_value=amount(terms.deal_value),
             currency=terms.currency,
             closing_date_time=terms.closing_at,
             sales_stage=deal.sales_stage,
@@ -215,7 +215,7 @@ def _party(seat: Seat, own: Referral) -> PartyView:
     return PartyView(
         organization_id=referral.organization_id,
         organization_name=referral.organization_name,
-        role="creator" if referral.is_creators else "invited",
+        role="invited" if referral.direction == "Incoming" else "creator",
         status=referral.status if seat.arrived else "Sending",
         substatus=referral.substatus if seat.arrived else None,
         status_reason=_reason(referral, own),
@@ -229,7 +229,7 @@ def _seen_by_seller(referral: Referral) -> PartyView:
     return PartyView(
         organization_id=referral.organization_id,
         organization_name=referral.organization_name,
-        role="creator" if referral.is_creators else "invited",
+        role="invited" if referral.direction == "Incoming" else "creator",
         status=referral.status,
         substatus=referral.substatus,
         status_reason=None,

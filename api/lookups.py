@@ -104,7 +104,7 @@ async def find_recent_contacts(req: func.HttpRequest) -> func.HttpResponse:
 async def customers(exchange: Exchange) -> Answer:
     """At most 50, in order of name."""
     refuse_unknown_options(exchange.request, frozenset({"country", "name"}))
-    country = _country(exchange.request.params.get("country"))
+    country = country_of(exchange.request.params.get("country"))
     start = _start(exchange.request.params.get("name"))
     found = await exchange.service.directory.customers_named(country, start, MOST_FOUND)
     return Answer(body=CustomersFound(value=[_customer(each) for each in found]))
@@ -166,7 +166,8 @@ async def recent_contacts(exchange: Exchange) -> Answer:
     return Answer(body=ContactsFound(value=[contact(each) for each in latest]))
 
 
-def _country(code: str | None) -> str:
+def country_of(code: str | None) -> str:
+    """The country that a query names (ISO 3166-1 alpha-2). Raises `BadQuery`."""
     try:
         return TypeAdapter(Country).validate_python((code or "").upper())
     except ValidationError as unknown:

@@ -61,6 +61,10 @@ class ReferenceDataView(View):
     target_types: list[CodeView]
     timeline_kinds: list[CodeView]
     allowed_actions: list[CodeView]
+    contact_alerts: list[CodeView]
+    response_speeds: list[CodeView]
+    undelivered_reasons: list[CodeView]
+    mail_failures: list[CodeView]
     currencies: list[CurrencyView]
     countries: list[CodeView]
 

@@ -27,6 +27,7 @@ from api.referral_view import (
 )
 from api.wire_names import WIRE_NAMES, wire_names
 from shared.domain.actions import allowed_actions, editable_fields
+from shared.domain.lead import contact_alert
 from shared.domain.permissions import Caller
 from shared.domain.referral import Address, Consent, Contact, InviteContext, Referral, StatusReason
 from shared.domain.timeline import Entry
@@ -75,7 +76,7 @@ def resource(
         mpn_id=referral.location,
         deal_type=referral.deal_type,
         favorite=favorite,
-        contact_alert=None,
+        contact_alert=contact_alert(referral, now),
         response_recommended_by=_recommended_by(referral),
         allowed_actions=list(allowed_actions(referral, now)),
         editable_fields=sorted(WIRE_NAMES[name] for name in editable_fields(referral, now)),
@@ -133,8 +134,10 @@ def reason_text(reason: StatusReason | None) -> str | None:
     return f"{reason.code}: {reason.notes}" if reason.notes else reason.code
 
 
-def number(value: Decimal) -> int | float:
-    """An amount as a JSON number. Up to 999,999,999,999.99 a double holds every cent."""
+def amount(value: Decimal | None) -> int | float | None:
+    """An amount as a JSON number, if there is one. Up to 999,999,999,999.99 a double holds every cent."""
+    if value is None:
+        return None
     return int(value) if value == value.to_integral_value() else float(value)
 
 
@@ -176,7 +179,7 @@ def _details(referral: Referral) -> DetailsView:
     terms = referral.terms
     return DetailsView(
         notes=referral.notes,
-        deal_value=number(terms.deal_value),
+        deal_value=amount(terms.deal_value),
         currency=terms.currency,
         closing_date_time=terms.closing_at,
         requirements=RequirementsView(

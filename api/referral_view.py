@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.domain.timeline import EntryKind
 from shared.domain.vocabulary import (
+    ContactAlert,
     CustomerSize,
     DealType,
     Direction,
@@ -107,9 +108,9 @@ class RequirementsView(View):
 
 class DetailsView(View):
     notes: str | None
-    deal_value: int | float
-    currency: str
-    closing_date_time: Moment
+    deal_value: int | float | None
+    currency: str | None
+    closing_date_time: Moment | None
     requirements: RequirementsView
     customer_requested_contact: bool
 
@@ -177,7 +178,7 @@ class ReferralView(View):
     mpn_id: str | None
     deal_type: DealType
     favorite: bool
-    contact_alert: str | None
+    contact_alert: ContactAlert | None
     response_recommended_by: Moment | None
     allowed_actions: list[str]
     editable_fields: list[str]

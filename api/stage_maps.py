@@ -10,12 +10,11 @@ from pydantic import Field
 from api.body import Body, Required, read, unless_below
 from api.exchange import Answer, Exchange, respond
 from api.fields import Name
+from api.organizations import require_configurer, require_reader, version_tag
 from api.preconditions import matches
-from api.problems import Forbidden, Modified, NotFound
+from api.problems import Modified
 from api.referral_view import View
 from shared.domain.directory import normalized_name
-from shared.domain.ids import OrganizationId
-from shared.domain.permissions import may_use_referrals, may_write_stage_map
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.stage_map import NamedStage, StageMap
 from shared.domain.vocabulary import SalesStage
@@ -83,23 +82,18 @@ async def put_stage_map(req: func.HttpRequest) -> func.HttpResponse:
 
 async def shown(exchange: Exchange) -> Answer:
     """The table for whoever works with the organization's referrals."""
-    _require_own(exchange)
-    if not may_use_referrals(exchange.caller):
-        raise Forbidden("Your roles do not let you use referrals; ask your partner admin.")
-    return _answer(await exchange.service.directory.stage_map(exchange.caller.organization.id))
+    return _answer(await exchange.service.directory.stage_map(require_reader(exchange)))
 
 
 async def stored(exchange: Exchange) -> Answer:
     """The new table. Raises `Modified` when it changed meanwhile."""
     document = exchange.json()
-    organization = _require_own(exchange)
-    if not may_write_stage_map(exchange.caller):
-        raise Forbidden("A partner admin or a global referrals admin keeps the stage map.")
+    organization = require_configurer(exchange, "the stage map")
     directory = exchange.service.directory
     before = await directory.stage_map(organization)
     header = exchange.header("If-Match")
-    if header is not None and not matches(header, _etag(before)):
-        raise Modified(_etag(before))
+    if header is not None and not matches(header, version_tag(before.version)):
+        raise Modified(version_tag(before.version))
     reading = read(StageMapBody, document)
     faults = (*reading.faults, *unless_below(reading.body.faults(), reading.faults))
     if faults:
@@ -109,24 +103,13 @@ async def stored(exchange: Exchange) -> Answer:
     try:
         await directory.put_stage_map(organization, after)
     except StoreConflict as changed:
-        raise Modified(_etag(await directory.stage_map(organization))) from changed
+        raise Modified(version_tag((await directory.stage_map(organization)).version)) from changed
     return _answer(after)
-
-
-def _require_own(exchange: Exchange) -> OrganizationId:
-    organization = exchange.caller.organization.id
-    if exchange.request.route_params.get("id") != organization:
-        raise NotFound("There is no such organization.")
-    return organization
 
 
 def _answer(stage_map: StageMap) -> Answer:
     stages = [NamedStageView(name=each.name, stage=each.stage) for each in stage_map.stages]
-    return Answer(body=StageMapView(stages=stages), headers={"ETag": _etag(stage_map)})
-
-
-def _etag(stage_map: StageMap) -> str:
-    return f'"{stage_map.version}"'
+    return Answer(body=StageMapView(stages=stages), headers={"ETag": version_tag(stage_map.version)})
 
 
 def _named(body: NamedStageBody) -> NamedStage:

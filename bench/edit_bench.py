@@ -58,7 +58,7 @@ async def _measured(stack: Stack, patches: int) -> Result:
     ):
         rae = headers(stack, "rae@contoso.com")
         service = await wiring.service()
-        await import_world(service.directory, _ten_partners())
+        await import_world(service.tables, _ten_partners())
         tables = service.tables
         if not isinstance(tables, AzureTables):
             message = "the app of a stack works on Azurite"

@@ -123,7 +123,7 @@ async def _both(settings: Settings, sizes: list[int]) -> list[Measured]:
 
 async def _grown(settings: Settings, tables: AzureTables | OrderedTables, sizes: list[int]) -> list[Measured]:
     service = assemble(settings, tables, mail=None)  # type: ignore[arg-type] # nothing here sends mail
-    await import_world(service.directory, World.model_validate(load()))
+    await import_world(service.tables, World.model_validate(load()))
     measured: list[Measured] = []
     filled = 0
     for size in sizes:

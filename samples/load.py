@@ -37,7 +37,7 @@ async def load_if_empty() -> bool:
     try:
         if not await directory.is_empty():
             return False
-        await import_world(directory, World.model_validate(load()))
+        await import_world(tables, World.model_validate(load()))
     finally:
         await tables.close()
     return True

@@ -22,6 +22,7 @@ class World(TypedDict):
     organizations: list[dict[str, Any]]
     solutions: list[dict[str, Any]]
     customers: list[dict[str, Any]]
+    routing: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,12 @@ def load() -> World:
     """Read the whole sample world."""
     stated = json.loads(WORLD_FILE.read_text(encoding="utf-8"))
     customers = json.loads(CUSTOMERS_FILE.read_text(encoding="utf-8"))
-    return World(organizations=stated["organizations"], solutions=stated["solutions"], customers=customers)
+    return World(
+        organizations=stated["organizations"],
+        solutions=stated["solutions"],
+        customers=customers,
+        routing=stated["routing"],
+    )
 
 
 def person(email: str) -> SamplePerson:

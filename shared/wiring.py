@@ -21,7 +21,9 @@ from shared.mail.delivery import Delivery
 from shared.mail.notices import Notices
 from shared.mail.service import AzureMailService, MailService
 from shared.protocol.commit import Commits
+from shared.protocol.intake import Intake
 from shared.protocol.invitations import Invitations
+from shared.protocol.mail_reports import Reports
 from shared.protocol.perform import Performer
 from shared.protocol.sweep import Sweep
 from shared.protocol.visibility import Visibility
@@ -30,10 +32,14 @@ from shared.storage import keys
 from shared.storage.azure_tables import CONNECT_SECONDS, READ_SECONDS, RETRIES, AzureTables
 from shared.storage.directory import Directory
 from shared.storage.engagements import Engagements
+from shared.storage.inquiries import Inquiries
 from shared.storage.intents import Intents
 from shared.storage.mail import MailRecords
 from shared.storage.people import People
+from shared.storage.profiles import Profiles
+from shared.storage.provider_search import ProviderSearch
 from shared.storage.referrals import Referrals
+from shared.storage.routing import Routing
 from shared.storage.tables import Tables
 
 if TYPE_CHECKING:
@@ -54,6 +60,12 @@ class Service:
     intents: Intents
     commits: Commits
     invitations: Invitations
+    intake: Intake
+    inquiries: Inquiries
+    profiles: Profiles
+    providers: ProviderSearch
+    routing: Routing
+    reports: Reports
     visibility: Visibility
     performer: Performer
     sweep: Sweep
@@ -71,6 +83,15 @@ def assemble(
     records = MailRecords(tables)
     commits = Commits(referrals, intents, new_operation_id, wall_clock)
     invitations, visibility = Invitations(referrals, engagements, commits), Visibility(referrals)
+    inquiries, profiles, routing = Inquiries(tables), Profiles(tables), Routing(tables)
+    providers = ProviderSearch(profiles, directory, referrals)
+    intake = Intake(
+        inquiries=inquiries,
+        referrals=referrals,
+        engagements=engagements,
+        intents=intents,
+        wall_clock=wall_clock,
+    )
     verifier = TokenVerifier(
         SigningKeys(fetch_from(settings.auth_jwks_url)), settings.auth_issuer, settings.auth_audience
     )
@@ -78,6 +99,9 @@ def assemble(
     notices = Notices(
         referrals=referrals,
         directory=directory,
+        profiles=profiles,
+        providers=providers,
+        routing=routing,
         records=records,
         delivery=delivery,
         portal_url=settings.portal_url,
@@ -93,12 +117,19 @@ def assemble(
         intents=intents,
         commits=commits,
         invitations=invitations,
+        intake=intake,
+        inquiries=inquiries,
+        profiles=profiles,
+        providers=providers,
+        routing=routing,
+        reports=Reports(records, commits),
         visibility=visibility,
         performer=Performer(
             referrals=referrals,
             intents=intents,
             commits=commits,
             invitations=invitations,
+            intake=intake,
             visibility=visibility,
             notices=notices,
         ),

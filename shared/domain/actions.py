@@ -38,7 +38,8 @@ def allowed_actions(referral: Referral, now: datetime) -> tuple[str, ...]:
         return ("accept", "decline")
     winning = ("win",) if has_every_stage(referral) else ()
     upgrades = tuple(upgrade for upgrade in _UPGRADES if _is_open(referral, upgrade))
-    return ("edit", "stage", *winning, "lose", *upgrades, "message")
+    converting = ("convert",) if referral.is_lead else ()
+    return ("edit", "stage", *winning, "lose", *upgrades, "message", *converting)
 
 
 def editable_fields(referral: Referral, now: datetime) -> frozenset[str]:
@@ -48,7 +49,8 @@ def editable_fields(referral: Referral, now: datetime) -> frozenset[str]:
     found = L2_FIELDS | {"customer.team", "sales_stage"}
     if referral.deal_type != "SolutionAssessment":
         found |= {"terms.solutions"}
-    return found | (_editable_by_creator(referral) if referral.is_creators else frozenset())
+    own = referral.is_creators and not referral.is_lead
+    return found | (_editable_by_creator(referral) if own else frozenset())
 
 
 def _editable_by_creator(deal: Referral) -> frozenset[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.domain.directory import CatalogueSolution, CustomerEntity, Organization
+from shared.domain.routing import NO_ROUTING, RoutingTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +12,8 @@ class Catalogue:
     """The directory's part of a decision.
 
     `organizations` and `solutions` hold those that exist, `customers` the entities of the draft's name and country
-    or of its D-U-N-S number. `decimals` maps each current ISO 4217 currency to its number of decimals.
+    or of its D-U-N-S number. `decimals` maps each current ISO 4217 currency to its number of decimals;
+    `routing` says which of Microsoft's teams is invited.
     """
 
     creator: Organization
@@ -19,3 +21,4 @@ class Catalogue:
     solutions: Mapping[str, CatalogueSolution]
     customers: tuple[CustomerEntity, ...]
     decimals: Mapping[str, int]
+    routing: RoutingTable = NO_ROUTING

@@ -11,7 +11,7 @@ from shared.domain.refusals import Refusal
 from shared.domain.timeline import Actor, Entry, EntryKind
 from shared.domain.work import Task, Work, label_of, work_of
 
-_BOOKKEEPING = {"version", "sequence", "updated_at", "invited"}
+_BOOKKEEPING = {"version", "sequence", "updated_at", "invited", "routed", "inquiry"}
 _IN_PARTS = ("terms", "consent", "customer", "invite_context")
 """Fields whose parts are named by themselves: a part's name is `terms.currency` and the like."""
 _OF_STATE = {"accepted", "declined", "expired", "withdrawn", "won", "lost"}
@@ -126,20 +126,20 @@ def remark(before: Referral, act: Act, told: Told, **new: Any) -> Change:
 
 def beginning(
     after: Referral,
-    kind: EntryKind,
+    told: tuple[Told, ...],
     act: Act,
     tasks: tuple[Task, ...],
     invitations: tuple[Referral, ...] = (),
 ) -> Change:
-    """The first step of a record: it comes into being."""
-    entry = replace(
-        _entry(Told(kind=kind, details=names_of(after.invited)), act, after.sequence),
-        to_state=after.state,
-        key_hash=act.key_hash,
-        version=after.version,
+    """The first step of a record: it comes into being, which its first entry tells."""
+    after = replace(after, sequence=len(told))
+    first, *more = (
+        replace(_entry(each, act, number), key_hash=act.key_hash, version=after.version)
+        for number, each in enumerate(told, start=1)
     )
+    entries = (replace(first, to_state=after.state), *more)
     work = work_of(after.id, label_of(after.sequence), act.operation_id, tasks)
-    return Change(before=None, after=after, entries=(entry,), work=work, invitations=invitations)
+    return Change(before=None, after=after, entries=entries, work=work, invitations=invitations)
 
 
 def names_of(invited: tuple[Invited, ...]) -> dict[str, str]:

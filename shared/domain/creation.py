@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import Act, Change, beginning
+from shared.domain.change import Act, Change, Told, beginning, names_of
 from shared.domain.customer import settled_customer
 from shared.domain.deal_rules import settlement_of
 from shared.domain.deal_type import type_of
@@ -36,12 +36,14 @@ def create_deal(
     deal = with_invited(deal, invitations)
     deal = replace(deal, deal_type=type_of(deal))
     invitations = tuple(replace(each, deal_type=deal.deal_type) for each in invitations)
-    tasks: tuple[Task, ...] = (
-        Invite(parties=deal.others),
-    )  # without any, the engagement still comes into being
-    if deal.deal_type == "PartnerLed":
-        tasks = (*tasks, Publish())
-    return beginning(deal, "created", act, tasks, invitations)
+    told = Told(kind="created", details=names_of(deal.invited))
+    return beginning(deal, (told,), act, tasks_of_beginning(deal), invitations)
+
+
+def tasks_of_beginning(deal: Referral) -> tuple[Task, ...]:
+    """What a new deal causes elsewhere; without any invitation, its engagement still comes into being."""
+    invite = Invite(parties=deal.others)
+    return (invite, Publish()) if deal.deal_type == "PartnerLed" else (invite,)
 
 
 def receive_invitation(invitation: Referral, creator: Referral, act: Act) -> Change:
@@ -54,9 +56,20 @@ def receive_invitation(invitation: Referral, creator: Referral, act: Act) -> Cha
     received = replace(act, actor=Actor(organization_id=creator.organization_id))
     if is_withdrawn_with(creator, invitation.organization_id):
         closed = replace(withdraw(invitation, act).after, version=1, sequence=1)
-        return replace(beginning(closed, "withdrawn", received, ()), work=None)
-    told = (Notify(message="invited", audience="invitee"),)
-    return beginning(invitation, "received", received, told)
+        return replace(beginning(closed, (Told(kind="withdrawn"),), received, ()), work=None)
+    tasks = (Notify(message="invited", audience="invitee"),)
+    return beginning(invitation, told_of_arrival(invitation), received, tasks)
+
+
+def told_of_arrival(referral: Referral) -> tuple[Told, ...]:
+    """What a new inbound referral's timeline begins with: where it was addressed to, or routed to (P2, P3)."""
+    location = {"location": referral.location} if referral.location else {}
+    received = Told(kind="received", details=location)
+    if referral.routed is None:
+        return (received,)
+    routed = referral.routed
+    details = {"team": routed.team, "teamName": routed.team_name, "rule": routed.rule or "default"}
+    return (received, Told(kind="routed", details=details))
 
 
 def _deal(draft: DealDraft, catalogue: Catalogue, ids: NewIds, act: Act) -> Referral:

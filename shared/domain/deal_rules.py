@@ -38,7 +38,7 @@ def faults_of_deal(draft: DealDraft, catalogue: Catalogue, today: date) -> tuple
     elif assessment:
         of_its_kind = _faults_of_assessment(draft, catalogue)
     else:
-        of_its_kind = _faults_of_partners_deal(draft)
+        of_its_kind = faults_of_partners_deal(draft)
     return (
         *_faults_of_location(draft, catalogue, must_be_sent=assessment),
         *settlement_of(draft, catalogue).faults,
@@ -76,11 +76,24 @@ def faults_of_acceptance(
     if value is None and acceptance.currency:
         value = invited.deal_value
     return (
+        *_missing_of_acceptance(acceptance, invited),
         *faults_of_value(value, currency, decimals, "/dealValue"),
         *faults_of_currency(acceptance.currency, decimals, "/currency"),
         *faults_of_date(acceptance.closing_at, today, "/closingDateTime"),
         *faults_of_team(team, "/team"),
     )
+
+
+def _missing_of_acceptance(acceptance: Acceptance, invited: Terms) -> Iterator[Fault]:
+    """What a lead does not say, whoever accepts it does (L2)."""
+    said = {
+        "dealValue": (acceptance.deal_value, invited.deal_value),
+        "currency": (acceptance.currency, invited.currency),
+        "closingDateTime": (acceptance.closing_at, invited.closing_at),
+    }
+    for name, values in said.items():
+        if all(value is None for value in values):
+            yield Fault("required", f"/{name}", "Estimate this: the lead does not say it.")
 
 
 def _faults_of_location(draft: DealDraft, catalogue: Catalogue, *, must_be_sent: bool) -> Iterator[Fault]:
@@ -96,7 +109,8 @@ def _faults_of_location(draft: DealDraft, catalogue: Catalogue, *, must_be_sent:
         yield Fault("notInCatalogue", "/location", f"Name one of your organization's locations: {known}.")
 
 
-def _faults_of_partners_deal(draft: DealDraft) -> Iterator[Fault]:
+def faults_of_partners_deal(draft: DealDraft) -> Iterator[Fault]:
+    """Faults of Q1 and of what an invitation of Microsoft needs, in a deal that a partner creates."""
     entry = next((i for i in draft.invitations if i.organization_id == MICROSOFT), None)
     asked = draft.help_code
     if entry and entry.help_code and asked and asked not in {NO_HELP, entry.help_code}:

@@ -37,6 +37,11 @@ UPGRADES: Mapping[DealType, Mapping[Upgrade, DealType | None]] = MappingProxyTyp
             "invitePartner": None,
             "shareWithMicrosoft": None,
         },
+        "Lead": {
+            "inviteMicrosoft": None,
+            "invitePartner": None,
+            "shareWithMicrosoft": None,
+        },
     }
 )
 """What each step makes of an open deal, asked by its creator (T2, T3); None where the type forbids the step."""
@@ -56,7 +61,12 @@ def deal_type(
 
 
 def type_of(deal: Referral) -> DealType:
-    """The type of a deal as its creator's record stands; one that Microsoft created is CoSell (T4)."""
+    """The type of a deal as its creator's record stands; one that Microsoft created is CoSell (T4).
+
+    A lead stays one, whatever its answers, until it is converted (R7).
+    """
+    if deal.is_lead:
+        return "Lead"
     if deal.organization_id == MICROSOFT:
         return "CoSell"
     return deal_type(

@@ -78,11 +78,13 @@ class ProfileLocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """An organization's business profile in one country."""
+    """An organization's business profile in one country. `version` counts its changes."""
 
+    organization_id: OrganizationId
     country: str
     active: bool
     locations: tuple[ProfileLocation, ...] = ()
+    version: int = 1
 
     def contacts_of(self, location_id: str | None) -> tuple[Contact, ...]:
         """The contacts of the addressed location."""

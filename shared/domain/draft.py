@@ -66,6 +66,9 @@ class CustomerDraft:
         return next((number.id for number in self.ids if number.profile_type == "Duns"), None)
 
 
+NO_CUSTOMER = CustomerDraft()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermsDraft:
     """Value, currency, close date and solutions (by id) as sent."""
@@ -98,7 +101,7 @@ class DealDraft:
     location: str | None = None
     sharing: Sharing = "Independent"
     solution_profiles: tuple[str, ...] = ()
-    customer: CustomerDraft = CustomerDraft()
+    customer: CustomerDraft = NO_CUSTOMER
     consent: Consent = NO_CONSENT
     terms: TermsDraft = TermsDraft()
     notes: str | None = None

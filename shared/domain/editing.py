@@ -102,24 +102,30 @@ def _faults_of_terms(
 def _faults_of_team(before: tuple[Contact, ...], after: tuple[ContactDraft, ...]) -> Iterator[Fault]:
     if before and not after:
         yield Fault("required", "/team", "The last member of a team cannot be removed.")
-    left = {contact.email.casefold() for contact in before} - {(c.email or "").casefold() for c in after}
-    if len(left) > MAX_REMOVED:
-        yield Fault("tooLong", "/team", f"Take at most {MAX_REMOVED} people out of the team at once.")
-    if _drafts(before) != after:
+    yield from faults_of_removals(before, after)
+    if drafts_of(before) != after:
         yield from faults_of_team(after, "/team")
 
 
 def _faults_of_customer(before: Referral, draft: DealDraft) -> Iterator[Fault]:
     """What Microsoft was promised stays there; and what it needs is there once it is invited (rules C)."""
     invites = draft.microsoft_code != NO_HELP
-    changed = _drafts(before.customer.team) != draft.customer.team
+    changed = drafts_of(before.customer.team) != draft.customer.team
     if before.is_creators and invites and (changed or before.invite_context.help_code == NO_HELP):
         yield from faults_of_microsofts_needs(draft.customer.team, draft.consent.share_contact)
     elif changed:
         yield from faults_of_size(draft.customer.team, "/customerProfile/team")
 
 
-def _drafts(contacts: tuple[Contact, ...]) -> tuple[ContactDraft, ...]:
+def faults_of_removals(before: tuple[Contact, ...], after: tuple[ContactDraft, ...]) -> Iterator[Fault]:
+    """A change takes few people out of a team at once."""
+    left = {contact.email.casefold() for contact in before} - {(c.email or "").casefold() for c in after}
+    if len(left) > MAX_REMOVED:
+        yield Fault("tooLong", "/team", f"Take at most {MAX_REMOVED} people out of the team at once.")
+
+
+def drafts_of(contacts: tuple[Contact, ...]) -> tuple[ContactDraft, ...]:
+    """Contacts as a request would send them."""
     return tuple(
         ContactDraft(
             first_name=contact.first_name or None,

@@ -15,6 +15,8 @@ def why_not(deal: Referral, upgrade: Upgrade) -> str | None:
     """Why an Active deal's record does not allow a step about who takes part in it; None if it does (T3)."""
     if not deal.is_creators:
         return _why_not_creator(deal)
+    if deal.is_lead:
+        return "This is a lead: convert it into a deal first."
     if upgrade != "invitePartner" and deal.organization_id == MICROSOFT:
         return "Microsoft created this deal and takes part in it already."
     if UPGRADES[deal.deal_type][upgrade] is None:

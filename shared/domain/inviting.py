@@ -11,6 +11,7 @@ from shared.domain.draft import InvitationDraft, TermsDraft
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.invitable import ENDED
 from shared.domain.referral import InviteContext, Invited, Referral, Solution, Target, Terms
+from shared.domain.routing import route
 from shared.domain.vocabulary import MICROSOFT, NO_HELP, HelpCode, SolutionKind
 from shared.domain.work import Invite, Publish, Retype, Task
 
@@ -42,7 +43,9 @@ class Inviting:
             help_code=draft.help_code or _own_code(deal),
             team=deal.team,
         )
-        return self._invitation(deal, self.catalogue.organizations[MICROSOFT], MICROSOFT, deal.terms, context)
+        microsoft = self.catalogue.organizations[MICROSOFT]
+        routed = route(self.catalogue.routing, deal.customer.address.country, deal.industries)
+        return replace(self._invitation(deal, microsoft, MICROSOFT, deal.terms, context), routed=routed)
 
     def _partner(self, deal: Referral, draft: InvitationDraft) -> Referral:
         organization = self.catalogue.organizations[draft.organization_id or ""]
@@ -78,6 +81,8 @@ class Inviting:
                 context, invited_by=deal.organization_id, invited_by_name=deal.organization_name
             ),
             invited=(),
+            qualification="None",
+            inquiry=None,
             created_at=self.now,
             updated_at=self.now,
             expires_at=self.now + self.response_window,

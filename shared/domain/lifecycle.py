@@ -16,7 +16,7 @@ from shared.domain.referral import Contact, Invited, Referral, StatusReason
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.sales_stage import has_every_stage, initial_stage
 from shared.domain.timeline import Actor, EntryKind
-from shared.domain.vocabulary import DEAL_CLOSED, MICROSOFT, ClosingReason, Substatus
+from shared.domain.vocabulary import ABUSE, DEAL_CLOSED, MICROSOFT, ClosingReason, Substatus
 from shared.domain.work import Inform, Notify, Task, Withdraw
 
 BY_THE_CLOCK = Actor(organization_id=None)
@@ -138,9 +138,22 @@ def hear_of_type(referral: Referral, creator: Referral, act: Act) -> Change:
     return remark(referral, heard, told, deal_type=creator.deal_type)
 
 
-def record_failed_mail(referral: Referral, message: MailKind, addresses: str, why: str, act: Act) -> Change:
-    """A mail that can never be delivered is told in the timeline and stops nothing (M6)."""
-    told = Told(kind="mailFailed", reason=why, details={"message": message, "to": addresses})
+def record_failed_mail(
+    referral: Referral,
+    message: MailKind,
+    address: str | None,
+    why: str,
+    act: Act,
+    *,
+    detail: str | None = None,
+) -> Change:
+    """A mail that did not arrive is told in the timeline and stops nothing (M6).
+
+    `address` is None for the customer's; `detail` is what the receiving server said.
+    """
+    to = {"to": address or "customer"}
+    said = {"detail": detail} if detail else {}
+    told = Told(kind="mailFailed", reason=why, details={"message": message, **to, **said})
     return remark(referral, replace(act, actor=BY_THE_CLOCK), told)
 
 
@@ -237,6 +250,8 @@ def _news_of_end(referral: Referral, substatus: Substatus, reason: StatusReason 
     match substatus:
         case "Won" | "Lost":
             return _news_of_outcome(referral, "won" if substatus == "Won" else "lost")
+        case "Declined" if referral.inquiry and reason and reason.code == ABUSE:
+            return ()  # nobody writes to whom a company calls a swindler (M7)
         case "Declined":
             return _news_for_inviter(referral, "declined")
         case _ if reason and reason.code == DEAL_CLOSED:
@@ -246,10 +261,18 @@ def _news_of_end(referral: Referral, substatus: Substatus, reason: StatusReason 
 
 
 def _news_for_inviter(referral: Referral, message: MailKind) -> tuple[Task, ...]:
+    if referral.inquiry:
+        return _news_for_customer(message)
     return (
         Inform(parties=(referral.creator,)),
         Notify(message=message, audience="inviter", party=referral.creator),
     )
+
+
+def _news_for_customer(message: MailKind) -> tuple[Task, ...]:
+    """Whose request is declined or left unanswered is told to choose a different partner (R4, M2)."""
+    told: dict[MailKind, MailKind] = {"declined": "customerDeclined", "expired": "customerExpired"}
+    return (Notify(message=told[message], audience="customer"),) if message in told else ()
 
 
 def _news_of_outcome(referral: Referral, message: MailKind) -> tuple[Task, ...]:

@@ -9,7 +9,35 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-MailKind = Literal["invited", "reminder", "accepted", "declined", "expired", "withdrawn", "won", "lost"]
+MailKind = Literal[
+    "invited",
+    "reminder",
+    "accepted",
+    "declined",
+    "expired",
+    "withdrawn",
+    "won",
+    "lost",
+    "leadReceived",
+    "hotLead",
+    "leadReminder",
+    "customerDeclined",
+    "customerExpired",
+]
+TO_CUSTOMERS: frozenset[MailKind] = frozenset({"customerDeclined", "customerExpired"})
+"""What a customer reads: no link into the portal, and nobody's notes (M7)."""
+OF_LEADS: frozenset[MailKind] = frozenset({"leadReceived", "hotLead", "leadReminder"})
+"""What a company reads of a lead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFact:
+    """A person to talk to; a phone number that is not known is empty."""
+
+    first_name: str
+    last_name: str
+    phone_number: str
+    email: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +47,9 @@ class MailFacts:
     `actor_organization` is the display name of whoever acted: the inviter for invited, reminder and withdrawn,
     the creator for won and lost, the answering party for accepted, declined and expired.
     `reason` and `help_code` are wire codes, to be shown as words. `notes` are those written for the reader.
-    `expires_at` is UTC. `link` is the absolute address of the portal's page for the reader's own referral.
+    `expires_at` is UTC. `link` is the absolute address of the portal's page for the reader's own referral; a
+    customer has none. Of a lead, `contacts` are the customer's people, `needs` what it asks for, and
+    `alternatives` the partners that it may turn to instead.
     """
 
     kind: MailKind
@@ -37,4 +67,9 @@ class MailFacts:
     notes: str | None = None
     solutions: tuple[str, ...] = ()
     help_code: str | None = None
-    link: str
+    from_microsoft: bool = False
+    contacts: tuple[PersonFact, ...] = ()
+    needs: tuple[str, ...] = ()
+    wants_contact: bool = False
+    alternatives: tuple[str, ...] = ()
+    link: str | None

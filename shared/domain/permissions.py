@@ -14,6 +14,7 @@ from shared.domain.vocabulary import OrganizationKind, Role
 _REFERRAL_ROLES: dict[OrganizationKind, frozenset[Role]] = {
     "partner": frozenset({"MpnPartnerAdmin", "ReferralsAdmin", "ReferralsUser"}),
     "microsoft": frozenset({"MicrosoftSeller"}),
+    "application": frozenset(),
 }
 
 
@@ -93,8 +94,8 @@ def may_create(caller: Caller, location: LocationId, team_emails: frozenset[str]
     return location in reach.team_locations and caller.person.email.casefold() in team_emails
 
 
-def may_write_stage_map(caller: Caller) -> bool:
-    """Whether the caller keeps its organization's names of stages: partner admins, global referrals admins (V6)."""
+def may_configure(caller: Caller) -> bool:
+    """Whether the caller keeps its organization's profiles and names of stages (V6): admins of all locations do."""
     roles = caller.referral_roles
     return "MpnPartnerAdmin" in roles or ("ReferralsAdmin" in roles and caller.person.everywhere)
 
@@ -102,3 +103,18 @@ def may_write_stage_map(caller: Caller) -> bool:
 def may_keep_people(caller: Caller) -> bool:
     """Whether the caller keeps its organization's directory of people: its partner admins do (V7)."""
     return "MpnPartnerAdmin" in caller.referral_roles
+
+
+def may_submit_leads(caller: Caller) -> bool:
+    """Whether the caller is an application that takes in leads (V6, V7)."""
+    return caller.organization.kind == "application" and "LeadIntake" in caller.person.roles
+
+
+def may_keep_routing(caller: Caller) -> bool:
+    """Whether the caller keeps the routing table: Microsoft's routing admins do (V6)."""
+    return caller.organization.kind == "microsoft" and "RoutingAdmin" in caller.person.roles
+
+
+def may_read_routing(caller: Caller) -> bool:
+    """Whether the caller may look at the routing table: sellers and routing admins (V6)."""
+    return may_keep_routing(caller) or "MicrosoftSeller" in caller.referral_roles

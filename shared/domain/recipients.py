@@ -1,12 +1,14 @@
-"""Who gets which mail: one pure function of audience, record and directory (rules M1 to M5)."""
+"""Who gets which mail: one pure function of audience, the reader's record and the directory (rules M1 to M5)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import assert_never
 
 from shared.domain.directory import Person
 from shared.domain.ids import LocationId
 from shared.domain.referral import Contact, Referral
 from shared.domain.vocabulary import MICROSOFT, Role
+from shared.domain.work import Audience
 
 DEFAULT_LOCALE = "en-US"
 
@@ -22,41 +24,64 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
-    """What the directory knows about an organization's readers.
+    """What the directory knows about an organization's readers, with their preferences.
 
-    `people` are all its people; `contacts` those of the addressed profile location, none if it has no profile.
+    `people` are all its people; `contacts` those of the addressed profile location, none if it has no profile;
+    `team` the addresses of the sellers that the referral was routed to.
     """
 
     people: tuple[Person, ...]
     contacts: tuple[Contact, ...] = ()
+    team: tuple[str, ...] = ()
 
 
-def invitees(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
+def recipients_of(audience: Audience, referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
+    """Whom a mail goes to. `referral` is the reader's own record; each address gets one mail."""
+    match audience:
+        case "invitee":
+            return _invitees(referral, readers)
+        case "answerers":
+            return _answerers(referral, readers)
+        case "alerted":
+            return _distinct((*_invitees(referral, readers), *_answerers(referral, readers)))
+        case "inviter" | "party":
+            return _deal_team(referral, readers)
+        case "customer":
+            return _contacts(referral.customer.team, Readers(people=()))
+        case _:
+            assert_never(audience)
+
+
+def _invitees(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
     """Whom a new inbound referral is announced to (M1).
 
     The contacts of the addressed profile location; else the referrals admins whose scope covers the location;
-    else the MPN partner admins. For Microsoft all its sellers.
+    else the MPN partner admins. For Microsoft the routed team.
     """
-    if referral.organization_id == MICROSOFT:
-        return _people(_having("MicrosoftSeller", readers))
-    return _contacts(readers.contacts, readers) or answerers(referral, readers)
+    return _contacts(readers.contacts, readers) or _answerers(referral, readers)
 
 
-def answerers(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
+def _answerers(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
     """Whom a reminder goes to: those who can answer (M3).
 
     The referrals admins whose scope covers the location; where there is none, the MPN partner admins. For
-    Microsoft all its sellers.
+    Microsoft the sellers of the routed team; all sellers where it has none.
     """
     if referral.organization_id == MICROSOFT:
-        return _people(_having("MicrosoftSeller", readers))
+        return _sellers(readers)
     admins = [p for p in _having("ReferralsAdmin", readers) if _covers(p, referral.location)]
     return _people(admins) or _people(_having("MpnPartnerAdmin", readers))
 
 
-def deal_team(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
+def _deal_team(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
     """The team of a referral (M2, M4); where it is empty, those whom the referral was announced to (L2)."""
-    return _contacts(referral.team, readers) or (() if referral.team else invitees(referral, readers))
+    return _contacts(referral.team, readers) or (() if referral.team else _invitees(referral, readers))
+
+
+def _sellers(readers: Readers) -> tuple[Recipient, ...]:
+    sellers = _having("MicrosoftSeller", readers)
+    team = {address.casefold() for address in readers.team}
+    return _people([p for p in sellers if p.email.casefold() in team] or sellers)
 
 
 def _having(role: Role, readers: Readers) -> list[Person]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from shared.domain.ids import EngagementId, LocationId, OrganizationId, ReferralId
+from shared.domain.ids import EngagementId, InquiryId, LocationId, OrganizationId, ReferralId
 from shared.domain.vocabulary import (
     NO_HELP,
     CustomerSize,
@@ -97,11 +97,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What may differ from party to party: value (at most 2 decimals), currency (ISO 4217), close date, solutions."""
+    """What may differ from party to party: value (at most 2 decimals), currency (ISO 4217), close date, solutions.
 
-    deal_value: Decimal
-    currency: str
-    closing_at: datetime
+    A lead has the first three once it was accepted.
+    """
+
+    deal_value: Decimal | None
+    currency: str | None
+    closing_at: datetime | None
     solutions: tuple[Solution, ...]
 
 
@@ -138,6 +141,27 @@ class Invited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """The team of Microsoft's sellers that an invitation went to, and by which rule; None: by default (P3)."""
+
+    team: str
+    team_name: str
+    rule: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """The request that a lead came from (R2). No recipient is shown any of it.
+
+    `recipients` are all whom it reached, `alternatives` how many other partners its customer may be offered.
+    """
+
+    id: InquiryId
+    recipients: tuple[OrganizationId, ...]
+    alternatives: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReason:
     """Why a referral was closed: a code, and the words of whoever closed it."""
 
@@ -147,9 +171,10 @@ class StatusReason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Referral:
-    """One organization's own record of a deal.
+    """One organization's own record of a deal or of a lead.
 
-    `creator` is where the deal was made and is decided; there `invited` keeps whom it invited, oldest first.
+    `creator` is where the deal was made and is decided; there `invited` keeps whom it invited, oldest first. A lead
+    is nobody else's: its creator is itself. `inquiry` stays with a lead that became a deal.
     `version` counts people's changes and expiry, and is the ETag; `sequence` is that of the last timeline entry.
     All times are aware, UTC.
     """
@@ -183,6 +208,8 @@ class Referral:
     team: tuple[Contact, ...] = ()
     invite_context: InviteContext = InviteContext()
     invited: tuple[Invited, ...] = ()
+    routed: Routed | None = None
+    inquiry: Inquiry | None = None
     created_at: datetime
     updated_at: datetime
     accepted_at: datetime | None = None
@@ -200,6 +227,11 @@ class Referral:
     def is_creators(self) -> bool:
         """Whether this is the record of the organization that created the deal."""
         return self.id == self.creator.referral_id
+
+    @property
+    def is_lead(self) -> bool:
+        """Whether this is a request of a customer's, or a lead of Microsoft's, that nobody made a deal of (R7)."""
+        return self.deal_type == "Lead"
 
     @property
     def others(self) -> tuple[Party, ...]:

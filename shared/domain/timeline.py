@@ -11,6 +11,7 @@ EntryKind = Literal[
     "created",
     "invited",
     "received",
+    "routed",
     "accepted",
     "declined",
     "expired",
@@ -21,6 +22,7 @@ EntryKind = Literal[
     "won",
     "lost",
     "partyChanged",
+    "converted",
     "mailFailed",
 ]
 

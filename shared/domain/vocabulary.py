@@ -8,7 +8,7 @@ Substatus = Literal["Pending", "Accepted", "Won", "Lost", "Declined", "Expired"]
 Direction = Literal["Incoming", "Outgoing"]
 Sharing = Literal["Independent", "Shared"]
 Qualification = Literal["None", "Direct", "MarketingQualified", "SalesQualified"]
-DealType = Literal["Private", "PartnerLed", "PartnerToPartner", "CoSell", "SolutionAssessment"]
+DealType = Literal["Private", "PartnerLed", "PartnerToPartner", "CoSell", "SolutionAssessment", "Lead"]
 SolutionKind = Literal["MyCompany", "Microsoft", "ThirdParty", "SolutionAssessment"]
 TargetType = Literal["BusinessProfileLocation", "SolutionProfile"]
 
@@ -21,7 +21,10 @@ Role = Literal[
     "RoutingAdmin",
     "LeadIntake",
 ]
-OrganizationKind = Literal["partner", "microsoft"]
+OrganizationKind = Literal["partner", "microsoft", "application"]
+"""An application is a service that an operator entered: the web site that takes in requests for information."""
+ContactAlert = Literal["hot", "overdue"]
+"""How a lead whose customer asks to be contacted stands out (R5)."""
 
 HelpCode = Literal[
     "NoHelpRequired",
@@ -44,6 +47,7 @@ ClosingReason = Literal[
     "AbuseSpamOrPhishing",
     "Other",
 ]
+ABUSE: ClosingReason = "AbuseSpamOrPhishing"
 DEAL_CLOSED = "DealClosed"  # the reason of a withdrawal (L8); never chosen by a person
 
 CustomerSize = Literal[
@@ -98,5 +102,6 @@ ASSESSMENT_STAGES: tuple[SalesStage, ...] = (
 MICROSOFT = "msft"
 """The id of the one organization of kind `microsoft`."""
 
+CUSTOMER_SIZES: tuple[CustomerSize, ...] = get_args(CustomerSize)
 HELP_CODES: tuple[HelpCode, ...] = get_args(HelpCode)
 CLOSING_REASONS: tuple[ClosingReason, ...] = get_args(ClosingReason)

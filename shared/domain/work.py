@@ -12,9 +12,9 @@ from shared.domain.ids import OperationId, ReferralId
 from shared.domain.messages import MailKind
 from shared.domain.referral import Party
 
-Audience = Literal["answerers", "invitee", "inviter", "party"]
-"""Who reads a mail: those who can answer (M3), the invitee's recipients (M1), the inviter's deal team (M2),
-one other party's team (M4)."""
+Audience = Literal["answerers", "invitee", "alerted", "inviter", "party", "customer"]
+"""Who reads a mail: those who can answer (M3), the invitee's recipients (M1), both of them (R5), the inviter's deal
+team (M2), one other party's team (M4), the customer of a lead (R4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +67,20 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deliver:
+    """Bring the leads of a request for information into being (R2)."""
+
+    kind: Literal["deliver"] = "deliver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settle:
     """Nothing but to be seen by the orchestration, so that it learns of a change that concerns nobody else."""
 
     kind: Literal["settle"] = "settle"
 
 
-Task = Invite | Withdraw | Inform | Retype | Publish | Notify | Settle
+Task = Invite | Withdraw | Inform | Retype | Publish | Notify | Deliver | Settle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

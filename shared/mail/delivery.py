@@ -1,7 +1,8 @@
 """Getting one mail to the mail service: one attempt at a time, never lost, never sent twice where that can be known.
 
-planned → sending → accepted; planned or sending → refused; planned → skipped. The record says what is known before
-each request is made, so that an attempt that dies can be taken up by the next.
+planned → sending → accepted; planned or sending → refused or skipped. The record says what is known before each
+request is made, so that an attempt that dies can be taken up by the next. A mail to several people that is refused
+is split into one for each, so that one bad address keeps nobody else's mail away.
 """
 
 import logging
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shared.domain.ids import derived_operation
 from shared.errors import MailRefused, MailUnavailable
 from shared.mail.service import MailService
 from shared.storage.mail import FINAL, MailRecord, MailRecords
@@ -16,6 +18,8 @@ from shared.storage.referrals import Stored
 
 logger = logging.getLogger(__name__)
 
+PART = ":"
+"""Between a record's key and the numbers of its parts."""
 GIVE_UP = timedelta(days=7)
 """After so long a mail that cannot be handed over counts as refused."""
 
@@ -29,17 +33,33 @@ class Delivery:
     wall_clock: Callable[[], datetime]
     lease: timedelta
 
-    async def attempt(self, stored: Stored[MailRecord], now: datetime) -> MailRecord:
+    async def attempt(self, stored: Stored[MailRecord], now: datetime, *, pointless: bool) -> MailRecord:
         """Try once to hand a mail over, and give the record as it is then, in a final state.
 
-        Raises `MailUnavailable` when it has to be tried later, and says when if that is known.
+        A mail that is `pointless` by now is skipped, unless the service has taken it already. Raises
+        `MailUnavailable` when it has to be tried later, and says when if that is known; after seven days it is
+        refused instead.
         """
         record = stored.value
         if record.state in FINAL:
             return record
-        self._respect_lease(record)
+        try:
+            return await self._attempt(stored, now, pointless=pointless)
+        except MailUnavailable:
+            if now - record.planned_at < GIVE_UP or self._is_leased(record):
+                raise
+            logger.exception("mail_given_up operation=%s after=%s", record.operation_id, GIVE_UP)
+            return await self._give_up(record)
+
+    async def _attempt(self, stored: Stored[MailRecord], now: datetime, *, pointless: bool) -> MailRecord:
+        record = stored.value
+        if self._is_leased(record) and record.lease_until:
+            wait = record.lease_until - self.wall_clock()
+            raise MailUnavailable("Another attempt may be under way.", retry_after=wait)
         if record.state == "sending" and await self.service.knows(record):
             return await self._save(replace(record, state="accepted"), stored.etag)
+        if pointless:
+            return await self._save(replace(record, state="skipped", reason="pointless"), stored.etag)
         await self._respect_gate(now)
         return await self._send(stored, now)
 
@@ -53,27 +73,58 @@ class Delivery:
             attempts=stored.value.attempts + 1,
         )
         await self._save(sending, stored.etag)
-        written = await self.records.get(sending.referral_id, sending.key)
-        if written is None:
-            raise MailUnavailable("The mail's record is gone.")
+        written = await self._written(sending)
         try:
             await self.service.send(sending, wall)
         except MailRefused as refused:
+            if len(sending.recipients) > 1:
+                return await self._split(sending, written.etag, refused.reason)
             return await self._save(replace(sending, state="refused", reason=refused.reason), written.etag)
         except MailUnavailable as failed:
             if failed.retry_after:
-                await self.records.close_gate(now + failed.retry_after)
-            if now - sending.planned_at >= GIVE_UP:
-                logger.exception("mail_given_up operation=%s after=%s", sending.operation_id, GIVE_UP)
-                late = replace(sending, state="refused", reason="notAcceptedWithinSevenDays")
-                return await self._save(late, written.etag)
+                await self._close_gate(now + failed.retry_after)
             raise
         return await self._save(replace(sending, state="accepted"), written.etag)
 
-    def _respect_lease(self, record: MailRecord) -> None:
-        if record.state == "sending" and record.lease_until and self.wall_clock() < record.lease_until:
-            wait = record.lease_until - self.wall_clock()
-            raise MailUnavailable("Another attempt may be under way.", retry_after=wait)
+    async def _give_up(self, record: MailRecord) -> MailRecord:
+        written = await self._written(record)
+        late = replace(written.value, state="refused", reason="notAcceptedWithinSevenDays")
+        return await self._save(late, written.etag)
+
+    async def _written(self, record: MailRecord) -> Stored[MailRecord]:
+        written = await self.records.get(record.referral_id, record.key)
+        if written is None:
+            raise MailUnavailable("The mail's record is gone.")
+        return written
+
+    async def _split(self, record: MailRecord, etag: str, reason: str) -> MailRecord:
+        parts = [
+            replace(
+                record,
+                key=f"{record.key}{PART}{number:02d}",
+                operation_id=derived_operation("mail", record.operation_id, address),
+                recipients=(address,),
+                state="planned",
+                first_sent_at=None,
+                lease_until=None,
+                attempts=0,
+            )
+            for number, address in enumerate(record.recipients)
+        ]
+        whole = replace(record, state="split", reason=reason)
+        await self.records.split(whole, etag, parts)
+        return whole
+
+    def _is_leased(self, record: MailRecord) -> bool:
+        """Whether another attempt may still be under way."""
+        leased = record.state == "sending" and record.lease_until
+        return bool(leased and self.wall_clock() < leased)
+
+    async def _close_gate(self, until: datetime) -> None:
+        """Of two pauses that the service asked for, the longer one counts."""
+        present = await self.records.gate()
+        if present is None or present < until:
+            await self.records.close_gate(until)
 
     async def _respect_gate(self, now: datetime) -> None:
         until = await self.records.gate()

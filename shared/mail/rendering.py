@@ -7,7 +7,7 @@ Names in the facts were typed by strangers. Here they lose line breaks, control 
 overrides; the templates escape them, and names written from right to left are isolated from the text around them.
 """
 
-import textwrap
+import re
 import tomllib
 import unicodedata
 from collections.abc import Callable
@@ -22,8 +22,9 @@ from babel.numbers import format_currency
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
-from shared.domain.messages import MailFacts, MailKind
+from shared.domain.messages import TO_CUSTOMERS, MailFacts, MailKind, PersonFact
 from shared.domain.vocabulary import NO_HELP
+from shared.reference.names import names
 
 TEXT_WIDTH = 76
 """Columns of the plain text, so that a reply can quote it within 80."""
@@ -35,6 +36,8 @@ _FALLBACK = "en"
 _LABEL_WIDTH = 18
 _INVISIBLE = frozenset({"Cc", "Cs"})
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BREAKING = " \t\n\r\f\v"
+_BREAKS = re.compile(rf"[{_BREAKING}]+")  # a no-break space holds its words together
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _FACTS_SHOWN: dict[MailKind, tuple[str, ...]] = {
     "invited": ("customer", "value", "closing", "solutions", "help", "deadline"),
@@ -45,6 +48,11 @@ _FACTS_SHOWN: dict[MailKind, tuple[str, ...]] = {
     "withdrawn": ("customer",),
     "won": ("customer", "value", "closing"),
     "lost": ("customer", "reason"),
+    "leadReceived": ("customer", "contact", "needs", "solutions", "deadline"),
+    "hotLead": ("customer", "contact", "needs", "solutions", "deadline"),
+    "leadReminder": ("customer", "contact", "needs", "solutions", "deadline"),
+    "customerDeclined": ("alternatives",),
+    "customerExpired": ("alternatives",),
 }
 
 
@@ -59,14 +67,12 @@ class RenderedMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What a language calls things. Keys are fact names and wire codes; patterns are those of CLDR."""
+    """What a language calls facts; patterns are those of CLDR. Codes have their names in `shared.reference`."""
 
     language: str
     date_pattern: str
     moment_pattern: str
     labels: dict[str, str]
-    reasons: dict[str, str]
-    help: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +124,39 @@ def isolated(value: str) -> str:
     return f"\u2068{value}\u2069" if foreign else value
 
 
+def person_name(first_name: str, last_name: str) -> str:
+    """A person's name in the order that its script asks for: in Hangul or Han the family name comes first."""
+    letters = [c for c in first_name + last_name if c.isalpha()]
+    if letters and all(_is_east_asian(c) for c in letters):
+        return f"{last_name}{first_name}"
+    return f"{first_name} {last_name}".strip()
+
+
 def wrapped(text: str, indent: str = "") -> str:
     """Wrap one paragraph of plain text; addresses and other long words stay whole."""
-    return textwrap.fill(
-        text.strip(),
-        TEXT_WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    lines: list[str] = []
+    line = ""
+    for word in _BREAKS.split(text.strip(_BREAKING)):
+        longer = f"{line} {word}" if line else word
+        if line and display_width(indent + longer) > TEXT_WIDTH:
+            lines.append(line)
+            line = word
+        else:
+            line = longer
+    return "\n".join(indent + each for each in (*lines, line))
+
+
+def display_width(text: str) -> int:
+    """How many columns a text takes where each letter has one, and each wide letter such as Hangul two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def columns(row: FactRow) -> str:
     """Set a fact in plain text: the label, and its values below each other in a second column."""
     margin = " " * _LABEL_WIDTH
     lines = "\n".join(wrapped(isolated(value), margin) for value in row.values)
-    return f"{row.label + ':':<{_LABEL_WIDTH}}" + lines.removeprefix(margin)
+    label = f"{row.label}:"
+    return label + " " * (_LABEL_WIDTH - display_width(label)) + lines.removeprefix(margin)
 
 
 def _subject(template: Template, values: dict[str, object]) -> str:
@@ -153,8 +175,10 @@ def _values(facts: MailFacts, words: Words, show: Callable[[str], str]) -> dict[
         "deadline": _moment(facts.expires_at, words),
         "days_left": facts.days_left,
         "rows": _rows(facts, words),
-        "notes": _paragraphs(facts.notes),
-        "link": facts.link,
+        "notes": () if facts.kind in TO_CUSTOMERS else _paragraphs(facts.notes),
+        "from_microsoft": facts.from_microsoft,
+        "alternatives": facts.alternatives,
+        "link": None if facts.kind in TO_CUSTOMERS else facts.link,
     }
 
 
@@ -171,11 +195,25 @@ def _known_facts(facts: MailFacts, words: Words) -> dict[str, tuple[str | None, 
         "value": (_money(facts, words),),
         "closing": (_day(facts.closing_date, words),),
         "solutions": tuple(one_line(solution) for solution in facts.solutions),
-        "help": (words.help[facts.help_code] if facts.help_code not in {None, NO_HELP} else None,),
+        "help": (
+            _name("assistanceRequestCodes", facts.help_code, words) if facts.help_code != NO_HELP else None,
+        ),
         "deadline": (deadline,),
         "deadline_passed": (deadline,),
-        "reason": (words.reasons[facts.reason] if facts.reason else None,),
+        "contact": tuple(line for person in facts.contacts for line in _contact(person)),
+        "needs": tuple(one_line(need) for need in facts.needs),
+        "alternatives": tuple(one_line(name) for name in facts.alternatives),
+        "reason": (_name("closingReasons", facts.reason, words),),
     }
+
+
+def _name(codes: str, code: str | None, words: Words) -> str | None:
+    return names()[codes][code][words.language] if code else None
+
+
+def _contact(person: PersonFact) -> tuple[str, ...]:
+    name = person_name(person.first_name, person.last_name)
+    return tuple(filter(None, map(one_line, (name, person.phone_number, person.email))))
 
 
 def _country(code: str, words: Words) -> str:
@@ -204,6 +242,10 @@ def _paragraphs(notes: str | None) -> tuple[tuple[str, ...], ...]:
     lines = [one_line(line) for line in (notes or "").splitlines()]
     paragraphs = "\n".join(lines).split("\n\n")
     return tuple(tuple(p.strip("\n").split("\n")) for p in paragraphs if p.strip("\n"))
+
+
+def _is_east_asian(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(("HANGUL", "CJK UNIFIED"))
 
 
 def _in_subject(name: str) -> str:

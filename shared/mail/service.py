@@ -75,8 +75,18 @@ class AzureMailService:
             "senderAddress": self._sender,
             "recipients": {"to": [{"address": address} for address in record.recipients]},
             "content": {"subject": record.subject, "plainText": record.text, "html": record.html},
+            "headers": _thread(record, self._sender),
             "userEngagementTrackingDisabled": True,
         }
+
+
+def _thread(record: MailRecord, sender: str) -> dict[str, str]:
+    """All mails about the reader's record answer the same message, so that mail programs show them together.
+
+    No such message was ever sent: it only names the thread (RFC 5322, 3.6.4).
+    """
+    root = f"<{record.reader.referral_id}@{sender.partition('@')[2]}>"
+    return {"In-Reply-To": root, "References": root}
 
 
 def _repeatability(record: MailRecord, now: datetime) -> dict[str, str]:

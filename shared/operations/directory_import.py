@@ -25,11 +25,15 @@ from shared.domain.directory import (
 )
 from shared.domain.ids import LocationId, OrganizationId, PersonId
 from shared.domain.referral import Address, Contact, ProfileId
+from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam
 from shared.domain.vocabulary import CustomerSize, OrganizationKind, Role
 from shared.settings import read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
 from shared.storage.directory import Directory
+from shared.storage.profiles import Profiles
+from shared.storage.routing import Routing
+from shared.storage.tables import Tables
 from shared.wiring import table_service
 
 
@@ -127,12 +131,32 @@ class _Customer(_Part):
     ids: tuple[_ProfileId, ...] = ()
 
 
+class _SellerTeam(_Part):
+    id: str
+    name: str
+    members: tuple[str, ...] = ()
+
+
+class _RoutingRule(_Part):
+    id: str
+    team: str
+    countries: tuple[str, ...] = ()
+    industries: tuple[str, ...] = ()
+
+
+class _Routing(_Part):
+    teams: tuple[_SellerTeam, ...]
+    rules: tuple[_RoutingRule, ...] = ()
+    default_team: str
+
+
 class World(_Part):
     """A whole directory document."""
 
     organizations: tuple[_Organization, ...] = ()
     solutions: tuple[_Solution, ...] = ()
     customers: tuple[_Customer, ...] = ()
+    routing: _Routing | None = None
 
     def __str__(self) -> str:
         """How much there is of what."""
@@ -143,10 +167,11 @@ class World(_Part):
         )
 
 
-async def import_world(directory: Directory, world: World) -> None:
+async def import_world(tables: Tables, world: World) -> None:
     """Write a document into the directory. Raises as `Tables` does; to be repeated freely."""
+    directory, profiles = Directory(tables), Profiles(tables)
     for organization in world.organizations:
-        await _put_organization(directory, organization)
+        await _put_organization(directory, profiles, organization)
     await directory.put_solutions(
         CatalogueSolution(**{**each.model_dump(), "owner": OrganizationId(each.owner)})
         for each in world.solutions
@@ -156,9 +181,11 @@ async def import_world(directory: Directory, world: World) -> None:
         by_country[customer.address.country].append(_customer(customer))
     for country, customers in by_country.items():
         await directory.put_customers(country, customers)
+    if world.routing:
+        await Routing(tables).enter(_routing(world.routing))
 
 
-async def _put_organization(directory: Directory, given: _Organization) -> None:
+async def _put_organization(directory: Directory, profiles: Profiles, given: _Organization) -> None:
     organization_id = OrganizationId(given.id)
     organization = Organization(
         id=organization_id,
@@ -172,8 +199,8 @@ async def _put_organization(directory: Directory, given: _Organization) -> None:
         ),
     )
     people = [_person(organization_id, person) for person in given.people]
-    profiles = [_profile(profile) for profile in given.profiles]
-    await directory.put_organization(organization, given.tenant_id, people, profiles)
+    await directory.put_organization(organization, given.tenant_id, people)
+    await profiles.enter(_profile(organization_id, profile) for profile in given.profiles)
 
 
 def _person(organization_id: OrganizationId, given: _Person) -> Person:
@@ -185,8 +212,9 @@ def _person(organization_id: OrganizationId, given: _Person) -> Person:
     )
 
 
-def _profile(given: _Profile) -> Profile:
+def _profile(organization_id: OrganizationId, given: _Profile) -> Profile:
     return Profile(
+        organization_id=organization_id,
         country=given.country,
         active=given.active,
         locations=tuple(
@@ -197,6 +225,15 @@ def _profile(given: _Profile) -> Profile:
             )
             for place in given.locations
         ),
+    )
+
+
+def _routing(given: _Routing) -> RoutingTable:
+    return RoutingTable(
+        teams=tuple(SellerTeam(**team.model_dump()) for team in given.teams),
+        rules=tuple(RoutingRule(**rule.model_dump()) for rule in given.rules),
+        default_team=given.default_team,
+        version=1,
     )
 
 
@@ -217,9 +254,9 @@ async def open_directory() -> tuple[AzureTables, Directory]:
 
 
 async def _run(world: World) -> None:
-    tables, directory = await open_directory()
+    tables, _ = await open_directory()
     try:
-        await import_world(directory, world)
+        await import_world(tables, world)
     finally:
         await tables.close()
 

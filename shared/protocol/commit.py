@@ -6,11 +6,12 @@ document unchanged, so exactly one of them is stored.
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain.change import Act, Change
 from shared.domain.ids import OperationId
+from shared.domain.lifecycle import BY_THE_CLOCK
 from shared.domain.referral import Party, Referral
 from shared.domain.refusals import Refusal
 from shared.domain.timeline import Actor
@@ -124,6 +125,25 @@ class Commits:
             if idempotency and (done := await self._done_under(idempotency, replaced)):
                 return done
         raise Contended("The deal could not be stored; repeat the request in a second.")
+
+    async def remark_once(
+        self,
+        party: Party,
+        operation_id: OperationId,
+        remark: Callable[[Referral, Act], Change | None],
+        now: datetime,
+    ) -> None:
+        """Append an entry to a timeline unless it is there: its operation id is made of what it tells.
+
+        Raises as `step` does.
+        """
+        if any(entry.operation_id == operation_id for entry in await self._referrals.entries(party)):
+            return
+
+        async def decide(referral: Referral, act: Act) -> Change | None:
+            return remark(referral, replace(act, operation_id=operation_id))
+
+        await self.step(party, Who(actor=BY_THE_CLOCK, now=now), decide, announce=False)
 
     async def replayed(self, party: Party, key_hash: str) -> bool:
         """Whether a step of this referral was taken under this idempotency key."""

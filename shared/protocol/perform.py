@@ -6,7 +6,7 @@ forgotten when its last task is done.
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -17,6 +17,7 @@ from shared.domain.lifecycle import BY_THE_CLOCK, hear_of, hear_of_type, record_
 from shared.domain.referral import Party, Referral
 from shared.domain.timeline import Entry
 from shared.domain.work import (
+    Deliver,
     Inform,
     Invite,
     Notify,
@@ -31,6 +32,7 @@ from shared.domain.work import (
 from shared.errors import Contended, EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable
 from shared.mail.notices import Notices, Undeliverable
 from shared.protocol.commit import Commits, Who
+from shared.protocol.intake import Intake
 from shared.protocol.invitations import Invitations
 from shared.protocol.visibility import Visibility
 from shared.protocol.wake import Orchestrations, begin, wake
@@ -52,6 +54,7 @@ class Performer:
     intents: Intents
     commits: Commits
     invitations: Invitations
+    intake: Intake
     visibility: Visibility
     notices: Notices
 
@@ -109,6 +112,8 @@ class _Errand:
                 await self.with_.visibility.follow(await self._own())
             case Notify():
                 await self._notify(task)
+            case Deliver():
+                await self._deliver()
             case Settle():
                 return
             case _:
@@ -122,6 +127,11 @@ class _Errand:
         await self.with_.invitations.roll_forward(deal, sent, self.now)
         for invitation in sent:
             await begin(self.engine, invitation.party)
+
+    async def _deliver(self) -> None:
+        """Bring the leads of a request into being, and start their orchestrations."""
+        for lead in await self.with_.intake.deliver(self.party, self.now):
+            await begin(self.engine, lead.party)
 
     async def _withdraw(self, parties: Sequence[Party]) -> None:
         """End the invitations nobody has answered, and wake those who now have news to tell."""
@@ -140,7 +150,8 @@ class _Errand:
                     return None
                 return hear_of(referral, own, entry.to_state or own.state, act)
 
-            await self._tell_once(other, "inform", heard)
+            operation_id = derived_operation("inform", self.work.operation_id, other.referral_id)
+            await self.with_.commits.remark_once(other, operation_id, heard, self.now)
 
     async def _retype(self, parties: Sequence[Party]) -> None:
         """Repeat the deal's present type on the others' records; what has it already is left alone."""
@@ -156,29 +167,17 @@ class _Errand:
             await self.with_.commits.step(other, who, decide, announce=False)
 
     async def _notify(self, task: Notify) -> None:
-        """Send the mails of one message; those refused for good are told in our own timeline (M6)."""
+        """Send the mails of one message; those refused for good are told in their readers' timeline (M6)."""
         refused = await self.with_.notices.send(self.party, self.work.label, task, self.now)
         for mail in refused:
-            await self._tell_of_refusal(mail, task)
+            await self._tell_of_refusal(mail)
 
-    async def _tell_of_refusal(self, mail: Undeliverable, task: Notify) -> None:
+    async def _tell_of_refusal(self, mail: Undeliverable) -> None:
         def failed(referral: Referral, act: Act) -> Change:
-            return record_failed_mail(referral, task.message, ", ".join(mail.addresses), mail.reason, act)
+            return record_failed_mail(referral, mail.message, mail.address, mail.reason, act)
 
-        await self._tell_once(self.party, mail.operation_id, failed)
-
-    async def _tell_once(
-        self, party: Party, what: str, remark: Callable[[Referral, Act], Change | None]
-    ) -> None:
-        """Append an entry to a timeline unless it is there: its operation id is made of what it tells."""
-        operation_id = derived_operation(what, self.work.operation_id, party.referral_id)
-        if any(e.operation_id == operation_id for e in await self.with_.referrals.entries(party)):
-            return
-
-        async def decide(referral: Referral, act: Act) -> Change | None:
-            return remark(referral, replace(act, operation_id=operation_id))
-
-        await self.with_.commits.step(party, Who(actor=BY_THE_CLOCK, now=self.now), decide, announce=False)
+        operation_id = derived_operation("mailRefused", mail.operation_id)
+        await self.with_.commits.remark_once(mail.reader, operation_id, failed, self.now)
 
     async def _own(self) -> Referral:
         stored = await self.with_.referrals.get(self.party)

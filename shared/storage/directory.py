@@ -14,7 +14,6 @@ from shared.domain.directory import (
     CustomerEntity,
     Organization,
     Person,
-    Profile,
     normalized_name,
 )
 from shared.domain.ids import OrganizationId, PersonId, digest
@@ -31,7 +30,7 @@ CACHE_SECONDS = 60.0
 _BATCH = 100
 _LONGEST_START = 250
 _ORGANIZATIONS, _PEOPLE = Codec[Organization](Organization), Codec[Person](Person)
-_PROFILES, _SOLUTIONS = Codec[Profile](Profile), Codec[CatalogueSolution](CatalogueSolution)
+_SOLUTIONS = Codec[CatalogueSolution](CatalogueSolution)
 _CUSTOMERS, _TENANTS = Codec[CustomerEntity](CustomerEntity), Codec[str](str)
 _STAGE_MAPS = Codec[StageMap](StageMap)
 
@@ -119,16 +118,6 @@ class Directory:
 
         return await self._cached("people", organization_id, read)
 
-    async def profile(self, organization_id: OrganizationId, country: str) -> Profile | None:
-        """An organization's business profile in a country."""
-
-        async def read() -> Profile | None:
-            key = f"b:{keys.safe(country)}"
-            row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), key)
-            return _PROFILES.read(row) if row else None
-
-        return await self._cached("profile", f"{organization_id}/{country}", read)
-
     async def solutions(self, ids: Iterable[str]) -> dict[str, CatalogueSolution]:
         """Those of these solutions that exist."""
         wanted = sorted(set(ids))
@@ -172,12 +161,10 @@ class Directory:
         organization: Organization,
         tenant_id: str,
         people: Iterable[Person],
-        profiles: Iterable[Profile],
     ) -> None:
-        """Write an organization with its tenant, people and profiles."""
+        """Write an organization with its tenant and people."""
         rows = [_ORGANIZATIONS.row("o", organization)]
         rows += [_PEOPLE.row(f"p:{keys.safe(person.id)}", person) for person in people]
-        rows += [_PROFILES.row(f"b:{keys.safe(profile.country)}", profile) for profile in profiles]
         await self._put(keys.safe(organization.id), rows)
         await self._put("tenants", [_TENANTS.row(keys.safe(tenant_id), organization.id)])
         places = [_TENANTS.row(keys.safe(place.id), organization.id) for place in organization.locations]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, get_args
 from urllib.parse import quote
 
-from shared.domain.ids import LocationId, OrganizationId, PersonId, ReferralId, digest, inverted
+from shared.domain.ids import InquiryId, LocationId, OrganizationId, PersonId, ReferralId, digest, inverted
 from shared.domain.vocabulary import Status
 
 REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY = "referrals", "engagements", "intents", "mail", "directory"
@@ -32,7 +32,10 @@ the documents themselves, which come oldest first."""
 PARTNER_LED = "v:"
 """What the rows start with that show partner-led deals to Microsoft's sellers, in Microsoft's partition."""
 
-Tab = Literal["in", "out"]
+ANSWERS = "a:"
+"""What the rows start with that keep how long answers took."""
+
+Tab = Literal["in", "out", "lead", "qlead"]
 TABS: tuple[Tab, ...] = get_args(Tab)
 
 
@@ -114,6 +117,16 @@ def work(referral_id: ReferralId, label: str) -> str:
 def invitation(referral_id: ReferralId, invitee: ReferralId) -> str:
     """An invitation that a deal's creator sent."""
     return f"i:{referral_id}:{invitee}"
+
+
+def inquiry(inquiry_id: InquiryId) -> str:
+    """A request for information that an application took in."""
+    return f"q:{inquiry_id}"
+
+
+def answer(referral_id: ReferralId) -> str:
+    """How long an organization took to answer a referral, newest referral first."""
+    return f"{ANSWERS}{inverted(referral_id)}"
 
 
 def idempotency(key_hash: str) -> str:

@@ -1,18 +1,27 @@
 """The mail records: one per entry, audience and locale, with recipients and bytes frozen before anything is sent."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from shared.domain.ids import OperationId, ReferralId
+from shared.domain.messages import MailKind
+from shared.domain.referral import Party
 from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.referrals import Stored
 from shared.storage.tables import Insert, Replace, Tables, Upsert
 
-MailState = Literal["planned", "sending", "accepted", "refused", "skipped"]
-FINAL: frozenset[MailState] = frozenset({"accepted", "refused", "skipped"})
+MailState = Literal["planned", "sending", "accepted", "delivered", "bounced", "refused", "skipped", "split"]
+FINAL: frozenset[MailState] = frozenset({"accepted", "delivered", "bounced", "refused", "skipped", "split"})
+"""In these states nothing is left to be sent. `split`: a mail for each recipient took its place."""
+DeliveryStatus = Literal[
+    "Delivered", "Expanded", "Bounced", "Failed", "FilteredSpam", "Quarantined", "Suppressed"
+]
+"""What the mail service reports of one recipient, in its words."""
+ARRIVED: frozenset[DeliveryStatus] = frozenset({"Delivered", "Expanded"})
 _MAX_MAIL_BYTES = 256 * 1024
 
 
@@ -20,13 +29,18 @@ _MAX_MAIL_BYTES = 256 * 1024
 class MailRecord:
     """One mail and how far it is.
 
-    `key` is that of its row; `operation_id` is made of it, so every attempt is the same send. `planned_at` is the
-    domain clock's; `first_sent_at` and `lease_until` are the wall clock's.
+    `key` is that of its row; `operation_id` is made of it, so every attempt is the same send. `reader` is the record
+    of whoever reads it: its timeline tells of a failure, and its mails are one thread. `private` says that the
+    addresses are the customer's. `planned_at` is the domain clock's; `first_sent_at` and `lease_until` are the wall
+    clock's. `reports` keeps what the mail service said of each address.
     """
 
     referral_id: ReferralId
     key: str
     operation_id: OperationId
+    message: MailKind
+    reader: Party
+    private: bool = False
     recipients: tuple[str, ...]
     subject: str
     text: str
@@ -37,11 +51,20 @@ class MailRecord:
     lease_until: datetime | None = None
     attempts: int = 0
     reason: str | None = None
+    reports: Mapping[str, DeliveryStatus] = field(default_factory=dict[str, DeliveryStatus])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailPlace:
+    """Where a mail record is, for whoever knows only its operation."""
+
+    referral_id: ReferralId
+    key: str
 
 
 _RECORDS = Codec[MailRecord](MailRecord, limit=_MAX_MAIL_BYTES)
-_TIMES = Codec[datetime](datetime)
-_GATE = "gate"
+_PLACES, _TIMES = Codec[MailPlace](MailPlace), Codec[datetime](datetime)
+_GATE, _PLACE = "gate", "place"
 
 
 class MailRecords:
@@ -51,14 +74,22 @@ class MailRecords:
         self._tables = tables
 
     async def of_message(self, referral_id: ReferralId, prefix: str) -> list[Stored[MailRecord]]:
-        """The records of one message, one per locale; empty if it has not been planned."""
+        """The records whose keys start so: of one message, or the parts of one record. Empty if there are none."""
         rows = await self._tables.between(keys.MAIL, referral_id, *keys.starting_with(prefix))
         return [Stored(_RECORDS.read(row), row.etag) for row in rows]
 
     async def plan(self, records: Sequence[MailRecord]) -> None:
         """Write all records of one message at once. Raises `StoreConflict` if it has been planned."""
+        await self._mark_places(records)
         operations = [Insert(_RECORDS.row(record.key, record)) for record in records]
         await self._tables.write(keys.MAIL, records[0].referral_id, operations)
+
+    async def split(self, record: MailRecord, etag: str, parts: Sequence[MailRecord]) -> None:
+        """Put other records in the place of one, whole. Raises `StoreConflict` if somebody changed it meanwhile."""
+        await self._mark_places(parts)
+        inserts = [Insert(_RECORDS.row(part.key, part)) for part in parts]
+        replaced = Replace(_RECORDS.row(record.key, record), etag)
+        await self._tables.write(keys.MAIL, record.referral_id, [replaced, *inserts])
 
     async def save(self, record: MailRecord, etag: str) -> None:
         """Keep how far a mail is. Raises `StoreConflict` if somebody else did meanwhile."""
@@ -70,6 +101,14 @@ class MailRecords:
         row = await self._tables.get(keys.MAIL, referral_id, key)
         return Stored(_RECORDS.read(row), row.etag) if row else None
 
+    async def of_operation(self, operation_id: str) -> Stored[MailRecord] | None:
+        """The record of an operation, which is all that a delivery report names."""
+        row = await self._tables.get(keys.MAIL, _operation(operation_id), _PLACE)
+        if row is None:
+            return None
+        place = _PLACES.read(row)
+        return await self.get(place.referral_id, place.key)
+
     async def gate(self) -> datetime | None:
         """Before when nobody sends, because the mail service said so (domain clock)."""
         row = await self._tables.get(keys.MAIL, _GATE, _GATE)
@@ -78,3 +117,15 @@ class MailRecords:
     async def close_gate(self, until: datetime) -> None:
         """Let nobody send before a time: refused requests use up the quota as well."""
         await self._tables.write(keys.MAIL, _GATE, [Upsert(_TIMES.row(_GATE, until))])
+
+    async def _mark_places(self, records: Sequence[MailRecord]) -> None:
+        """Before a mail can be sent it can be found by its operation."""
+        await asyncio.gather(*(self._mark_place(record) for record in records))
+
+    async def _mark_place(self, record: MailRecord) -> None:
+        row = _PLACES.row(_PLACE, MailPlace(referral_id=record.referral_id, key=record.key))
+        await self._tables.write(keys.MAIL, _operation(record.operation_id), [Upsert(row)])
+
+
+def _operation(operation_id: str) -> str:
+    return f"operation:{keys.safe(operation_id)}"

@@ -38,6 +38,8 @@ def list_keys(referral: Referral) -> set[str]:
 
 def tab_of(referral: Referral) -> keys.Tab:
     """The tab that a referral stands in (N1)."""
+    if referral.is_lead:
+        return "lead" if referral.qualification == "Direct" else "qlead"
     return "in" if referral.direction == "Incoming" else "out"
 
 

@@ -13,6 +13,7 @@ from shared.domain.change import Change
 from shared.domain.directory import Person
 from shared.domain.ids import OrganizationId, ReferralId, reverted
 from shared.domain.referral import Party, Referral
+from shared.domain.response_speed import minutes_to_answer
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Work
@@ -22,7 +23,8 @@ from shared.storage.referral_lists import REFERRALS, Scan, list_keys
 from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 T = TypeVar("T")
-_ENTRIES, _WORK = Codec[Entry](Entry), Codec[Work](Work)
+_ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
+_ANSWERS = Codec[int](int)
 _AS_SENT = Codec[Referral](Referral)
 
 
@@ -36,7 +38,9 @@ class Stored(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotencyRecord:
-    """A request that was carried out under a key (C5): which body, when, and the referral that it made or changed.
+    """A request that was carried out under a key (C5): which body, when, and what it made or changed.
+
+    That is a referral, or of a request for information the id of that.
 
     `invited` are the invitations that it sent, for a request that sends some into an existing deal.
     """
@@ -84,12 +88,14 @@ class Referrals:
         )
         if change.work:
             operations.append(Insert(_work_row(change.work)))
+        if (minutes := minutes_to_answer(change)) is not None:
+            operations.append(Upsert(_ANSWERS.row(keys.answer(after.id), minutes)))
         operations.extend(
             Insert(REFERRALS.row(keys.invitation(after.id, invitation.id), invitation))
             for invitation in change.invitations
         )
         if idempotency:
-            operations.append(_idempotency_operation(idempotency, replaced))
+            operations.append(idempotency_operation(idempotency, replaced))
         await self._tables.write(keys.REFERRALS, _partition(after.party), operations)
 
     async def entry(self, party: Party, sequence: int) -> Entry | None:
@@ -106,12 +112,12 @@ class Referrals:
     async def work(self, party: Party) -> list[Stored[Work]]:
         """All work of a referral, done or not, in order of label."""
         rows = await self._between(party, *keys.children("w", party.referral_id))
-        return [Stored(_WORK.read(row), row.etag) for row in rows]
+        return [Stored(WORK.read(row), row.etag) for row in rows]
 
     async def work_row(self, party: Party, label: str) -> Stored[Work] | None:
         """One row of work."""
         row = await self._get(party, keys.work(party.referral_id, label))
-        return Stored(_WORK.read(row), row.etag) if row else None
+        return Stored(WORK.read(row), row.etag) if row else None
 
     async def insert_work(self, party: Party, work: Work) -> None:
         """Open work that no entry caused (a reminder). Raises `StoreConflict` if it exists."""
@@ -151,6 +157,13 @@ class Referrals:
         """Those of these referrals that exist, read at once, in the order asked."""
         found = await asyncio.gather(*(self.get(party) for party in parties))
         return [stored.value for stored in found if stored]
+
+    async def answers(self, organization_id: OrganizationId, limit: int) -> list[int]:
+        """In how many minutes an organization answered what it received, of the latest that it did (P4)."""
+        partition = keys.partition_of(organization_id, ReferralId(""))
+        start, end = keys.starting_with(keys.ANSWERS)
+        rows = await self._tables.between(keys.REFERRALS, partition, start, end, limit)
+        return [_ANSWERS.read(row) for row in rows]
 
     async def favorites(self, person: Person) -> frozenset[ReferralId]:
         """The referrals that a person marked (N2)."""
@@ -238,11 +251,10 @@ def _sellers() -> str:
 
 
 def _work_row(work: Work) -> Row:
-    return _WORK.row(keys.work(work.referral_id, work.label), work)
+    return WORK.row(keys.work(work.referral_id, work.label), work)
 
 
-def _idempotency_operation(
-    record: IdempotencyRecord, replaced: Stored[IdempotencyRecord] | None
-) -> Operation:
+def idempotency_operation(record: IdempotencyRecord, replaced: Stored[IdempotencyRecord] | None) -> Operation:
+    """What keeps a record under its key: an insert, or the replacement of one that has expired."""
     row = _KEYS.row(keys.idempotency(record.key_hash), record)
     return Replace(row, replaced.etag) if replaced else Insert(row)

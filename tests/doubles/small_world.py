@@ -3,7 +3,7 @@
 from typing import Any
 
 from shared.operations.directory_import import World, import_world
-from shared.storage.directory import Directory
+from shared.storage.tables import Tables
 
 PEOPLE = {
     "rae": ("contoso", "rae@contoso.com"),
@@ -66,9 +66,9 @@ WORLD = World.model_validate(
 )
 
 
-async def import_small_world(directory: Directory) -> None:
-    """Put the small world into a directory."""
-    await import_world(directory, WORLD)
+async def import_small_world(tables: Tables) -> None:
+    """Put the small world into the directory."""
+    await import_world(tables, WORLD)
 
 
 def deal(*partners: str, microsoft: bool = True) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Schedule:
         self.fate = Fate(self.random, 0.0, 0.0)
         self.tables = MemoryTables()
         self.calm = service_on(self.tables, DeadlyMailService(self.fate), lambda: self.wall_clock)
-        await import_small_world(self.calm.directory)
+        await import_small_world(self.calm.tables)
         self.mail = DeadlyMailService(self.fate)
         self.service = service_on(DeadlyTables(self.tables, self.fate), self.mail, lambda: self.wall_clock)
         self.engine = Engine(lambda: self.now, self.run_activity)

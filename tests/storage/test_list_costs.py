@@ -52,7 +52,7 @@ def service(tables: OrderedTables) -> Any:
     service = service_on(tables, None)  # type: ignore[arg-type] # nothing here sends mail
 
     async def fill() -> None:
-        await import_small_world(service.directory)
+        await import_small_world(service.tables)
         rows = _rows()
         while batch := list(islice(rows, 100)):
             await tables.write(keys.REFERRALS, "contoso", batch)

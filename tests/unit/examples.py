@@ -94,7 +94,7 @@ def act(now: datetime = NOW, operation: str = "op", name: str | None = "Kim") ->
 
 def begun(record: Referral) -> Change:
     """The step that brings a record into being."""
-    return beginning(record, "received", act(), ())
+    return beginning(record, (Told(kind="received"),), act(), ())
 
 
 def step(record: Referral, kind: EntryKind, as_: Act, tasks: tuple[Task, ...] = (), **new: Any) -> Change:

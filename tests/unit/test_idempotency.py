@@ -33,7 +33,7 @@ ENGINE: Any = Engine()
 @pytest.fixture
 async def service() -> Any:
     service = service_on(MemoryTables(), None)  # type: ignore[arg-type] # no mail is sent here
-    await import_small_world(service.directory)
+    await import_small_world(service.tables)
     return service
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.change import beginning
+from shared.domain.change import Told, beginning
 from shared.domain.ids import digest, inverted, is_uuid, reverted, uuid7, with_shard_of
 from shared.domain.referral import Referral
 from shared.domain.timeline import Entry
@@ -82,7 +82,7 @@ def test_a_referral_comes_back_as_it_was_stored(name: str, notes: str, people: i
 
 @given(TEXT)
 def test_entries_and_work_come_back_as_they_were_stored(text: str) -> None:
-    change = beginning(referral(), "received", act(name=text), ())
+    change = beginning(referral(), (Told(kind="received"),), act(name=text), ())
     assert back(Codec[Entry](Entry), change.entry) == change.entry
     tasks = (
         Invite(parties=(CREATOR,)),

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.ids import OperationId, ReferralId
+from shared.domain.ids import OperationId, OrganizationId, ReferralId
+from shared.domain.referral import Party
 from shared.errors import MailRefused, MailUnavailable
 from shared.mail.delivery import GIVE_UP, Delivery
 from shared.storage.mail import MailRecord, MailRecords
@@ -18,6 +19,8 @@ RECORD = MailRecord(
     referral_id=ReferralId("r"),
     key="000001:invitee:own:en",
     operation_id=OperationId("00000000-0000-5000-8000-000000000001"),
+    message="invited",
+    reader=Party(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId("r")),
     recipients=("kim@fabrikam.com",),
     subject="s",
     text="t",
@@ -33,10 +36,21 @@ class Moody(MemoryMailService):
         super().__init__()
         self.before: list[Exception] = []
         self.after: list[Exception] = []
+        self.bad_address = ""
+        self.away = False
+
+    async def knows(self, record: MailRecord) -> bool:
+        if self.away:
+            raise MailUnavailable("away")
+        return await super().knows(record)
 
     async def send(self, record: MailRecord, now: datetime) -> None:
         if self.before:
             raise self.before.pop(0)
+        if self.away:
+            raise MailUnavailable("away")
+        if self.bad_address in record.recipients:
+            raise MailRefused("InvalidRecipient")
         await super().send(record, now)
         if self.after:
             raise self.after.pop(0)
@@ -53,12 +67,14 @@ class Desk:
             records=self.records, service=self.service, wall_clock=lambda: self.wall, lease=lease
         )
 
-    async def attempt(self, now: datetime = NOW) -> MailRecord:
-        if await self.records.get(RECORD.referral_id, RECORD.key) is None:
-            await self.records.plan([RECORD])
-        stored = await self.records.get(RECORD.referral_id, RECORD.key)
+    async def attempt(
+        self, now: datetime = NOW, record: MailRecord = RECORD, *, pointless: bool = False
+    ) -> MailRecord:
+        if await self.records.get(record.referral_id, record.key) is None:
+            await self.records.plan([record])
+        stored = await self.records.get(record.referral_id, record.key)
         assert stored
-        return await self.delivery.attempt(stored, now)
+        return await self.delivery.attempt(stored, now, pointless=pointless)
 
     async def state(self) -> MailRecord:
         stored = await self.records.get(RECORD.referral_id, RECORD.key)
@@ -116,7 +132,7 @@ async def test_a_pause_that_the_service_asks_for_holds_for_every_mail() -> None:
     await desk.records.plan([other])
     stored = await desk.records.get(other.referral_id, other.key)
     with pytest.raises(MailUnavailable) as later:
-        await desk.delivery.attempt(stored, NOW + timedelta(minutes=5))
+        await desk.delivery.attempt(stored, NOW + timedelta(minutes=5), pointless=False)
     assert later.value.retry_after == timedelta(minutes=2)
     assert desk.service.attempts.total() == 0
     assert (await desk.attempt(NOW + timedelta(minutes=7))).state == "accepted"
@@ -140,3 +156,71 @@ async def test_after_seven_days_a_mail_counts_as_refused(age: timedelta, given_u
             await desk.attempt(NOW + age)
         return
     assert (await desk.attempt(NOW + age)).state == "refused"
+
+
+async def test_a_mail_is_given_up_after_seven_days_although_its_service_never_answered_again() -> None:
+    desk = Desk()
+    desk.service.away = True
+    for hours in (0, 24, 167):
+        with pytest.raises(MailUnavailable):
+            await desk.attempt(NOW + timedelta(hours=hours))
+    given_up = await desk.attempt(NOW + GIVE_UP)
+    assert (given_up.state, given_up.reason) == ("refused", "notAcceptedWithinSevenDays")
+    assert (await desk.state()).state == "refused"
+
+
+async def test_of_two_pauses_the_longer_one_counts() -> None:
+    desk = Desk()
+    for minutes in (60, 1):
+        desk.service.before = [MailUnavailable("429", retry_after=timedelta(minutes=minutes))]
+        other = replace(
+            RECORD, referral_id=ReferralId(f"r{minutes}"), operation_id=OperationId(f"o{minutes}")
+        )
+        await desk.records.plan([other])
+        stored = await desk.records.get(other.referral_id, other.key)
+        assert stored
+        with pytest.raises(MailUnavailable):
+            await desk.delivery._send(stored, NOW)  # both were under way before either was refused
+    assert await desk.records.gate() == NOW + timedelta(minutes=60)
+
+
+async def test_a_mail_that_became_pointless_while_the_service_was_away_is_skipped() -> None:
+    desk = Desk()
+    desk.service.before = [MailUnavailable("away")]
+    with pytest.raises(MailUnavailable):
+        await desk.attempt()
+    skipped = await desk.attempt(NOW + timedelta(hours=6), pointless=True)
+    assert (skipped.state, skipped.reason) == ("skipped", "pointless")
+    assert not desk.service.taken
+
+
+async def test_a_mail_that_was_taken_counts_as_such_however_pointless_it_became() -> None:
+    desk = Desk()
+    desk.service.after = [MailUnavailable("connection lost")]
+    with pytest.raises(MailUnavailable):
+        await desk.attempt()
+    assert (await desk.attempt(pointless=True)).state == "accepted"
+
+
+async def test_one_bad_address_keeps_nobody_elses_mail_away() -> None:
+    desk = Desk()
+    desk.service.bad_address = "gone@fabrikam.com"
+    together = replace(RECORD, recipients=("kim@fabrikam.com", "gone@fabrikam.com", "lee@fabrikam.com"))
+    assert (await desk.attempt(record=together)).state == "split"
+    parts = await desk.records.of_message(RECORD.referral_id, f"{RECORD.key}:")
+    after = [await desk.delivery.attempt(part, NOW, pointless=False) for part in parts]
+    assert {part.recipients: part.state for part in after} == {
+        ("kim@fabrikam.com",): "accepted",
+        ("gone@fabrikam.com",): "refused",
+        ("lee@fabrikam.com",): "accepted",
+    }
+    assert len({part.operation_id for part in (*after, together)}) == 4
+
+
+async def test_a_mail_is_found_by_its_operation_once_it_may_be_sent() -> None:
+    desk = Desk()
+    assert await desk.records.of_operation(RECORD.operation_id) is None
+    await desk.attempt()
+    found = await desk.records.of_operation(RECORD.operation_id)
+    assert found
+    assert found.value.key == RECORD.key

@@ -1,5 +1,6 @@
 """What readers get: every kind of mail, whole with few facts, harmless with hostile ones (rules M5, M7)."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -13,11 +14,22 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from samples.world import load
-from shared.domain.messages import MailFacts, MailKind
+from shared.domain.messages import OF_LEADS, TO_CUSTOMERS, MailFacts, MailKind, PersonFact
 from shared.domain.vocabulary import CLOSING_REASONS, HELP_CODES, NO_HELP
-from shared.mail.rendering import TEXT_WIDTH, RenderedMail, available_languages, render, resolve_locale
+from shared.mail.rendering import (
+    TEXT_WIDTH,
+    RenderedMail,
+    available_languages,
+    display_width,
+    person_name,
+    render,
+    resolve_locale,
+)
 
 KINDS: tuple[MailKind, ...] = get_args(MailKind)
+OF_DEALS = [kind for kind in KINDS if kind not in OF_LEADS | TO_CUSTOMERS]
+TO_PARTNERS = [kind for kind in KINDS if kind not in TO_CUSTOMERS]
+LANGUAGES = ("en-US", "ko-KR")
 LINK = "https://portal.example.com/referrals/0190c9a2-7b7e-7cc0-9d4e-000000000001?tab=in&from=mail"
 WORLD = load()
 ORGANIZATIONS = {each["id"]: each["name"] for each in WORLD["organizations"]}
@@ -40,6 +52,14 @@ FACTS = MailFacts(
     notes="Two lines\nof a paragraph.\n\nAnd another one.",
     solutions=(SOLUTIONS["SOL-CONTOSO-ERP"], SOLUTIONS["SOL-FABRIKAM-IOT"]),
     help_code="ProofOfConceptOrDemo",
+    contacts=(
+        PersonFact(
+            first_name="하나", last_name="서", phone_number="+82-2-000-0199", email="hana@relecloud.com"
+        ),
+        PersonFact(first_name="Cara", last_name="Cole", phone_number="", email="cara@relecloud.com"),
+    ),
+    needs=("Manufacturing", "Azure"),
+    alternatives=("Litware", "Tailspin Toys"),
     link=LINK,
 )
 BARE = MailFacts(
@@ -60,6 +80,11 @@ SUBJECTS = {
     "withdrawn": "Contoso withdrew its invitation to the deal “ERP renewal 2026”",
     "won": "Contoso won the deal “ERP renewal 2026”",
     "lost": "Contoso lost the deal “ERP renewal 2026”",
+    "leadReceived": "New request from Adventure Works: “ERP renewal 2026”",
+    "hotLead": "Adventure Works asks to be contacted now: “ERP renewal 2026”",
+    "leadReminder": "Reminder: Adventure Works waits for your answer to “ERP renewal 2026” (3 days left)",
+    "customerDeclined": "Your request “ERP renewal 2026”: Contoso cannot take it up",
+    "customerExpired": "Your request “ERP renewal 2026”: Contoso has not answered",
 }
 SHOWN = {  # beside the names and the notes
     "invited": {"value", "closing", "solutions", "help", "deadline"},
@@ -70,6 +95,11 @@ SHOWN = {  # beside the names and the notes
     "withdrawn": set(),
     "won": {"value", "closing"},
     "lost": {"reason"},
+    "leadReceived": {"contact", "needs", "solutions", "deadline"},
+    "hotLead": {"contact", "needs", "solutions", "deadline"},
+    "leadReminder": {"contact", "needs", "solutions", "deadline"},
+    "customerDeclined": {"alternatives"},
+    "customerExpired": {"alternatives"},
 }
 AS_WORDS = {
     "value": "USD\xa0250,000.50",
@@ -78,7 +108,15 @@ AS_WORDS = {
     "help": "Proof of concept or demo",
     "deadline": "December 5, 2026 at 09:00 UTC",
     "reason": "The customer chose another vendor",
+    "contact": "cara@relecloud.com",
+    "needs": "Manufacturing",
+    "alternatives": "Tailspin Toys",
 }
+NAMED = dict.fromkeys(
+    OF_DEALS, ("Contoso", "Fabrikam", "ERP renewal 2026", "Adventure Works", "United States")
+)
+NAMED |= dict.fromkeys(OF_LEADS, ("Fabrikam", "ERP renewal 2026", "Adventure Works", "United States"))
+NAMED |= dict.fromkeys(TO_CUSTOMERS, ("Contoso", "ERP renewal 2026", "Adventure Works"))
 VOID = frozenset({"meta", "br"})
 
 
@@ -131,7 +169,7 @@ def test_every_kind_says_in_its_subject_who_did_what(kind: MailKind) -> None:
 def test_both_parts_name_the_parties_the_deal_and_the_customer(kind: MailKind) -> None:
     message = mail(kind=kind)
     for part in (flat(message.text), Page(message.html).text):
-        for name in ("Contoso", "Fabrikam", "ERP renewal 2026", "Adventure Works", "United States"):
+        for name in NAMED[kind]:
             assert name in part
 
 
@@ -142,24 +180,38 @@ def test_both_parts_show_the_facts_that_belong_to_the_kind_and_no_others(kind: M
         assert {fact for fact, words in AS_WORDS.items() if words in part} == SHOWN[kind]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TO_PARTNERS)
 def test_both_parts_hold_the_notes_and_the_link(kind: MailKind) -> None:
     message = mail(kind=kind)
-    assert "Notes from Contoso:\n> Two lines\n> of a paragraph.\n>\n> And another one.\n" in message.text
+    heading = "What the customer writes" if kind in OF_LEADS else "Notes from Contoso"
+    assert f"{heading}:\n> Two lines\n> of a paragraph.\n>\n> And another one.\n" in message.text
     assert "Two lines<br>of a paragraph.</p>" in message.html
     assert f"\n{LINK}\n" in message.text
     assert list(Page(message.html).attributes("href")) == [LINK]
 
 
+@pytest.mark.parametrize("kind", sorted(TO_CUSTOMERS))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_customer_reads_nobodys_notes_reason_or_portal(kind: MailKind, language: str) -> None:
+    """M7: whatever the facts hold."""
+    message = render(replace(FACTS, kind=kind), language)
+    for part in (message.text, message.html):
+        assert "Two lines" not in part
+        assert LINK not in part
+    assert list(Page(message.html).attributes("href")) == []
+    assert all(word not in message.text for word in AS_WORDS.values() if word != AS_WORDS["alternatives"])
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_mail_is_whole_without_the_optional_facts(kind: MailKind) -> None:
-    message = mail(BARE, kind=kind)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_mail_is_whole_without_the_optional_facts(kind: MailKind, language: str) -> None:
+    message = render(replace(BARE, kind=kind), language)
     page = Page(message.html)
     for part in (message.text, page.text):
         assert "None" not in part
         assert "Notes" not in part
         assert "Relecloud" in part
-    assert [tag for tag, _ in page.elements].count("th") == 1
+    assert [tag for tag, _ in page.elements].count("th") == (kind not in TO_CUSTOMERS)
     assert "\n\n\n" not in message.text
 
 
@@ -169,12 +221,14 @@ def test_the_same_facts_give_the_same_bytes(kind: MailKind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_html_is_accessible_dark_when_wished_and_loads_nothing(kind: MailKind) -> None:
-    html = mail(kind=kind).html
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_html_is_accessible_dark_when_wished_and_loads_nothing(kind: MailKind, language: str) -> None:
+    html = render(replace(FACTS, kind=kind), language).html
     page = Page(html)
     assert page.open == []
-    assert page.elements[0] == ("html", {"lang": "en", "dir": "ltr"})
-    assert [tag for tag, _ in page.elements if tag in {"h1", "h2"}] == ["h1", "h2"]
+    assert page.elements[0] == ("html", {"lang": language[:2], "dir": "ltr"})
+    headings = ["h1"] if kind in TO_CUSTOMERS else ["h1", "h2"]
+    assert [tag for tag, _ in page.elements if tag in {"h1", "h2"}] == headings
     assert all(attributes["scope"] == "row" for tag, attributes in page.elements if tag == "th")
     assert {"name": "color-scheme", "content": "light dark"} in [
         attributes for _, attributes in page.elements
@@ -185,9 +239,10 @@ def test_the_html_is_accessible_dark_when_wished_and_loads_nothing(kind: MailKin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_plain_text_is_wrapped_and_keeps_the_link_whole(kind: MailKind) -> None:
-    text = mail(kind=kind, notes="many words " * 60).text
-    assert [line for line in text.splitlines() if len(line) > TEXT_WIDTH and line != LINK] == []
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_plain_text_is_wrapped_and_keeps_the_link_whole(kind: MailKind, language: str) -> None:
+    text = render(replace(FACTS, kind=kind, notes="many words 많은 낱말 " * 60), language).text
+    assert [line for line in text.splitlines() if display_width(line) > TEXT_WIDTH and line != LINK] == []
 
 
 def test_an_address_in_the_notes_stays_whole() -> None:
@@ -212,6 +267,7 @@ def test_markup_in_names_and_notes_is_shown_and_not_obeyed(kind: MailKind) -> No
     assert not {"script", "img"} & {tag for tag, _ in page.elements}
     assert list(page.attributes("onerror")) == []
     assert hostile in page.text
+    assert hostile in mail(kind=kind, deal_name=hostile).subject
 
 
 @pytest.mark.parametrize("template", ["{{ 7 * 7 }}", "{% include 'layout.txt.j2' %}", "%(deal)s", "{deal}"])
@@ -334,6 +390,56 @@ def test_a_country_that_nobody_knows_is_shown_as_it_came() -> None:
     assert "ZQ" in mail(customer_country="ZQ").text
 
 
+def test_korean_writes_dates_times_money_countries_and_codes_its_own_way() -> None:
+    """M5: Korean is complete."""
+    text = flat(render(FACTS, "ko-KR").text)
+    assert "2026년 12월 5일 오전 9:00 (UTC)" in text
+    assert "2027년 3월 31일" in text
+    assert "USD\xa0250,000.50" in text
+    assert "미국" in text
+    assert "개념 증명 또는 데모" in text
+    assert "고객이 다른 공급업체를 선택함" in render(replace(FACTS, kind="declined"), "ko").text
+    assert "3일 남음" in render(replace(FACTS, kind="reminder"), "ko").subject
+
+
+@pytest.mark.parametrize("kind", KINDS)
+# a link, contacts and needs are names as well
+def test_a_korean_mail_has_no_english_words_beside_names(kind: MailKind) -> None:
+    names = ("Contoso", "Fabrikam", "ERP renewal 2026", "Adventure Works", "Litware", "Tailspin Toys")
+    bare = replace(FACTS, kind=kind, solutions=(), needs=(), notes=None, link=None, contacts=())
+    message = render(bare, "ko")
+    for part in (message.subject, message.text, Page(message.html).text):
+        words = set(re.findall("[A-Za-z]{2,}", part.replace("Litware", "")))
+        assert words <= {word for name in names for word in re.findall("[A-Za-z]{2,}", name)} | {"USD", "UTC"}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "shown"),
+    [
+        ("하나", "서", "서하나"),
+        ("太郎", "山田", "山田太郎"),
+        ("Hana", "Seo", "Hana Seo"),
+        ("Madonna", "", "Madonna"),
+    ],
+)
+def test_a_name_is_written_in_the_order_of_its_script(first: str, last: str, shown: str) -> None:
+    assert person_name(first, last) == shown
+
+
+def test_a_lead_of_microsofts_says_so() -> None:
+    message = mail(kind="leadReceived", from_microsoft=True)
+    assert message.subject == "New lead from Microsoft: Adventure Works, “ERP renewal 2026”"
+    assert "Notes from Microsoft:" in message.text
+
+
+@pytest.mark.parametrize("kind", sorted(TO_CUSTOMERS))
+def test_a_customer_is_told_to_choose_a_different_partner(kind: MailKind) -> None:
+    """R4: with others that fit, if there are any."""
+    assert "Please choose a different partner." in flat(mail(kind=kind).text)
+    assert "The partners below" in flat(mail(kind=kind).text)
+    assert "The partners below" not in flat(mail(kind=kind, alternatives=()).text)
+
+
 def test_the_facts_have_no_place_for_private_fields_m7() -> None:
     names = {field.name for field in fields(MailFacts)}
     assert not {name for name in names if "crm" in name or "campaign" in name or "external" in name}
@@ -346,18 +452,20 @@ def test_the_facts_have_no_place_for_private_fields_m7() -> None:
         ("en-US", "en"),
         ("EN_gb", "en"),
         ("de-DE", "en"),
+        ("ko", "ko"),
+        ("ko_KR", "ko"),
         ("", "en"),
         ("../en", "en"),
         ("x" * 99, "en"),
     ],
 )
-def test_a_language_that_is_not_there_falls_back_to_english_m5(wished: str, found: str) -> None:
+def test_a_language_is_found_or_falls_back_to_english_m5(wished: str, found: str) -> None:
     assert resolve_locale(wished) == found
-    assert render(FACTS, wished) == mail()
+    assert render(FACTS, wished) == render(FACTS, found)
 
 
 def test_every_language_has_every_kind() -> None:
-    assert "en" in available_languages()
+    assert available_languages() == {"en", "ko"}
     for language in available_languages():
         assert [render(replace(FACTS, kind=kind), language).text == "" for kind in KINDS] == [False] * len(
             KINDS
@@ -390,6 +498,6 @@ def test_whatever_strangers_type_the_mail_is_well_formed(facts: MailFacts) -> No
     message = mail(facts)
     assert len(message.subject.splitlines()) == 1
     assert Page(message.html).open == []
-    assert f"\n{LINK}\n" in message.text
+    assert (f"\n{LINK}\n" in message.text) == (facts.kind not in TO_CUSTOMERS)
     for part in (message.subject, message.text, message.html):
         part.encode("utf-8")

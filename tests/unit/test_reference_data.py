@@ -7,8 +7,11 @@ import pytest
 from api.reference_data import reference_data
 from shared.domain import vocabulary
 from shared.domain.actions import allowed_actions
+from shared.domain.inquiry import NotDelivered
+from shared.domain.response_speed import ResponseSpeed
 from shared.domain.timeline import EntryKind
 from shared.reference.names import LANGUAGES, names
+from shared.storage.mail import ARRIVED, DeliveryStatus
 from tests.unit.examples import NOW, creators, referral
 
 LITERALS = {
@@ -26,19 +29,26 @@ LITERALS = {
     "roles": vocabulary.Role,
     "targetTypes": vocabulary.TargetType,
     "timelineKinds": EntryKind,
+    "contactAlerts": vocabulary.ContactAlert,
+    "responseSpeeds": ResponseSpeed,
+    "undeliveredReasons": NotDelivered,
 }
-SOON = {"dealTypes": {"Lead"}}
-"""Codes that clients ask for already, and no record has yet."""
 
 
 @pytest.mark.parametrize("name", LITERALS)
 def test_a_list_has_all_its_codes_and_no_other(name: str) -> None:
-    assert set(names()[name]) == set(get_args(LITERALS[name])) | SOON.get(name, set())
+    assert set(names()[name]) == set(get_args(LITERALS[name]))
 
 
 def test_every_action_that_can_be_allowed_has_a_name() -> None:
-    possible = {*allowed_actions(referral(), NOW), *allowed_actions(creators(deal_type="Private"), NOW)}
+    private, lead = creators(deal_type="Private"), creators(deal_type="Lead")
+    possible = {action for record in (referral(), private, lead) for action in allowed_actions(record, NOW)}
     assert possible == set(names()["allowedActions"])
+
+
+def test_every_failure_that_the_mail_service_reports_has_a_name() -> None:
+    reported = set(get_args(DeliveryStatus)) - ARRIVED
+    assert set(names()["mailFailures"]) == reported | {"notAcceptedWithinSevenDays"}
 
 
 def test_every_name_is_there_in_both_languages() -> None:

@@ -35,12 +35,17 @@ ROLES = {
     "lee@fabrikam.com": ("fabrikam", "ReferralsUser", False, ("fabrikam-seoul",)),
     "nia@northwindtraders.com": ("northwind", "ReferralsAdmin", True, ()),
     "tom@tailspintoys.com": ("tailspin", "ReferralsAdmin", True, ()),
+    "hana@microsoft.com": ("msft", "MicrosoftSeller", True, ()),
+    "ops@microsoft.com": ("msft", "RoutingAdmin", True, ()),
+    "lou@litwareinc.com": ("litware", "ReferralsAdmin", True, ()),
+    "web@solutionproviders.com": ("solutionproviders", "LeadIntake", True, ()),
 }
 PROFILE_CONTACTS = {
     "contoso": "rae@contoso.com",
     "fabrikam": "kim@fabrikam.com",
     "northwind": "nia@northwindtraders.com",
     "tailspin": "tom@tailspintoys.com",
+    "litware": "lou@litwareinc.com",
 }
 INCENTIVES = {
     "SOL-CONTOSO-ERP": {"AzureIpCoSell", "IsvConnect"},
@@ -82,7 +87,7 @@ def duns(customer: dict[str, Any]) -> str:
 
 def test_the_directory_import_takes_the_whole_world(world: World) -> None:
     assert str(DirectoryDocument.model_validate(world)) == (
-        "5 organizations, 10 people, 9 solutions, 200 customers"
+        "7 organizations, 14 people, 9 solutions, 200 customers"
     )
 
 
@@ -130,13 +135,23 @@ def test_a_profile_has_at_most_five_locations_and_there_is_one_profile_per_count
     assert set(countries.values()) == {1}
 
 
-def test_profiles_name_their_organizations_contact_and_want_customers_of_every_size_r3_r6(
+def test_profiles_name_their_organizations_contact_and_all_but_litware_want_customers_of_every_size_r3_r6(
     world: World,
 ) -> None:
     for each, profile in profiles_of(world):
         for place in profile["locations"]:
             assert [contact["email"] for contact in place["contacts"]] == [PROFILE_CONTACTS[each["id"]]]
-            assert place["customerSizes"] == list(get_args(CustomerSize))
+            every = list(get_args(CustomerSize))
+            assert place["customerSizes"] == (every[3:6] if each["id"] == "litware" else every)
+
+
+def test_every_rule_of_the_routing_table_leads_to_a_team_of_sellers_p3(world: World) -> None:
+    sellers = {one["email"] for _, one in people_of(world) if "MicrosoftSeller" in one["roles"]}
+    teams = {team["id"]: set(team["members"]) for team in world["routing"]["teams"]}
+    assert {rule["team"] for rule in world["routing"]["rules"]} <= teams.keys()
+    assert world["routing"]["defaultTeam"] in teams
+    assert set().union(*teams.values()) <= sellers
+    assert all(teams.values())
 
 
 def test_scopes_and_default_locations_name_locations_of_the_organization(world: World) -> None:

@@ -46,7 +46,7 @@ class Story:
 
     async def begin(self) -> None:
         """Make the deal and let everybody be told."""
-        await import_small_world(self.service.directory)
+        await import_small_world(self.service.tables)
 
         async def handler(exchange: Exchange) -> Answer:
             return await create(exchange, self.engine)

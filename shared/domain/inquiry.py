@@ -1,0 +1,121 @@
+"""Requests for information: what is asked for, and what may be wrong with it (rules R1, R2).
+
+A customer's request goes to several companies at once, and Microsoft's own leads come the same way. Each company
+that it reaches gets a lead of its own (`lead`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from shared.domain.directory import CatalogueSolution
+from shared.domain.draft import NO_CUSTOMER, ContactDraft, CustomerDraft
+from shared.domain.field_rules import faults_of_size, faults_of_solutions
+from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
+from shared.domain.referral import NO_CONSENT, Consent
+from shared.domain.refusals import Fault
+
+MAX_RECIPIENTS = 50
+"""In one request, so that it is decided in one transaction."""
+MAX_ALTERNATIVES = 10
+"""How many other partners a customer can be offered at most."""
+DEFAULT_ALTERNATIVES = 3
+
+LeadQualification = Literal["Direct", "MarketingQualified", "SalesQualified"]
+NotDelivered = Literal["unknownRecipient", "noActiveProfile", "customerSizeNotWanted"]
+"""Why a company does not get a lead (R6)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientDraft:
+    """One company as addressed; `target` is a location of its business profile, None for the one that fits best."""
+
+    organization_id: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InquiryDraft:
+    """A request for information as sent, or a qualified lead of Microsoft's; every field may be missing."""
+
+    name: str | None = None
+    qualification: LeadQualification = "Direct"
+    customer: CustomerDraft = NO_CUSTOMER
+    consent: Consent = NO_CONSENT
+    notes: str | None = None
+    industries: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    solutions: tuple[str | None, ...] = ()
+    customer_requested_contact: bool = False
+    alternatives: int = DEFAULT_ALTERNATIVES
+    recipients: tuple[RecipientDraft, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a request for one of its recipients: a lead, or why there is none."""
+
+    organization_id: str
+    referral_id: ReferralId | None = None
+    reason: NotDelivered | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenInquiry:
+    """A request that was taken in, and what was decided about each recipient, in the order sent."""
+
+    id: InquiryId
+    organization_id: OrganizationId
+    operation_id: OperationId
+    at: datetime
+    outcomes: tuple[Outcome, ...]
+
+
+def faults_of_inquiry(draft: InquiryDraft, catalogue: Mapping[str, CatalogueSolution]) -> tuple[Fault, ...]:
+    """Every fault of a request, its form apart. Unknown recipients are none: they are told one by one (R2)."""
+    return (
+        *_faults_of_contacts(draft.customer.team),
+        *_faults_of_consent(draft.consent),
+        *faults_of_solutions(draft.solutions, catalogue, "/details/requirements/solutions"),
+        *_faults_of_recipients(draft.recipients),
+    )
+
+
+def _faults_of_contacts(team: tuple[ContactDraft, ...]) -> Iterator[Fault]:
+    """Somebody must be there to be answered; a phone number may be missing."""
+    at = "/customerProfile/team"
+    if not team:
+        yield Fault("required", at, "Name the customer's contact, whom the companies will answer.")
+    yield from faults_of_size(team, at)
+    for index, contact in enumerate(team):
+        wanted = {
+            "firstName": contact.first_name,
+            "lastName": contact.last_name,
+            "email": contact.email,
+        }
+        for name, value in wanted.items():
+            if not value:
+                yield Fault("required", f"{at}/{index}/{name}", "The customer's contact needs this.")
+
+
+def _faults_of_consent(consent: Consent) -> Iterator[Fault]:
+    if not consent.share_contact:
+        at = "/consent/consentToToShareInfoWithOthers"
+        message = (
+            "A request is passed on only with the customer's consent to share its contact: set it to true."
+        )
+        yield Fault("required", at, message)
+
+
+def _faults_of_recipients(recipients: tuple[RecipientDraft, ...]) -> Iterator[Fault]:
+    if len(recipients) > MAX_RECIPIENTS:
+        yield Fault("tooLong", "/recipients", f"Address at most {MAX_RECIPIENTS} companies in one request.")
+        return
+    seen: set[RecipientDraft] = set()
+    for index, recipient in enumerate(recipients):
+        if recipient in seen:
+            message = "This company and location are addressed already."
+            yield Fault("notAllowed", f"/recipients/{index}", message)
+        seen.add(recipient)

@@ -1,0 +1,175 @@
+"""Leads: who gets one, how it begins, and how it stands out (rules R2, R3, R5, R6)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.domain.catalogue import Catalogue
+from shared.domain.change import Act, Change, beginning
+from shared.domain.creation import told_of_arrival
+from shared.domain.customer import settle_customer, settled_customer
+from shared.domain.directory import Organization, Profile, ProfileLocation
+from shared.domain.ids import EngagementId, InquiryId, LocationId, OrganizationId, ReferralId
+from shared.domain.inquiry import InquiryDraft, NotDelivered, Outcome, RecipientDraft
+from shared.domain.inviting import solution_kind
+from shared.domain.referral import Inquiry, InviteContext, Party, Referral, Solution, Target, Terms
+from shared.domain.timeline import Actor
+from shared.domain.vocabulary import MICROSOFT, ContactAlert
+from shared.domain.work import Notify
+
+HOT_FOR = timedelta(hours=72)
+"""How long a customer's wish to be contacted stays hot (R5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """Why a company gets no lead."""
+
+    reason: NotDelivered
+
+
+Profiles = Mapping[tuple[str, str], Profile]
+"""The business profiles that a decision needs, by organization and country."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leads:
+    """What all leads of one request have in common. `ids` are enough for every recipient, two for each."""
+
+    draft: InquiryDraft
+    catalogue: Catalogue
+    profiles: Profiles
+    inquiry: InquiryId
+    ids: Sequence[str]
+    now: datetime
+    response_window: timedelta
+
+    def decided(self) -> tuple[tuple[Outcome, ...], tuple[Referral, ...]]:
+        """What becomes of the request for each recipient, and the leads as they will begin."""
+        outcomes: list[Outcome] = []
+        leads: list[Referral] = []
+        for number, recipient in enumerate(self.draft.recipients):
+            place = self._place(recipient)
+            organization_id = recipient.organization_id or ""
+            if isinstance(place, Undelivered):
+                outcomes.append(Outcome(organization_id=organization_id, reason=place.reason))
+                continue
+            lead = self._lead(self.catalogue.organizations[organization_id], place, number)
+            leads.append(lead)
+            outcomes.append(Outcome(organization_id=organization_id, referral_id=lead.id))
+        reached = tuple(dict.fromkeys(lead.organization_id for lead in leads))
+        inquiry = Inquiry(id=self.inquiry, recipients=reached, alternatives=self.draft.alternatives)
+        return tuple(outcomes), tuple(replace(lead, inquiry=inquiry) for lead in leads)
+
+    def _place(self, recipient: RecipientDraft) -> LocationId | Undelivered:
+        organization = self.catalogue.organizations.get(recipient.organization_id or "")
+        if organization is None or organization.kind != "partner":
+            return Undelivered("unknownRecipient")
+        customer = self.draft.customer
+        home = self.profiles.get((organization.id, customer.address.country or ""))
+        return addressed(
+            organization, recipient.target, home, self._profile_of_target(recipient), customer.size
+        )
+
+    def _profile_of_target(self, recipient: RecipientDraft) -> Profile | None:
+        organization = self.catalogue.organizations[recipient.organization_id or ""]
+        place = organization.location(recipient.target)
+        return self.profiles.get((organization.id, place.country)) if place else None
+
+    def _lead(self, recipient: Organization, place: LocationId, number: int) -> Referral:
+        draft, now = self.draft, self.now
+        party = Party(organization_id=recipient.id, referral_id=ReferralId(self.ids[2 * number]))
+        settled = settle_customer(draft.customer, self.catalogue.customers).entity
+        return Referral(
+            id=party.referral_id,
+            engagement_id=EngagementId(self.ids[2 * number + 1]),
+            organization_id=recipient.id,
+            organization_name=recipient.name,
+            creator=party,
+            name=draft.name or "",
+            location=place,
+            target=(Target(type="BusinessProfileLocation", id=place),),
+            direction="Incoming",
+            sharing="Independent",
+            qualification=draft.qualification,
+            deal_type="Lead",
+            status="New",
+            substatus="Pending",
+            customer=settled_customer(draft.customer, settled),
+            consent=draft.consent,
+            terms=self._terms(recipient.id),
+            notes=draft.notes,
+            industries=draft.industries,
+            products=draft.products,
+            services=draft.services,
+            customer_requested_contact=draft.customer_requested_contact,
+            invite_context=self._context(),
+            created_at=now,
+            updated_at=now,
+            expires_at=now + self.response_window,
+        )
+
+    def _terms(self, organization_id: OrganizationId) -> Terms:
+        """Nothing is estimated yet: whoever accepts says what the lead is worth (L2)."""
+        chosen = [self.catalogue.solutions[solution_id or ""] for solution_id in self.draft.solutions]
+        solutions = tuple(
+            Solution(id=each.id, name=each.name, kind=solution_kind(each, organization_id)) for each in chosen
+        )
+        return Terms(deal_value=None, currency=None, closing_at=None, solutions=solutions)
+
+    def _context(self) -> InviteContext:
+        """The customer's own words stay here, whatever the company writes into its notes."""
+        if self.draft.qualification == "Direct":
+            return InviteContext(notes=self.draft.notes)
+        return InviteContext(
+            notes=self.draft.notes, invited_by=OrganizationId(MICROSOFT), invited_by_name="Microsoft"
+        )
+
+
+def addressed(
+    organization: Organization,
+    target: str | None,
+    home: Profile | None,
+    of_target: Profile | None,
+    size: str | None,
+) -> LocationId | Undelivered:
+    """Where in an organization a lead goes, or why nowhere (R3, R6).
+
+    `home` is its profile in the customer's country, which must be active; `of_target` that of the addressed
+    location's country. Without a target it is the first location of `home` that wants customers of this size.
+    """
+    if target is not None and organization.location(target) is None:
+        return Undelivered("unknownRecipient")
+    if home is None or not home.active:
+        return Undelivered("noActiveProfile")
+    chosen = home if target is None else of_target
+    places = chosen.locations if chosen and chosen.active else ()
+    places = tuple(place for place in places if target in {None, place.id})
+    if not places:
+        return Undelivered("noActiveProfile")
+    wanting = [place for place in places if wants_size(place, size)]
+    return wanting[0].id if wanting else Undelivered("customerSizeNotWanted")
+
+
+def wants_size(place: ProfileLocation, size: str | None) -> bool:
+    """Whether a location wants customers of a size; one that names no sizes wants all (R6)."""
+    return not place.customer_sizes or size in place.customer_sizes
+
+
+def receive_lead(lead: Referral, by: OrganizationId, act: Act) -> Change:
+    """The first step of a lead: New / Pending, and whoever should answer is told (R3, M3)."""
+    source = lead.invite_context.invited_by or by
+    received = replace(act, actor=Actor(organization_id=source))
+    if lead.customer_requested_contact:
+        task = Notify(message="hotLead", audience="alerted")
+    else:
+        task = Notify(message="leadReceived", audience="invitee")
+    return beginning(lead, told_of_arrival(lead), received, (task,))
+
+
+def contact_alert(referral: Referral, now: datetime) -> ContactAlert | None:
+    """How urgently the customer waits to be contacted: hot for 72 hours, then overdue, until it is closed (R5)."""
+    wished = referral.inquiry is not None and referral.customer_requested_contact
+    if not wished or referral.is_closed:
+        return None
+    return "hot" if now < referral.created_at + HOT_FOR else "overdue"

@@ -1,0 +1,88 @@
+"""Delivery reports: what the mail service says later about a mail that it took (M6).
+
+A report may come twice, late and in any order. It is kept in the mail's record; that a mail did not arrive is told
+once in the timeline of the record whose people it was for.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.domain.change import Act, Change
+from shared.domain.ids import derived_operation
+from shared.domain.lifecycle import record_failed_mail
+from shared.domain.referral import Referral
+from shared.errors import Contended, StoreConflict
+from shared.protocol.commit import Commits
+from shared.storage.mail import ARRIVED, DeliveryStatus, MailRecord, MailRecords, MailState
+from shared.storage.referrals import Stored
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 5
+_LONGEST_DETAIL = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReport:
+    """What the service says of one recipient of one operation; `detail` is the receiving server's answer."""
+
+    operation_id: str
+    recipient: str
+    status: DeliveryStatus
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Takes delivery reports in. Raises `StoreUnavailable`, `Contended`; the service then reports again."""
+
+    records: MailRecords
+    commits: Commits
+
+    async def take(self, report: DeliveryReport, now: datetime) -> bool:
+        """Keep a report, and tell of a mail that did not arrive; False if no mail of ours is meant."""
+        for _ in range(_ATTEMPTS):
+            stored = await self.records.of_operation(report.operation_id)
+            if stored is None or not _is_to(stored.value, report.recipient):
+                logger.info("mail_report_unknown operation=%s", report.operation_id)
+                return False
+            try:
+                await self._keep(stored, report)
+            except StoreConflict:
+                continue
+            if report.status not in ARRIVED:
+                await self._tell(stored.value, report, now)
+            return True
+        raise Contended("The mail's record kept changing; report again in a minute.")
+
+    async def _keep(self, stored: Stored[MailRecord], report: DeliveryReport) -> None:
+        record, address = stored.value, report.recipient.casefold()
+        known = record.reports.get(address)
+        if known == report.status or (known and known not in ARRIVED):  # a failure is the last word
+            return
+        reports = {**record.reports, address: report.status}
+        state = _state(record, reports)
+        await self.records.save(replace(record, reports=reports, state=state), stored.etag)
+
+    async def _tell(self, record: MailRecord, report: DeliveryReport, now: datetime) -> None:
+        address = None if record.private else report.recipient
+        detail = (report.detail or "")[:_LONGEST_DETAIL] or None
+
+        def failed(referral: Referral, act: Act) -> Change:
+            return record_failed_mail(referral, record.message, address, report.status, act, detail=detail)
+
+        operation_id = derived_operation("mailReport", record.operation_id, report.recipient.casefold())
+        await self.commits.remark_once(record.reader, operation_id, failed, now)
+
+
+def _state(record: MailRecord, reports: Mapping[str, DeliveryStatus]) -> MailState:
+    if any(status not in ARRIVED for status in reports.values()):
+        return "bounced"
+    everybody = {address.casefold() for address in record.recipients}
+    return "delivered" if everybody <= reports.keys() else record.state
+
+
+def _is_to(record: MailRecord, recipient: str) -> bool:
+    return recipient.casefold() in {address.casefold() for address in record.recipients}

@@ -1,0 +1,68 @@
+"""Requests for information as they were taken in (R2): the decision, and the leads that it makes.
+
+A request lies with the application that took it in, in one transaction with its leads as they will begin, the work
+of delivering them, and its idempotency key.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+
+from shared.domain.ids import InquiryId, OrganizationId, ReferralId
+from shared.domain.inquiry import TakenInquiry
+from shared.domain.referral import Party, Referral
+from shared.domain.work import Work
+from shared.storage import keys
+from shared.storage.codec import Codec
+from shared.storage.referral_lists import REFERRALS
+from shared.storage.referrals import (
+    WORK,
+    IdempotencyRecord,
+    Stored,
+    idempotency_operation,
+)
+from shared.storage.tables import Insert, Operation, Tables
+
+_TAKEN = Codec[TakenInquiry](TakenInquiry)
+
+
+class Inquiries:
+    """The repository of requests for information. Its methods raise as `Tables` does."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def take(
+        self,
+        taken: TakenInquiry,
+        leads: Sequence[Referral],
+        work: Work,
+        idempotency: IdempotencyRecord | None,
+        replaced: Stored[IdempotencyRecord] | None,
+    ) -> None:
+        """Store a request whole. Raises `StoreConflict` if it, or one under its key, is there already."""
+        party = party_of(taken)
+        operations: list[Operation] = [
+            Insert(_TAKEN.row(keys.inquiry(taken.id), taken)),
+            Insert(WORK.row(keys.work(party.referral_id, work.label), work)),
+            *(Insert(REFERRALS.row(keys.invitation(party.referral_id, lead.id), lead)) for lead in leads),
+        ]
+        if idempotency:
+            operations.append(idempotency_operation(idempotency, replaced))
+        partition = keys.partition_of(party.organization_id, party.referral_id)
+        await self._tables.write(keys.REFERRALS, partition, operations)
+
+    async def get(self, organization_id: OrganizationId, inquiry_id: InquiryId) -> TakenInquiry | None:
+        """A request of an application's."""
+        partition = keys.partition_of(organization_id, ReferralId(inquiry_id))
+        row = await self._tables.get(keys.REFERRALS, partition, keys.inquiry(inquiry_id))
+        return _TAKEN.read(row) if row else None
+
+    async def everyone(self) -> AsyncIterator[TakenInquiry]:
+        """Every request of every application; for an operator's check, since it reads the whole table."""
+        async for row in self._tables.everything(keys.REFERRALS):
+            if row.key.startswith(keys.inquiry(InquiryId(""))):
+                yield _TAKEN.read(row)
+
+
+def party_of(taken: TakenInquiry) -> Party:
+    """Where a request lies: its work and its orchestration are found as a referral's are."""
+    return Party(organization_id=taken.organization_id, referral_id=ReferralId(taken.id))
