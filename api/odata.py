@@ -16,7 +16,19 @@ from odata_query.grammar import ODataLexer, ODataParser
 
 from api.problems import BadQuery
 from api.referral_view import ReferralView
-from shared.domain.listing import AllOf, AnyOf, Condition, Field, Not, Operator, Predicate, Value
+from shared.domain.listing import (
+    OPERATORS,
+    OPTIONAL,
+    SEVERAL,
+    AllOf,
+    AnyOf,
+    Condition,
+    Field,
+    Not,
+    Operator,
+    Predicate,
+    Value,
+)
 from shared.domain.vocabulary import DealType, Direction, Qualification, Sharing, Status, Substatus
 
 LONGEST_FILTER = 4_096
@@ -35,15 +47,9 @@ _ENUMERATIONS: dict[Field, tuple[str, ...]] = {
 _SPELLED_ELSEWHERE = {"received": "Pending"}
 """Values that clients of the wire format know, and what they mean here (C2)."""
 _TIMES: frozenset[Field] = frozenset({"createdDateTime", "updatedDateTime", "expirationDateTime"})
-_OPTIONAL: frozenset[Field] = frozenset(
-    {"campaignId", "externalReferenceId", "expirationDateTime", "location"}
-)
-_LAMBDAS: dict[str, Field] = {
-    "team/email": "team/email",
-    "details/requirements/solutions/id": "details/requirements/solutions/id",
-}
-_FIELDS: dict[str, Field] = {field.lower(): field for field in get_args(Field) if field not in _LAMBDAS}
-_OPERATORS: dict[type, Operator] = {
+_LAMBDAS: dict[str, Field] = {field.lower(): field for field in OPERATORS if field in SEVERAL}
+_FIELDS: dict[str, Field] = {field.lower(): field for field in OPERATORS if field not in SEVERAL}
+_COMPARATORS: dict[type, Operator] = {
     ast.Eq: "eq",
     ast.NotEq: "ne",
     ast.Lt: "lt",
@@ -52,8 +58,10 @@ _OPERATORS: dict[type, Operator] = {
     ast.GtE: "ge",
     ast.In: "in",
 }
+_STARTS = " or ".join(
+    f"{op}({field},'…')" for field, ops in OPERATORS.items() for op in ops if op == "startswith"
+)
 _MIRRORED: dict[Operator, Operator] = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
-_COMPARING: frozenset[Operator] = frozenset({"lt", "le", "gt", "ge"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,10 @@ class _Reader:
                 return self._call(name, arguments)
             case ast.CollectionLambda() if lambda_ is None:
                 return self._any(node, depth)
+            case _ if lambda_ is not None:
+                raise BadQuery(
+                    "$filter supports one comparison inside a lambda: combine whole lambdas instead."
+                )
             case _:
                 raise BadQuery(f"$filter does not support {_named(node)} here.")
 
@@ -184,7 +196,7 @@ class _Reader:
         return AllOf(whole) if kind is ast.And else AnyOf(whole)
 
     def _comparison(self, node: Any, lambda_: tuple[str, str] | None) -> Condition:
-        operator = _OPERATORS[type(node.comparator)]
+        operator = _COMPARATORS[type(node.comparator)]
         left, right = node.left, node.right
         if not isinstance(left, ast.Identifier):
             left, right, operator = right, left, _MIRRORED.get(operator, operator)
@@ -203,10 +215,14 @@ class _Reader:
         if name != "startswith":
             _refuse(f"$filter does not support the function {name}; it knows startswith.")
         match arguments:
-            case [ast.Identifier(name=path), ast.String(val=start)] if path.lower() == "customerprofile/name":
-                return Condition("customerProfile/name", "startswith", (start,))
+            case [ast.Identifier(name=path), start]:
+                field = _field(path, None)
+                _require_operator(field, "startswith")
             case _:
-                raise BadQuery("$filter supports startswith(customerProfile/name,'…') alone.")
+                raise BadQuery(f"$filter takes {name} with a field and a text: {_STARTS}.")
+        if not isinstance(start, ast.String):
+            _refuse(f"$filter compares the start of {field} with text in single quotes: {_STARTS}.")
+        return Condition(field, "startswith", (start.val,))
 
     def _any(self, node: Any, depth: int) -> Predicate:
         owner = node.owner.name if isinstance(node.owner, ast.Identifier) else ""
@@ -225,7 +241,7 @@ def _field(path: str, lambda_: tuple[str, str] | None) -> Field:
     item, owner = lambda_
     start, _, rest = path.partition("/")
     whole = f"{owner}/{rest}".lower()
-    found_in = next((field for name, field in _LAMBDAS.items() if name.lower() == whole), None)
+    found_in = _LAMBDAS.get(whole)
     if start != item or found_in is None:
         message = "team/any(t:t/email eq '…') and details/requirements/solutions/any(s:s/id eq '…')"
         _refuse(f"$filter supports of its lambdas {message}.")
@@ -233,15 +249,13 @@ def _field(path: str, lambda_: tuple[str, str] | None) -> Field:
 
 
 def _require_operator(field: Field, operator: Operator) -> None:
-    if operator in _COMPARING and field not in _TIMES:
-        _refuse(f"$filter compares {field} with eq, ne and in, not with {operator}.")
-    if field == "favorite" and operator not in {"eq", "ne"}:
-        _refuse("$filter compares favorite with eq and ne.")
+    if operator not in OPERATORS[field]:
+        _refuse(f"$filter compares {field} with {', '.join(OPERATORS[field])}; not with {operator}.")
 
 
 def _value(field: Field, operator: Operator, node: Any) -> Value:
     if isinstance(node, ast.Null):
-        if field not in _OPTIONAL or operator not in {"eq", "ne"}:
+        if field not in OPTIONAL or operator not in {"eq", "ne"}:
             _refuse(f"$filter does not compare {field} with null.")
         return None
     if field in _TIMES:
