@@ -1,6 +1,8 @@
 """Every field with every operator (N4), and that whatever can be asked can be written and is read as it was meant."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -123,6 +125,30 @@ PAIRS = [(field, operator) for field in get_args(Field) for operator in get_args
 def test_the_table_names_every_field_with_known_operators() -> None:
     assert set(OPERATORS) == set(OWN_AND_LATER) == set(get_args(Field))
     assert {operator for operators in OPERATORS.values() for operator in operators} == set(get_args(Operator))
+
+
+ROW = re.compile(r"^\| (?P<fields>`.*?) \| (?P<operators>`.*) \|$", re.MULTILINE)
+
+
+def documented() -> dict[str, set[str]]:
+    """The operators that docs/api.md lists for each field, a lambda by the path of what it compares."""
+    lists = (Path(__file__).parents[2] / "docs/api.md").read_text("utf-8")
+    lists = lists.partition("| filter fields | with |")[2].partition("\n\n")[0]
+    found: dict[str, set[str]] = {}
+    for row in ROW.finditer(lists):
+        words = set(
+            re.findall(
+                r"\b(?:eq|ne|in|lt|le|gt|ge|startswith)\b", " ".join(row["operators"].split("`")[1::2])
+            )
+        )
+        for code in row["fields"].split("`")[1::2]:
+            found[re.sub(r"any\(\w:\w/(\w+) .*", r"\1", code)] = words
+    return found
+
+
+def test_the_documented_fields_and_operators_are_those_of_the_table() -> None:
+    named = {field: words for field, words in documented().items() if field in OPERATORS}
+    assert named == {field: set(operators) for field, operators in OPERATORS.items()}
 
 
 @pytest.mark.parametrize(
