@@ -305,7 +305,7 @@ class _Reader:
         if not isinstance(node.operator, ast.Any) or node.lambda_ is None:
             _refuse("$filter supports any(…) with a condition, not all(…).")
         item = node.lambda_.identifier.name
-        return self.predicate(node.lambda_.expression, depth - 1, (item, owner))
+        return self.predicate(node.lambda_.expression, depth, (item, owner))  # which nests nothing further
 
 
 def _field(path: str, lambda_: tuple[str, str] | None) -> Field:

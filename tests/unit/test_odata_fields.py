@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api.odata import DEEPEST, MOST_CONDITIONS, filter_of
@@ -245,6 +245,7 @@ def test_a_predicate_that_is_written_as_a_filter_is_read_back_the_same(predicate
     assert filter_of(written(predicate)) == predicate
 
 
+@example(Condition("team/email", "eq", ("kim@fabrikam.com",)), AllOf, DEEPEST - 1)
 @given(conditions(), st.sampled_from([AllOf, AnyOf]), st.integers(1, DEEPEST - 1))
 def test_nesting_is_read_back_the_same_as_deep_as_it_may_go(condition, kind, depth) -> None:
     predicate: Predicate = condition
