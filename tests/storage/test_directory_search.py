@@ -200,6 +200,13 @@ async def test_solutions_that_no_deal_can_name_or_that_are_ones_own_hide_no_othe
     assert await names(tables, "solutions", f"{mark} C", asking=mark) == wanted
 
 
+async def test_reading_on_skips_no_key_that_goes_on_from_the_last_one(tables: Tables, mark: str) -> None:
+    own = [solution(f"{mark}-{number}", mark, mark) for number in range(10, 10 + lookups.MOST_FOUND)]
+    next_to_it = solution(f"{own[-1]['id']} x", mark, "fabrikam")
+    await put(tables, solutions=[*own, next_to_it])
+    assert await names(tables, "solutions", mark, kind="ThirdParty", asking=mark) == [mark]
+
+
 async def test_to_microsoft_its_own_solutions_are_those_of_its_company(tables: Tables, mark: str) -> None:
     """T6: without its assessments, which are of a kind of their own."""
     await put(
