@@ -14,11 +14,11 @@ from api.problems import BadQuery, Forbidden
 from api.referral_list import ranges
 from api.referral_resource import address, contact
 from api.referral_view import AddressView, ContactView, ProfileIdView, View
-from shared.domain.directory import CatalogueSolution, CustomerEntity, Organization, normalized_name
+from shared.domain.directory import CustomerEntity, Organization, normalized_name
 from shared.domain.inviting import solution_kind
 from shared.domain.permissions import may_use_referrals, reach_of
 from shared.domain.referral import Contact
-from shared.domain.vocabulary import MICROSOFT, CustomerSize, SolutionKind
+from shared.domain.vocabulary import CustomerSize, SolutionKind
 from shared.storage.referral_lists import REFERRALS
 
 blueprint = df.Blueprint()
@@ -106,7 +106,7 @@ async def customers(exchange: Exchange) -> Answer:
     refuse_unknown_options(exchange.request, frozenset({"country", "name"}))
     country = country_of(exchange.request.params.get("country"))
     start = _start(exchange.request.params.get("name"))
-    found = await exchange.service.directory.customers_named(country, start, MOST_FOUND)
+    found = await exchange.service.directory_search.customers(country, start, MOST_FOUND)
     return Answer(body=CustomersFound(value=[_customer(each) for each in found]))
 
 
@@ -114,21 +114,17 @@ async def partners(exchange: Exchange) -> Answer:
     """At most 50, in order of name: those in the ecosystem and transacting, oneself apart (C3, T3)."""
     refuse_unknown_options(exchange.request, frozenset({"name"}))
     start = _start(exchange.request.params.get("name"))
-    found = await exchange.service.directory.partners_named(start, 2 * MOST_FOUND)
     own = exchange.caller.organization.id
-    invitable = (each for each in found if each.transacting and each.id != own)
-    return Answer(body=PartnersFound(value=[_partner(each) for each in islice(invitable, MOST_FOUND)]))
+    found = await exchange.service.directory_search.partners(own, start, MOST_FOUND)
+    return Answer(body=PartnersFound(value=[_partner(each) for each in found]))
 
 
 async def solutions(exchange: Exchange) -> Answer:
     """At most 50, in order of name; without a kind those of every kind (T6)."""
     refuse_unknown_options(exchange.request, frozenset({"kind", "name"}))
     own, start = exchange.caller.organization.id, exchange.request.params.get("name") or ""
-    found: list[CatalogueSolution] = []
-    for kind in _kinds(exchange.request.params.get("kind"), own):
-        shelf = await exchange.service.directory.solutions_named(kind, own, start, 2 * MOST_FOUND)
-        found += [each for each in shelf if solution_kind(each, own) == kind and _can_be_chosen(each)]
-    ordered = sorted(found, key=lambda each: (normalized_name(each.name), each.id))[:MOST_FOUND]
+    kind = _kind(exchange.request.params.get("kind"))
+    found = await exchange.service.directory_search.solutions(kind, own, start, MOST_FOUND)
     return Answer(
         body=SolutionsFound(
             value=[
@@ -138,7 +134,7 @@ async def solutions(exchange: Exchange) -> Answer:
                     kind=solution_kind(each, own),
                     incentives=list(each.incentives),
                 )
-                for each in ordered
+                for each in found
             ]
         )
     )
@@ -180,19 +176,13 @@ def _start(name: str | None) -> str:
     return name or ""
 
 
-def _kinds(text: str | None, own: str) -> tuple[SolutionKind, ...]:
-    """The kinds asked for; Microsoft's own solutions are of the kind Microsoft to its sellers as well."""
+def _kind(text: str | None) -> SolutionKind | None:
     if text is None:
-        everything = tuple(_KINDS.values())
-        return everything[1:] if own == MICROSOFT else everything
+        return None
     kind = _KINDS.get(text.lower())
     if kind is None:
         raise BadQuery(f"kind is one of {', '.join(_KINDS.values())}.")
-    return (kind,)
-
-
-def _can_be_chosen(solution: CatalogueSolution) -> bool:
-    return solution.assessment or solution.owner == MICROSOFT or solution.co_sell_ready
+    return kind
 
 
 def _customer(entity: CustomerEntity) -> CustomerFound:

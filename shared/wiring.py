@@ -31,6 +31,7 @@ from shared.settings import Settings, read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import CONNECT_SECONDS, READ_SECONDS, RETRIES, AzureTables
 from shared.storage.directory import Directory
+from shared.storage.directory_search import DirectorySearch
 from shared.storage.engagements import Engagements
 from shared.storage.inquiries import Inquiries
 from shared.storage.intents import Intents
@@ -54,6 +55,7 @@ class Service:
     tables: Tables
     callers: Callers
     directory: Directory
+    directory_search: DirectorySearch
     people: People
     referrals: Referrals
     engagements: Engagements
@@ -111,6 +113,7 @@ def assemble(
         tables=tables,
         callers=Callers(verifier, directory),
         directory=directory,
+        directory_search=DirectorySearch(tables),
         people=People(tables, directory),
         referrals=referrals,
         engagements=engagements,

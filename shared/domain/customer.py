@@ -20,8 +20,9 @@ class Settlement:
 def settle_customer(draft: CustomerDraft, entities: tuple[CustomerEntity, ...]) -> Settlement:
     """Settle a customer among the directory's entities of its name and country, or of its D-U-N-S number.
 
-    A known D-U-N-S number decides. Without one, a single entity of that name and country is meant; several are
-    told apart by the caller; none means a customer that the directory does not have.
+    A known D-U-N-S number decides. Without one, a single entity of that name and country is meant; of several the
+    one without a number whose address was sent, else the caller tells them apart; none means a customer that the
+    directory does not have.
     """
     if draft.duns and (known := next((e for e in entities if e.duns == draft.duns), None)):
         return _settled_by_number(draft, known)
@@ -29,7 +30,13 @@ def settle_customer(draft: CustomerDraft, entities: tuple[CustomerEntity, ...]) 
         return Settlement()
     namesakes = tuple(entity for entity in entities if _is_namesake(draft, entity))
     if len(namesakes) > 1:
-        message = "Several companies have this name in this country: name the D-U-N-S number of one of them."
+        there = [each for each in namesakes if not each.duns and each.address == _address(draft.address)]
+        if len(there) == 1:
+            return Settlement(entity=there[0])
+        message = (
+            "Several companies have this name in this country: name the D-U-N-S number of one of them, "
+            "or the whole address of one without a number."
+        )
         return Settlement(
             faults=(Fault("invalidValue", "/customerProfile/ids", message),), candidates=namesakes
         )

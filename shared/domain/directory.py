@@ -1,10 +1,11 @@
 """What the directory knows: organizations, people, solutions, customers (rules V7, P1, T6)."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from unicodedata import normalize
 
-from shared.domain.ids import LocationId, OrganizationId, PersonId
+from shared.domain.ids import LocationId, OrganizationId, PersonId, digest
 from shared.domain.referral import Address, Contact, ProfileId
-from shared.domain.vocabulary import CustomerSize, OrganizationKind, Role
+from shared.domain.vocabulary import MICROSOFT, CustomerSize, OrganizationKind, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +103,15 @@ class CatalogueSolution:
     co_sell_ready: bool = False
     incentives: tuple[str, ...] = ()
 
+    @property
+    def can_be_chosen(self) -> bool:
+        """Whether a deal can name it: a partner's must be co-sell ready (T6)."""
+        return self.assessment or self.owner == MICROSOFT or self.co_sell_ready
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerEntity:
-    """A company of the customer directory, told apart by its D-U-N-S number."""
+    """A company of the customer directory."""
 
     name: str
     address: Address
@@ -117,7 +123,17 @@ class CustomerEntity:
         """The D-U-N-S number, nine digits."""
         return next((number.id for number in self.ids if number.profile_type == "Duns"), None)
 
+    @property
+    def identity(self) -> str:
+        """What tells it apart: its D-U-N-S number; without one a digest of its name, address and other numbers."""
+        address = (str(part or "") for part in astuple(self.address))
+        numbers = (part for number in self.ids for part in (number.profile_type, number.id))
+        return self.duns or digest(normalized_name(self.name), *address, *numbers)
+
 
 def normalized_name(name: str) -> str:
-    """A name as it is compared: case and runs of spaces do not matter (C7)."""
-    return " ".join(name.casefold().split())
+    """A name as it is compared (C7): case, runs of spaces and how a character is composed do not matter.
+
+    What ends with a whole character and starts a name, so normalized, starts the normalized name.
+    """
+    return " ".join(normalize("NFC", name.casefold()).split())

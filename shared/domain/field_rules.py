@@ -11,7 +11,6 @@ from decimal import Decimal
 from shared.domain.directory import CatalogueSolution
 from shared.domain.draft import ContactDraft, TermsDraft
 from shared.domain.refusals import Fault
-from shared.domain.vocabulary import MICROSOFT
 
 MAX_TEAM = 50
 MAX_SOLUTIONS = 50
@@ -96,5 +95,5 @@ def _faults_of_solution(solution: CatalogueSolution | None, at: str) -> Iterator
     elif solution.assessment:
         message = "An assessment type stands alone: it goes with no other solution and into no invitation."
         yield Fault("notAllowed", at, message)
-    elif solution.owner != MICROSOFT and not solution.co_sell_ready:
+    elif not solution.can_be_chosen:
         yield Fault("notAllowed", at, f"{solution.name} is not co-sell ready; choose one that is.")

@@ -33,6 +33,39 @@ Field = Literal[
 Operator = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "startswith"]
 Value = str | datetime | bool | None
 
+_EQUALITY: tuple[Operator, ...] = ("eq", "ne", "in")
+_ORDERED: tuple[Operator, ...] = (*_EQUALITY, "lt", "le", "gt", "ge")
+OPERATORS: Mapping[Field, tuple[Operator, ...]] = MappingProxyType(
+    {
+        "id": _EQUALITY,
+        "engagementId": _EQUALITY,
+        "status": _EQUALITY,
+        "substatus": _EQUALITY,
+        "qualification": _EQUALITY,
+        "type": _EQUALITY,
+        "direction": _EQUALITY,
+        "dealType": _EQUALITY,
+        "createdDateTime": _ORDERED,
+        "updatedDateTime": _ORDERED,
+        "expirationDateTime": _ORDERED,
+        "customerProfile/name": (*_EQUALITY, "startswith"),
+        "customerProfile/address/country": _EQUALITY,
+        "team/email": _EQUALITY,
+        "details/requirements/solutions/id": _EQUALITY,
+        "campaignId": _EQUALITY,
+        "externalReferenceId": _EQUALITY,
+        "location": _EQUALITY,
+        "favorite": ("eq", "ne"),
+    }
+)
+"""What each field may be compared with."""
+OPTIONAL: frozenset[Field] = frozenset(
+    {"campaignId", "externalReferenceId", "expirationDateTime", "location"}
+)
+"""The fields that a referral may lack; they alone are compared with null, by eq and ne."""
+SEVERAL: frozenset[Field] = frozenset({"team/email", "details/requirements/solutions/id"})
+"""The fields of which a referral has any number of values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -115,7 +148,7 @@ def demanded(predicate: Predicate, field: Field) -> frozenset[Value] | None:
         case AllOf(parts):
             of_parts = [demanded(part, field) for part in parts]
             found = [values for values in of_parts if values is not None]
-            if field in _SEVERAL:  # each part may be met by another of the values
+            if field in SEVERAL:  # each part may be met by another of the values
                 return next(iter(found), None)
             return frozenset[Value].intersection(*found) if found else None
         case AnyOf(parts):
@@ -163,7 +196,6 @@ def _compares(operator: Literal["lt", "le", "gt", "ge"], value: Value, wanted: V
     return {"lt": before, "le": not after, "gt": after, "ge": not before}[operator]
 
 
-_SEVERAL = frozenset({"team/email", "details/requirements/solutions/id"})
 _VALUES: Mapping[Field, Callable[[Listed], tuple[Value, ...]]] = MappingProxyType(
     {
         "id": lambda each: (each.referral.id,),

@@ -7,7 +7,6 @@ docs/directory.md describes it. An import adds and replaces; it removes nothing.
 import argparse
 import asyncio
 import json
-from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
 
@@ -176,11 +175,7 @@ async def import_world(tables: Tables, world: World) -> None:
         CatalogueSolution(**{**each.model_dump(), "owner": OrganizationId(each.owner)})
         for each in world.solutions
     )
-    by_country: defaultdict[str, list[CustomerEntity]] = defaultdict(list)
-    for customer in world.customers:
-        by_country[customer.address.country].append(_customer(customer))
-    for country, customers in by_country.items():
-        await directory.put_customers(country, customers)
+    await directory.put_customers(_customer(each) for each in world.customers)
     if world.routing:
         await Routing(tables).enter(_routing(world.routing))
 

@@ -5,8 +5,7 @@ What one process read counts for 60 seconds, so a withdrawn role ends within a m
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 from shared.domain.directory import (
@@ -14,21 +13,26 @@ from shared.domain.directory import (
     CustomerEntity,
     Organization,
     Person,
-    normalized_name,
 )
-from shared.domain.ids import OrganizationId, PersonId, digest
+from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.stage_map import StageMap
-from shared.domain.vocabulary import MICROSOFT, SolutionKind
 from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
+from shared.storage.directory_search import (
+    Place,
+    customers_of,
+    name_prefix,
+    reshelve,
+    shelve_customer,
+    shelve_partner,
+    shelve_solution,
+)
+from shared.storage.tables import Insert, Operation, Replace, Row, Tables, Upsert, in_transactions
 
 T = TypeVar("T")
 
 CACHE_SECONDS = 60.0
-_BATCH = 100
-_LONGEST_START = 250
 _ORGANIZATIONS, _PEOPLE = Codec[Organization](Organization), Codec[Person](Person)
 _SOLUTIONS = Codec[CatalogueSolution](CatalogueSolution)
 _CUSTOMERS, _TENANTS = Codec[CustomerEntity](CustomerEntity), Codec[str](str)
@@ -126,31 +130,12 @@ class Directory:
 
     async def customers(self, name: str, country: str, duns: str | None) -> tuple[CustomerEntity, ...]:
         """The entities of a name and country, and that of a D-U-N-S number wherever it is (C7)."""
-        prefix = f"{_name_key(name)}:"
-        partition = f"customers:{keys.safe(country)}"
-        rows = await self._tables.between(keys.DIRECTORY, partition, *keys.starting_with(prefix))
-        if duns and (row := await self._tables.get(keys.DIRECTORY, "duns", keys.safe(duns))):
+        namesakes = keys.starting_with(name_prefix(name))
+        rows = await self._tables.between(keys.DIRECTORY, customers_of(country), *namesakes)
+        if duns and (row := await self._tables.get(keys.DIRECTORY, "customers", keys.bounded(duns))):
             rows.append(row)
         entities = [_CUSTOMERS.read(row) for row in rows]
-        return tuple({entity.duns or entity.name: entity for entity in entities}.values())
-
-    async def customers_named(self, country: str, start: str, limit: int) -> tuple[CustomerEntity, ...]:
-        """The customers of a country whose names start so, in order of name (P4)."""
-        partition = f"customers:{keys.safe(country)}"
-        rows = await self._starting(partition, start, limit)
-        return tuple(_CUSTOMERS.read(row) for row in rows)
-
-    async def partners_named(self, start: str, limit: int) -> tuple[Organization, ...]:
-        """The partners whose names start so, in order of name (P4)."""
-        return tuple(_ORGANIZATIONS.read(row) for row in await self._starting("partners", start, limit))
-
-    async def solutions_named(
-        self, kind: SolutionKind, asking: OrganizationId, start: str, limit: int
-    ) -> tuple[CatalogueSolution, ...]:
-        """The solutions of a kind, as the asking organization sees it, whose names start so, in order of name."""
-        shelf = f"solutions:of:{keys.safe(asking)}" if kind == "MyCompany" else _SHELVES[kind]
-        rows = await self._starting(shelf, start, limit)
-        return tuple(_SOLUTIONS.read(row) for row in rows)
+        return tuple({entity.identity: entity for entity in entities}.values())
 
     async def is_empty(self) -> bool:
         """Whether nothing has been imported yet."""
@@ -163,51 +148,62 @@ class Directory:
         people: Iterable[Person],
     ) -> None:
         """Write an organization with its tenant and people."""
+        await self._reshelve_partner(organization)
         rows = [_ORGANIZATIONS.row("o", organization)]
         rows += [_PEOPLE.row(f"p:{keys.safe(person.id)}", person) for person in people]
         await self._put(keys.safe(organization.id), rows)
         await self._put("tenants", [_TENANTS.row(keys.safe(tenant_id), organization.id)])
         places = [_TENANTS.row(keys.safe(place.id), organization.id) for place in organization.locations]
         await self._put("locations", places)
-        if organization.kind == "partner":
-            await self._put(
-                "partners", [_ORGANIZATIONS.row(_found_by(organization.name, organization.id), organization)]
-            )
 
     async def put_solutions(self, solutions: Iterable[CatalogueSolution]) -> None:
-        """Write solutions."""
-        catalogue = list(solutions)
-        await self._put("solutions", [_SOLUTIONS.row(keys.safe(each.id), each) for each in catalogue])
-        shelves: defaultdict[str, list[Row]] = defaultdict(list)
-        for each in catalogue:
-            for shelf in _shelves(each):
-                shelves[shelf].append(_SOLUTIONS.row(_found_by(each.name, each.id), each))
-        for shelf, rows in shelves.items():
-            await self._put(shelf, rows)
+        """Write solutions; of those of one id the last counts."""
+        await self._put_shelved(
+            "solutions", {each.id: each for each in solutions}, _SOLUTIONS, shelve_solution
+        )
 
-    async def put_customers(self, country: str, customers: Iterable[CustomerEntity]) -> None:
-        """Write the customers of one country."""
-        entities = list(customers)
-        rows = [_CUSTOMERS.row(f"{_name_key(e.name)}:{keys.safe(e.duns or '')}", e) for e in entities]
-        await self._put(f"customers:{keys.safe(country)}", rows)
-        await self._put("duns", [_CUSTOMERS.row(keys.safe(e.duns), e) for e in entities if e.duns])
+    async def put_customers(self, customers: Iterable[CustomerEntity]) -> None:
+        """Write customers; of those of one identity the last counts."""
+        entities = {each.identity: each for each in customers}
+        await self._put_shelved("customers", entities, _CUSTOMERS, shelve_customer)
+
+    async def _reshelve_partner(self, after: Organization) -> None:
+        """To be called before the record is written, as `_put_shelved` says."""
+        row = await self._tables.get(keys.DIRECTORY, keys.safe(after.id), "o")
+        before = shelve_partner(_ORGANIZATIONS.read(row)) if row else {}
+        await reshelve(self._tables, before, shelve_partner(after))
+
+    async def _put_shelved(
+        self,
+        partition: str,
+        records: Mapping[str, T],
+        codec: Codec[T],
+        shelve: Callable[[T], Mapping[Place, Row]],
+    ) -> None:
+        """Write records by their ids, and the rows by which they are found.
+
+        A record tells where its earlier version was found, so it is replaced last: if this is cut short, the next
+        import of it still takes the earlier rows away.
+        """
+        for group in in_transactions((keys.bounded(each), record) for each, record in records.items()):
+            stored = await asyncio.gather(
+                *(self._tables.get(keys.DIRECTORY, partition, key) for key, _ in group)
+            )
+            before = [place for row in stored if row for place in shelve(codec.read(row))]
+            after = {place: row for _, record in group for place, row in shelve(record).items()}
+            await reshelve(self._tables, before, after)
+            await self._put(partition, [codec.row(key, record) for key, record in group])
 
     async def _solution(self, solution_id: str) -> CatalogueSolution | None:
         async def read() -> CatalogueSolution | None:
-            row = await self._tables.get(keys.DIRECTORY, "solutions", keys.safe(solution_id))
+            row = await self._tables.get(keys.DIRECTORY, "solutions", keys.bounded(solution_id))
             return _SOLUTIONS.read(row) if row else None
 
         return await self._cached("solution", solution_id, read)
 
-    async def _starting(self, partition: str, start: str, limit: int) -> list[StoredRow]:
-        prefix = keys.safe(normalized_name(start))[:_LONGEST_START]
-        first, end = keys.starting_with(prefix) if prefix else ("", "\x7f")
-        return await self._tables.between(keys.DIRECTORY, partition, first, end, limit)
-
     async def _put(self, partition: str, rows: list[Row]) -> None:
-        for start in range(0, len(rows), _BATCH):
-            batch = [Upsert(row) for row in rows[start : start + _BATCH]]
-            await self._tables.write(keys.DIRECTORY, partition, batch)
+        for operations in in_transactions(map(Upsert, rows)):
+            await self._tables.write(keys.DIRECTORY, partition, operations)
 
     async def _cached(self, kind: str, key: str, read: Callable[[], Awaitable[T]]) -> T:
         now = self._clock()
@@ -218,25 +214,3 @@ class Directory:
         if value:  # what is unknown now may be imported in a second, and strangers must not fill our memory
             self._cache[kind, key] = (now, value)
         return value
-
-
-def _name_key(name: str) -> str:
-    """A name in a key; the end of a very long one by its digest, since a key holds 1 KiB."""
-    key = keys.safe(normalized_name(name))
-    return key if len(key) <= _LONGEST_START else f"{key[:_LONGEST_START]}~{digest(key)[:32]}"
-
-
-def _found_by(name: str, identifier: str) -> str:
-    return f"{_name_key(name)}:{keys.safe(identifier)}"
-
-
-def _shelves(solution: CatalogueSolution) -> tuple[str, ...]:
-    """Where a solution is looked for: among the assessments, or with its owner and with all partners' ones."""
-    if solution.assessment:
-        return ("solutions:assessments",)
-    own = f"solutions:of:{keys.safe(solution.owner)}"
-    return (own,) if solution.owner == MICROSOFT else (own, "solutions:partners")
-
-
-_SHELVES = {"Microsoft": f"solutions:of:{MICROSOFT}", "ThirdParty": "solutions:partners"}
-_SHELVES["SolutionAssessment"] = "solutions:assessments"

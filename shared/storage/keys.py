@@ -149,6 +149,29 @@ def safe(text: str) -> str:
     return quote(text, safe=" !$&'()*+,;=@").replace("_", "%5F").replace("%", "_")
 
 
+LONGEST_PART = 250
+"""Characters of a bounded part, at most: two of them and what separates them stay below the 512 UTF-16 units that are
+a key's 1 KiB."""
+_DIGEST = 32
+_LONGEST_HEAD = LONGEST_PART - _DIGEST - len("~")
+
+
+def bounded(text: str) -> str:
+    """Text of any length as part of a key: safe, and what is longer than `LONGEST_PART` as its head and a digest."""
+    whole = safe(text)
+    return whole if len(whole) <= LONGEST_PART else f"{head(text)}~{digest(text)[:_DIGEST]}"
+
+
+def head(text: str) -> str:
+    """What the bounded form of every text that starts so starts with: whole characters, as many as always fit."""
+    size = 0
+    for count, character in enumerate(text):
+        size += len(safe(character))
+        if size > _LONGEST_HEAD:
+            return safe(text[:count])
+    return safe(text)
+
+
 def after(key: str) -> str:
     """The first key that comes after another one of the same range: where the next page starts."""
     return f"{key}-"

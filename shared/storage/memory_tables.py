@@ -4,9 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from itertools import count
 
 from shared.errors import StoreConflict
-from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow
-
-_MAX_OPERATIONS = 100
+from shared.storage.tables import MOST_OPERATIONS, Delete, Insert, Operation, Replace, Row, StoredRow
 
 
 class MemoryTables:
@@ -38,8 +36,8 @@ class MemoryTables:
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         """See the port."""
         keys = [op.key if isinstance(op, Delete) else op.row.key for op in operations]
-        if not 0 < len(keys) <= _MAX_OPERATIONS or len(set(keys)) != len(keys):
-            message = f"a transaction holds 1 to {_MAX_OPERATIONS} operations on distinct keys, not {keys}"
+        if not 0 < len(keys) <= MOST_OPERATIONS or len(set(keys)) != len(keys):
+            message = f"a transaction holds 1 to {MOST_OPERATIONS} operations on distinct keys, not {keys}"
             raise ValueError(message)
         rows = dict(self._partition(table, partition))
         for operation in operations:

@@ -3,11 +3,16 @@
 Two adapters keep the same contract, and the same tests: `azure_tables` and, in memory, `memory_tables`.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import islice
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 Value = str | int | bool
+MOST_OPERATIONS = 100
+"""What one transaction holds at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class Tables(Protocol):
         ...
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        """All operations or none, on one partition; at most 100, each key once.
+        """All operations or none, on one partition; at most `MOST_OPERATIONS`, each key once.
 
         Raises `StoreConflict` when an operation's condition fails.
         """
@@ -92,3 +97,10 @@ class Tables(Protocol):
     def everything(self, table: str) -> AsyncIterator[StoredRow]:
         """Every row of a small table, in no order that callers may rely on."""
         ...
+
+
+def in_transactions(things: Iterable[T]) -> Iterator[list[T]]:
+    """Things in their order, in groups of as many as one transaction holds; none of them is empty."""
+    rest = iter(things)
+    while group := list(islice(rest, MOST_OPERATIONS)):
+        yield group

@@ -167,6 +167,13 @@ def test_a_list_can_be_counted_skipped_and_selected_from(service: Service, deals
     assert walk(rae, "$top=3&$skip=2") == walk(rae, "$top=100")[2:]
 
 
+def test_a_location_that_is_longer_than_any_key_is_nowhere(service: Service) -> None:
+    assert ids(service.rae, f"$filter=location eq '{'_' * 4_000}'") == []
+    assert ids(service.rae, f"$filter=location in ('contoso-munich','{'_' * 4_000}')") == ids(
+        service.rae, "$filter=location eq 'contoso-munich'"
+    )
+
+
 @pytest.mark.parametrize(
     ("query", "word"),
     [

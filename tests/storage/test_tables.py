@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from shared.errors import StoreConflict, StoreUnavailable
+from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
-from shared.storage.tables import Delete, Insert, Replace, Row, Tables, Upsert
+from shared.storage.tables import Delete, Insert, Replace, Row, Tables, Upsert, in_transactions
 
 T = "referrals"
 
@@ -62,6 +63,23 @@ async def test_a_transaction_is_stored_whole_or_not_at_all(tables: Tables, parti
 async def test_a_hundred_rows_fit_into_one_transaction(tables: Tables, partition: str) -> None:
     await tables.write(T, partition, [Insert(row(f"{index:03d}")) for index in range(100)])
     assert len(await keys_in(tables, partition)) == 100
+
+
+async def test_more_rows_than_a_transaction_holds_are_written_in_several(
+    tables: Tables, partition: str
+) -> None:
+    for operations in in_transactions(Upsert(row(f"{index:03d}")) for index in range(201)):
+        await tables.write(T, partition, operations)
+    assert len(await keys_in(tables, partition)) == 201
+    assert list(in_transactions([])) == []
+
+
+async def test_a_key_of_two_bounded_parts_is_stored_and_found(tables: Tables, partition: str) -> None:
+    key = "  ".join(keys.bounded(text * 255) for text in ("한", "🙂"))
+    await tables.write(T, keys.bounded(partition * 9), [Upsert(row(key))])
+    start, end = keys.starting_with(keys.head("한" * 255))
+    (found,) = await tables.between(T, keys.bounded(partition * 9), start, end)
+    assert found.key == key
 
 
 async def test_ranges_are_in_order_half_open_and_limited(tables: Tables, partition: str) -> None:

@@ -255,6 +255,23 @@ def entity(number: str, country: str = "US") -> CustomerEntity:
 
 
 @pytest.mark.parametrize(
+    ("city", "settled"), [("Seattle", "Seattle"), ("Redmond", "invalidValue"), (None, "invalidValue")]
+)
+def test_of_several_namesakes_one_without_a_number_is_meant_by_its_address(
+    city: str | None, settled: str
+) -> None:
+    """C7: so that a hit of a look-up creates a deal as it is."""
+    numbered = entity("1")
+    addresses = [Address(country="US", city=each) for each in ("Seattle", "Boston")]
+    plain = [replace(numbered, ids=(), address=each) for each in addresses]
+    elsewhere = replace(numbered, address=Address(country="US", city="Redmond"))
+    draft = CustomerDraft(name="Adventure Works", address=AddressDraft(country="US", city=city))
+    found = settle_customer(draft, (numbered, elsewhere, *plain))
+    assert (found.faults[0].code if found.faults else found.entity and found.entity.address.city) == settled
+    assert len(found.candidates) == (4 if settled == "invalidValue" else 0)
+
+
+@pytest.mark.parametrize(
     ("number", "country", "entities", "settled"),
     [
         (None, "US", [], None),

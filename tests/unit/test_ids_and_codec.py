@@ -61,6 +61,33 @@ def test_safe_text_holds_nothing_that_keys_may_not_and_stays_distinct(a: str, b:
     assert (keys.safe(a) == keys.safe(b)) == (a == b)
 
 
+@given(TEXT, TEXT)
+def test_a_bounded_part_fits_and_stays_distinct(a: str, b: str) -> None:
+    assert len(keys.bounded(a)) <= keys.LONGEST_PART
+    assert (keys.bounded(a) == keys.bounded(b)) == (a == b)
+    assert keys.bounded(a) == keys.safe(a) or len(keys.safe(a)) > keys.LONGEST_PART
+
+
+@pytest.mark.parametrize("text", ["x" * 400, "/" * 200, "é" * 200, "한" * 200, "🙂" * 200, "ab_%한🙂" * 50])
+@pytest.mark.parametrize("shift", range(4))
+def test_a_head_ends_with_a_whole_character_and_starts_all_that_start_so(text: str, shift: int) -> None:
+    text = "a" * shift + text
+    assert keys.head(text) in {keys.safe(text[:length]) for length in range(len(text))}
+    for length in range(1, len(text) + 1):
+        assert keys.bounded(text).startswith(keys.head(text[:length]))
+    widest = keys.LONGEST_PART - len("~") - 32
+    assert widest - len(keys.safe("🙂")) < len(keys.head(text)) <= widest
+
+
+def test_two_bounded_parts_and_what_separates_them_fit_into_a_key() -> None:
+    assert len(2 * keys.bounded("한" * 255) + "  ") * len("x".encode("utf-16-le")) < 1024
+
+
+@given(TEXT, TEXT)
+def test_the_head_of_a_start_starts_the_bounded_whole(start: str, rest: str) -> None:
+    assert keys.bounded(start + rest).startswith(keys.head(start))
+
+
 @given(st.text("abc:", min_size=1, max_size=5), st.text("abc:~", max_size=6))
 def test_a_prefix_range_holds_just_what_starts_with_it(prefix: str, key: str) -> None:
     start, end = keys.starting_with(prefix)
