@@ -11,6 +11,7 @@ from api import (
     leads,
     life_cycle,
     lookups,
+    mail_events,
     people,
     profiles,
     providers,
@@ -25,7 +26,7 @@ HTTP = tuple(
     module.blueprint
     for module in (
         *(creation, referral_list, referrals, life_cycle, editing, invitations, engagements),
-        *(leads, conversion, providers, profiles, routing_rules),
+        *(leads, conversion, providers, profiles, routing_rules, mail_events),
         *(lookups, reference_data, people, stage_maps, contract_pages, health),
     )
 )

@@ -35,6 +35,8 @@ _FAULT_CODES: dict[str, FaultCode] = {
     "datetime_parsing": "invalidFormat",
     "datetime_from_date_parsing": "invalidFormat",
     "decimal_parsing": "invalidFormat",
+    "greater_than_equal": "outOfRange",
+    "less_than_equal": "outOfRange",
     "finite_number": "invalidValue",
     "string_unicode": "invalidFormat",
 }

@@ -13,6 +13,7 @@ from api.engagement_view import EngagementView, MessageView, PartnerLedView
 from api.lead_requests import ConversionBody, LeadBody
 from api.leads import LeadsView
 from api.lookups import ContactsFound, CustomersFound, PartnersFound, SolutionsFound
+from api.mail_events import MOST_EVENTS, REPORT, VALIDATION, EventsTaken
 from api.people import PeopleView, PersonBody, PersonView
 from api.profiles import ProfileBody, ProfilesView, ProfileView
 from api.providers import WORDS, ProvidersFound
@@ -118,6 +119,16 @@ PATCH_SCHEMA: Schema = {
             "path": {"type": "string", "pattern": "^/", "maxLength": 500},
             "value": {},
         },
+    },
+}
+EVENTS_SCHEMA: Schema = {
+    "type": "array",
+    "maxItems": MOST_EVENTS,
+    "description": f"Events in the Event Grid schema: {VALIDATION} and {REPORT}; others are passed by.",
+    "items": {
+        "type": "object",
+        "required": ["eventType", "data"],
+        "properties": {"eventType": {"type": "string"}, "data": {"type": "object"}},
     },
 }
 RESOURCE_SCHEMA: Schema = {
@@ -265,6 +276,13 @@ CONTRACT: dict[str, Shape] = {
     ),
     "evaluate_routing_rules": Shape(
         request=EvaluationBody, answers={200: EvaluationView}, errors=(400, 403, 413, 415, 422)
+    ),
+    "take_mail_events": Shape(
+        request=EVENTS_SCHEMA,
+        answers={200: EventsTaken},
+        options=(Option("key", {"type": "string"}, "The secret of the subscription.", required=True),),
+        errors=(400, 401, 413, 415, 503),
+        without_token=True,
     ),
     "get_stage_map": Shape(answers={200: StageMapView}, errors=_READING),
     "put_stage_map": Shape(

@@ -170,7 +170,7 @@ _SERVERS = frozenset(
             "direction",
             "type",
         ),
-        *("dealType", "favorite", "contactAlert", "responseRecommendedBy", "attributes"),
+        *("dealType", "sellerTeam", "favorite", "contactAlert", "responseRecommendedBy", "attributes"),
         *("allowedActions", "editableFields", "warnings"),
     }
 )

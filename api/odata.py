@@ -44,7 +44,7 @@ _ENUMERATIONS: dict[Field, tuple[str, ...]] = {
     "qualification": get_args(Qualification),
     "type": get_args(Sharing),
     "direction": get_args(Direction),
-    "dealType": (*get_args(DealType), "Lead"),  # a tab is asked for by what it leaves out (N1)
+    "dealType": get_args(DealType),
 }
 _SPELLED_ELSEWHERE = {"received": "Pending"}
 """Values that clients of the wire format know, and what they mean here (C2)."""
@@ -336,8 +336,8 @@ def _value(field: Field, operator: Operator, node: Any) -> Value:
         return None
     if field in _TIMES:
         return _moment(field, node)
-    if field == "favorite":
-        return _flag(node)
+    if field in {"favorite", "myTeam"}:
+        return _flag(field, node)
     if not isinstance(node, ast.String | ast.GUID):
         _refuse(f"$filter compares {field} with text in single quotes.")
     return _known(field, node.val)
@@ -354,9 +354,9 @@ def _known(field: Field, text: str) -> str:
     return found
 
 
-def _flag(node: Any) -> bool:
+def _flag(field: Field, node: Any) -> bool:
     if not isinstance(node, ast.Boolean):
-        _refuse("$filter compares favorite with true or false.")
+        _refuse(f"$filter compares {field} with true or false.")
     return str(node.val).lower() == "true"
 
 

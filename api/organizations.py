@@ -18,8 +18,8 @@ def require_own(exchange: Exchange) -> OrganizationId:
 def require_reader(exchange: Exchange) -> OrganizationId:
     """The caller's own organization, if the caller works with its referrals (V6)."""
     organization = require_own(exchange)
-    if not may_use_referrals(exchange.caller):
-        raise Forbidden("Your roles do not let you use referrals; ask your partner admin.")
+    if exchange.caller.organization.kind != "partner" or not may_use_referrals(exchange.caller):
+        raise Forbidden("Only those who work with a partner's referrals see its settings.")
     return organization
 
 

@@ -17,7 +17,16 @@ from api.preconditions import next_link, place_of, refuse_unknown_options, top_o
 from api.problems import BadQuery, Forbidden
 from api.referral_resource import resource
 from shared.domain.ids import EngagementId, LocationId, ReferralId, digest, is_uuid
-from shared.domain.listing import Field, Listed, Predicate, Value, demanded, earliest, matches
+from shared.domain.listing import (
+    Field,
+    Listed,
+    Predicate,
+    Value,
+    demanded,
+    earliest,
+    fields_of,
+    matches,
+)
 from shared.domain.permissions import Reach, may_use_referrals, reach_of
 from shared.domain.referral import Party, Referral
 from shared.storage import keys
@@ -27,7 +36,7 @@ blueprint = df.Blueprint()
 
 OPTIONS = frozenset({"$filter", "$orderby", "$top", "$skip", "$skiptoken", "$count", "$select"})
 MOST_COUNTED = 5_000
-_MOST_RANGES = 6
+_MOST_RANGES = 8
 _MOST_POINTED = 1_000
 _LONGEST_KEY = 512
 """Table Storage keeps no longer key, so no row starts with more; asked for in a query's address it is refused."""
@@ -84,7 +93,8 @@ async def listed(exchange: Exchange) -> Answer:
     query = Query.of(exchange.request)
     if not may_use_referrals(exchange.caller):
         raise Forbidden("Your roles do not let you read referrals; ask your partner admin.")
-    reading = _Reading(exchange, query, await exchange.service.referrals.favorites(exchange.caller.person))
+    favorites = await exchange.service.referrals.favorites(exchange.caller.person)
+    reading = _Reading(exchange, query, favorites, await _own_teams(exchange, query.predicate))
     page = await reading.page()
     body: dict[str, Any] = {"@odata.context": _context(exchange.request)}
     if query.count:
@@ -98,11 +108,12 @@ async def listed(exchange: Exchange) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One request's reading of the list. `favorites` are the caller's marks."""
+    """One request's reading of the list. `favorites` are the caller's marks, `teams` its teams of sellers."""
 
     exchange: Exchange
     query: Query
     favorites: frozenset[ReferralId]
+    teams: frozenset[str]
 
     async def page(self) -> Page:
         """The page: at most `$top`; fewer where the rest could not be read within one request's bounds."""
@@ -161,14 +172,19 @@ class _Reading:
 
     def _wants(self, referral: Referral) -> bool:
         predicate = self.query.predicate
-        item = Listed(referral=referral, favorite=referral.id in self.favorites)
+        routed = referral.routed
+        item = Listed(
+            referral=referral,
+            favorite=referral.id in self.favorites,
+            my_team=routed is not None and routed.team in self.teams,
+        )
         return self.exchange.sees(referral) and (predicate is None or matches(predicate, item))
 
     def _scan(self, *, after: str | None = None, keys_only: bool = False) -> Scan:
         caller, query = self.exchange.caller, self.query
         return self.exchange.service.referrals.scan(
             caller.organization.id,
-            ranges(query.predicate, query.order, reach_of(caller), caller.person.email),
+            ranges(query.predicate, query.order, reach_of(caller), caller.person.email, self.teams),
             after=after,
             first=_first(query.predicate, query.order),
             keys_only=keys_only,
@@ -218,7 +234,21 @@ class _Reading:
         return keys.updated_first(at, referral.id) if at else referral.id
 
 
-def ranges(predicate: Predicate | None, order: Order, reach: Reach, email: str) -> tuple[str, ...]:
+async def _own_teams(exchange: Exchange, predicate: Predicate | None) -> frozenset[str]:
+    """The caller's teams of sellers, if the filter asks for what went to them (P3)."""
+    if predicate is None or "myTeam" not in fields_of(predicate):
+        return frozenset()
+    table = await exchange.service.routing.get()
+    return frozenset(team.id for team in table.teams_of(exchange.caller.person.email))
+
+
+def ranges(
+    predicate: Predicate | None,
+    order: Order,
+    reach: Reach,
+    email: str,
+    teams: frozenset[str] = frozenset(),
+) -> tuple[str, ...]:
     """The list ranges that together hold everything that a reader of this reach can find, in this order (N4).
 
     The filter is asked of every row besides, so a range may hold more than is wanted, but never less.
@@ -230,10 +260,10 @@ def ranges(predicate: Predicate | None, order: Order, reach: Reach, email: str) 
     if not reach.everything:
         own = (keys.member_prefix(email),) if reach.team_locations else ()
         return (*(keys.location_prefix(place) for place in sorted(reach.locations)), *own)
-    return _narrowed(predicate) or (keys.ALL,)
+    return _narrowed(predicate, teams) or (keys.ALL,)
 
 
-def _narrowed(predicate: Predicate | None) -> tuple[str, ...]:
+def _narrowed(predicate: Predicate | None, own_teams: frozenset[str]) -> tuple[str, ...]:
     """Smaller ranges that a filter's demands leave, if there are few of them."""
     if predicate is None:
         return ()
@@ -243,13 +273,37 @@ def _narrowed(predicate: Predicate | None) -> tuple[str, ...]:
     if (places := _texts(predicate, "location")) is not None:
         prefixes = [keys.location_prefix(LocationId(place)) for place in places]
         choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
-    statuses, directions = _texts(predicate, "status"), _texts(predicate, "direction")
-    if statuses is not None or directions is not None:
-        tabs = [tab for tab in keys.TABS if directions is None or _DIRECTION[tab] in directions]
+    teams = sorted(own_teams) if demanded(predicate, "myTeam") == _MARKED else _texts(predicate, "sellerTeam")
+    if teams is not None:
+        prefixes = [keys.seller_team_prefix(team) for team in teams]
+        choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
+    tabs, statuses = _tabs(predicate), _texts(predicate, "status")
+    if statuses is not None or len(tabs) < len(keys.TABS):
         choices.append(
             tuple(keys.tab_prefix(tab, status) for tab in tabs for status in statuses or _STATUSES)
         )
     return next((choice for choice in choices if 0 < len(choice) <= _MOST_RANGES), ())
+
+
+def _tabs(predicate: Predicate) -> list[keys.Tab]:
+    """The tabs that can hold what a filter wants (N1)."""
+    directions, types = _texts(predicate, "direction"), _texts(predicate, "dealType")
+    qualifications = _texts(predicate, "qualification")
+    leads_alone, deals_alone = types == ["Lead"], types is not None and "Lead" not in types
+    return [
+        tab
+        for tab in keys.TABS
+        if (directions is None or _DIRECTION[tab] in directions)
+        and not (leads_alone and tab not in _LEADS)
+        and not (tab in _LEADS and (deals_alone or _is_left_out(tab, qualifications)))
+    ]
+
+
+def _is_left_out(tab: keys.Tab, qualifications: list[str] | None) -> bool:
+    """Whether a filter's qualifications are none that a tab of leads holds."""
+    if qualifications is None:
+        return False
+    return "Direct" not in qualifications if tab == "lead" else qualifications == ["Direct"]
 
 
 def _texts(predicate: Predicate, field: Field) -> list[str] | None:
@@ -289,5 +343,6 @@ def _context(request: func.HttpRequest) -> str:
 
 _MARKED: frozenset[Value] = frozenset({True})
 _PLACE = re.compile(r"[0-9a-f:-]{1,60}")
-_DIRECTION = {"in": "Incoming", "out": "Outgoing"}
+_DIRECTION = {"in": "Incoming", "out": "Outgoing", "lead": "Incoming", "qlead": "Incoming"}
+_LEADS: frozenset[keys.Tab] = frozenset({"lead", "qlead"})
 _STATUSES = ("New", "Active", "Closed")

@@ -37,7 +37,7 @@ class CreationBody(Body):
             ),
             *("status", "substatus", "statusReason", "salesStage", "salesStagePercentage"),
             *("registrationStatus", "registrations", "qualification", "direction", "dealType"),
-            *("favorite", "contactAlert", "responseRecommendedBy"),
+            *("favorite", "contactAlert", "responseRecommendedBy", "sellerTeam"),
             *("allowedActions", "editableFields", "warnings"),
         }
     )

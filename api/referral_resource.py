@@ -75,6 +75,7 @@ def resource(
         location=referral.location,
         mpn_id=referral.location,
         deal_type=referral.deal_type,
+        seller_team=referral.routed.team if referral.routed else None,
         favorite=favorite,
         contact_alert=contact_alert(referral, now),
         response_recommended_by=_recommended_by(referral),

@@ -177,6 +177,7 @@ class ReferralView(View):
     location: str | None
     mpn_id: str | None
     deal_type: DealType
+    seller_team: str | None
     favorite: bool
     contact_alert: ContactAlert | None
     response_recommended_by: Moment | None

@@ -11,6 +11,7 @@ WIRE_NAMES = {
     "consent.share_contact": "/consent/consentToToShareInfoWithOthers",
     "customer.team": "/customerProfile/team",
     "deal_type": "/dealType",
+    "direction": "/direction",
     "external_reference_id": "/externalReferenceId",
     "invite_context.help_code": "/inviteContext/assistanceRequestCode",
     "invite_context.notes": "/inviteContext/notes",

@@ -23,6 +23,7 @@ class Settings:
     """Everything that the app is told by its environment.
 
     Storage and mail are reached by a connection string or key if one is given, else by the app's identity.
+    Without `mail_events_key` no delivery reports are taken.
     `auth_issuer` holds `{tid}` where the token's tenant must stand.
     """
 
@@ -31,6 +32,7 @@ class Settings:
     mail_endpoint: str
     mail_access_key: str | None
     mail_sender: str
+    mail_events_key: str | None
     mail_lease: timedelta
     auth_issuer: str
     auth_audience: str
@@ -49,6 +51,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         mail_endpoint=_required(source, "MAIL_ENDPOINT", "the address of the mail service").rstrip("/"),
         mail_access_key=source.get("MAIL_ACCESS_KEY"),
         mail_sender=_required(source, "MAIL_SENDER", "the address that mails come from"),
+        mail_events_key=source.get("MAIL_EVENTS_KEY"),
         mail_lease=_duration(source, "MAIL_LEASE", "PT2M"),
         auth_issuer=source.get("AUTH_ISSUER", "https://login.microsoftonline.com/{tid}/v2.0"),
         auth_audience=_required(source, "AUTH_AUDIENCE", "this API's application id or id URI"),

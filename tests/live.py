@@ -71,6 +71,12 @@ class Person:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def submit(self, body: dict[str, Any], **options: Any) -> dict[str, str]:
+        """Send a request for information; gives the leads that it made, by organization."""
+        answer = self.post(LEADS, body, **options)
+        assert answer.status_code == 201, answer.text
+        return {each["organizationId"]: each["referralId"] for each in answer.json()["recipients"]}
+
     def invite(self, referral_id: str, *invitations: dict[str, Any], **options: Any) -> httpx.Response:
         return self.act(referral_id, "invitations", {"invitations": list(invitations)}, **options)
 
@@ -190,6 +196,48 @@ def sellers_deal(name: str, *partners: str, **changes: Any) -> dict[str, Any]:
         "email": "sam@microsoft.com",
     }
     return deal(name, *partners, **{"location": None, "inviteContext": {}, "team": [sam], **changes})
+
+
+LEADS = "/v1.0/leads"
+CARA = {
+    "firstName": "Cara",
+    "lastName": "Cole",
+    "phoneNumber": "+1 425 555 0101",
+    "email": "cara@relecloud.com",
+}
+ESTIMATE = {"dealValue": 30000, "currency": "USD", "closingDateTime": "2030-06-30T00:00:00Z"}
+
+
+def lead(name: str, *recipients: str, **changes: Any) -> dict[str, Any]:
+    """Relecloud's request for information to these companies; a colon parts off a location."""
+    details = {
+        "notes": "We need help with our plant.",
+        "requirements": {
+            "industries": [{"id": "Manufacturing"}],
+            "products": [{"id": "Azure"}],
+            "services": [],
+        },
+        **changes.pop("details", {}),
+    }
+    return {
+        "name": name,
+        "customerProfile": {
+            "name": "Relecloud",
+            "address": {"country": "US", "city": "Portland"},
+            "size": "251to1000employees",
+            "team": [CARA],
+        },
+        "consent": {"consentToToShareInfoWithOthers": True, "consentToContact": True},
+        "details": details,
+        "recipients": [_addressed(recipient) for recipient in recipients],
+        **changes,
+    }
+
+
+def _addressed(recipient: str) -> dict[str, Any]:
+    organization, _, place = recipient.partition(":")
+    target = {"target": {"type": "BusinessProfileLocation", "id": place}} if place else {}
+    return {"organizationId": organization, **target}
 
 
 def replacing(path: str, value: object) -> dict[str, Any]:

@@ -5,7 +5,14 @@ import sys
 from pathlib import Path
 
 from samples.demo.scene import Scene
-from samples.demo.scenes import assessment, co_sell, created_by_microsoft, partner_to_partner, upgrade
+from samples.demo.scenes import (
+    assessment,
+    co_sell,
+    created_by_microsoft,
+    partner_to_partner,
+    request_for_information,
+    upgrade,
+)
 from samples.demo.screen import Screen
 from samples.demo.service import Service, UnexpectedAnswer
 
@@ -15,6 +22,7 @@ SCENES = (
     partner_to_partner.play,
     assessment.play,
     created_by_microsoft.play,
+    request_for_information.play,
 )
 
 
@@ -43,7 +51,8 @@ def main(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="demo", description="Play one deal of each type against a running service."
+        prog="demo",
+        description="Play a deal of each type and a request for information against a running service.",
     )
     parser.add_argument(
         "--url", required=True, help="where the service answers, such as http://127.0.0.1:7071"

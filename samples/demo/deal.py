@@ -59,6 +59,30 @@ def of_microsoft(seller: SamplePerson, now: datetime) -> dict[str, Any]:
     return {**body, "location": None, "invitations": [invitation_of_fabrikam()]}
 
 
+BUYER = "jo.everhart@adventure-works.com"
+
+
+def request_for_information(*organizations: str) -> dict[str, Any]:
+    """Return the body of a request of Adventure Works to these companies, which may be told of two others."""
+    customer = {name: value for name, value in _customer().items() if name != "ids"}
+    return {
+        "name": "Plant modernization",
+        "customerProfile": customer,
+        "consent": {"consentToToShareInfoWithOthers": True, "consentToContact": True},
+        "details": {
+            "notes": "Our plant in Redmond runs on spreadsheets. Who can help us?",
+            "requirements": {
+                "industries": [{"id": "Manufacturing"}],
+                "products": [{"id": "Azure"}],
+                "services": [],
+            },
+            "customerRequestedContact": True,
+        },
+        "alternatives": 2,
+        "recipients": [{"organizationId": each} for each in organizations],
+    }
+
+
 def invitation_of_fabrikam() -> dict[str, Any]:
     """Return the entry that invites Fabrikam."""
     return _invitation("fabrikam", "Please bring your sensors into the proof of concept.", "SOL-FABRIKAM-IOT")
@@ -81,7 +105,7 @@ def _customer() -> dict[str, Any]:
         "firstName": "Jo",
         "lastName": "Everhart",
         "phoneNumber": "+1-206-555-0199",
-        "email": "jo.everhart@adventure-works.com",
+        "email": BUYER,
     }
     return {**entity, "team": [buyer]}
 

@@ -13,11 +13,16 @@ from samples.demo.screen import Screen
 from samples.demo.service import REFERRALS, Service, UnexpectedAnswer
 from samples.world import SamplePerson, person
 
-NEW, ACCEPTED, EXPIRED, WON = "New/Pending", "Active/Accepted", "Closed/Expired", "Closed/Won"
+NEW, ACCEPTED, WON = "New/Pending", "Active/Accepted", "Closed/Won"
+EXPIRED, DECLINED = "Closed/Expired", "Closed/Declined"
 RAE = person("rae@contoso.com")
 SAM = person("sam@microsoft.com")
 KIM = person("kim@fabrikam.com")
 NIA = person("nia@northwindtraders.com")
+TOM = person("tom@tailspintoys.com")
+LOU = person("lou@litwareinc.com")
+WEB = person("web@solutionproviders.com")
+LEADS = "/v1.0/leads"
 PARTNER_LED = "/v1.0/engagements?dealType=PartnerLed"
 
 
@@ -30,6 +35,7 @@ class Scene:
         self.creator = RAE
         self.engagement = ""
         self._referrals: dict[str, str] = {}
+        self._leads: dict[str, SamplePerson] = {}
         self._states: dict[str, str] = {}
 
     def path_of(self, someone: SamplePerson) -> str:
@@ -44,6 +50,18 @@ class Scene:
         self._referrals[creator.email] = created["id"]
         self.screen.call(f"POST {REFERRALS}  201", f"{body['name']}; {shown}")
         return created
+
+    def submit(self, body: dict[str, Any], companies: Mapping[str, SamplePerson], shown: str) -> None:
+        """Send a request for information; of each company that it reaches, this person looks at its lead."""
+        answer = self.service.post(WEB, LEADS, body, HTTPStatus.CREATED)
+        self.screen.call(f"POST {LEADS}  201", f"{body['name']}; {shown}")
+        for outcome in answer["recipients"]:
+            told = "delivered" if outcome["delivered"] else outcome["reason"]
+            self.screen.note(f"{outcome['organizationId']}: {told}")
+            if outcome["delivered"]:
+                self._leads[outcome["organizationId"]] = companies[outcome["organizationId"]]
+                self._referrals[companies[outcome["organizationId"]].email] = outcome["referralId"]
+        self.service.advance("PT0S")
 
     def read(self, someone: SamplePerson) -> dict[str, Any]:
         """Read a person's own referral of the deal."""
@@ -95,7 +113,7 @@ class Scene:
         self.screen.call("POST /admin/devhost/clock  200", f"advance: {duration}")
         self.screen.time(now)
 
-    def show(self, changes: Mapping[str, str], mails: AbstractSet[SamplePerson] = frozenset()) -> None:
+    def show(self, changes: Mapping[str, str], mails: AbstractSet[SamplePerson | str] = frozenset()) -> None:
         """Show states and mails, and compare them with what the step should have changed and sent."""
         before, after = self._states, self._parties()
         self._states = after
@@ -104,7 +122,7 @@ class Scene:
         self.screen.mails(arrived)
         self.check("The states", after, {**before, **changes})
         readers = sorted(to for mail in arrived for to in mail.to)
-        self.check("The mails' readers", readers, sorted(reader.email for reader in mails))
+        self.check("The mails' readers", readers, sorted(_address(reader) for reader in mails))
 
     def show_timeline(self, someone: SamplePerson) -> list[str]:
         """Show what a person's timeline keeps; gives the kinds of its entries."""
@@ -127,6 +145,9 @@ class Scene:
             raise UnexpectedAnswer(f"{what} should be {expected}, and are {found}.")
 
     def _parties(self) -> dict[str, str]:
+        if self._leads:  # each a record of its own, which nobody else sees
+            found = [self.read(someone) for someone in self._leads.values()]
+            return {each["organizationName"]: f"{each['status']}/{each['substatus']}" for each in found}
         view = self.service.get(self.creator, f"/v1.0/engagements/{self.engagement}")
         return {
             party["organizationName"]: f"{party['status']}/{party['substatus']}" for party in view["parties"]
@@ -134,6 +155,10 @@ class Scene:
 
 
 _LONG = frozenset({"team", "invitations"})
+
+
+def _address(reader: SamplePerson | str) -> str:
+    return reader if isinstance(reader, str) else reader.email
 
 
 def who(someone: SamplePerson) -> str:

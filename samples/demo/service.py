@@ -32,6 +32,7 @@ class Mail:
     to: tuple[str, ...]
     subject: str
     text: str
+    thread: str
     received: datetime
 
     @classmethod
@@ -42,6 +43,7 @@ class Mail:
             tuple(wire["to"]),
             wire["subject"],
             wire["text"],
+            wire["headers"].get("References", ""),
             datetime.fromisoformat(wire["receivedDateTime"]),
         )
 
@@ -95,7 +97,7 @@ class Service:
         """Return the mails about these referrals that came since this was asked last."""
         mails = self._mails()
         self._last_mail = max((mail.id for mail in mails), default=self._last_mail)
-        return [mail for mail in mails if any(referral in mail.text for referral in referrals)]
+        return [mail for mail in mails if any(referral in mail.thread for referral in referrals)]
 
     def _mails(self) -> list[Mail]:
         answer = self._send("GET", f"{_MAIL}?after={self._last_mail}", HTTPStatus.OK)

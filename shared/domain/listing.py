@@ -28,7 +28,9 @@ Field = Literal[
     "campaignId",
     "externalReferenceId",
     "location",
+    "sellerTeam",
     "favorite",
+    "myTeam",
 ]
 Operator = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "startswith"]
 Value = str | datetime | bool | None
@@ -55,12 +57,14 @@ OPERATORS: Mapping[Field, tuple[Operator, ...]] = MappingProxyType(
         "campaignId": _EQUALITY,
         "externalReferenceId": _EQUALITY,
         "location": _EQUALITY,
+        "sellerTeam": _EQUALITY,
         "favorite": ("eq", "ne"),
+        "myTeam": ("eq", "ne"),
     }
 )
 """What each field may be compared with."""
 OPTIONAL: frozenset[Field] = frozenset(
-    {"campaignId", "externalReferenceId", "expirationDateTime", "location"}
+    {"campaignId", "externalReferenceId", "expirationDateTime", "location", "sellerTeam"}
 )
 """The fields that a referral may lack; they alone are compared with null, by eq and ne."""
 SEVERAL: frozenset[Field] = frozenset({"team/email", "details/requirements/solutions/id"})
@@ -105,10 +109,11 @@ Predicate = Condition | AllOf | AnyOf | Not
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A referral as one reader's list has it."""
+    """A referral as one reader's list has it: its own mark, and whether it went to a team of its own (P3)."""
 
     referral: Referral
     favorite: bool
+    my_team: bool = False
 
 
 def matches(predicate: Predicate, listed: Listed) -> bool:
@@ -138,6 +143,19 @@ def comparable(field: Field, value: Value) -> Value:
     if field == "customerProfile/name":
         return normalized_name(value)
     return value.casefold() if field == "team/email" else value
+
+
+def fields_of(predicate: Predicate) -> frozenset[Field]:
+    """The fields that a filter asks about."""
+    match predicate:
+        case Condition():
+            return frozenset({predicate.field})
+        case AllOf(parts) | AnyOf(parts):
+            return frozenset[Field]().union(*(fields_of(part) for part in parts))
+        case Not(part):
+            return fields_of(part)
+        case _:
+            assert_never(predicate)
 
 
 def demanded(predicate: Predicate, field: Field) -> frozenset[Value] | None:
@@ -216,6 +234,8 @@ _VALUES: Mapping[Field, Callable[[Listed], tuple[Value, ...]]] = MappingProxyTyp
         "campaignId": lambda each: (each.referral.campaign_id,),
         "externalReferenceId": lambda each: (each.referral.external_reference_id,),
         "location": lambda each: (each.referral.location,),
+        "sellerTeam": lambda each: (each.referral.routed.team if each.referral.routed else None,),
         "favorite": lambda each: (each.favorite,),
+        "myTeam": lambda each: (each.my_team,),
     }
 )

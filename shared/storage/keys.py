@@ -79,6 +79,16 @@ def location_prefix(location_id: LocationId) -> str:
     return f"l:{safe(location_id)}:"
 
 
+def of_seller_team(team: str, referral_id: ReferralId) -> str:
+    """List row: what was routed to a team of Microsoft's sellers, newest first (P3)."""
+    return f"{seller_team_prefix(team)}{inverted(referral_id)}"
+
+
+def seller_team_prefix(team: str) -> str:
+    """What all list rows of a seller team start with."""
+    return f"r:{safe(team)}:"
+
+
 def of_member(email: str, referral_id: ReferralId) -> str:
     """List row: the referrals whose team has this email, newest first."""
     return f"{member_prefix(email)}{inverted(referral_id)}"

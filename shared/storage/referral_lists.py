@@ -33,6 +33,8 @@ def list_keys(referral: Referral) -> set[str]:
     }
     if referral.location:
         found.add(keys.of_location(referral.location, referral.id))
+    if referral.routed:
+        found.add(keys.of_seller_team(referral.routed.team, referral.id))
     return found | {keys.of_member(contact.email, referral.id) for contact in referral.team}
 
 

@@ -25,6 +25,7 @@ SETTINGS = Settings(
     mail_endpoint="http://127.0.0.1",
     mail_access_key=None,
     mail_sender="no-reply@referrals.example",
+    mail_events_key="events-key",
     mail_lease=timedelta(),
     auth_issuer="https://issuer.localhost/{tid}/v2.0",
     auth_audience="api://test",

@@ -1,4 +1,4 @@
-"""Three partners and Microsoft, a customer, and the request that makes a deal of them."""
+"""Three partners, Microsoft and a web site, a customer, and the requests that make a deal and leads of them."""
 
 from typing import Any
 
@@ -10,7 +10,9 @@ PEOPLE = {
     "kim": ("fabrikam", "kim@fabrikam.com"),
     "nia": ("northwind", "nia@northwindtraders.com"),
     "sam": ("msft", "sam@microsoft.com"),
+    "web": ("portal", "web@portal.example"),
 }
+_ROLES = {"msft": "MicrosoftSeller", "portal": "LeadIntake"}
 
 
 def _organization(organization_id: str, name: str, location: str, country: str) -> dict[str, Any]:
@@ -23,6 +25,7 @@ def _organization(organization_id: str, name: str, location: str, country: str) 
         "defaultLocation": location,
         "locations": [{"id": location, "name": location, "country": country}],
         "people": [_person(o, e) for o, e in PEOPLE.values() if o == organization_id],
+        "profiles": [{"country": "US", "active": True, "locations": [{"id": location, "name": location}]}],
     }
 
 
@@ -33,7 +36,7 @@ def _person(organization_id: str, email: str) -> dict[str, Any]:
         "email": email,
         "firstName": name.title(),
         "lastName": "Example",
-        "roles": ["MicrosoftSeller" if organization_id == "msft" else "ReferralsAdmin"],
+        "roles": [_ROLES.get(organization_id, "ReferralsAdmin")],
         "global": True,
     }
 
@@ -50,6 +53,13 @@ WORLD = World.model_validate(
                 "kind": "microsoft",
                 "tenantId": "tenant-msft",
                 "people": [_person(*PEOPLE["sam"])],
+            },
+            {
+                "id": "portal",
+                "name": "Portal",
+                "kind": "application",
+                "tenantId": "tenant-portal",
+                "people": [_person(*PEOPLE["web"])],
             },
         ],
         "solutions": [
@@ -92,6 +102,22 @@ def deal(*partners: str, microsoft: bool = True) -> dict[str, Any]:
         "team": [{**contact, "firstName": "Rae", "email": "rae@contoso.com"}],
         "inviteContext": {"assistanceRequestCode": "GeneralOrOther"} if microsoft else {},
         "invitations": [_invitation(partner) for partner in partners],
+    }
+
+
+def inquiry(*organizations: str) -> dict[str, Any]:
+    """The body of a request for information to these companies."""
+    contact = {"firstName": "Cara", "lastName": "Buyer", "email": "cara@relecloud.com"}
+    return {
+        "name": "Relecloud plant",
+        "customerProfile": {
+            "name": "Relecloud",
+            "address": {"country": "US"},
+            "size": "51to250employees",
+            "team": [contact],
+        },
+        "consent": {"consentToToShareInfoWithOthers": True},
+        "recipients": [{"organizationId": each} for each in organizations],
     }
 
 

@@ -9,43 +9,53 @@ from typing import Any
 import pytest
 
 from tests.live import (
+    ESTIMATE,
     REFERRALS,
     Service,
     assessment,
     deal,
     invitation,
+    lead,
     partner_led,
     private,
     sellers_deal,
 )
 
-PEOPLE = ("ana", "rae", "mia", "ulf", "kim", "lee", "nia", "tom", "sam", "dee")
+PEOPLE = (
+    *("ana", "rae", "mia", "ulf", "kim", "lee", "nia", "tom", "sam", "dee"),
+    *("hana", "ops", "lou", "web"),
+)
+NO_REFERRALS = {"dee", "ops", "web"}
 RAE = {"firstName": "Rae", "lastName": "L", "phoneNumber": "+1 206 555 0102", "email": "rae@contoso.com"}
 ULF = {**RAE, "firstName": "Ulf", "email": "Ulf@Contoso.com"}
 MUNICH = "contoso-munich"
 
 WHO_SEES = """
-referral                 ana rae mia ulf kim lee nia tom sam dee
-Private Seattle          x   x   -   -   -   -   -   -   -   -
-Private Munich           x   x   x   -   -   -   -   -   -   -
-Private Seattle, ulf     x   x   -   x   -   -   -   -   -   -
-Private Munich, ulf      x   x   x   -   -   -   -   -   -   -
-PartnerLed Seattle       x   x   -   -   -   -   -   -   -   -
-PartnerToPartner Seattle x   x   -   -   -   -   -   -   -   -
-its invitation to kim    -   -   -   -   x   -   -   -   -   -
-CoSell Munich            x   x   x   -   -   -   -   -   -   -
-its invitation to nia    -   -   -   -   -   -   x   -   -   -
-its invitation to sam    -   -   -   -   -   -   -   -   x   -
-SolutionAssessment       x   x   -   -   -   -   -   -   -   -
-created by sam           -   -   -   -   -   -   -   -   x   -
-its invitation to mia    x   x   x   -   -   -   -   -   -   -
-accepted, lee in team    -   -   -   -   x   x   -   -   -   -
-Private Seattle, won     x   x   -   -   -   -   -   -   -   -
+referral                 ana rae mia ulf kim lee nia tom sam dee hana ops lou web
+Private Seattle          x   x   -   -   -   -   -   -   -   -   -    -   -   -
+Private Munich           x   x   x   -   -   -   -   -   -   -   -    -   -   -
+Private Seattle, ulf     x   x   -   x   -   -   -   -   -   -   -    -   -   -
+Private Munich, ulf      x   x   x   -   -   -   -   -   -   -   -    -   -   -
+PartnerLed Seattle       x   x   -   -   -   -   -   -   -   -   -    -   -   -
+PartnerToPartner Seattle x   x   -   -   -   -   -   -   -   -   -    -   -   -
+its invitation to kim    -   -   -   -   x   -   -   -   -   -   -    -   -   -
+CoSell Munich            x   x   x   -   -   -   -   -   -   -   -    -   -   -
+its invitation to nia    -   -   -   -   -   -   x   -   -   -   -    -   -   -
+its invitation to sam    -   -   -   -   -   -   -   -   x   -   x    -   -   -
+SolutionAssessment       x   x   -   -   -   -   -   -   -   -   -    -   -   -
+created by sam           -   -   -   -   -   -   -   -   x   -   x    -   -   -
+its invitation to mia    x   x   x   -   -   -   -   -   -   -   -    -   -   -
+accepted, lee in team    -   -   -   -   x   x   -   -   -   -   -    -   -   -
+Private Seattle, won     x   x   -   -   -   -   -   -   -   -   -    -   -   -
+lead to Seattle          x   x   -   -   -   -   -   -   -   -   -    -   -   -
+lead to Munich           x   x   x   -   -   -   -   -   -   -   -    -   -   -
+lead with ulf, accepted  x   x   -   x   -   -   -   -   -   -   -    -   -   -
+lead to Litware          -   -   -   -   -   -   -   -   -   -   -    -   x   -
 """
 _, HEAD, *LINES = WHO_SEES.splitlines()
 SEES = {line[:24].strip(): dict(zip(HEAD[24:].split(), line[24:].split(), strict=True)) for line in LINES}
 READS = {"get": 200, "timeline": 200, "favorite": 204, "unfavorite": 204, "engagement": 200}
-WRITES = ("patch", "put", "accept", "decline", "win", "lose", "stage", "invitations")
+WRITES = ("patch", "put", "accept", "decline", "win", "lose", "stage", "invitations", "convert")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +70,9 @@ def referrals(service: Service) -> dict[str, dict[str, Any]]:
     )
     own = service.kim.referral_in(rae.create(deal("Matrix with lee", "fabrikam"))["engagementId"])
     service.kim.act(own["id"], "accept", {"team": [{**RAE, "email": "LEE@fabrikam.com"}]})
+    leads = service.web.submit(lead("Matrix leads", "contoso", "litware"))
+    munich = service.web.submit(lead("Matrix lead", f"contoso:{MUNICH}"))["contoso"]
+    ulfs = service.web.submit(lead("Matrix lead of ulf", "contoso"))["contoso"]
     won = rae.create(private("Matrix won"))
     rae.act(won["id"], "win")
     return {
@@ -78,6 +91,10 @@ def referrals(service: Service) -> dict[str, dict[str, Any]]:
         "its invitation to mia": service.mia.referral_in(sams["engagementId"]),
         "accepted, lee in team": service.kim.read(own["id"]),
         "Private Seattle, won": won,
+        "lead to Seattle": rae.read(leads["contoso"]),
+        "lead to Munich": rae.read(munich),
+        "lead with ulf, accepted": rae.act(ulfs, "accept", {**ESTIMATE, "team": [ULF]}).json(),
+        "lead to Litware": service.lou.read(leads["litware"]),
     }
 
 
@@ -105,7 +122,7 @@ def test_every_operation_on_every_kind_of_referral(
             verb: person.act(
                 referral["id"], verb, {"invitations": []} if verb == "invitations" else {}, headers=stale
             )
-            for verb in ("accept", "decline", "win", "lose", "stage", "invitations")
+            for verb in ("accept", "decline", "win", "lose", "stage", "invitations", "convert")
         },
     }
     statuses = {operation: answer.status_code for operation, answer in answers.items()}
@@ -133,12 +150,12 @@ def test_every_list_holds_what_one_sees_and_nothing_else(
         "?$filter=status in ('New','Active','Closed')",
         "?$filter=direction in ('Incoming','Outgoing')",
     ):
-        if who == "dee":
+        if who in NO_REFERRALS:
             assert person.get(REFERRALS + query).status_code == 403
             continue
         assert everything & set(_ids(person, query)) == wanted, query
     for kind, referral in referrals.items():
-        if who != "dee":
+        if who not in NO_REFERRALS:
             query = f"?$filter=engagementId eq '{referral['engagementId']}'"
             assert (referral["id"] in _ids(person, query)) == (SEES[kind][who] == "x")
 
@@ -154,14 +171,14 @@ def _ids(person: Any, query: str) -> list[str]:
 
 
 ENGAGEMENTS = """
-deal of                  ana rae mia ulf kim lee nia tom sam dee
-Private Seattle          x   x   -   -   -   -   -   -   -   -
-Private Seattle, ulf     x   x   -   x   -   -   -   -   -   -
-PartnerLed Seattle       x   x   -   -   -   -   -   -   led -
-PartnerToPartner Seattle x   x   -   -   x   -   -   -   -   -
-CoSell Munich            x   x   x   -   -   -   x   -   x   -
-SolutionAssessment       x   x   -   -   -   -   -   -   -   -
-created by sam           x   x   x   -   -   -   -   -   x   -
+deal of                  ana rae mia ulf kim lee nia tom sam dee hana ops lou web
+Private Seattle          x   x   -   -   -   -   -   -   -   -   -    -   -   -
+Private Seattle, ulf     x   x   -   x   -   -   -   -   -   -   -    -   -   -
+PartnerLed Seattle       x   x   -   -   -   -   -   -   led -   led  -   -   -
+PartnerToPartner Seattle x   x   -   -   x   -   -   -   -   -   -    -   -   -
+CoSell Munich            x   x   x   -   -   -   x   -   x   -   x    -   -   -
+SolutionAssessment       x   x   -   -   -   -   -   -   -   -   -    -   -   -
+created by sam           x   x   x   -   -   -   -   -   x   -   x    -   -   -
 """
 
 
@@ -180,22 +197,30 @@ def test_every_engagement_as_every_person(
 
 
 WITHOUT_RECORD = """
-operation           ana rae mia ulf kim lee nia tom sam dee
-list referrals      200 200 200 200 200 200 200 200 200 403
-partner-led         403 403 403 403 403 403 403 403 200 403
-recent contacts     200 200 200 200 200 200 200 200 200 403
-customers           200 200 200 200 200 200 200 200 200 200
-partners            200 200 200 200 200 200 200 200 200 200
-solutions           200 200 200 200 200 200 200 200 200 200
-reference data      200 200 200 200 200 200 200 200 200 200
-create, Seattle     201 201 403 403 422 422 422 422 422 403
-create, Munich      201 201 201 403 422 422 422 422 422 403
-create, ulf's own   201 201 403 201 422 422 422 422 422 403
-own stage map       200 200 200 200 200 200 200 200 200 403
-write stage map     422 422 403 403 422 403 422 422 403 403
-another's stage map 404 404 404 404 404 404 404 404 404 404
-own people          200 403 403 403 403 403 403 403 403 403
-another's people    404 404 404 404 404 404 404 404 404 404
+operation           ana rae mia ulf kim lee nia tom sam dee hana ops lou web
+list referrals      200 200 200 200 200 200 200 200 200 403 200  403 200 403
+partner-led         403 403 403 403 403 403 403 403 200 403 200  403 403 403
+recent contacts     200 200 200 200 200 200 200 200 200 403 200  403 200 403
+customers           200 200 200 200 200 200 200 200 200 200 200  200 200 200
+partners            200 200 200 200 200 200 200 200 200 200 200  200 200 200
+solutions           200 200 200 200 200 200 200 200 200 200 200  200 200 200
+reference data      200 200 200 200 200 200 200 200 200 200 200  200 200 200
+create, Seattle     201 201 403 403 422 422 422 422 422 403 422  403 422 403
+create, Munich      201 201 201 403 422 422 422 422 422 403 422  403 422 403
+create, ulf's own   201 201 403 201 422 422 422 422 422 403 422  403 422 403
+own stage map       200 200 200 200 200 200 200 200 403 403 403  403 200 403
+write stage map     422 422 403 403 422 403 422 422 403 403 403  403 422 403
+another's stage map 404 404 404 404 404 404 404 404 404 404 404  404 404 404
+own people          200 403 403 403 403 403 403 403 403 403 403  403 403 403
+own profiles        200 200 200 200 200 200 200 200 403 403 403  403 200 403
+write profile       422 422 403 403 422 403 422 422 403 403 403  403 422 403
+another's profiles  404 404 404 404 404 404 404 404 404 404 404  404 404 404
+submit leads        403 403 403 403 403 403 403 403 403 403 403  403 403 422
+providers           403 403 403 403 403 403 403 403 403 403 403  403 403 200
+routing             403 403 403 403 403 403 403 403 200 403 200  200 403 403
+try routing         403 403 403 403 403 403 403 403 200 403 200  200 403 403
+write routing       403 403 403 403 403 403 403 403 403 403 403  428 403 403
+another's people    404 404 404 404 404 404 404 404 404 404 404  404 404 404
 """
 
 
@@ -227,9 +252,20 @@ def _status(person: Any, operation: str) -> int:
         "another's stage map": f"/v1.0/organizations/{other}/stage-map",
         "own people": f"/v1.0/organizations/{own}/people",
         "another's people": f"/v1.0/organizations/{other}/people",
+        "own profiles": f"/v1.0/organizations/{own}/profiles",
+        "another's profiles": f"/v1.0/organizations/{other}/profiles",
+        "providers": "/v1.0/providers?country=US",
+        "routing": "/v1.0/routing-rules",
+    }
+    writes = {
+        "submit leads": lambda: person.post("/v1.0/leads", {}),
+        "try routing": lambda: person.post("/v1.0/routing-rules/evaluate", {"country": "US"}),
+        "write routing": lambda: person.put("/v1.0/routing-rules", {}),
+        "write profile": lambda: person.put(f"/v1.0/organizations/{own}/profiles/FR", {}),
+        "write stage map": lambda: person.put(f"/v1.0/organizations/{own}/stage-map", faulty),
     }
     if operation in creations:
         return person.post(REFERRALS, creations[operation]).status_code
-    if operation == "write stage map":
-        return person.put(f"/v1.0/organizations/{own}/stage-map", faulty).status_code
+    if operation in writes:
+        return writes[operation]().status_code
     return person.get(reads[operation]).status_code

@@ -126,8 +126,9 @@ class Schedule:
         if verb != "nothing" and referral_id:
             await self._verb("rae", verb, referral_id)
 
-    async def _verb(self, who: str, verb: str, referral_id: str) -> None:
+    async def _verb(self, who: str, verb: str, referral_id: str, said: dict[str, Any] | None = None) -> None:
         prepare, body = VERBS[verb]
+        body = said or body
 
         async def handler(exchange: Exchange) -> Answer:
             decide: Decision = await prepare(exchange)

@@ -13,10 +13,12 @@ import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party, Referral
+from tests.model.lead_schedule import COMPANIES, LeadSchedule
 from tests.model.schedule import Schedule
 
 SCHEDULES = int(os.environ.get("MODEL_SCHEDULES", "400"))
 BATCHES = 8
+LEAD_READERS = {"rae": "rae@contoso.com", "kim": "kim@fabrikam.com", "nia": "nia@northwindtraders.com"}
 OUTCOMES = {"accepted", "declined", "expired", "withdrawn"}
 
 
@@ -49,6 +51,59 @@ async def test_without_deaths_the_model_plays_the_scenario_and_tells_everybody()
         await check(schedule)
         told.update(subject.split(" ")[1] for _, subject in schedule.mail.told())
     assert {"invites", "accepted", "declined", "won"} <= set(told)
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+async def test_every_company_of_a_request_gets_one_lead_that_ends_once_whoever_dies_where(batch: int) -> None:
+    for seed in range(batch, SCHEDULES // 2, BATCHES):
+        schedule = LeadSchedule(seed)
+        await schedule.run()
+        try:
+            await check_leads(schedule)
+        except AssertionError as failed:
+            failed.add_note(f"seed {seed}: {schedule.answers}")
+            raise
+
+
+async def test_without_deaths_the_companies_and_the_customer_are_told() -> None:
+    told = Counter[tuple[str, str]]()
+    for seed in range(20):
+        schedule = LeadSchedule(seed, deadly=0.0, flaky=0.0)
+        await schedule.run()
+        await check_leads(schedule)
+        told.update(schedule.mail.told())
+    assert {to for to, _ in told} == {*LEAD_READERS.values(), "cara@relecloud.com"}
+
+
+async def check_leads(schedule: LeadSchedule) -> None:
+    """R2, R4, L4, M1, M2: all or none are delivered; each ends once; each end is told to the customer."""
+    records = [lead for who in COMPANIES.values() if (lead := await _document(schedule, who))]
+    answered = [status for _, what, status in schedule.answers if what == "submit"]
+    assert len(records) == (3 if records or 201 in answered else 0), "a lead is missing (R2)"
+    for record in records:
+        await _check_timeline_of_lead(schedule, record)
+        work = await schedule.calm.referrals.work(record.party)
+        assert not [row for row in work if row.value.open], "work was left open"
+        assert record.status != "New", "a lead outlived its window (L4)"
+    assert [intent async for intent in schedule.calm.intents.all()] == [], "an intent was left"
+    if not await _was_given_up(schedule, records):
+        await _check_mail_of_leads(schedule, records)
+
+
+async def _check_timeline_of_lead(schedule: LeadSchedule, record: Referral) -> None:
+    entries = await schedule.calm.referrals.entries(record.party)
+    assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
+    assert sum(entry.kind in OUTCOMES for entry in entries) == 1, "not exactly one outcome (L4)"
+
+
+async def _check_mail_of_leads(schedule: LeadSchedule, records: list[Referral]) -> None:
+    told = Counter((mail.referral_id, mail.message) for mail in schedule.mail.taken.values())
+    for record in records:
+        closed = {"Declined": "customerDeclined", "Expired": "customerExpired"}.get(record.substatus)
+        times = told[record.id, "leadReceived"]
+        assert times == 1 or (record.substatus == "Expired" and times == 0), "M1"
+        for message in ("customerDeclined", "customerExpired"):
+            assert told[record.id, message] == (message == closed), "M2"
 
 
 async def check(schedule: Schedule) -> None:
@@ -120,10 +175,10 @@ async def _check_mail(schedule: Schedule, deal: Referral, records: list[Referral
     )
     assert max(told.values(), default=0) <= max(3, len(records)), "a message was doubled"
     sent = {(mail.referral_id, mail.key.split(":")[0]) for mail in schedule.mail.taken.values()}
+    if await _was_given_up(schedule, records):
+        return
     for record in records:
         entries = await schedule.calm.referrals.entries(record.party)
-        if any(entry.kind == "mailFailed" for entry in entries):
-            continue  # a mail that could not be handed over for seven days is given up, and told (M6)
         for entry in entries:
             key = (record.id, f"{entry.sequence:06d}")
             if entry.kind in {"accepted", "declined", "expired"}:
@@ -134,6 +189,12 @@ async def _check_mail(schedule: Schedule, deal: Referral, records: list[Referral
                 assert key in sent, f"{record.organization_id} was not told of its invitation (M1)"
             if entry.kind in {"won", "lost"} and record is deal:
                 await _check_news_of_outcome(schedule, entry.sequence, deal, records)
+
+
+async def _was_given_up(schedule: Schedule, records: list[Referral]) -> bool:
+    """Whether a mail that could not be handed over for seven days was given up, and told to its readers (M6)."""
+    timelines = [await schedule.calm.referrals.entries(record.party) for record in records]
+    return any(entry.kind == "mailFailed" for entries in timelines for entry in entries)
 
 
 async def _check_news_of_outcome(

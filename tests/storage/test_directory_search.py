@@ -68,7 +68,7 @@ def customer(name: str, duns: str | None = None, city: str = "Seoul", country: s
 
 
 async def put(tables: Tables, **parts: list[dict[str, Any]]) -> None:
-    await import_world(Directory(tables), World.model_validate(parts))
+    await import_world(tables, World.model_validate(parts))
 
 
 async def found(tables: Tables, what: str, asking: str = "contoso", **params: str) -> list[dict[str, Any]]:

@@ -36,11 +36,13 @@ PartnerLed         creator | CoSell          PartnerLed       -
 PartnerToPartner   creator | CoSell          PartnerToPartner PartnerLed
 CoSell             creator | CoSell          CoSell           -
 SolutionAssessment creator | -               -                -
+Lead               creator | -               -                -
 Private            invited | -               -                -
 PartnerLed         invited | -               -                -
 PartnerToPartner   invited | -               -                -
 CoSell             invited | -               -                -
 SolutionAssessment invited | -               -                -
+Lead               invited | -               -                -
 """
 AGAIN = """
 heard of it   | again
@@ -99,7 +101,7 @@ def test_the_whole_table_of_who_can_be_invited() -> None:
         assert [each or "-" for each in shown] == expected[kind, by]
         cells += len(shown)
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
-    assert cells == 2 * 5 * 3
+    assert cells == 2 * 6 * 3
 
 
 @pytest.mark.parametrize("row", rows(AGAIN), ids=lambda row: " ".join(row[0]))

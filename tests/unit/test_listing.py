@@ -56,6 +56,9 @@ CASES = [
     ("favorite", "eq", (True,), True),
     ("favorite", "ne", (True,), False),
     ("location", "eq", ("fabrikam-seoul",), True),
+    ("sellerTeam", "eq", (None,), True),
+    ("sellerTeam", "eq", ("korea",), False),
+    ("myTeam", "eq", (False,), True),
 ]
 
 

@@ -26,6 +26,7 @@ from shared.domain.listing import (
     Value,
     matches,
 )
+from shared.domain.referral import Routed
 from shared.domain.vocabulary import DealType, Direction, Qualification, Sharing, Status, Substatus
 from tests.unit.examples import NOW, contact, referral
 
@@ -38,8 +39,10 @@ SHOWN = Listed(
         campaign_id="C-1",
         external_reference_id="CRM-1",
         expires_at=NOW,
+        routed=Routed(team="americas", team_name="Americas", rule=None),
     ),
     favorite=True,
+    my_team=True,
 )
 OWN_AND_LATER: dict[Field, tuple[Value, Value]] = {
     "id": (ID, ANOTHER),
@@ -60,7 +63,9 @@ OWN_AND_LATER: dict[Field, tuple[Value, Value]] = {
     "campaignId": ("C-1", "C-2"),
     "externalReferenceId": ("CRM-1", "CRM-2"),
     "location": ("fabrikam-seoul", "fabrikam-tokyo"),
+    "sellerTeam": ("americas", "korea"),
     "favorite": (True, False),
+    "myTeam": (True, False),
 }
 """The value that the referral shown has, and one that comes later or is just another."""
 HOLDS: dict[Operator, tuple[bool, bool]] = {
@@ -197,14 +202,14 @@ CODES: dict[Field, tuple[str, ...]] = {
     "qualification": get_args(Qualification),
     "type": get_args(Sharing),
     "direction": get_args(Direction),
-    "dealType": (*get_args(DealType), "Lead"),
+    "dealType": get_args(DealType),
 }
 TEXTS = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=12)
 MOMENTS = st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 
 
 def values(field: Field) -> st.SearchStrategy[Value]:
-    if field == "favorite":
+    if field in {"favorite", "myTeam"}:
         return st.booleans()
     if field.endswith("DateTime"):
         return MOMENTS

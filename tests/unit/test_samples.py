@@ -253,6 +253,7 @@ class Sink:
                 "to": [RAE.email],
                 "subject": text,
                 "text": text,
+                "headers": {"References": text},
                 "receivedDateTime": NOW.isoformat(),
             }
         )
