@@ -1,11 +1,11 @@
 """What tests read and order: the mails as JSON, and the fault script."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from aiohttp import web
 
+from localcloud.clocks import utc_text
 from localcloud.mail.faults import Fault, FaultScript, parse_order
 from localcloud.mail.messages import Mailbox
 from localcloud.mail.refusals import bad_request
@@ -58,11 +58,6 @@ def message_number(text: str) -> int:
     return int(text)
 
 
-def utc_text(moment: datetime) -> str:
-    """Return RFC 3339 with microseconds and Z."""
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def _is_to(stored: StoredMessage, address: str) -> bool:
     recipients = stored.message.recipients.to
     return address.casefold() in {box.address.casefold() for box in recipients}
@@ -79,10 +74,12 @@ def _mail(stored: StoredMessage) -> dict[str, Any]:
         "cc": _addresses(message.recipients.cc),
         "bcc": _addresses(message.recipients.bcc),
         "replyTo": _addresses(message.reply_to),
+        "headers": message.headers,
         "subject": message.content.subject,
         "text": message.content.plain_text,
         "html": message.content.html,
         "receivedDateTime": utc_text(stored.received),
+        "reports": [asdict(report) for report in stored.reports],
     }
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from localcloud.mail.admin_api import PREFIX, message_number, utc_text
+from localcloud.clocks import utc_text
+from localcloud.mail.admin_api import PREFIX, message_number
 from localcloud.mail.messages import Mailbox
 from localcloud.mail.store import MailStore
 
