@@ -5,6 +5,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from localcloud.errors import LocalCloudError
 from localcloud.loopback import is_loopback
@@ -59,11 +60,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _loopback_url(text: str) -> str:
-    if not (text.startswith("http://") and is_loopback(text)):
+    if not (text.startswith("http://") and is_loopback(text) and _has_sound_port(text)):
         raise argparse.ArgumentTypeError(
             f"{text} must be an http URL of this machine: reports hold addresses"
         )
     return text
+
+
+def _has_sound_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from localcloud.clocks import utc_text
 from localcloud.mail.faults import Fault, FaultScript, parse_order
 from localcloud.mail.messages import Mailbox
 from localcloud.mail.refusals import bad_request
+from localcloud.mail.selection import Selection
 from localcloud.mail.store import MailStore, StoredMessage
 
 PREFIX = "/admin/devhost/mail"
@@ -28,12 +29,10 @@ class AdminApi:
         ]
 
     async def mails(self, request: web.Request) -> web.Response:
-        """Return `{"value": [mail]}`, oldest first; `?after=` an id and `?to=` an address narrow it."""
+        """Return `{"value": [mail]}`, oldest first; `?after=` an id, `?to=` an address, `?thread=` narrow it."""
         stored = self.store.after(message_number(request.query.get("after", "0")))
-        wanted = request.query.get("to")
-        return web.json_response(
-            {"value": [_mail(one) for one in stored if wanted is None or _is_to(one, wanted)]}
-        )
+        selection = Selection.asked(request.query)
+        return web.json_response({"value": [_mail(one) for one in stored if selection.holds(one.message)]})
 
     async def ordered_faults(self, _request: web.Request) -> web.Response:
         return self._faults_left()
@@ -56,11 +55,6 @@ def message_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise bad_request("a mail id is a whole number, as the list of mails shows it")
     return int(text)
-
-
-def _is_to(stored: StoredMessage, address: str) -> bool:
-    recipients = stored.message.recipients.to
-    return address.casefold() in {box.address.casefold() for box in recipients}
 
 
 def _mail(stored: StoredMessage) -> dict[str, Any]:

@@ -81,13 +81,12 @@ class MailStore:
         rows = self._connection.execute("SELECT * FROM messages WHERE id > ? ORDER BY id", (number,))
         return map(self._stored, rows)
 
-    def newest(self, limit: int, *, before: int | None = None) -> list[StoredMessage]:
-        """Return at most `limit` messages, newest first; with `before`, only those below that number."""
+    def newest(self, *, before: int | None = None) -> Iterator[StoredMessage]:
+        """Yield the messages, newest first; with `before`, only those below that number."""
         rows = self._connection.execute(
-            "SELECT * FROM messages WHERE id < coalesce(?, 9223372036854775807) ORDER BY id DESC LIMIT ?",
-            (before, limit),
+            "SELECT * FROM messages WHERE id < coalesce(?, 9223372036854775807) ORDER BY id DESC", (before,)
         )
-        return [self._stored(row) for row in rows]
+        return map(self._stored, rows)
 
     def keep_report(self, number: int, report: Report) -> None:
         """Keep what became of a message on its way to a recipient, in place of what was known before."""

@@ -57,7 +57,15 @@ async def test_an_accepted_mail_survives_a_killed_process(tmp_path, a_message):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://app.example/mail-events", "http://10.0.0.1/x", "ftp://localhost/x", "x", "http://[::1"]
+    "url",
+    [
+        "https://app.example/mail-events",
+        "http://10.0.0.1/x",
+        "ftp://localhost/x",
+        "x",
+        "http://[::1",
+        "http://localhost:x",
+    ],
 )
 def test_a_webhook_that_is_not_on_this_machine_is_a_mistake_on_the_command_line(tmp_path, url, capsys):
     with pytest.raises(SystemExit) as ended:
