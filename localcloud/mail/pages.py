@@ -59,7 +59,7 @@ class MailPages:
         ]
 
     async def listing(self, request: web.Request) -> web.Response:
-        """Show a page of mails; `?before=` an id shows older ones, `?to=` and `?thread=` select as in the JSON list."""
+        """Show a page of mails; `?before=` an id shows older ones, `?to=` and `?thread=` select some."""
         given = request.query.get("before")
         before = None if given is None else message_number(given)
         selection = Selection.asked(request.query)
@@ -74,7 +74,7 @@ class MailPages:
         )
 
     async def detail(self, request: web.Request) -> web.Response:
-        """Show one mail with its headers, what became of it, the HTML part in a sandboxed frame, and the text part."""
+        """Show one mail: headers, what became of it, the HTML part in a sandboxed frame, and the text part."""
         mail = self.store.message(message_number(request.match_info["number"]))
         if mail is None:
             return _page("missing.html", status=404)

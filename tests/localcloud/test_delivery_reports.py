@@ -1,3 +1,4 @@
+import asyncio
 import json
 import sqlite3
 import stat
@@ -99,6 +100,12 @@ async def test_the_handshake_comes_once_and_before_any_event(sent, order, webhoo
     await order(status="Bounced")
     (handshake,) = webhook.handshakes
     assert handshake.headers["Content-Type"] == "application/json"
+
+
+async def test_orders_that_come_at_once_share_one_handshake(sent, order, webhook):
+    answers = await asyncio.gather(*(order(status=status) for status in ("Delivered", "Bounced", "Failed")))
+    assert [status for status, _ in answers] == [200] * 3
+    assert len(webhook.handshakes) == 1
 
 
 async def test_a_new_start_of_the_sink_shakes_hands_anew(sent, order, webhook, tmp_path):
