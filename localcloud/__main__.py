@@ -1,12 +1,14 @@
-"""`python -m localcloud --data DIR --port N [--clock-offset-file F]`: the mail sink and the token issuer."""
+"""`python -m localcloud --data DIR --port N [further options]`: the mail sink and the token issuer."""
 
 import argparse
 import asyncio
 import signal
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from localcloud.errors import LocalCloudError
+from localcloud.loopback import is_loopback
 from localcloud.server import running
 
 
@@ -14,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        asyncio.run(_serve(options.data, options.port, options.clock_offset_file))
+        asyncio.run(_serve(options))
     except OSError as error:
         sys.stderr.write(
             f"localcloud cannot listen on port {options.port}: {error.strerror}. Choose another --port.\n"
@@ -26,12 +28,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(data: Path, port: int, clock_offset_file: Path | None) -> None:
+async def _serve(options: argparse.Namespace) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
-    async with running(data, port=port, clock_offset_file=clock_offset_file) as cloud:
+    async with running(
+        options.data,
+        port=options.port,
+        clock_offset_file=options.clock_offset_file,
+        mail_events_url=options.mail_events_url,
+    ) as cloud:
         print(f"Ready: {cloud.url}", flush=True)
         await ended.wait()
 
@@ -43,7 +50,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--clock-offset-file", type=Path, help="microseconds between wall clock and domain clock"
     )
+    parser.add_argument(
+        "--mail-events-url",
+        type=_loopback_url,
+        metavar="URL",
+        help="where delivery reports go; the secret of the data directory is added as the parameter key",
+    )
     return parser
+
+
+def _loopback_url(text: str) -> str:
+    if not (text.startswith("http://") and is_loopback(text) and _has_sound_port(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text} must be an http URL of this machine: reports hold addresses"
+        )
+    return text
+
+
+def _has_sound_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 if __name__ == "__main__":

@@ -27,6 +27,11 @@ def domain_clock(offset_file: Path | None, real: Clock = wall_clock) -> Clock:
     return now
 
 
+def utc_text(moment: datetime) -> str:
+    """Return RFC 3339 with microseconds and Z. `moment` is UTC."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def _offset(file: Path | None) -> timedelta:
     if file is None:
         return timedelta()

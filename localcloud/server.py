@@ -15,10 +15,13 @@ from localcloud.loopback import loopback_only
 from localcloud.mail.access_key import access_key
 from localcloud.mail.admin_api import AdminApi
 from localcloud.mail.email_api import EmailApi
+from localcloud.mail.events_key import events_key
 from localcloud.mail.faults import ConnectionDropError, FaultScript
 from localcloud.mail.pages import MailPages
 from localcloud.mail.refusals import RefusedError
+from localcloud.mail.reports_api import ReportsApi
 from localcloud.mail.store import MailStore
+from localcloud.mail.webhook import Webhook
 
 HOST = "127.0.0.1"
 _LARGEST_MESSAGE = 10 * 1024 * 1024
@@ -38,16 +41,22 @@ class LocalCloud:
 
 @asynccontextmanager
 async def running(
-    data: Path, *, port: int = 0, clock_offset_file: Path | None = None, wall: Clock = wall_clock
+    data: Path,
+    *,
+    port: int = 0,
+    clock_offset_file: Path | None = None,
+    mail_events_url: str | None = None,
+    wall: Clock = wall_clock,
 ) -> AsyncIterator[LocalCloud]:
     """Serve the data directory on loopback while the context is open; port 0 takes a free one.
 
+    Delivery reports go to `mail_events_url`, to which the secret of the data directory is added.
     Raises OSError if the port is taken.
     """
     store = MailStore(data / "mail" / "mail.sqlite")
-    runner = web.AppRunner(
-        _application(data, store, clock_offset_file, wall), access_log=None, shutdown_timeout=2
-    )
+    webhook = None if mail_events_url is None else Webhook(mail_events_url, events_key(data))
+    application = _application(data, store, domain_clock(clock_offset_file, wall), wall, webhook)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)
     try:
         await runner.setup()
         site = web.TCPSite(runner, HOST, port)
@@ -59,14 +68,16 @@ async def running(
         store.close()
 
 
-def _application(data: Path, store: MailStore, offset_file: Path | None, wall: Clock) -> web.Application:
+def _application(
+    data: Path, store: MailStore, domain: Clock, wall: Clock, webhook: Webhook | None
+) -> web.Application:
     faults = FaultScript()
-    domain = domain_clock(offset_file, wall)
     application = web.Application(
         middlewares=[_answer_refusals, loopback_only], client_max_size=_LARGEST_MESSAGE
     )
     application.add_routes(EmailApi(store, faults, access_key(data), wall, domain).routes())
     application.add_routes(AdminApi(store, faults).routes())
+    application.add_routes(ReportsApi(store, webhook, domain).routes())
     application.add_routes(MailPages(store).routes())
     application.add_routes(issuer_routes(signing_key(data)))
     return application

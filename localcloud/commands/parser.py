@@ -47,6 +47,9 @@ def _add_service(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     mail.add_argument(
         "--port", type=_port, default=DEFAULT_MAIL_PORT, metavar="N", help="default: %(default)s"
     )
+    mail.add_argument(
+        "--mail-events-url", metavar="URL", help="where the function app takes delivery reports"
+    )
     token = commands.add_parser("token", help="print a bearer token of a sample person", allow_abbrev=False)
     token.add_argument(
         "--as", dest="person", required=True, metavar="PERSON", help="an email, or TENANT_ID/OBJECT_ID"

@@ -35,8 +35,8 @@ def mail(options: Namespace) -> int:
         print("Settings for local.settings.json:")
         print(json.dumps({"Values": service_settings(data, url)}, indent=2))
         print(f"Mails: {url}/admin/devhost/mail/view", flush=True)
-        return serve(
-            ["--data", str(data.path), "--port", str(port), "--clock-offset-file", str(data.clock_offset)]
-        )
+        where = ["--data", str(data.path), "--port", str(port)]
+        events = ["--mail-events-url", options.mail_events_url] if options.mail_events_url else []
+        return serve([*where, "--clock-offset-file", str(data.clock_offset), *events])
     finally:
         lock.release()

@@ -1,14 +1,15 @@
 """What tests read and order: the mails as JSON, and the fault script."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from aiohttp import web
 
+from localcloud.clocks import utc_text
 from localcloud.mail.faults import Fault, FaultScript, parse_order
 from localcloud.mail.messages import Mailbox
 from localcloud.mail.refusals import bad_request
+from localcloud.mail.selection import Selection
 from localcloud.mail.store import MailStore, StoredMessage
 
 PREFIX = "/admin/devhost/mail"
@@ -28,12 +29,10 @@ class AdminApi:
         ]
 
     async def mails(self, request: web.Request) -> web.Response:
-        """Return `{"value": [mail]}`, oldest first; `?after=` an id and `?to=` an address narrow it."""
+        """Return `{"value": [mail]}`, oldest first; `?after=` an id, `?to=` an address, `?thread=` narrow it."""
         stored = self.store.after(message_number(request.query.get("after", "0")))
-        wanted = request.query.get("to")
-        return web.json_response(
-            {"value": [_mail(one) for one in stored if wanted is None or _is_to(one, wanted)]}
-        )
+        selection = Selection.asked(request.query)
+        return web.json_response({"value": [_mail(one) for one in stored if selection.holds(one.message)]})
 
     async def ordered_faults(self, _request: web.Request) -> web.Response:
         return self._faults_left()
@@ -58,16 +57,6 @@ def message_number(text: str) -> int:
     return int(text)
 
 
-def utc_text(moment: datetime) -> str:
-    """Return RFC 3339 with microseconds and Z."""
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _is_to(stored: StoredMessage, address: str) -> bool:
-    recipients = stored.message.recipients.to
-    return address.casefold() in {box.address.casefold() for box in recipients}
-
-
 def _mail(stored: StoredMessage) -> dict[str, Any]:
     message = stored.message
     return {
@@ -79,10 +68,12 @@ def _mail(stored: StoredMessage) -> dict[str, Any]:
         "cc": _addresses(message.recipients.cc),
         "bcc": _addresses(message.recipients.bcc),
         "replyTo": _addresses(message.reply_to),
+        "headers": message.headers,
         "subject": message.content.subject,
         "text": message.content.plain_text,
         "html": message.content.html,
         "receivedDateTime": utc_text(stored.received),
+        "reports": [asdict(report) for report in stored.reports],
     }
 
 

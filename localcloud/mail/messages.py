@@ -1,5 +1,6 @@
 """The body of a send request and the rules that it has to satisfy (Email REST API, 2025-09-01)."""
 
+import re
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
@@ -9,6 +10,9 @@ from pydantic.alias_generators import to_camel
 from localcloud.mail.refusals import invalid
 
 MOST_RECIPIENTS = 50
+_LANGUAGE = re.compile(
+    r"""<html\b[^>]*?\slang\s*=\s*(?P<quote>["']?)(?P<tag>[a-z0-9-]+)(?P=quote)(?=[\s/>])""", re.IGNORECASE
+)
 
 
 def _valid_address(text: str) -> str:
@@ -73,6 +77,18 @@ class EmailMessage(_Part):
     reply_to: tuple[Mailbox, ...] = ()
     headers: dict[str, str] = {}
     attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def thread(self) -> str | None:
+        """What the mails of one thread share: the ids of References, one space between them."""
+        found = (value for name, value in self.headers.items() if name.casefold() == "references")
+        return " ".join(next(found, "").split()) or None
+
+    @property
+    def language(self) -> str:
+        """The language tag that the HTML part states for the whole of it, else empty: unknown."""
+        stated = _LANGUAGE.search(self.content.html or "")
+        return stated["tag"] if stated else ""
 
     def to_json(self) -> str:
         return self.model_dump_json(by_alias=True)

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from localcloud.mail.admin_api import PREFIX, message_number, utc_text
+from localcloud.clocks import utc_text
+from localcloud.mail.admin_api import PREFIX, message_number
 from localcloud.mail.messages import Mailbox
+from localcloud.mail.selection import Selection
 from localcloud.mail.store import MailStore
 
 PAGE_SIZE = 100
@@ -40,8 +43,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"mailboxes": _mailboxes, "utc": utc_text}
-    environment.globals["prefix"] = f"{PREFIX}/view"
+    environment.filters |= {"mailbox": _mailbox, "mailboxes": _mailboxes, "utc": utc_text}
+    environment.globals |= {"prefix": f"{PREFIX}/view", "selection_of": Selection}
     return environment
 
 
@@ -56,16 +59,22 @@ class MailPages:
         ]
 
     async def listing(self, request: web.Request) -> web.Response:
-        """Show a page of mails; `?before=` an id shows older ones."""
+        """Show a page of mails; `?before=` an id shows older ones, `?to=` and `?thread=` select some."""
         given = request.query.get("before")
         before = None if given is None else message_number(given)
-        found = self.store.newest(PAGE_SIZE + 1, before=before)
+        selection = Selection.asked(request.query)
+        selected = (mail for mail in self.store.newest(before=before) if selection.holds(mail.message))
+        found = list(islice(selected, PAGE_SIZE + 1))
         return _page(
-            "list.html", mails=found[:PAGE_SIZE], older=len(found) > PAGE_SIZE, first_page=before is None
+            "list.html",
+            mails=found[:PAGE_SIZE],
+            older=len(found) > PAGE_SIZE,
+            first_page=before is None,
+            selection=selection,
         )
 
     async def detail(self, request: web.Request) -> web.Response:
-        """Show one mail with its headers, the HTML part in a sandboxed frame, and the text part."""
+        """Show one mail: headers, what became of it, the HTML part in a sandboxed frame, and the text part."""
         mail = self.store.message(message_number(request.match_info["number"]))
         if mail is None:
             return _page("missing.html", status=404)

@@ -11,3 +11,11 @@ CREATE TABLE IF NOT EXISTS repeatable_requests (
     first_sent   REAL NOT NULL,
     operation_id TEXT NOT NULL REFERENCES messages (operation_id)
 ) STRICT;
+
+CREATE TABLE IF NOT EXISTS reports (
+    message_id INTEGER NOT NULL REFERENCES messages (id),
+    recipient  TEXT    NOT NULL,
+    status     TEXT    NOT NULL,
+    detail     TEXT    NOT NULL,
+    PRIMARY KEY (message_id, recipient)
+) STRICT;

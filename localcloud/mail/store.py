@@ -9,6 +9,7 @@ from pathlib import Path
 
 from localcloud.mail.messages import EmailMessage
 from localcloud.mail.repeatability import TRACKED_FOR, RepeatableRequest
+from localcloud.mail.reports import Report
 from localcloud.private_files import private_directory
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
@@ -25,13 +26,17 @@ class Send:
 
 @dataclass(frozen=True)
 class StoredMessage:
-    """A message with its number, the times it was asked for, and when it came first (domain time)."""
+    """A message with its number, the times it was asked for, and when it came first (domain time).
+
+    `reports` holds the latest of each recipient.
+    """
 
     number: int
     operation_id: str
     attempts: int
     received: datetime
     message: EmailMessage
+    reports: tuple[Report, ...] = ()
 
 
 class MailStore:
@@ -69,20 +74,34 @@ class MailStore:
 
     def message(self, number: int) -> StoredMessage | None:
         rows = self._connection.execute("SELECT * FROM messages WHERE id = ?", (number,))
-        return next(map(_stored, rows), None)
+        return next(map(self._stored, rows), None)
 
     def after(self, number: int = 0) -> Iterator[StoredMessage]:
         """Yield the messages above `number`, oldest first."""
         rows = self._connection.execute("SELECT * FROM messages WHERE id > ? ORDER BY id", (number,))
-        return map(_stored, rows)
+        return map(self._stored, rows)
 
-    def newest(self, limit: int, *, before: int | None = None) -> list[StoredMessage]:
-        """Return at most `limit` messages, newest first; with `before`, only those below that number."""
+    def newest(self, *, before: int | None = None) -> Iterator[StoredMessage]:
+        """Yield the messages, newest first; with `before`, only those below that number."""
         rows = self._connection.execute(
-            "SELECT * FROM messages WHERE id < coalesce(?, 9223372036854775807) ORDER BY id DESC LIMIT ?",
-            (before, limit),
+            "SELECT * FROM messages WHERE id < coalesce(?, 9223372036854775807) ORDER BY id DESC", (before,)
         )
-        return [_stored(row) for row in rows]
+        return map(self._stored, rows)
+
+    def keep_report(self, number: int, report: Report) -> None:
+        """Keep what became of a message on its way to a recipient, in place of what was known before."""
+        self._connection.execute(
+            "INSERT INTO reports VALUES (?, ?, ?, ?) ON CONFLICT (message_id, recipient) "
+            "DO UPDATE SET status = excluded.status, detail = excluded.detail",
+            (number, report.recipient, report.status, report.detail),
+        )
+
+    def reports(self, number: int) -> tuple[Report, ...]:
+        """Return the latest report of each recipient of a message, in the order in which they first came."""
+        rows = self._connection.execute(
+            "SELECT recipient, status, detail FROM reports WHERE message_id = ? ORDER BY rowid", (number,)
+        )
+        return tuple(Report(**row) for row in rows)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -94,15 +113,15 @@ class MailStore:
             raise
         self._connection.execute("COMMIT")
 
-
-def _stored(row: sqlite3.Row) -> StoredMessage:
-    return StoredMessage(
-        number=row["id"],
-        operation_id=row["operation_id"],
-        attempts=row["attempts"],
-        received=datetime.fromisoformat(row["received"]),
-        message=EmailMessage.model_validate_json(row["message"]),
-    )
+    def _stored(self, row: sqlite3.Row) -> StoredMessage:
+        return StoredMessage(
+            number=row["id"],
+            operation_id=row["operation_id"],
+            attempts=row["attempts"],
+            received=datetime.fromisoformat(row["received"]),
+            message=EmailMessage.model_validate_json(row["message"]),
+            reports=self.reports(row["id"]),
+        )
 
 
 def _counted(connection: sqlite3.Connection, operation_id: str) -> bool:

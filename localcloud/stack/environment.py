@@ -6,12 +6,15 @@ from localcloud.azurite import connection_string
 from localcloud.issuer import AUDIENCE, ISSUER
 from localcloud.issuer.routes import JWKS_PATH
 from localcloud.mail.access_key import access_key
+from localcloud.mail.events_key import events_key
 from localcloud.stack.addresses import Addresses
 from localcloud.stack.data_directory import DataDirectory
 
 LARGEST_BODY = str(2 * 1024 * 1024)
 """What the host takes in before the app says in its own words that it takes less."""
 MAIL_SENDER = "no-reply@referrals.example"
+# Where the app takes events of its mails. On Azure the Event Grid subscription names it, with the secret as `key`.
+MAIL_EVENTS_PATH = "/v1.0/mail-events"
 
 
 def app_environment(
@@ -43,6 +46,7 @@ def service_settings(data: DataDirectory, server_url: str) -> dict[str, str]:
         "MAIL_ENDPOINT": server_url,
         "MAIL_ACCESS_KEY": access_key(data.path),
         "MAIL_SENDER": MAIL_SENDER,
+        "MAIL_EVENTS_KEY": events_key(data.path),
         "AUTH_ISSUER": ISSUER,
         "AUTH_AUDIENCE": AUDIENCE,
         "AUTH_JWKS_URL": server_url + JWKS_PATH,

@@ -15,7 +15,7 @@ from localcloud.process.ports import require_free
 from localcloud.project import PROJECT
 from localcloud.stack.addresses import Addresses
 from localcloud.stack.data_directory import DataDirectory
-from localcloud.stack.environment import app_environment
+from localcloud.stack.environment import MAIL_EVENTS_PATH, app_environment
 from localcloud.stack.lock import DataLock, Holder
 
 DEVHOST = (sys.executable, "-m", "devhost", "--app", str(PROJECT))
@@ -159,6 +159,9 @@ class Stack:
             *where,
             "--clock-offset-file",
             str(self.data.clock_offset),
+            # Without its secret, which everybody on this machine could read here: the sink has it on disk.
+            "--mail-events-url",
+            self.addresses.url + MAIL_EVENTS_PATH,
         )
 
     def _devhost_command(self) -> tuple[str, ...]:

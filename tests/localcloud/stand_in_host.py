@@ -1,4 +1,7 @@
-"""Stands in for the embedded host: takes its command line, answers every GET with what it was started with."""
+"""Stands in for the embedded host: takes its command line, answers every GET with what it was started with.
+
+A POST is a delivery of Event Grid; the GETs after it show path, query and events.
+"""
 
 import argparse
 import json
@@ -6,10 +9,20 @@ import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+DELIVERED: list[dict[str, object]] = []
+
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ)}).encode()
+        self.answer({"arguments": sys.argv[1:], "environment": dict(os.environ), "delivered": DELIVERED})
+
+    def do_POST(self) -> None:
+        events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        DELIVERED.append({"target": self.path, "events": events})
+        self.answer({"validationResponse": events[0]["data"].get("validationCode")})
+
+    def answer(self, content: dict[str, object]) -> None:
+        body = json.dumps(content).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

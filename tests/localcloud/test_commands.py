@@ -66,11 +66,23 @@ def test_mail_prints_the_settings_of_another_host_and_serves(tmp_path, monkeypat
         "MAIL_ENDPOINT",
         "MAIL_ACCESS_KEY",
         "MAIL_SENDER",
+        "MAIL_EVENTS_KEY",
         "AUTH_ISSUER",
         "AUTH_AUDIENCE",
         "AUTH_JWKS_URL",
     }
     assert values["Values"]["MAIL_ENDPOINT"].endswith(served[0][served[0].index("--port") + 1])
+
+
+def test_mail_is_told_where_another_host_takes_delivery_reports(tmp_path, monkeypatch, capsys):
+    served = []
+    monkeypatch.setattr(tools, "serve", lambda arguments: served.append(arguments) or 0)
+    url = "http://localhost:7071/v1.0/mail-events"
+    where = ["--port", "0", "--data", str(tmp_path)]
+    tools.mail(parser.parse(["mail", "--mail-events-url", url, *where]))
+    tools.mail(parser.parse(["mail", *where]))
+    assert served[0][-2:] == ["--mail-events-url", url]
+    assert "--mail-events-url" not in served[1]
 
 
 @pytest.fixture

@@ -33,9 +33,11 @@ async def test_a_message_of_the_sdk_is_accepted_and_shown(client, mails, a_messa
         "cc": ["lee@fabrikam.com"],
         "bcc": [],
         "replyTo": [],
+        "headers": {},
         "subject": "A new referral",
         "text": "Please look.",
         "html": "<p>Please look.</p>",
+        "reports": [],
     }
 
 

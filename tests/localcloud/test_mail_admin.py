@@ -21,6 +21,30 @@ async def test_mails_to_one_address_are_found_in_any_letter_case(client, mails, 
     assert [mail["id"] for mail in await mails(to="Kim@Contoso.com")] == ["1"]
 
 
+async def test_a_mail_is_told_with_its_own_headers(client, mails, a_message):
+    message = a_message()
+    message["headers"] = {"References": "<deal-1@referrals.example>", "X-Referral": "r-1"}
+    await client.begin_send(message, polling=False)
+    assert [mail["headers"] for mail in await mails()] == [message["headers"]]
+
+
+async def test_mails_of_one_thread_are_found_however_the_header_is_written(client, mails, a_message):
+    for name, value in (
+        ("References", "<a@x> <b@x>"),
+        ("references", "<a@x>\t <b@x>"),
+        ("References", "<a@x>"),
+    ):
+        message = a_message()
+        message["headers"] = {name: value}
+        await client.begin_send(message, polling=False)
+    await client.begin_send(a_message(), polling=False)
+    assert [mail["id"] for mail in await mails(thread="<a@x> <b@x>")] == ["1", "2"]
+    assert [mail["id"] for mail in await mails(thread="<a@x> <b@x>", after="1", to="RAE@contoso.com")] == [
+        "2"
+    ]
+    assert await mails(thread="<a@x> <b@x>", to="kim@contoso.com") == []
+
+
 @pytest.mark.parametrize("text", ["x", "-1", "1e9", "9" * 30, "²"])
 async def test_an_id_that_is_no_number_is_refused(http, text):
     async with http.get(MAILS, params={"after": text}) as answer:

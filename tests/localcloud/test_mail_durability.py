@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 from azure.communication.email.aio import EmailClient
 from azure.core.credentials import AzureKeyCredential
 
+from localcloud.__main__ import main
 from localcloud.mail.access_key import access_key
 from localcloud.process.ports import free_ports
 
@@ -52,6 +54,24 @@ async def test_an_accepted_mail_survives_a_killed_process(tmp_path, a_message):
             ("Before", 2),
             ("After", 1),
         ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://app.example/mail-events",
+        "http://10.0.0.1/x",
+        "ftp://localhost/x",
+        "x",
+        "http://[::1",
+        "http://localhost:x",
+    ],
+)
+def test_a_webhook_that_is_not_on_this_machine_is_a_mistake_on_the_command_line(tmp_path, url, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--data", str(tmp_path), "--mail-events-url", url])
+    assert ended.value.code == 2
+    assert "must be an http URL of this machine" in capsys.readouterr().err
 
 
 async def test_sigterm_ends_the_server_well(tmp_path):

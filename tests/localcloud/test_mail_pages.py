@@ -1,6 +1,10 @@
 from html.parser import HTMLParser
+from urllib.parse import urlencode
 
 import pytest
+
+from localcloud.mail.reports import Report
+from localcloud.mail.store import MailStore
 
 VIEW = "/admin/devhost/mail/view"
 ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -99,3 +103,106 @@ async def test_the_html_part_may_neither_run_scripts_nor_load_anything(client, p
 async def test_a_mail_that_is_not_there_has_a_page_that_leads_back(page, number):
     text, _ = await page(f"{VIEW}/{number}", status=404)
     assert [link["href"] for link in Elements(text).named("a")] == [VIEW]
+
+
+THREAD = "<deal-1@referrals.example>"
+
+
+def in_thread(message, thread=THREAD):
+    return {**message, "headers": {"References": thread}}
+
+
+async def test_the_list_shows_the_mails_to_one_address_and_says_so(client, page, a_message):
+    for address in ("rae@contoso.com", "lee@fabrikam.com", "rae@contoso.com"):
+        await client.begin_send(a_message(address), polling=False)
+    text, _ = await page(f"{VIEW}?to=RAE%40contoso.com")
+    assert [link["href"] for link in Elements(text).named("a")] == [VIEW, f"{VIEW}/3", f"{VIEW}/1"]
+    assert "<h1>Mails to RAE@contoso.com</h1>" in text
+
+
+async def test_an_address_without_mails_has_a_list_that_says_so(client, page, a_message):
+    await client.begin_send(a_message(), polling=False)
+    text, _ = await page(f"{VIEW}?to=kim%40contoso.com")
+    assert "No such mails" in text
+
+
+async def test_a_long_list_to_one_address_goes_on_with_older_ones_to_it(client, page, a_message):
+    await client.begin_send(a_message("lee@fabrikam.com"), polling=False)
+    for _ in range(101):
+        await client.begin_send(a_message(), polling=False)
+    narrowed = f"{VIEW}?to=rae%40contoso.com"
+    first, _ = await page(narrowed)
+    assert Elements(first).named("a")[-1]["href"] == f"{narrowed}&before=3"
+    rest, _ = await page(f"{narrowed}&before=3")
+    assert [link["href"] for link in Elements(rest).named("a")] == [VIEW, f"{VIEW}/2", narrowed]
+
+
+async def test_a_mail_leads_to_the_others_of_its_thread_and_to_those_of_its_readers(client, page, a_message):
+    await client.begin_send(in_thread(a_message()), polling=False)
+    await client.begin_send(in_thread(a_message(), "<deal-2@referrals.example>"), polling=False)
+    await client.begin_send(in_thread(a_message("lee@fabrikam.com")), polling=False)
+    detail, _ = await page(f"{VIEW}/1")
+    assert "&lt;deal-1@referrals.example&gt;" in detail
+    back, to, thread = (link["href"] for link in Elements(detail).named("a"))
+    assert (back, to) == (VIEW, f"{VIEW}?to=rae%40contoso.com")
+    listed, _ = await page(thread)
+    assert [link["href"] for link in Elements(listed).named("a")] == [VIEW, f"{VIEW}/3", f"{VIEW}/1"]
+    assert "<h1>Mails of one thread</h1>" in listed
+
+
+async def test_a_mail_without_a_thread_leads_to_none(client, page, a_message):
+    await client.begin_send(a_message(), polling=False)
+    assert "thread" not in (await page(f"{VIEW}/1"))[0]
+
+
+async def test_what_an_address_of_the_list_asks_for_stays_text(page):
+    text, _ = await page(f"{VIEW}?{urlencode({'to': ATTACK, 'thread': ATTACK})}")
+    assert Elements(text).named("script") == []
+
+
+async def test_delivery_reports_are_a_table_with_headers_and_the_list_tells_of_them(
+    client, page, a_message, tmp_path
+):
+    await client.begin_send(a_message(), polling=False)
+    store = MailStore(tmp_path / "data" / "mail" / "mail.sqlite")
+    store.keep_report(1, Report("rae@contoso.com", "Bounced", ATTACK))
+    store.close()
+    detail, _ = await page(f"{VIEW}/1")
+    elements = Elements(detail)
+    assert [header["scope"] for header in elements.named("th")] == ["col", "col", "col", "row"]
+    assert "Bounced" in detail
+    assert elements.named("script") == []
+    assert "Bounced" in (await page(VIEW))[0]
+
+
+async def test_a_mail_without_reports_shows_no_table(client, page, a_message):
+    await client.begin_send(a_message(), polling=False)
+    assert Elements((await page(f"{VIEW}/1"))[0]).named("table") == []
+
+
+@pytest.mark.parametrize(
+    ("html", "language"),
+    [
+        ('<!doctype html>\n<html dir="ltr" lang="ko"><p>x</p></html>', "ko"),
+        ("<HTML LANG=pt-BR><p>x</p></HTML>", "pt-BR"),
+        ('<p lang="ko">x</p>', ""),
+        ('<html lang="&quot; onload=alert(1)"><p>x</p>', ""),
+        ("<p>x</p>", ""),
+    ],
+)
+async def test_what_a_mail_says_is_marked_with_the_mails_language_and_the_page_with_its_own(
+    client, page, a_message, html, language
+):
+    await client.begin_send(a_message(html=html), polling=False)
+    elements = Elements((await page(f"{VIEW}/1"))[0])
+    for tag in ("h1", "iframe", "pre"):
+        (element,) = elements.named(tag)
+        assert element["lang"] == language
+    assert elements.named("html") == [{"lang": "en"}]
+
+
+async def test_the_frame_of_a_mail_is_named_by_its_heading(client, page, a_message):
+    await client.begin_send(a_message(html="<p>x</p>"), polling=False)
+    elements = Elements((await page(f"{VIEW}/1"))[0])
+    (frame,) = elements.named("iframe")
+    assert frame["aria-labelledby"] in {heading.get("id") for heading in elements.named("h2")}

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Event
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
+from azure.communication.email import EmailClient
+from azure.core.credentials import AzureKeyCredential
 from azure.data.tables import TableServiceClient
 
 from localcloud.errors import DataDirectoryBusyError, InterruptedStartError, MemberError, PortTakenError
+from localcloud.mail.access_key import access_key
 from localcloud.process.children import ChildRecord
 from localcloud.process.identity import identify
 from localcloud.process.ports import free_ports
@@ -20,6 +23,13 @@ from localcloud.stack import Stack
 from localcloud.stack.lock import DataLock, Holder, is_held
 
 HOST = (sys.executable, str(Path(__file__).with_name("stand_in_host.py")))
+
+
+A_MAIL = {
+    "senderAddress": "no-reply@referrals.example",
+    "recipients": {"to": [{"address": "rae@contoso.com"}]},
+    "content": {"subject": "A new referral", "plainText": "Please look."},
+}
 
 
 def silent(_line):
@@ -54,6 +64,7 @@ def test_the_host_gets_the_settings_of_the_app(stack):
     }
     assert {name: environment.get(name) for name in expected} == expected
     assert environment["MAIL_ACCESS_KEY"] == (stack.data.path / "mail" / "access-key").read_text()
+    assert environment["MAIL_EVENTS_KEY"] == (stack.data.path / "mail" / "events-key").read_text()
     assert environment["PATH"] == os.environ["PATH"]
 
 
@@ -71,6 +82,29 @@ def test_the_host_is_told_where_to_forward_the_mail_pages(stack):
         "--forward",
         f"/admin/devhost/mail=http://127.0.0.1:{stack.addresses.mail}",
     ]
+
+
+def test_a_delivery_report_reaches_the_app_with_the_secret_that_it_knows(stack):
+    with EmailClient(
+        f"http://127.0.0.1:{stack.addresses.mail}", AzureKeyCredential(access_key(stack.data.path))
+    ) as client:
+        client.begin_send(A_MAIL, polling=False)
+    order = Request(
+        f"http://127.0.0.1:{stack.addresses.mail}/admin/devhost/mail/1/reports", data=b'{"status": "Bounced"}'
+    )
+    with urlopen(order, timeout=20) as answer:
+        assert answer.status == 200
+    seen = seen_by_host(stack)
+    secret = seen["environment"]["MAIL_EVENTS_KEY"]
+    assert [one["target"] for one in seen["delivered"]] == [f"/v1.0/mail-events?key={secret}"] * 2
+    assert seen["delivered"][-1]["events"][0]["data"]["status"] == "Bounced"
+
+
+def test_no_secret_stands_on_a_command_line(stack):
+    secrets = [(stack.data.path / "mail" / name).read_text() for name in ("access-key", "events-key")]
+    for member in stack.members:
+        words = " ".join(member.command.arguments)
+        assert not any(secret in words for secret in secrets)
 
 
 def test_the_data_directory_is_private(stack):
