@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,11 @@ from shared.domain.ids import (
     uuid7,
 )
 from shared.domain.lifecycle import hear_of
+from shared.domain.refusals import NotAllowed
 from shared.domain.timeline import Actor
 from shared.domain.work import Settle
 from shared.errors import RecordTooLarge, StoreConflict
-from shared.storage import keys, referral_lists
+from shared.storage import engagements, keys, referral_lists
 from shared.storage.azure_tables import AzureTables
 from shared.storage.engagements import Engagements, Message
 from shared.storage.memory_tables import MemoryTables
@@ -39,6 +41,24 @@ def act(operation: str, now: datetime = NOW) -> Act:
 def numbered(organization: str, index: int, **fields: object):
     identifier = ReferralId(uuid7(NOW + timedelta(seconds=index), bytes([index]) * 16))
     return referral(id=identifier, organization_id=OrganizationId(organization), **fields)
+
+
+SAID = Message(sequence=0, at=NOW, organization_id=OrganizationId("contoso"), author="Rae", text="Hi")
+
+
+class TextCounting(MemoryTables):
+    """Counts the messages whose texts are read."""
+
+    texts = 0
+
+    async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
+        self.texts += key.startswith("m:")
+        return await super().get(table, partition, key)
+
+    async def between(self, *arguments: Any, keys_only: bool = False) -> list[StoredRow]:
+        found = await super().between(*arguments, keys_only=keys_only)
+        self.texts += sum(bool(row.values) and row.key.startswith("m:") for row in found)
+        return found
 
 
 async def test_a_step_is_stored_whole(tables: Tables, partition: str) -> None:
@@ -173,6 +193,41 @@ async def test_messages_are_numbered_without_gaps_whoever_writes_at_once(
     messages = await repository.messages(engagement)
     assert [message.sequence for message in messages] == [1, 2, 3, 4, 5, 6]
     assert once == [messages[-1], messages[-1]]
+
+
+async def test_of_messages_said_at_once_under_one_key_one_is_kept(tables: Tables, partition: str) -> None:
+    """C5, E3."""
+    repository = Engagements(tables)
+    engagement = EngagementId(f"o-{partition}")
+    keyed = replace(SAID, key_hash="k")
+    kept = await asyncio.gather(*(repository.say(engagement, keyed) for _ in range(4)))
+    assert await repository.messages(engagement) == (kept[0],)
+    assert set(kept) == {kept[0]}
+
+
+async def test_a_full_conversation_takes_no_more_and_still_knows_what_was_said_in_it(
+    tables: Tables, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E3."""
+    monkeypatch.setattr(engagements, "MOST_MESSAGES", 3)
+    repository = Engagements(tables)
+    engagement = EngagementId(f"f-{partition}")
+    kept = [await repository.say(engagement, replace(SAID, key_hash=f"k{n}")) for n in range(3)]
+    for more in (SAID, replace(SAID, key_hash="k3")):
+        with pytest.raises(NotAllowed):
+            await repository.say(engagement, more)
+    assert await repository.say(engagement, replace(SAID, key_hash="k1")) == kept[1]
+    assert await repository.messages(engagement) == tuple(kept)
+
+
+async def test_what_is_said_reads_keys_of_earlier_messages_and_never_their_texts() -> None:
+    tables = TextCounting()
+    repository, engagement = Engagements(tables), EngagementId("deal")
+    for number in range(20):
+        await repository.say(engagement, replace(SAID, key_hash=f"k{number}"))
+    assert tables.texts == 0
+    await repository.say(engagement, replace(SAID, key_hash="k7"))
+    assert tables.texts == 1
 
 
 async def test_an_idempotency_key_is_taken_once(tables: Tables, partition: str) -> None:
