@@ -163,11 +163,13 @@ def read(model: type[M], document: Any, *, partial: bool = False) -> Reading[M]:
             break
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_input=False, include_context=False)
-            if len(faults) <= MOST_FAULTS:
-                told = (_fault(error, document, spelled) for error in errors)
-                faults += tuple(islice(_unexplained(told, faults), MOST_FAULTS + 1))
+            told = (_fault(error, document, spelled) for error in errors)
+            faults += tuple(islice(_unexplained(told, faults), MOST_FAULTS + 1))
+            if len(faults) > MOST_FAULTS:  # no more is said about this body: whole fields go at once
+                body = model.model_validate(_without(remaining, [error["loc"][:1] for error in errors]))
+                break
             # What cannot be taken out by itself, such as a word in a list, goes with what holds it next time.
-            remaining = _without(remaining, [error["loc"][: len(error["loc"]) - depth] for error in errors])
+            remaining = _without(remaining, [error["loc"][: -depth or None] for error in errors])
     missing = () if partial else _unexplained(_without_parts(_missing(body, ""), faults), faults)
     return Reading(body, at_most(chain(faults, missing)), tuple(sorted(context.get("warnings", ()))))
 

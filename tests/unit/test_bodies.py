@@ -106,6 +106,24 @@ def test_beyond_too_many_faults_no_rule_says_anything_about_what_was_not_read() 
     assert unless_below([Fault("required", "/notes", "Say it.")], reading.faults) == ()
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_too_many_faults_leave_a_body_without_the_fields_that_have_them(
+    model: type[Body], value: Any
+) -> None:
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    document = {f"k{n}": value for n in range(200)} | dict.fromkeys(names, value)
+    reading = read(model, document)
+    assert reading.faults[-1] == MORE_FAULTS
+    assert len(reading.faults) == MOST_FAULTS + 1
+
+
+def test_a_body_with_too_many_faults_still_says_which_engagement_it_means() -> None:
+    """Who may not see it is told so first (V5)."""
+    body = {"engagementId": "e", "team": [{"x": 1}] * 200}
+    assert read(referral_requests.CreationBody, body).body.engagement_id == "e"
+
+
 class CountedKeys(dict[str, Any]):
     """An object that counts how often somebody goes through it."""
 
