@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import count
+from functools import cache
+from itertools import chain, count, islice
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar, cast
 
 from pydantic import (
@@ -25,6 +26,10 @@ from pydantic_core import CoreSchema
 from shared.domain.refusals import Fault, FaultCode
 
 MAX_BYTES = 1024 * 1024
+MAX_NESTING = 50
+"""Arrays and objects inside each other, at most: what reads them goes down one call for each."""
+MOST_FAULTS = 100
+"""How many faults one answer tells of."""
 _FAULT_CODES: dict[str, FaultCode] = {
     "extra_forbidden": "unknownField",
     "literal_error": "invalidValue",
@@ -56,6 +61,12 @@ class UnreadableBody(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+MORE_FAULTS = Fault(
+    "invalidValue", "", f"There are more faults than these {MOST_FAULTS}: correct them, and send it again."
+)
+"""The last fault of too many. It stands for the whole body, so that nothing is said about what was not read."""
 
 
 class Required:
@@ -96,7 +107,7 @@ class Body(BaseModel):
     def _fold_names(cls, data: Any, info: ValidationInfo) -> Any:
         if not isinstance(data, dict):
             return data
-        names = {name.lower(): name for name in _wire_names(cls) | cls.unused | cls.ignored}
+        names = _known_names(cls)
         folded = {names.get(str(key).lower(), str(key)): value for key, value in data.items()}
         for name in cls.unused & folded.keys():
             if info.context is not None:
@@ -117,7 +128,10 @@ class Reading(Generic[M]):
 
 
 def load_json(content_type: str, raw: bytes, media_types: tuple[str, ...] = ("application/json",)) -> Any:
-    """The JSON of a request; an empty body is an empty object. Raises `UnreadableBody`."""
+    """The JSON of a request, nested `MAX_NESTING` deep at most; an empty body is an empty object.
+
+    Raises `UnreadableBody`.
+    """
     if len(raw) > MAX_BYTES:
         raise UnreadableBody(413, f"Send at most {MAX_BYTES:,} bytes.")
     if not raw.strip():
@@ -128,6 +142,7 @@ def load_json(content_type: str, raw: bytes, media_types: tuple[str, ...] = ("ap
     try:
         text = raw.decode("utf-8-sig")
         document = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        _refuse_nesting(document)
         json.dumps(document, ensure_ascii=False, default=str).encode()
     except UnicodeError as broken:
         raise UnreadableBody(400, "The body is not UTF-8.") from broken
@@ -137,43 +152,84 @@ def load_json(content_type: str, raw: bytes, media_types: tuple[str, ...] = ("ap
 
 
 def read(model: type[M], document: Any, *, partial: bool = False) -> Reading[M]:
-    """A document as a request of this model, with all faults of form, and unless `partial` all missing fields."""
+    """A document as a request of this model, with all faults of form, and unless `partial` all missing fields.
+
+    Of more than `MOST_FAULTS` it has the first, and `MORE_FAULTS`.
+    """
     context: dict[str, set[str]] = {}
     faults: tuple[Fault, ...] = ()
-    remaining = document
+    remaining, spelled = document, _Names()
     for depth in count():
         try:
             body = model.model_validate(remaining, context=context)
             break
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_input=False, include_context=False)
-            faults += unless_below((_fault(error, document) for error in errors), faults)
+            told = (_fault(error, document, spelled) for error in errors)
+            faults += tuple(islice(_unexplained(told, faults), MOST_FAULTS + 1))
+            if len(faults) > MOST_FAULTS:  # no more is said about this body: whole fields go at once
+                body = model.model_validate(_without(remaining, [error["loc"][:1] for error in errors]))
+                break
             # What cannot be taken out by itself, such as a word in a list, goes with what holds it next time.
-            remaining = _without(remaining, [error["loc"][: len(error["loc"]) - depth] for error in errors])
-    missing = () if partial else unless_below(_missing(body, ""), faults)
-    unexplained = (
-        each for each in missing if not any(f.target.startswith(f"{each.target}/") for f in faults)
-    )
-    return Reading(body, (*faults, *unexplained), tuple(sorted(context.get("warnings", ()))))
+            remaining = _without(remaining, [error["loc"][: -depth or None] for error in errors])
+    missing = () if partial else _unexplained(_without_parts(_missing(body, ""), faults), faults)
+    return Reading(body, at_most(chain(faults, missing)), tuple(sorted(context.get("warnings", ()))))
 
 
 def unless_below(found: Iterable[Fault], known: Iterable[Fault]) -> tuple[Fault, ...]:
     """The faults that known ones do not explain: what could not be read cannot be said to be missing or wrong too."""
-    faulty = {fault.target for fault in known}
-    return tuple(
-        fault
-        for fault in found
-        if not any(f"{fault.target}/".lower().startswith(f"{at}/".lower()) for at in faulty)
-    )
+    return tuple(_unexplained(found, known))
 
 
-def pointer(location: Iterable[str | int], document: Any) -> str:
+def at_most(found: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Faults as one answer tells of them: all, or of more than `MOST_FAULTS` the first and `MORE_FAULTS`."""
+    faults = tuple(islice(found, MOST_FAULTS + 1))
+    return faults if len(faults) <= MOST_FAULTS else (*faults[:MOST_FAULTS], MORE_FAULTS)
+
+
+def places_to(target: str) -> Iterator[str]:
+    """A JSON Pointer, and those to all that holds the place, in lower case; the last is that of the whole."""
+    place = target.lower()
+    while place:
+        yield place
+        place = place.rpartition("/")[0]
+    yield place
+
+
+def _unexplained(found: Iterable[Fault], known: Iterable[Fault]) -> Iterator[Fault]:
+    faulty = {fault.target.lower() for fault in known}
+    return (fault for fault in found if faulty.isdisjoint(places_to(fault.target)))
+
+
+def _without_parts(missing: Iterable[Fault], known: Iterable[Fault]) -> Iterator[Fault]:
+    """What is missing, but for that of which some part was sent and could not be read."""
+    sent = {place for fault in known for place in places_to(fault.target)}
+    return (fault for fault in missing if fault.target.lower() not in sent)
+
+
+class _Names:
+    """The names of a document's objects by their lower-case forms; each object is gone through once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[dict[str, Any], dict[str, list[str]]]] = {}
+
+    def spelled(self, part: dict[str, Any], name: str | int) -> list[str]:
+        """How an object spells a name: as often as it was sent."""
+        if id(part) not in self._known:
+            folded: dict[str, list[str]] = {}
+            for key in part:
+                folded.setdefault(key.lower(), []).append(key)
+            self._known[id(part)] = (part, folded)  # held, so that no other object gets its id
+        return self._known[id(part)][1].get(str(name).lower(), [])
+
+
+def _pointer(location: Iterable[str | int], document: Any, names: _Names) -> str:
     """The JSON Pointer of a location, with names spelled as they were sent."""
     parts: list[str] = []
     for step in location:
         name: str | int = step
         if isinstance(document, dict):
-            name = next((key for key in document if key.lower() == str(step).lower()), step)
+            name = step if step in document else next(iter(names.spelled(document, step)), step)
             document = document.get(name)
         elif isinstance(document, list) and isinstance(step, int) and step < len(document):
             document = document[step]
@@ -181,41 +237,46 @@ def pointer(location: Iterable[str | int], document: Any) -> str:
     return "".join(f"/{part}" for part in parts)
 
 
+@cache
+def _known_names(model: type[Body]) -> dict[str, str]:
+    return {name.lower(): name for name in _wire_names(model) | model.unused | model.ignored}
+
+
 def _wire_names(model: type[Body]) -> set[str]:
     return {field.alias or name for name, field in model.model_fields.items()}
 
 
-def _fault(error: Any, document: Any) -> Fault:
+def _fault(error: Any, document: Any, names: _Names) -> Fault:
     kind: str = error["type"]
     code = cast("FaultCode", kind) if kind in _OWN_CODES else _FAULT_CODES.get(kind, "invalidType")
     message = _MESSAGES.get(kind, error["msg"])
-    return Fault(code, pointer(error["loc"], document), f"{message.rstrip('.')}.")
+    return Fault(code, _pointer(error["loc"], document, names), f"{message.rstrip('.')}.")
 
 
 def _without(document: Any, locations: list[tuple[str | int, ...]]) -> Any:
     """A copy of a document without what is at these locations; places in lists stay, so that pointers keep."""
-    copy = json.loads(json.dumps(document, default=str))
+    copy, names = json.loads(json.dumps(document, default=str)), _Names()
     for location in locations:
         if not location:
             return {}
-        _remove(copy, location)
+        _remove(copy, location, names)
     return copy
 
 
-def _remove(document: Any, location: tuple[str | int, ...]) -> None:
+def _remove(document: Any, location: tuple[str | int, ...], names: _Names) -> None:
     for step in location[:-1]:
-        document = _at(document, step)
+        document = _at(document, step, names)
     last = location[-1]
     if isinstance(document, dict):
-        for key in [key for key in document if key.lower() == str(last).lower()]:
-            del document[key]
+        for key in names.spelled(document, last):
+            document.pop(key, None)
     elif isinstance(document, list) and isinstance(last, int):
         document[last] = {}
 
 
-def _at(document: Any, step: str | int) -> Any:
+def _at(document: Any, step: str | int, names: _Names) -> Any:
     if isinstance(document, dict):
-        return next((value for key, value in document.items() if key.lower() == str(step).lower()), None)
+        return next((document[key] for key in names.spelled(document, step) if key in document), None)
     return document[step] if isinstance(document, list) and isinstance(step, int) else None
 
 
@@ -229,6 +290,22 @@ def _missing(body: Body, at: str) -> Iterator[Fault]:
                 yield from _missing(part, f"{target}/{index}")
         if isinstance(value, Body):
             yield from _missing(value, target)
+
+
+def _refuse_nesting(document: Any) -> None:
+    """Refuse what nests too deep, level by level: recursion would end where Python's stack does."""
+    level = [document]
+    for _ in range(MAX_NESTING):
+        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, dict | list)]
+    if level:
+        message = f"arrays and objects are nested more than {MAX_NESTING} levels deep"
+        raise ValueError(message)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse_constant(name: str) -> NoReturn:

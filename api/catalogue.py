@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 from api.exchange import Exchange
 from api.fields import currency_decimals
 from shared.domain.catalogue import Catalogue
 from shared.domain.draft import DealDraft, InvitationDraft
+from shared.domain.field_rules import MAX_SOLUTIONS
+from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.domain.vocabulary import MICROSOFT
+
+T = TypeVar("T")
 
 
 async def catalogue_of(
@@ -16,11 +21,15 @@ async def catalogue_of(
     invitations: tuple[InvitationDraft, ...] = (),
     solutions: Iterable[str] = (),
 ) -> Catalogue:
-    """The directory's part of a decision about a deal that exists: the draft's fields, invitations, its solutions."""
+    """The directory's part of a decision about a deal that exists: the draft's fields, invitations, its solutions.
+
+    Lists longer than the rules allow (C6) are refused for their length, so nothing in them is looked up.
+    """
     directory = exchange.service.directory
-    invited = (*draft.invitations, *invitations)
+    invited = (*_judged(draft.invitations, MAX_INVITATIONS), *_judged(invitations, MAX_INVITATIONS))
     named = {i.organization_id for i in invited if i.organization_id} | {MICROSOFT}
-    chosen = {*solutions, *draft.terms.solutions, *(s for i in invited for s in i.terms.solutions)}
+    lists = (draft.terms.solutions, *(i.terms.solutions for i in invited))
+    chosen = {*solutions, *(each for named_here in lists for each in _judged(named_here, MAX_SOLUTIONS))}
     return Catalogue(
         creator=exchange.caller.organization,
         organizations=await directory.organizations(named),
@@ -38,3 +47,8 @@ async def catalogue_of_new(exchange: Exchange, draft: DealDraft) -> Catalogue:
         customer.name or "", customer.address.country or "", customer.duns
     )
     return replace(await catalogue_of(exchange, draft), customers=entities)
+
+
+def _judged(named: tuple[T, ...], most: int) -> tuple[T, ...]:
+    """What of a list the rules look at one by one: all of it, or nothing."""
+    return named if len(named) <= most else ()

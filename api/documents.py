@@ -3,6 +3,7 @@
 Nothing here knows which changes are allowed; that is `edits`' to ask of the rules.
 """
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -16,7 +17,9 @@ from shared.domain.refusals import Fault, Invalid
 
 MAX_OPERATIONS = 100
 _OPERATIONS = ("add", "replace", "remove", "test")
-_LONGEST_PATH = 500
+_LONGEST_PATH, _DEEPEST_PATH = 500, 20
+MAX_VALUES = 64 * 1024
+"""Bytes of JSON that the values of a patch may take altogether: more than a whole record holds."""
 
 Document = dict[str, Any]
 
@@ -28,7 +31,7 @@ def document_of(view: ReferralView) -> Document:
 
 
 def patched(document: Document, operations: Any) -> Document:
-    """A document with the operations of an RFC 6902 patch applied; the given one stays as it is.
+    """A document with the operations of an RFC 6902 patch applied; the given one and the operations stay as they are.
 
     Raises `Invalid`, with every operation that is malformed, or the one that does not fit the document. The first
     part of a fault's target is the operation's index.
@@ -42,10 +45,14 @@ def patched(document: Document, operations: Any) -> Document:
     )
     if faults:
         raise Invalid(faults)
+    if _size_of_values(operations) > MAX_VALUES:
+        message = f"The values of a patch may take {MAX_VALUES:,} bytes of JSON altogether."
+        raise Invalid((Fault("tooLong", "", message),))
     names = names_in(document)
+    changed = copy.deepcopy(document)
     for index, operation in enumerate(operations):
-        document = _applied(document, _spelled(operation, names), index)
-    return document
+        _apply(changed, _spelled(operation, names), index)
+    return changed
 
 
 def merged(document: Document, sent: Mapping[str, Any]) -> Document:
@@ -82,25 +89,40 @@ def _faults_of_operation(operation: Any, index: int) -> Iterator[Fault]:
         yield Fault("unknownField", f"{at}/{_escaped(name)}", "An operation has no such member.")
     if operation.get("op") not in _OPERATIONS:
         yield Fault("invalidValue", f"{at}/op", f"Use one of {', '.join(_OPERATIONS)}.")
-    path = operation.get("path")
-    if not isinstance(path, str) or not path.startswith("/") or len(path) > _LONGEST_PATH:
+    if not _is_path(operation.get("path")):
         yield Fault(
             "invalidFormat", f"{at}/path", "Use a JSON Pointer to a field, such as /details/dealValue."
         )
-    if operation.get("op") in {"add", "replace", "test"} and "value" not in operation:
+    if operation.get("op") in ("add", "replace", "test") and "value" not in operation:
         yield Fault("required", f"{at}/value", "This operation needs a value.")
 
 
-def _applied(document: Document, operation: Mapping[str, Any], index: int) -> Document:
+def _is_path(path: Any) -> bool:
+    """Whether this can point to a field: a patch must not build what nests deeper than the one that was read."""
+    return (
+        isinstance(path, str)
+        and path.startswith("/")
+        and len(path) <= _LONGEST_PATH
+        and path.count("/") <= _DEEPEST_PATH
+    )
+
+
+def _size_of_values(operations: list[dict[str, Any]]) -> int:
+    """Bytes of JSON that the values take."""
+    values = [operation["value"] for operation in operations if "value" in operation]
+    return len(json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str).encode())
+
+
+def _apply(document: Document, operation: Mapping[str, Any], index: int) -> None:
+    """Change a document by one operation, whose value goes into it as a copy. Raises `Invalid`."""
     try:
-        applied: Document = jsonpatch.apply_patch(document, [operation])
+        jsonpatch.apply_patch(document, [operation], in_place=True)
     except jsonpatch.JsonPatchTestFailed as different:
         message = f"The document holds something else at {operation['path']}; nothing was changed."
         raise Invalid((Fault("invalidValue", f"/{index}/value", message),)) from different
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as unfit:
         message = f"The document has no such place: {operation['path'][:100]}."
         raise Invalid((Fault("invalidValue", f"/{index}/path", message),)) from unfit
-    return applied
 
 
 def _spelled(operation: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

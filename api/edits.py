@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from api.body import Reading, read, unless_below
+from api.body import Reading, places_to, read, unless_below
 from api.documents import Document, differences
 from api.referral_parts import ConsentBody, DetailsBody, InviteContextBody, RequirementsBody
 from api.referral_requests import EditBody
@@ -48,7 +48,8 @@ def edit_of(referral: Referral, before: Document, after: Document, act: Act, *, 
     reading: Reading[EditBody] = read(EditBody, after)
     verb, of_status = _verb(before, after, changed)
     allowed = _allowed(referral, verb, act)
-    forms = tuple(fault for fault in reading.faults if _concerns(fault.target, changed))
+    concerned = _Concerned(changed)
+    forms = tuple(fault for fault in reading.faults if fault.target in concerned)
     uneditable = unless_below(_uneditable(changed - allowed, referral, verb), forms)
     stage, percent, of_stage = _stage(after) if "/salesStage" in changed else (None, None, ())
     reason = _text(after.get("statusReason")) if "/statusReason" in changed else None
@@ -177,10 +178,15 @@ _SERVERS = frozenset(
 """What PUT ignores: the server alone sets it, and older clients send it back."""
 
 
-def _concerns(target: str, changed: frozenset[str]) -> bool:
-    """Whether a fault of the document lies in what the request changed, whatever the case of its names."""
-    folded = f"{target.lower()}/"
-    return any(folded.startswith(f"{at.lower()}/") or f"{at.lower()}/".startswith(folded) for at in changed)
+class _Concerned:
+    """The places that lie in what a request changed, or hold some of it, whatever the case of their names."""
+
+    def __init__(self, changed: frozenset[str]) -> None:
+        self._changed = {at.lower() for at in changed}
+        self._above = {place for at in changed for place in places_to(at)}
+
+    def __contains__(self, target: str) -> bool:
+        return target.lower() in self._above or not self._changed.isdisjoint(places_to(target))
 
 
 def _text(value: Any) -> str | None:

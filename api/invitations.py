@@ -117,7 +117,8 @@ class _Request:
     async def _decide(self, referral: Referral, act: Act, ids: tuple[ReferralId, ...]) -> Change:
         if late := require_active(referral, "invite into", act):
             return late
-        organizations = tuple(draft.organization_id for draft in self.drafts if draft.organization_id)
+        drafts = self.drafts[:MAX_INVITATIONS]
+        organizations = tuple(draft.organization_id for draft in drafts if draft.organization_id)
         current = await self.exchange.service.invitations.brought_up_to_date(referral, organizations)
         require_invitable(current, organizations)
         solutions = [solution.id for solution in referral.terms.solutions]

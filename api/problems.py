@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from api.body import UnreadableBody
+from api.body import MOST_FAULTS, UnreadableBody, at_most
 from shared.auth.callers import UnknownPerson
 from shared.auth.tokens import KeysUnavailable
 from shared.domain.directory import CustomerEntity
@@ -82,10 +82,11 @@ def _unreadable(error: UnreadableBody) -> dict[str, Any]:
 
 
 def _invalid(error: Invalid) -> dict[str, Any]:
-    more: dict[str, Any] = {"details": [_detail(fault) for fault in error.faults]}
+    more: dict[str, Any] = {"details": [_detail(fault) for fault in at_most(error.faults)]}
     if error.candidates:
         more["innerError"] = {"candidates": [_candidate(entity) for entity in error.candidates]}
-    return _answer(422, "invalidRequest", f"The request has {len(error.faults)} fault(s).", **more)
+    many = f"{len(error.faults)} fault(s)" if len(error.faults) <= MOST_FAULTS else "too many faults"
+    return _answer(422, "invalidRequest", f"The request has {many}.", **more)
 
 
 def _too_large(error: RecordTooLarge) -> dict[str, Any]:

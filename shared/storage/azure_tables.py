@@ -15,7 +15,8 @@ from azure.core.exceptions import (
 from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from shared.errors import StoreConflict, StoreUnavailable
+from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
+from shared.storage.sizes import MOST_BYTES, wire_size
 from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Upsert, Value
 
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 5, 10, 3
@@ -24,6 +25,7 @@ CONNECT_SECONDS, READ_SECONDS, RETRIES = 5, 10, 3
 _KEYS = {"PartitionKey", "RowKey"}
 _LARGEST_PAGE = 1000  # what the service gives at most; it refuses to be asked for more
 _CONFLICTS = frozenset({404, 409, 412})
+_TOO_LARGE = 413
 
 
 class AzureTables:
@@ -96,6 +98,8 @@ class AzureTables:
                 ResourceModifiedError,
                 ResourceNotFoundError,
             ) as refused:
+                if refused.status_code == _TOO_LARGE:
+                    raise RecordTooLarge(wire_size(partition, operations), MOST_BYTES) from refused
                 if refused.status_code not in _CONFLICTS and not isinstance(refused, ResourceExistsError):
                     raise
                 raise StoreConflict(str(refused)) from refused

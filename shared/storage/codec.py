@@ -11,7 +11,7 @@ from shared.storage.tables import Row, StoredRow, Value
 T = TypeVar("T")
 
 MAX_BYTES = 48 * 1024
-"""A record's limit: list rows repeat it, and a transaction with all of them must stay below 4 MiB."""
+"""A record's limit, in UTF-8. List rows repeat it, and what that takes on the wire has a limit too: `sizes`."""
 _CHUNK = 16_000  # characters; at worst twice as many UTF-16 units, which is the limit of one property
 
 

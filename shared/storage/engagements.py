@@ -8,10 +8,11 @@ from datetime import datetime
 
 from shared.domain.ids import EngagementId, OrganizationId
 from shared.domain.referral import Party, Referral
+from shared.domain.refusals import NotAllowed
 from shared.errors import Contended, StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import Insert, Tables, Upsert
+from shared.storage.tables import Insert, Operation, Tables, Upsert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +35,11 @@ class Message:
     key_hash: str | None = None
 
 
-_PARTIES, _MESSAGES = Codec[Party](Party), Codec[Message](Message)
+_PARTIES, _MESSAGES, _SEQUENCES = Codec[Party](Party), Codec[Message](Message), Codec[int](int)
+MOST_MESSAGES = 1000
+"""What a conversation holds at most, since it is read whole: as many keys as one storage page."""
 _ATTEMPTS = 20
-_CREATOR = "e"
+_CREATOR, _SAID, _KEY = "e", "m:", "k:"
 
 
 class Engagements:
@@ -63,27 +66,53 @@ class Engagements:
 
     async def messages(self, engagement_id: EngagementId) -> tuple[Message, ...]:
         """The conversation, oldest first."""
-        rows = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with("m:"))
+        rows = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_SAID))
         return tuple(_MESSAGES.read(row) for row in rows)
 
     async def say(self, engagement_id: EngagementId, message: Message) -> Message:
         """Append a message, with the sequence that is next; one with a key is appended once.
 
-        Whoever inserts a sequence first has it, and the others take the next. Raises `Contended`.
+        Whoever inserts a sequence first has it, and the others take the next. Raises `NotAllowed` when the
+        conversation is full (E3), `Contended`.
         """
         for _ in range(_ATTEMPTS):
-            said = await self.messages(engagement_id)
-            if message.key_hash and (earlier := _under(message.key_hash, said)):
+            if message.key_hash and (earlier := await self._under(engagement_id, message.key_hash)):
                 return earlier
-            numbered = replace(message, sequence=len(said) + 1)
-            row = _MESSAGES.row(f"m:{numbered.sequence:06d}", numbered)
+            numbered = replace(message, sequence=await self._last(engagement_id) + 1)
+            if numbered.sequence > MOST_MESSAGES:
+                raise NotAllowed(
+                    f"A conversation holds at most {MOST_MESSAGES:,} messages; this one is full."
+                )
             try:
-                await self._tables.write(keys.ENGAGEMENTS, engagement_id, [Insert(row)])
+                await self._tables.write(keys.ENGAGEMENTS, engagement_id, _insertions(numbered))
             except StoreConflict:
                 continue
             return numbered
         raise Contended("Many are writing into this conversation; repeat the request in a second.")
 
+    async def _last(self, engagement_id: EngagementId) -> int:
+        """The sequence of the latest message, 0 without any."""
+        rows = await self._tables.between(
+            keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_SAID), MOST_MESSAGES, keys_only=True
+        )
+        return int(rows[-1].key.removeprefix(_SAID)) if rows else 0
 
-def _under(key_hash: str, said: tuple[Message, ...]) -> Message | None:
-    return next((message for message in said if message.key_hash == key_hash), None)
+    async def _under(self, engagement_id: EngagementId, key_hash: str) -> Message | None:
+        """What was said under a request's key."""
+        row = await self._tables.get(keys.ENGAGEMENTS, engagement_id, f"{_KEY}{key_hash}")
+        if row is None:
+            return None
+        said = await self._tables.get(keys.ENGAGEMENTS, engagement_id, _place(_SEQUENCES.read(row)))
+        return _MESSAGES.read(said) if said else None
+
+
+def _insertions(message: Message) -> list[Operation]:
+    """What writes a message; with a key also which message the key stands for."""
+    said = Insert(_MESSAGES.row(_place(message.sequence), message))
+    if message.key_hash is None:
+        return [said]
+    return [said, Insert(_SEQUENCES.row(f"{_KEY}{message.key_hash}", message.sequence))]
+
+
+def _place(sequence: int) -> str:
+    return f"{_SAID}{sequence:06d}"

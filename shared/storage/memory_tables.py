@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
 
-from shared.errors import StoreConflict
+from shared.errors import RecordTooLarge, StoreConflict
+from shared.storage.sizes import MOST_BYTES, wire_size
 from shared.storage.tables import MOST_OPERATIONS, Delete, Insert, Operation, Replace, Row, StoredRow
 
 
@@ -39,6 +40,8 @@ class MemoryTables:
         if not 0 < len(keys) <= MOST_OPERATIONS or len(set(keys)) != len(keys):
             message = f"a transaction holds 1 to {MOST_OPERATIONS} operations on distinct keys, not {keys}"
             raise ValueError(message)
+        if (size := wire_size(partition, operations)) > MOST_BYTES:
+            raise RecordTooLarge(size, MOST_BYTES)
         rows = dict(self._partition(table, partition))
         for operation in operations:
             self._apply(rows, operation, partition)

@@ -14,7 +14,7 @@ from shared.storage import keys
 from shared.storage.codec import MAX_BYTES, Codec
 from shared.storage.tables import StoredRow, Tables
 
-REFERRALS = Codec[Referral](Referral, limit=MAX_BYTES + 4096)
+REFERRALS = Codec[Referral](Referral, limit=MAX_BYTES + 16 * 1024)
 """People's changes are held to the limit; what the clock or another party adds must never fail for its size."""
 
 LARGEST_PAGE = 1000

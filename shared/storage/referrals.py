@@ -17,15 +17,21 @@ from shared.domain.response_speed import minutes_to_answer
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Work
+from shared.errors import RecordTooLarge
 from shared.storage import keys
-from shared.storage.codec import Codec
+from shared.storage.codec import MAX_BYTES, Codec
 from shared.storage.referral_lists import REFERRALS, Scan, list_keys
+from shared.storage.sizes import MOST_BYTES, wire_size
 from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 T = TypeVar("T")
 _ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
 _ANSWERS = Codec[int](int)
-_AS_SENT = Codec[Referral](Referral)
+_AS_SENT, _AS_INVITED = Codec[Referral](Referral), Codec[Referral](Referral, limit=MAX_BYTES - 4096)
+"""What people may send, and what of it an invitation may take: its reader's answer must find room in it."""
+_ROOM, _ROOM_IN_ROW, _ROOM_IN_INVITED = 256 * 1024, 1024, 64
+"""Bytes on the wire that people leave free in a transaction, for what comes to a record without them: an entry, and
+in every row that holds the record how it ended and what was heard of each party."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +84,11 @@ class Referrals:
 
         `read` is what the step was decided on, None for a new referral; `replaced` an idempotency record that has
         expired. Raises `StoreConflict` when either changed meanwhile, `RecordTooLarge` before anything is sent.
+
+        Only people's steps are held to limits of size, and these leave room for those of the clock and of other
+        parties, which must never fail for it.
         """
         after = change.after
-        if change.entry.actor.name:
-            _AS_SENT.values(after)
         operations: list[Operation] = [_document_operation(after, read), *_list_operations(change)]
         operations.extend(
             Insert(_ENTRIES.row(keys.entry(after.id, entry.sequence), entry)) for entry in change.entries
@@ -96,6 +103,8 @@ class Referrals:
         )
         if idempotency:
             operations.append(idempotency_operation(idempotency, replaced))
+        if change.entry.actor.name:
+            _require_room(change, operations)
         await self._tables.write(keys.REFERRALS, _partition(after.party), operations)
 
     async def entry(self, party: Party, sequence: int) -> Entry | None:
@@ -222,6 +231,18 @@ class Referrals:
 
 def _partition(party: Party) -> str:
     return keys.partition_of(party.organization_id, party.referral_id)
+
+
+def _require_room(change: Change, operations: Sequence[Operation]) -> None:
+    """Refuse a step of somebody's that takes more than people may take of a record, or of a transaction."""
+    after = change.after
+    _AS_SENT.values(after)
+    for invitation in change.invitations:
+        _AS_INVITED.values(invitation)
+    room = _ROOM + len(operations) * (_ROOM_IN_ROW + _ROOM_IN_INVITED * len(after.invited))
+    size = wire_size(_partition(after.party), operations)
+    if size > MOST_BYTES - room:
+        raise RecordTooLarge(size, MOST_BYTES - room)
 
 
 def _document_operation(after: Referral, read: Stored[Referral] | None) -> Operation:

@@ -86,7 +86,8 @@ class Tables(Protocol):
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         """All operations or none, on one partition; at most `MOST_OPERATIONS`, each key once.
 
-        Raises `StoreConflict` when an operation's condition fails.
+        Raises `StoreConflict` when an operation's condition fails, `RecordTooLarge` when all of it takes more than
+        `sizes.MOST_BYTES` on the wire.
         """
         ...
 

@@ -1,13 +1,14 @@
 """The repositories on the twin and on Azurite: whole steps, lists for each reader (V4, N4), idempotency (C5)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from shared.domain.change import Act
+from shared.domain.change import Act, beginning
 from shared.domain.directory import Person
 from shared.domain.ids import (
     EngagementId,
@@ -19,17 +20,22 @@ from shared.domain.ids import (
     uuid7,
 )
 from shared.domain.lifecycle import hear_of
+from shared.domain.referral import Referral, StatusReason
+from shared.domain.refusals import NotAllowed
 from shared.domain.timeline import Actor
+from shared.domain.vocabulary import CLOSING_REASONS
 from shared.domain.work import Settle
 from shared.errors import RecordTooLarge, StoreConflict
-from shared.storage import keys, referral_lists
+from shared.storage import engagements, keys, referral_lists
 from shared.storage.azure_tables import AzureTables
+from shared.storage.codec import Codec
 from shared.storage.engagements import Engagements, Message
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referral_lists import REFERRALS, Scan
-from shared.storage.referrals import IdempotencyRecord, Referrals
-from shared.storage.tables import StoredRow, Tables
-from tests.unit.examples import NOW, begun, contact, referral, step
+from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
+from shared.storage.tables import Operation, StoredRow, Tables
+from tests.unit.examples import NOW, begun, contact, invited, referral, step
+from tests.unit.examples import act as example_act
 
 
 def act(operation: str, now: datetime = NOW) -> Act:
@@ -39,6 +45,24 @@ def act(operation: str, now: datetime = NOW) -> Act:
 def numbered(organization: str, index: int, **fields: object):
     identifier = ReferralId(uuid7(NOW + timedelta(seconds=index), bytes([index]) * 16))
     return referral(id=identifier, organization_id=OrganizationId(organization), **fields)
+
+
+SAID = Message(sequence=0, at=NOW, organization_id=OrganizationId("contoso"), author="Rae", text="Hi")
+
+
+class TextCounting(MemoryTables):
+    """Counts the messages whose texts are read."""
+
+    texts = 0
+
+    async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
+        self.texts += key.startswith("m:")
+        return await super().get(table, partition, key)
+
+    async def between(self, *arguments: Any, keys_only: bool = False) -> list[StoredRow]:
+        found = await super().between(*arguments, keys_only=keys_only)
+        self.texts += sum(bool(row.values) and row.key.startswith("m:") for row in found)
+        return found
 
 
 async def test_a_step_is_stored_whole(tables: Tables, partition: str) -> None:
@@ -175,6 +199,41 @@ async def test_messages_are_numbered_without_gaps_whoever_writes_at_once(
     assert once == [messages[-1], messages[-1]]
 
 
+async def test_of_messages_said_at_once_under_one_key_one_is_kept(tables: Tables, partition: str) -> None:
+    """C5, E3."""
+    repository = Engagements(tables)
+    engagement = EngagementId(f"o-{partition}")
+    keyed = replace(SAID, key_hash="k")
+    kept = await asyncio.gather(*(repository.say(engagement, keyed) for _ in range(4)))
+    assert await repository.messages(engagement) == (kept[0],)
+    assert set(kept) == {kept[0]}
+
+
+async def test_a_full_conversation_takes_no_more_and_still_knows_what_was_said_in_it(
+    tables: Tables, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E3."""
+    monkeypatch.setattr(engagements, "MOST_MESSAGES", 3)
+    repository = Engagements(tables)
+    engagement = EngagementId(f"f-{partition}")
+    kept = [await repository.say(engagement, replace(SAID, key_hash=f"k{n}")) for n in range(3)]
+    for more in (SAID, replace(SAID, key_hash="k3")):
+        with pytest.raises(NotAllowed):
+            await repository.say(engagement, more)
+    assert await repository.say(engagement, replace(SAID, key_hash="k1")) == kept[1]
+    assert await repository.messages(engagement) == tuple(kept)
+
+
+async def test_what_is_said_reads_keys_of_earlier_messages_and_never_their_texts() -> None:
+    tables = TextCounting()
+    repository, engagement = Engagements(tables), EngagementId("deal")
+    for number in range(20):
+        await repository.say(engagement, replace(SAID, key_hash=f"k{number}"))
+    assert tables.texts == 0
+    await repository.say(engagement, replace(SAID, key_hash="k7"))
+    assert tables.texts == 1
+
+
 async def test_an_idempotency_key_is_taken_once(tables: Tables, partition: str) -> None:
     repository = Referrals(tables)
     record = IdempotencyRecord(
@@ -203,6 +262,101 @@ async def test_a_record_that_is_too_large_is_refused_before_anything_is_sent(
     with pytest.raises(RecordTooLarge):
         await repository.commit(begun(large), None)
     assert await repository.get(large.party) is None
+
+
+def of_fifty(partition: str, notes: int) -> Referral:
+    """A record that 56 rows repeat, with notes of so many syllables of six bytes on the wire."""
+    team = tuple(contact(f"{index}@contoso.com") for index in range(50))
+    heard = invited(*(numbered("fabrikam", index) for index in range(20)))
+    return numbered(partition, 1, team=team, invited=heard, notes="가" * notes)
+
+
+async def test_a_record_whose_rows_are_too_large_on_the_wire_is_refused_before_anything_is_sent(
+    partition: str,
+) -> None:
+    class Untouched(MemoryTables):
+        async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+            pytest.fail("something was sent")
+
+    large = of_fifty(partition, 11_000)
+    assert Codec[Referral](Referral).values(large)  # it fits by itself
+    for change, read in (
+        (begun(large), None),
+        (step(large, "edited", example_act(), notes="가" * 12_000), Stored(large, "etag")),
+    ):
+        with pytest.raises(RecordTooLarge):
+            await Referrals(Untouched()).commit(change, read)
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_what_comes_without_people_to_rows_at_the_limit_is_stored(
+    tables: Tables, partition: str
+) -> None:
+    """L4, L7: no end and no news fails for its size, whatever people sent before."""
+
+    async def sent(repository: Referrals, notes: int) -> None:
+        await repository.commit(begun(of_fifty(partition, notes)), None)
+
+    repository, longest = Referrals(tables), max(CLOSING_REASONS, key=len)
+    await sent(repository, await most(sent))
+    stored = await repository.get(numbered(partition, 1).party)
+    heard = tuple(replace(each, substatus="Declined", reason=longest) for each in stored.value.invited)
+    reason, over = StatusReason(code=longest), {"status": "Closed", "substatus": "Expired"}
+    ended = step(
+        stored.value, "expired", act("op-2"), **over, invited=heard, status_reason=reason, closed_at=NOW
+    )
+    await repository.commit(ended, stored)
+    assert (await repository.get(stored.value.party)).value.state == "Closed/Expired"
+
+
+async def test_an_invitation_leaves_room_for_its_answer(tables: Tables, partition: str) -> None:
+    """L2: who was invited can accept, whatever the inviter wrote."""
+
+    async def sent(repository: Referrals, notes: int) -> None:
+        invitation = numbered(f"{partition}-invitee", 2, notes="x" * notes)
+        await repository.commit(replace(begun(numbered(partition, 1)), invitations=(invitation,)), None)
+
+    repository = Referrals(tables)
+    await sent(repository, await most(sent))
+    (invitation,) = await repository.invitations(numbered(partition, 1).party)
+    await repository.commit(beginning(invitation, "received", act("op-2"), ()), None)
+    over = {"status": "Active", "substatus": "Accepted", "accepted_at": NOW}
+    accepted = step(invitation, "accepted", example_act(), **over, external_reference_id="x" * 100)
+    await repository.commit(accepted, await repository.get(invitation.party))
+    assert (await repository.get(invitation.party)).value.state == "Active/Accepted"
+
+
+async def test_news_of_as_many_parties_as_a_record_can_name_are_stored(
+    tables: Tables, partition: str
+) -> None:
+    """L7."""
+
+    def naming(many: int) -> Referral:
+        return numbered(partition, 1, invited=invited(*(numbered("f", 2, organization_name="F"),) * many))
+
+    async def sent(repository: Referrals, many: int) -> None:
+        await repository.commit(begun(naming(many)), None)
+
+    repository, longest = Referrals(tables), max(CLOSING_REASONS, key=len)
+    await sent(repository, await most(sent))
+    stored = await repository.get(numbered(partition, 1).party)
+    heard = tuple(replace(each, substatus="Declined", reason=longest) for each in stored.value.invited)
+    assert len(heard) > 200
+    await repository.commit(step(stored.value, "partyChanged", act("op-2"), invited=heard), stored)
+    assert (await repository.get(stored.value.party)).value.invited == heard
+
+
+async def most(sent: Callable[[Referrals, int], Awaitable[None]]) -> int:
+    """How many characters can be sent at most."""
+    fits, too_large = 0, 60_000
+    while too_large - fits > 1:
+        middle = (fits + too_large) // 2
+        try:
+            await sent(Referrals(MemoryTables()), middle)
+            fits = middle
+        except RecordTooLarge:
+            too_large = middle
+    return fits
 
 
 async def test_what_the_clock_adds_to_a_record_at_the_limit_is_stored(tables: Tables, partition: str) -> None:

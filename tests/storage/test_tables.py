@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.errors import StoreConflict, StoreUnavailable
+from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
 from shared.storage.tables import Delete, Insert, Replace, Row, Tables, Upsert, in_transactions
@@ -58,6 +58,19 @@ async def test_a_transaction_is_stored_whole_or_not_at_all(tables: Tables, parti
         await tables.write(T, partition, [Insert(row("c")), Delete("missing")])
     await tables.write(T, partition, [Delete("a"), Upsert(row("b", "new")), Insert(row("c"))])
     assert await keys_in(tables, partition) == ["b", "c"]
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_a_transaction_that_is_too_large_on_the_wire_is_refused_whole(
+    tables: Tables, partition: str
+) -> None:
+    """서 takes six bytes there, of three in UTF-8."""
+    rows = [Row(f"{index:02d}", {"text": "서" * 15_000}) for index in range(50)]
+    with pytest.raises(RecordTooLarge):
+        await tables.write(T, partition, [Insert(each) for each in rows])
+    assert await keys_in(tables, partition) == []
+    await tables.write(T, partition, [Insert(each) for each in rows[:40]])
+    assert len(await keys_in(tables, partition)) == 40
 
 
 async def test_a_hundred_rows_fit_into_one_transaction(tables: Tables, partition: str) -> None:

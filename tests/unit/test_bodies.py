@@ -1,6 +1,7 @@
 """Reading bodies: whatever kind of value stands anywhere, it is a fault and never an error."""
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import people, referral_parts, referral_requests, stage_maps
-from api.body import Body, read
+from api.body import (
+    MAX_NESTING,
+    MORE_FAULTS,
+    MOST_FAULTS,
+    Body,
+    UnreadableBody,
+    load_json,
+    read,
+    unless_below,
+)
+from api.idempotency import _canonical
 from shared.domain.refusals import Fault
 
 MODELS = sorted(
@@ -66,3 +77,98 @@ def test_what_could_not_be_read_is_not_missing_as_well() -> None:
         ("/roles/0", "invalidValue"),
         ("/lastName", "required"),
     }
+
+
+def test_names_that_differ_in_case_alone_are_all_told_where_they_stand() -> None:
+    body = {"NOTES": 1, "Notes": 2, "unKnown": 3, "Unknown": 4}
+    reading = read(referral_requests.WinBody, body)
+    assert {fault.target for fault in reading.faults} == {"/NOTES", "/unKnown", "/Unknown"}
+
+
+def test_of_too_many_faults_the_first_are_told_and_that_there_are_more() -> None:
+    for many in (MOST_FAULTS, MOST_FAULTS + 1, 5000):
+        reading = read(referral_requests.WinBody, {f"k{n}": 1 for n in range(many)})
+        told = [fault.target for fault in reading.faults]
+        assert told[:MOST_FAULTS] == [f"/k{n}" for n in range(MOST_FAULTS)]
+        assert told[MOST_FAULTS:] == ([""] if many > MOST_FAULTS else [])
+
+
+def test_of_too_many_missing_fields_the_first_are_told_and_that_there_are_more() -> None:
+    solutions: list[Any] = [{}] * 500
+    reading = read(referral_parts.RequirementsBody, {"solutions": solutions})
+    assert len(reading.faults) == MOST_FAULTS + 1
+    assert reading.faults[0].target == "/solutions/0/id"
+    assert reading.faults[-1] == MORE_FAULTS
+
+
+def test_beyond_too_many_faults_no_rule_says_anything_about_what_was_not_read() -> None:
+    reading = read(referral_requests.WinBody, {f"k{n}": 1 for n in range(500)})
+    assert unless_below([Fault("required", "/notes", "Say it.")], reading.faults) == ()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_too_many_faults_leave_a_body_without_the_fields_that_have_them(
+    model: type[Body], value: Any
+) -> None:
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    document = {f"k{n}": value for n in range(200)} | dict.fromkeys(names, value)
+    reading = read(model, document)
+    assert reading.faults[-1] == MORE_FAULTS
+    assert len(reading.faults) == MOST_FAULTS + 1
+
+
+def test_a_body_with_too_many_faults_still_says_which_engagement_it_means() -> None:
+    """Who may not see it is told so first (V5)."""
+    body = {"engagementId": "e", "team": [{"x": 1}] * 200}
+    assert read(referral_requests.CreationBody, body).body.engagement_id == "e"
+
+
+class CountedKeys(dict[str, Any]):
+    """An object that counts how often somebody goes through it."""
+
+    gone_through = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.gone_through += 1
+        return super().__iter__()
+
+    def items(self) -> Any:
+        self.gone_through += 1
+        return super().items()
+
+
+@pytest.mark.parametrize("unknown", [1, 10, 90])
+def test_an_object_is_gone_through_as_often_however_many_names_are_unknown(unknown: int) -> None:
+    document = CountedKeys({f"k{n}": 1 for n in range(unknown)})
+    assert len(read(referral_requests.WinBody, document).faults) == unknown
+    assert document.gone_through <= 4
+
+
+def load(text: str) -> Any:
+    return load_json("application/json", text.encode())
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
+def test_a_body_that_nests_too_deep_is_refused(opening: str, closing: str) -> None:
+    levels = opening.count("[") + opening.count("{")
+    fit = MAX_NESTING // levels
+    assert load(opening * fit + "1" + closing * fit)
+    assert load("[" + '"' + opening * 500 + '"' + "]") if '"' not in opening else True
+    for deep in (fit + 1, 100, 600, 990, 5000, 100_000):
+        with pytest.raises(UnreadableBody) as refused:
+            load(opening * deep + "1" + closing * deep)
+        assert refused.value.status == 400
+
+
+def test_an_empty_array_counts_as_a_level() -> None:
+    assert load("[" * MAX_NESTING + "]" * MAX_NESTING)
+    with pytest.raises(UnreadableBody):
+        load("[" * (MAX_NESTING + 1) + "]" * (MAX_NESTING + 1))
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_whatever_can_be_loaded_has_a_hash_as_the_body_of_a_key(opening: str) -> None:
+    closing = {"[": "]"}.get(opening, "}")
+    document = load(opening * MAX_NESTING + "1" + closing * MAX_NESTING)
+    assert repr(_canonical(document))

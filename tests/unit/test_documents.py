@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.documents import MAX_OPERATIONS, differences, document_of, merged, patched
+from api.documents import MAX_OPERATIONS, MAX_VALUES, differences, document_of, merged, patched
 from api.referral_resource import resource
 from shared.domain.refusals import Invalid
 from tests.unit.examples import NOW, creators
@@ -58,6 +58,8 @@ def test_operations_apply_in_order_to_a_copy() -> None:
         ([None, 1], {"/0": "invalidType", "/1": "invalidType"}),
         ([op("copy", "/name"), op("move", "/name")], {"/0/op": "invalidValue", "/1/op": "invalidValue"}),
         ([{"path": "/name"}], {"/0/op": "invalidValue"}),
+        ([op([], "/name", 1), op({}, "/name", 1)], {"/0/op": "invalidValue", "/1/op": "invalidValue"}),  # type: ignore[arg-type]
+        ([op("add", "/details" * 21, 1)], {"/0/path": "invalidFormat"}),
         ([{"op": "remove"}], {"/0/path": "invalidFormat"}),
         ([op("remove", "")], {"/0/path": "invalidFormat"}),
         ([op("remove", 7)], {"/0/path": "invalidFormat"}),  # type: ignore[arg-type]
@@ -84,6 +86,41 @@ def test_what_is_malformed_or_does_not_fit_is_refused_where_it_stands(
     assert faults(operations) == expected
 
 
+class Counted(dict[str, Any]):
+    """A document that counts its copies."""
+
+    copies = 0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Counted":
+        type(self).copies += 1
+        return Counted(copy.deepcopy(dict(self), memo))
+
+
+def test_a_patch_copies_the_document_once_however_many_operations_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Counted, "copies", 0)
+    patched(Counted(DOCUMENT), [op("test", "/name", DOCUMENT["name"])] * MAX_OPERATIONS)
+    assert Counted.copies == 1
+
+
+def test_what_was_sent_stays_as_it_is_where_a_later_operation_changes_it() -> None:
+    """A retry applies the same operations again."""
+    operations = [op("add", "/team", []), op("add", "/team/-", {}), op("add", "/team/0/email", "x")]
+    before = copy.deepcopy(operations)
+    assert patched(DOCUMENT, operations)["team"] == patched(DOCUMENT, operations)["team"] == [{"email": "x"}]
+    assert operations == before
+
+
+def test_the_values_of_a_patch_may_take_what_a_whole_record_does() -> None:
+    assert patched(DOCUMENT, [op("replace", "/name", "x" * (MAX_VALUES - 4))])["name"]
+    for one_more in (
+        [op("replace", "/name", "x" * (MAX_VALUES - 3))],
+        [op("test", "/name", "가" * 8000)] * 3,
+    ):
+        assert faults(one_more) == {"": "tooLong"}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -97,7 +134,7 @@ PATHS = st.lists(
 @given(
     st.lists(
         st.fixed_dictionaries(
-            {"op": st.sampled_from(["add", "replace", "remove", "test", "copy"]), "path": PATHS},
+            {"op": st.sampled_from(["add", "replace", "remove", "test", "copy"]) | JSON, "path": PATHS},
             optional={"value": JSON, "from": PATHS},
         )
         | JSON,
