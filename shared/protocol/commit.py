@@ -12,7 +12,6 @@ from datetime import datetime
 from shared.domain.change import Act, Change
 from shared.domain.ids import OperationId
 from shared.domain.referral import Party, Referral
-from shared.domain.refusals import Refusal
 from shared.domain.timeline import Actor
 from shared.errors import Contended, StoreConflict, StoreUnavailable
 from shared.storage.intents import Intent, Intents
@@ -81,8 +80,8 @@ class Commits:
                 return None
             try:
                 change = await decide(read.value, self._act(who))
-            except Refusal:
-                if landed := await self._landed(mine):  # what refuses us may be our own attempt
+            except Exception:  # by a rule or for a version that moved: what refuses us may be our own attempt
+                if landed := await self._landed(mine):
                     return landed
                 raise
             if change is None:

@@ -1,15 +1,19 @@
 """What the parties of one deal ask for, one after the other, with the real handlers on tables in memory."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from api.engagements import partner_led, viewed
-from api.exchange import Answer
+from api.exchange import Answer, Exchange
+from api.invitations import invited
 from api.referrals import got, marked, told, unmarked
+from tests.doubles.late_tables import LateTables
 from tests.doubles.played_deal import PlayedDeal, faults, replacing
 from tests.doubles.service import SETTINGS, request
 from tests.doubles.small_world import deal
+from tests.doubles.yielding_tables import YieldingTables
 from tests.unit.examples import NOW
 
 Q2 = "/consent/consentToShareReferralWithMicrosoftSellers"
@@ -155,6 +159,38 @@ async def test_an_edit_repeated_with_its_key_names_an_old_version_all_the_same(p
     sent = {"If_Match": '"1"', "Idempotency_Key": "k"}
     assert (await played.edit("rae", "contoso", replacing("/name", "New"), **sent)).status == 204
     assert (await played.edit("rae", "contoso", replacing("/name", "New"), **sent)).status == 412
+
+
+async def test_an_edit_that_lands_late_is_not_refused_for_the_version_that_it_moved_itself() -> None:
+    """E2, C5: storage gave no answer; what the next attempt finds is the first one's doing."""
+    tables = LateTables()
+    played = PlayedDeal(NOW, tables)
+    await played.begin()
+    tables.delay_next = True
+    edited = await played.edit("rae", "contoso", replacing("/name", "New"), If_Match='"1"')
+    assert (edited.status, edited.headers["ETag"]) == (204, '"2"')
+    assert await played.kinds("contoso") == ["created", "edited"]
+
+
+async def test_the_same_invitation_sent_twice_at_once_with_its_key_and_version_is_answered_alike() -> None:
+    """C5, E2."""
+    played = PlayedDeal(NOW, YieldingTables())
+    await played.begin()
+    entry = deal("fabrikam")["invitations"][0]
+
+    async def handler(exchange: Exchange) -> Answer:
+        return await invited(exchange, played.engine)
+
+    async def inviting() -> Answer:
+        sent = {"If-Match": '"1"', "Idempotency-Key": "k"}
+        return await played.ask(
+            "rae", "contoso", handler, below="/invitations", body={"invitations": [entry]}, headers=sent
+        )
+
+    first, second = await asyncio.gather(inviting(), inviting())
+    assert (first.status, second.status) == (201, 201)
+    assert first.body == second.body
+    assert await played.kinds("contoso") == ["created", "invited"]
 
 
 @pytest.mark.parametrize("handler", [got, told, marked, unmarked])
