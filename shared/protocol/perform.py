@@ -197,12 +197,15 @@ class _Errand:
     async def _tell_once(
         self, party: Party, what: str, remark: Callable[[Referral, Act], Change | None]
     ) -> None:
-        """Append an entry to a timeline unless it is there: its operation id is made of what it tells."""
+        """Append an entry to a timeline unless it is there: its operation id is made of what it tells.
+
+        Whether it is there is asked after the record was read, so that one which lands in between is a conflict.
+        """
         operation_id = derived_operation(what, self.work.operation_id, party.referral_id)
-        if any(e.operation_id == operation_id for e in await self.with_.referrals.entries(party)):
-            return
 
         async def decide(referral: Referral, act: Act) -> Change | None:
+            if any(e.operation_id == operation_id for e in await self.with_.referrals.entries(party)):
+                return None
             return remark(referral, replace(act, operation_id=operation_id))
 
         await self.with_.commits.step(party, Who(actor=BY_THE_CLOCK, now=self.now), decide, announce=False)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.doubles.late_tables import LateTables
 from tests.doubles.played_deal import PlayedDeal, replacing
 from tests.doubles.slow_tables import SlowTables
 from tests.doubles.small_world import deal
@@ -115,3 +116,15 @@ async def test_what_waits_for_an_invitation_waits_as_long_as_storage_is_away(day
     played.now += timedelta(hours=2)
     await played.follow("contoso")
     assert await played.kinds("northwind") == ["received", "withdrawn"]
+
+
+async def test_news_that_storage_takes_without_an_answer_is_told_once() -> None:
+    """L7, L9: though it lands only when the record is read for the next attempt."""
+    tables = LateTables()
+    played = PlayedDeal(NOW, tables)
+    await played.begin()
+    await played.follow("contoso", "northwind")
+    await played.act("nia", "northwind", "accept")
+    tables.delay_next = True
+    await played.follow("northwind")
+    assert await played.kinds("contoso") == ["created", "partyChanged"]
