@@ -45,11 +45,7 @@ async def patch_referral(req: func.HttpRequest, client: df.DurableOrchestrationC
     """Change a referral by a JSON Patch (RFC 6902). 204, or 200 with `Prefer: return=representation`."""
 
     async def handle(exchange: Exchange) -> Answer:
-        operations = exchange.json("application/json", "application/json-patch+json")
-        after = await _edit(exchange, lambda document: patched(document, operations), client, whole=False)
-        if "return=representation" in (exchange.header("Prefer") or "").replace(" ", "").lower():
-            return await shown(exchange, after)
-        return Answer(status=204, headers={"ETag": etag_of(after)})
+        return await patch(exchange, DurableEngine(client))
 
     return await respond(req, handle)
 
@@ -60,19 +56,30 @@ async def put_referral(req: func.HttpRequest, client: df.DurableOrchestrationCli
     """Change a referral by sending it whole; what is left out stays as it is. 200 with the resource."""
 
     async def handle(exchange: Exchange) -> Answer:
-        sent = exchange.json()
-        if not isinstance(sent, dict):
-            raise UnreadableBody(400, "Send the referral as a JSON object.")
-        return await shown(
-            exchange, await _edit(exchange, lambda document: merged(document, sent), client, whole=True)
-        )
+        return await put(exchange, DurableEngine(client))
 
     return await respond(req, handle)
 
 
-async def _edit(
-    exchange: Exchange, make: Wanted, client: df.DurableOrchestrationClient, *, whole: bool
-) -> Referral:
+async def patch(exchange: Exchange, engine: DurableEngine) -> Answer:
+    """The referral as a JSON Patch makes it; or refused, all of it (E2)."""
+    operations = exchange.json("application/json", "application/json-patch+json")
+    after = await _edit(exchange, lambda document: patched(document, operations), engine, whole=False)
+    if "return=representation" in (exchange.header("Prefer") or "").replace(" ", "").lower():
+        return await shown(exchange, after)
+    return Answer(status=204, headers={"ETag": etag_of(after)})
+
+
+async def put(exchange: Exchange, engine: DurableEngine) -> Answer:
+    """The referral as it was sent; or refused, all of it (E2)."""
+    sent = exchange.json()
+    if not isinstance(sent, dict):
+        raise UnreadableBody(400, "Send the referral as a JSON object.")
+    after = await _edit(exchange, lambda document: merged(document, sent), engine, whole=True)
+    return await shown(exchange, after)
+
+
+async def _edit(exchange: Exchange, make: Wanted, engine: DurableEngine, *, whole: bool) -> Referral:
     await visible(exchange)
     require_if_match(exchange)
     invitee = ReferralId(uuid7(exchange.now, secrets.token_bytes(16)))
@@ -80,7 +87,7 @@ async def _edit(
     async def decide(referral: Referral, act: Act) -> Change | None:
         return await _Editing(exchange, referral, act, invitee).decide(make, whole=whole)
 
-    return await take_step(exchange, decide, "changed", DurableEngine(client))
+    return await take_step(exchange, decide, "changed", engine)
 
 
 class _Editing:
@@ -166,7 +173,7 @@ class _Editing:
     def _ended(self, step: Step, edit: Edit) -> Change | None:
         match edit.verb:
             case "win":
-                return win(step, edit.reason, self._act)
+                return win(step, edit.words, self._act)
             case "lose":
                 return lose(step, edit.statement, self._act)
             case _:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from api.body import Reading, places_to, read, unless_below
+from api.body import Body, Reading, places_to, read, unless_below
 from api.documents import Document, differences
+from api.fields import Notes
 from api.referral_parts import ConsentBody, DetailsBody, InviteContextBody, RequirementsBody
 from api.referral_requests import EditBody
 from api.wire_names import WIRE_NAMES
@@ -29,14 +30,15 @@ _IN_REGISTRATIONS = "Register a won deal with POST …/registrations."
 class Edit:
     """What a request wants of a referral: fields, perhaps a stage, perhaps its answer or outcome.
 
-    `changed` are JSON Pointers to the fields that differ, `faults` those of form and of what may not be changed.
+    `changed` are JSON Pointers to the fields that differ, `faults` those of form and of what may not be changed;
+    `words` are those of a win, `statement` says why a deal is declined or lost.
     """
 
     body: EditBody
     changed: frozenset[str]
     faults: tuple[Fault, ...]
     verb: Verb | None
-    reason: str | None
+    words: str | None
     statement: ClosingStatement
     stage: str | None
     percent: Decimal | None
@@ -52,14 +54,15 @@ def edit_of(referral: Referral, before: Document, after: Document, act: Act, *, 
     forms = tuple(fault for fault in reading.faults if fault.target in concerned)
     uneditable = unless_below(_uneditable(changed - allowed, referral, verb), forms)
     stage, percent, of_stage = _stage(after) if "/salesStage" in changed else (None, None, ())
-    reason = _text(after.get("statusReason")) if "/statusReason" in changed else None
-    statement, of_reason = _statement(reason) if verb in {"decline", "lose"} else (_UNSAID, ())
+    said = after.get("statusReason") if "/statusReason" in changed else None
+    statement, of_reason = _statement(said) if verb in {"decline", "lose"} else (_UNSAID, ())
+    words, of_words = _words(said) if verb == "win" else (None, ())
     return Edit(
         body=reading.body,
         changed=changed,
-        faults=(*forms, *uneditable, *of_status, *of_reason, *of_stage),
+        faults=(*forms, *uneditable, *of_status, *of_reason, *of_words, *of_stage),
         verb=verb,
-        reason=reason,
+        words=words,
         statement=statement,
         stage=stage,
         percent=percent,
@@ -97,14 +100,30 @@ def _verb(
     return verb, ()
 
 
-def _statement(reason: str | None) -> tuple[ClosingStatement, tuple[Fault, ...]]:
+class _ReasonBody(Body):
+    """The words of a reason where a resource has them: they are notes, as in the body of a verb (C6)."""
+
+    status_reason: Notes | None = None
+
+
+def _words(said: Any) -> tuple[str | None, tuple[Fault, ...]]:
+    """Words as they are kept, and their faults of form."""
+    reading = read(_ReasonBody, {"statusReason": said})
+    return reading.body.status_reason, reading.faults
+
+
+def _statement(said: Any) -> tuple[ClosingStatement, tuple[Fault, ...]]:
     """The reason of a decline or a loss: a code, or a code, a colon and words."""
-    code, _, words = (reason or "").partition(":")
+    if said is not None and not isinstance(said, str):
+        return _UNSAID, _words(said)[1]
+    code, _, rest = (said or "").partition(":")
     known = next((each for each in CLOSING_REASONS if each == code.strip()), None)
-    notes = words.strip() or None
     if known is None:
         message = f"Say why with one of {', '.join(CLOSING_REASONS)}; words may follow after a colon."
-        return _UNSAID, (Fault("invalidValue" if reason else "required", "/statusReason", message),)
+        return _UNSAID, (Fault("invalidValue" if said else "required", "/statusReason", message),)
+    notes, faults = _words(rest.strip() or None)
+    if faults:
+        return _UNSAID, faults
     if known == "Other" and notes is None:
         return _UNSAID, (Fault("required", "/statusReason", "Say what the reason is: Other: …"),)
     return ClosingStatement(reason=known, notes=notes), ()
@@ -187,7 +206,3 @@ class _Concerned:
 
     def __contains__(self, target: str) -> bool:
         return target.lower() in self._above or not self._changed.isdisjoint(places_to(target))
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

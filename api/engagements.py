@@ -24,7 +24,6 @@ from api.referral_resource import amount, reason_text
 from api.referral_view import SolutionView
 from shared.domain.ids import EngagementId, is_uuid
 from shared.domain.lifecycle import is_overdue, terminal_refusal
-from shared.domain.permissions import may_see_partner_led
 from shared.domain.referral import Contact, Party, Referral
 from shared.domain.refusals import Invalid, NotAllowed
 from shared.storage.engagements import Membership, Message
@@ -65,7 +64,7 @@ async def viewed(exchange: Exchange) -> Answer:
     membership = await _membership(exchange)
     own = await _own(exchange, membership)
     creator = await _referral(exchange, membership.creator)
-    if own is None and may_see_partner_led(exchange.caller, creator):
+    if own is None and exchange.sees_partner_led(creator):
         return Answer(body=await _partner_led(exchange, creator, membership))
     if own is None:
         raise NotFound("There is no such engagement.")
@@ -89,7 +88,7 @@ async def said(exchange: Exchange) -> Answer:
     own = await _own(exchange, membership)
     if own is None:
         creator = await _referral(exchange, membership.creator)
-        if may_see_partner_led(exchange.caller, creator):
+        if exchange.sees_partner_led(creator):
             raise Forbidden("Sellers read partner-led deals; they do not take part in them.")
         raise NotFound("There is no such engagement.")
     _require_taking_part(exchange, own)
@@ -120,11 +119,7 @@ async def partner_led(exchange: Exchange) -> Answer:
         raise Forbidden("Only Microsoft's sellers list the partner-led deals.")
     rows = await exchange.service.referrals.shown_to_sellers(place, top + 1)
     deals = await exchange.service.referrals.several(party for _, party in rows[:top])
-    shown = [
-        await _partner_led(exchange, deal, None)
-        for deal in deals
-        if may_see_partner_led(exchange.caller, deal)
-    ]
+    shown = [await _partner_led(exchange, deal, None) for deal in deals if exchange.sees_partner_led(deal)]
     more = rows[top - 1][0] if len(rows) > top else None
     return Answer(body=page(exchange.request, [view.document() for view in shown], more))
 
@@ -239,10 +234,17 @@ def _seen_by_seller(referral: Referral) -> PartyView:
 
 
 def _reason(referral: Referral, own: Referral) -> str | None:
-    """A party's reason and words are its inviter's and its own to read; of the creator's outcome, the code is."""
-    if referral.id == own.id or own.is_creators:
-        return reason_text(referral.status_reason)
-    return referral.status_reason.code if referral.is_creators and referral.status_reason else None
+    """Why a party ended, as another may read it (V1, L3, M7).
+
+    The words of a decline are its inviter's to read, those of an outcome stay with their party. The code of either
+    is the creator's to read, and of the creator's outcome everybody's.
+    """
+    reason = referral.status_reason
+    if reason is None or referral.id == own.id:
+        return reason_text(reason)
+    if own.is_creators and referral.substatus == "Declined":
+        return reason_text(reason)
+    return reason.code if own.is_creators or referral.is_creators else None
 
 
 def _team(referral: Referral, own: Referral) -> tuple[Contact, ...]:

@@ -18,7 +18,7 @@ from api import problems
 from api.body import load_json
 from shared import clock
 from shared.domain.ids import digest
-from shared.domain.permissions import Caller, is_kept, may_see
+from shared.domain.permissions import Caller, is_kept, may_see, may_see_partner_led
 from shared.domain.referral import Referral
 from shared.domain.timeline import Actor
 from shared.protocol.commit import Who
@@ -59,8 +59,11 @@ class Exchange:
 
     def sees(self, referral: Referral) -> bool:
         """Whether the caller sees a referral, and it is still shown (V4, N3)."""
-        retention = self.service.settings.retention
-        return may_see(self.caller, referral) and is_kept(referral, self.now, retention)
+        return may_see(self.caller, referral) and self._is_shown(referral)
+
+    def sees_partner_led(self, deal: Referral) -> bool:
+        """Whether the caller is a seller who sees a deal as partner-led, and it is still shown (V3, N3)."""
+        return may_see_partner_led(self.caller, deal) and self._is_shown(deal)
 
     def who(self, operation: str) -> Who:
         """The caller as the actor of an operation, with the hash of its Idempotency-Key for it."""
@@ -69,6 +72,9 @@ class Exchange:
         key = self.header("Idempotency-Key")
         key_hash = digest(person.organization_id, person.id, operation, key) if key else None
         return Who(actor=actor, now=self.now, key_hash=key_hash)
+
+    def _is_shown(self, referral: Referral) -> bool:
+        return is_kept(referral, self.now, self.service.settings.retention)
 
 
 Handler = Callable[[Exchange], Awaitable[Answer]]

@@ -12,7 +12,7 @@ from api.catalogue import catalogue_of
 from api.exchange import Answer, Exchange, respond
 from api.idempotency import carried_out, record_of, stored_under
 from api.one_referral import checked, settle, visible
-from api.problems import NotFound
+from api.problems import Modified, NotFound
 from api.referral_requests import CreationBody, InvitationsBody
 from api.referral_resource import BASE, sent_invitation
 from api.referral_view import InvitationView
@@ -86,7 +86,7 @@ class _Request:
             return await self._sent(deal, first.invited)
         try:
             change = await self._commit(deal, stored)
-        except Refusal:  # what refuses us may be the same request, carried out a moment ago
+        except (Refusal, Modified):  # what refuses us may be the same request, carried out a moment ago
             stored = await stored_under(self.exchange, self.wanted)
             if first := carried_out(self.exchange, self.wanted, stored):
                 return await self._sent(deal, first.invited)

@@ -4,11 +4,10 @@ from collections.abc import Awaitable, Callable
 
 from api.exchange import Answer, Exchange
 from api.preconditions import etag_of, matches, require_match
-from api.problems import NotFound, PreconditionRequired
+from api.problems import Modified, NotFound, PreconditionRequired
 from api.referral_resource import resource
 from shared.domain.change import Act, Change
 from shared.domain.ids import ReferralId, is_uuid
-from shared.domain.permissions import may_see
 from shared.domain.referral import Party, Referral
 from shared.domain.refusals import Fault, Invalid, Refusal
 from shared.domain.work import Publish
@@ -22,13 +21,13 @@ _UNKNOWN = "There is no such referral."
 
 
 async def visible(exchange: Exchange) -> Referral:
-    """The referral that the route names, if the caller may see it; else it reads like an unknown id (V5)."""
+    """The referral that the route names, if the caller sees it; else it reads like an unknown id (V5, N3)."""
     identifier = exchange.request.route_params.get("id", "").lower()
     if not is_uuid(identifier):
         raise NotFound(_UNKNOWN)
     party = Party(organization_id=exchange.caller.organization.id, referral_id=ReferralId(identifier))
     stored = await exchange.service.referrals.get(party)
-    if stored is None or not may_see(exchange.caller, stored.value):
+    if stored is None or not exchange.sees(stored.value):
         raise NotFound(_UNKNOWN)
     return stored.value
 
@@ -45,14 +44,17 @@ async def take_step(exchange: Exchange, decide: Decision, event: Event, engine: 
     """Commit what a request decides and wake the orchestration; gives the record as it is then.
 
     A request that the same person repeats with the same Idempotency-Key changes nothing and is answered as it was
-    the first time. Raises `NotFound`, `Modified`, the decision's `Refusal`.
+    the first time; a verb even if it names the version that its first time moved. Raises `NotFound`, `Modified`,
+    the decision's `Refusal`.
     """
     seen = await visible(exchange)
     who = exchange.who(f"{seen.id}/{_operation(exchange)}")
     commits = exchange.service.commits
     try:
         change = await commits.step(seen.party, who, checked(exchange, decide), announce=True)
-    except Refusal:
+    except (Refusal, Modified) as refused:
+        if isinstance(refused, Modified) and exchange.request.method != "POST":
+            raise
         if who.key_hash and await commits.replayed(seen.party, who.key_hash):
             return await visible(exchange)
         raise

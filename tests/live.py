@@ -1,5 +1,6 @@
 """The running service, as people use it: over HTTP, with their tokens, reading their mail, moving its clock."""
 
+import re
 import time
 from collections import Counter
 from typing import Any, Self
@@ -22,6 +23,9 @@ WORLD = {
     for organization in load()["organizations"]
     for person in organization["people"]
 }
+
+
+_UNNAMED = re.compile(r" ?“.*”| \(.*\)$")
 
 
 class Person:
@@ -123,8 +127,8 @@ class Service:
         return [mail for mail in kept if deal_name in mail["subject"]]
 
     def told(self, deal_name: str) -> Counter[tuple[str, str]]:
-        """How often who was told what of a deal."""
-        return Counter((", ".join(m["to"]), m["subject"].split(" “")[0]) for m in self.mails(deal_name))
+        """How often who was told what of a deal: the subjects, without its name and the days left."""
+        return Counter((", ".join(m["to"]), _UNNAMED.sub("", m["subject"])) for m in self.mails(deal_name))
 
 
 def deal(name: str, *partners: str, **changes: Any) -> dict[str, Any]:

@@ -112,7 +112,8 @@ class Step:
 def remark(before: Referral, act: Act, told: Told, **new: Any) -> Change:
     """An entry about something outside this record (another party, a mail): no ETag moves, no work opens.
 
-    `new` are fields that repeat what another record says (the deal's type, what was heard of a party).
+    `new` are fields that repeat what another record says, and that nobody reads in this one (what was heard of a
+    party).
     """
     sequence = before.sequence + 1
     entry = replace(

@@ -49,8 +49,9 @@ def tasks_of_beginning(deal: Referral) -> tuple[Task, ...]:
 def receive_invitation(invitation: Referral, creator: Referral, act: Act) -> Change:
     """The first step of an invitee's referral: New / Pending, as it was decided when it was invited (C2).
 
-    `creator` is the creator's referral as just read: an invitation of a deal that was closed meanwhile comes into
-    being closed, and nobody is told of it. The deal's type is its present one.
+    `creator` is the creator's referral as it was last read: an invitation of a deal that was closed by then comes
+    into being closed, and nobody is told of it; so is the deal's type. What has changed since reaches it by the work
+    of that change, which waits until the invitation is in (L8, T1).
     """
     invitation = replace(invitation, deal_type=creator.deal_type)
     received = replace(act, actor=Actor(organization_id=creator.organization_id))

@@ -135,7 +135,12 @@ def with_invited(deal: Referral, invitations: tuple[Referral, ...]) -> Referral:
 
 
 def retyped(step: Step) -> Step:
-    """The step, and the type that now follows; those who took part before hear of it, Microsoft sees or no longer."""
+    """The step, and the type that now follows; those who took part before hear of it, Microsoft sees or no longer.
+
+    The type follows from its creator's record alone: an invited party hears of it, and changes nothing (T1).
+    """
+    if not step.after.is_creators:
+        return step
     before, after = step.after.deal_type, type_of(step.after)
     if after == before:
         return step

@@ -132,10 +132,14 @@ def heard_of(invited: Invited, other: Referral) -> Invited:
 
 
 def hear_of_type(referral: Referral, creator: Referral, act: Act) -> Change:
-    """The deal's type as its creator's record has it now, repeated on another party's."""
+    """The deal's type as its creator's record has it now, repeated on another party's (T1).
+
+    Its readers' ETags notice, since the type is part of what they read. Nobody else needs to know: no work opens.
+    """
     heard = replace(act, actor=Actor(organization_id=creator.organization_id))
     told = Told(kind="typeChanged", from_state=referral.deal_type, to_state=creator.deal_type)
-    return remark(referral, heard, told, deal_type=creator.deal_type)
+    changed = Step.of(referral).then(told, deal_type=creator.deal_type).change(heard)
+    return replace(changed, work=None)
 
 
 def record_failed_mail(

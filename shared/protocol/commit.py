@@ -13,7 +13,6 @@ from shared.domain.change import Act, Change
 from shared.domain.ids import OperationId
 from shared.domain.lifecycle import BY_THE_CLOCK
 from shared.domain.referral import Party, Referral
-from shared.domain.refusals import Refusal
 from shared.domain.timeline import Actor
 from shared.errors import Contended, StoreConflict, StoreUnavailable
 from shared.storage.intents import Intent, Intents
@@ -82,8 +81,8 @@ class Commits:
                 return None
             try:
                 change = await decide(read.value, self._act(who))
-            except Refusal:
-                if landed := await self._landed(mine):  # what refuses us may be our own attempt
+            except Exception:  # by a rule or for a version that moved: what refuses us may be our own attempt
+                if landed := await self._landed(mine):
                     return landed
                 raise
             if change is None:
@@ -135,12 +134,13 @@ class Commits:
     ) -> None:
         """Append an entry to a timeline unless it is there: its operation id is made of what it tells.
 
+        Whether it is there is asked after the record was read, so that one which lands in between is a conflict.
         Raises as `step` does.
         """
-        if any(entry.operation_id == operation_id for entry in await self._referrals.entries(party)):
-            return
 
         async def decide(referral: Referral, act: Act) -> Change | None:
+            if any(entry.operation_id == operation_id for entry in await self._referrals.entries(party)):
+                return None
             return remark(referral, replace(act, operation_id=operation_id))
 
         await self.step(party, Who(actor=BY_THE_CLOCK, now=now), decide, announce=False)

@@ -3,7 +3,6 @@
 The SDK raises bare `Exception` for every refusal, so what a refusal means is read from the instance's status.
 """
 
-import json
 import logging
 
 import aiohttp
@@ -53,9 +52,12 @@ class DurableEngine:
         return True
 
     async def _is_running(self, instance_id: str) -> bool:
+        """Whether there is such an instance, not finished. Raises `EngineUnavailable` whatever else the host says."""
         try:
             status = await self._client.get_status(instance_id)
-        except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError) as failed:
+        except (
+            Exception
+        ) as failed:  # of any kind: a status such as 503 is a bare one, an odd body a TypeError
             raise EngineUnavailable(
                 f"The durable engine does not tell of {instance_id}: {failed}"
             ) from failed

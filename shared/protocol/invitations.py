@@ -73,7 +73,7 @@ class Invitations:
         return replace(deal, invited=invited)
 
     async def withdraw(self, invitee: Party, deal: Referral, now: datetime) -> Change | None:
-        """Close an invitation that is still New (L8); None if it was answered first, which stands (L7)."""
+        """Close an invitation that is in and still New (L8); None if it was answered first, which stands (L7)."""
         who = Who(actor=replace(BY_THE_CLOCK, organization_id=deal.organization_id), now=now)
 
         async def decide(referral: Referral, act: Act) -> Change | None:

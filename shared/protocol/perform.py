@@ -6,7 +6,7 @@ forgotten when its last task is done.
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -136,22 +136,27 @@ class _Errand:
     async def _withdraw(self, parties: Sequence[Party]) -> None:
         """End the invitations nobody has answered, and wake those who now have news to tell."""
         deal = await self._own()
-        for invitee in parties:
+
+        async def withdraw(invitee: Party) -> None:
             await self.with_.invitations.withdraw(invitee, deal, self.now)
             await wake(self.engine, invitee)
+
+        await self._at_each(parties, withdraw)
 
     async def _inform(self, parties: Sequence[Party]) -> None:
         """Tell the others' timelines; one that declined or let its time pass sees nothing of the deal (V1)."""
         own, entry = await self._own(), await self._entry()
-        for other in parties:
 
-            def heard(referral: Referral, act: Act) -> Change | None:
-                if referral.substatus in {"Declined", "Expired"}:
-                    return None
-                return hear_of(referral, own, entry.to_state or own.state, act)
+        def heard(referral: Referral, act: Act) -> Change | None:
+            if referral.substatus in {"Declined", "Expired"}:
+                return None
+            return hear_of(referral, own, entry.to_state or own.state, act)
 
+        async def inform(other: Party) -> None:
             operation_id = derived_operation("inform", self.work.operation_id, other.referral_id)
             await self.with_.commits.remark_once(other, operation_id, heard, self.now)
+
+        await self._at_each(parties, inform)
 
     async def _retype(self, parties: Sequence[Party]) -> None:
         """Repeat the deal's present type on the others' records; what has it already is left alone."""
@@ -163,14 +168,36 @@ class _Errand:
             return hear_of_type(referral, own, act)
 
         who = Who(actor=BY_THE_CLOCK, now=self.now)
-        for other in parties:
+
+        async def retype(other: Party) -> None:
             await self.with_.commits.step(other, who, decide, announce=False)
+
+        await self._at_each(parties, retype)
 
     async def _notify(self, task: Notify) -> None:
         """Send the mails of one message; those refused for good are told in their readers' timeline (M6)."""
-        refused = await self.with_.notices.send(self.party, self.work.label, task, self.now)
-        for mail in refused:
-            await self._tell_of_refusal(mail)
+
+        async def send(_: Party) -> None:
+            refused = await self.with_.notices.send(self.party, self.work.label, task, self.now)
+            for mail in refused:
+                await self._tell_of_refusal(mail)
+
+        await self._at_each((task.party or self.party,), send)
+
+    async def _at_each(self, parties: Sequence[Party], act: Callable[[Party], Awaitable[None]]) -> None:
+        """Act on each of these referrals; one that is not in yet keeps no other waiting, only the task.
+
+        Raises `StoreUnavailable` if one is not in. It will be: the `Invite` that brings it in stays open until then.
+        To take it for done instead would leave it as it was sent, since what was decided meanwhile could come later.
+        """
+        missing: list[str] = []
+        for party in parties:
+            if await self.with_.referrals.get(party):
+                await act(party)
+            else:
+                missing.append(party.referral_id)
+        if missing:
+            raise StoreUnavailable(f"Referral {', '.join(missing)} is invited and not in yet.")
 
     async def _tell_of_refusal(self, mail: Undeliverable) -> None:
         def failed(referral: Referral, act: Act) -> Change:

@@ -46,7 +46,7 @@ def newest(referral_id: ReferralId) -> str:
 
 def updated_last(updated_at: datetime, referral_id: ReferralId) -> str:
     """List row: all of an organization's referrals, the latest change first."""
-    return f"{UPDATED_LAST}{_LATEST - _milliseconds(updated_at):012x}:{referral_id}"
+    return f"{UPDATED_LAST}{_LATEST - _milliseconds(updated_at):012x}:{inverted(referral_id)}"
 
 
 def updated_first(updated_at: datetime, referral_id: ReferralId) -> str:

@@ -53,6 +53,8 @@ async def request(
     body: object = None,
     headers: Mapping[str, str] | None = None,
     route: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+    method: str | None = None,
 ) -> Answer:
     """One request of a person of the small world to a handler; refusals come back as answers."""
     organization_id, _ = PEOPLE[who]
@@ -61,9 +63,10 @@ async def request(
     assert organization
     assert person
     http: Any = func.HttpRequest(
-        method="POST" if body is not None else "GET",
+        method=method or ("POST" if body is not None else "GET"),
         url=f"http://service.example{path}",
         headers={"content-type": "application/json", **(headers or {})},
+        params=dict(params or {}),
         route_params=dict(route or {}),
         body=b"" if body is None else json.dumps(body).encode(),
     )

@@ -26,14 +26,14 @@ QUIET_SECONDS = 6
 TOLD = Counter(
     {
         ("sam@microsoft.com", "Contoso invites you to the deal"): 1,
-        ("kim@fabrikam.com", "Contoso invites you to the deal"): 1,
+        ("kim@fabrikam.com", "Contoso에서 거래에 초대했습니다"): 1,
         ("nia@northwindtraders.com", "Contoso invites you to the deal"): 1,
         ("rae@contoso.com", "Microsoft accepted your invitation to the deal"): 1,
         ("rae@contoso.com", "Fabrikam accepted your invitation to the deal"): 1,
         ("nia@northwindtraders.com", "Reminder: Contoso waits for your answer to the deal"): 2,
         ("rae@contoso.com", "Northwind Traders did not answer your invitation to the deal"): 1,
         ("sam@microsoft.com", "Contoso won the deal"): 1,
-        ("kim@fabrikam.com", "Contoso won the deal"): 1,
+        ("kim@fabrikam.com", "Contoso에서 거래를 수주했습니다"): 1,
     }
 )
 

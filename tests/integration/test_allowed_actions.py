@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.live import (
+    ESTIMATE,
     MICROSOFT,
     REFERRALS,
     Person,
@@ -13,6 +14,7 @@ from tests.live import (
     assessment,
     deal,
     invitation,
+    lead,
     partner_led,
     private,
     replacing,
@@ -20,6 +22,7 @@ from tests.live import (
 )
 
 Referral = dict[str, Any]
+SOLUTION = {"requirements": {"solutions": [{"id": "SOL-CONTOSO-ERP"}]}}
 Q2 = "/consent/consentToShareReferralWithMicrosoftSellers"
 CONTACT = {"firstName": "C", "lastName": "D", "phoneNumber": "+1 206 555 0100", "email": "c@example.com"}
 
@@ -63,6 +66,13 @@ def _won(service: Service) -> tuple[Person, Referral]:
     return service.rae, service.rae.read(made["id"])
 
 
+def _lead(service: Service, answer: str | None = None) -> tuple[Person, Referral]:
+    own = service.web.submit(lead("Actions", "contoso"))["contoso"]
+    if answer:
+        service.rae.act(own, answer, {**ESTIMATE, "team": [CONTACT]})
+    return service.rae, service.rae.read(own)
+
+
 KINDS: dict[str, Callable[[Service], tuple[Person, Referral]]] = {
     "Private": _made(lambda: private("Actions")),
     "Private without contact": _made(lambda: private("Actions", consent={})),
@@ -78,6 +88,8 @@ KINDS: dict[str, Callable[[Service], tuple[Person, Referral]]] = {
     "Invitation accepted": lambda service: _invited(service, "kim", "fabrikam", answer="accept"),
     "Invitation declined": lambda service: _invited(service, "kim", "fabrikam", answer="decline"),
     "Won": _won,
+    "Lead new": _lead,
+    "Lead accepted": lambda service: _lead(service, "accept"),
 }
 LISTED = {
     "Private": "edit stage win lose inviteMicrosoft invitePartner shareWithMicrosoft message",
@@ -94,6 +106,8 @@ LISTED = {
     "Invitation accepted": "edit stage win lose message",
     "Invitation declined": "",
     "Won": "",
+    "Lead new": "accept decline",
+    "Lead accepted": "edit stage win lose message convert",
 }
 
 
@@ -109,7 +123,7 @@ def _invite(person: Person, referral: Referral, entry: Referral) -> int:
 
 ACTIONS: dict[str, Callable[[Person, Referral], int]] = {
     "edit": lambda p, r: p.patch(r, replacing("/name", "Another name")).status_code,
-    "accept": lambda p, r: p.act(r["id"], "accept").status_code,
+    "accept": lambda p, r: p.act(r["id"], "accept", ESTIMATE).status_code,
     "decline": lambda p, r: p.act(r["id"], "decline", {"reason": "BudgetNotAdequate"}).status_code,
     "stage": lambda p, r: p.act(r["id"], "stage", {"stage": _stage(r)}).status_code,
     "win": lambda p, r: p.act(r["id"], "win").status_code,
@@ -117,6 +131,7 @@ ACTIONS: dict[str, Callable[[Person, Referral], int]] = {
     "inviteMicrosoft": lambda p, r: _invite(p, r, MICROSOFT),
     "invitePartner": lambda p, r: _invite(p, r, invitation("northwind")),
     "shareWithMicrosoft": lambda p, r: p.patch(r, replacing(Q2, True)).status_code,
+    "convert": lambda p, r: p.act(r["id"], "convert", {"details": SOLUTION}).status_code,
     "message": lambda p, r: (
         p.post(f"/v1.0/engagements/{r['engagementId']}/messages", {"text": "Hello."}).status_code
     ),
@@ -160,6 +175,8 @@ VALUES: dict[str, Any] = {
     "/mpnId": "contoso-munich",
     "/type": "Shared",
     "/dealType": "Private",
+    "/sellerTeam": "korea",
+    "/contactAlert": "hot",
     "/direction": "Outgoing",
     "/qualification": "Direct",
     "/engagementId": "x",

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.openapi import UndescribedOperation, describe, document
-from tests.live import REFERRALS, Service, deal, private
+from tests.live import ESTIMATE, REFERRALS, Person, Service, deal, lead, private
 
 CHECKS: list[Callable[..., object]] = [
     not_a_server_error,
@@ -35,6 +35,13 @@ def ids(service: Service) -> dict[str, str]:
     """A referral and an engagement that exist, for the paths."""
     made = service.rae.create(deal("Contract", "fabrikam"))
     return {"id": made["id"], "engagementId": made["engagementId"], "eTag": made["eTag"]}
+
+
+def _whose(service: Service, operation: str) -> Person:
+    """Somebody who may: a contract is tried behind its doors."""
+    if operation in {"submit_leads", "find_providers"}:
+        return service.web
+    return service.ops if operation.endswith("routing_rules") else service.ana
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -58,7 +65,7 @@ def test_every_answer_conforms_whatever_is_sent(service: Service, ids: dict[str,
             case.path_parameters["engagementId"] = ids["engagementId"]
         case.call_and_validate(
             base_url=service.stack.url,
-            headers={"Authorization": f"Bearer {service.ana.token}"},
+            headers={"Authorization": f"Bearer {_whose(service, name).token}"},
             checks=CHECKS,
         )
 
@@ -86,10 +93,23 @@ def test_real_resources_conform(service: Service, ids: dict[str, str]) -> None:
         "get_reference_data": service.rae.get("/v1.0/reference-data"),
         "list_people": service.ana.get("/v1.0/organizations/contoso/people"),
         "get_stage_map": service.ana.get("/v1.0/organizations/contoso/stage-map"),
+        "list_profiles": service.rae.get("/v1.0/organizations/contoso/profiles"),
+        "get_profile": service.rae.get("/v1.0/organizations/contoso/profiles/US"),
+        "find_providers": service.web.get("/v1.0/providers?country=US"),
+        "get_routing_rules": service.ops.get("/v1.0/routing-rules"),
+        "evaluate_routing_rules": service.ops.post("/v1.0/routing-rules/evaluate", {"country": "US"}),
         "healthz": service.rae.get("/healthz"),
     }.items():
         assert answer.status_code == 200, name
         OPERATIONS[name].validate_response(answer)
+
+
+def test_real_leads_conform(service: Service) -> None:
+    answer = service.web.post("/v1.0/leads", lead("Contract lead", "contoso", "nobody"))
+    OPERATIONS["submit_leads"].validate_response(answer)
+    path = f"{REFERRALS}/{answer.json()['recipients'][0]['referralId']}"
+    OPERATIONS["get_referral"].validate_response(service.rae.get(path))
+    OPERATIONS["accept_referral"].validate_response(service.rae.post(f"{path}/accept", ESTIMATE))
 
 
 def test_a_wrong_answer_would_be_noticed(service: Service, ids: dict[str, str]) -> None:

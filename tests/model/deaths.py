@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
-from shared.errors import EngineUnavailable, MailUnavailable, StoreUnavailable
+from shared.errors import EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable
 from shared.protocol.wake import Event, Orchestrations
-from shared.storage.keys import DIRECTORY
+from shared.storage.keys import DIRECTORY, REFERRALS
 from shared.storage.mail import MailRecord
-from shared.storage.tables import Operation, StoredRow, Tables
+from shared.storage.tables import Insert, Operation, StoredRow, Tables
 from tests.doubles.mail_service import MemoryMailService
 
 
@@ -20,11 +21,15 @@ class Died(BaseException):
 
 @dataclass
 class Fate:
-    """Decides by chance who dies where. `deadly` is the chance of a death, `flaky` that of an error, per step."""
+    """Decides by chance who dies where. `deadly` is the chance of a death, `flaky` that of an error, per step.
+
+    `late` is the chance that a write whose caller gets no answer takes effect long after.
+    """
 
     random: Random
     deadly: float
     flaky: float
+    late: float = 0.0
 
     async def before(self, error: Exception) -> None:
         for _ in range(self.random.randrange(3)):  # lets the others in between
@@ -36,9 +41,13 @@ class Fate:
 
     after = before
 
+    def delays(self) -> bool:
+        """Whether this write is one that comes late."""
+        return self.late > 0 and self.random.random() < self.late
+
     def relent(self) -> None:
-        """From now on nobody dies."""
-        self.deadly = self.flaky = 0.0
+        """From now on nobody dies, and nothing comes late any more."""
+        self.deadly = self.flaky = self.late = 0.0
 
 
 class DeadlyTables:
@@ -47,6 +56,7 @@ class DeadlyTables:
     def __init__(self, tables: Tables, fate: Fate) -> None:
         self._tables = tables
         self._fate = fate
+        self._late: list[asyncio.Task[None]] = []
 
     async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
         if table != DIRECTORY:  # what this model is not about
@@ -62,8 +72,22 @@ class DeadlyTables:
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         await self._fate.before(StoreUnavailable("before"))
+        if _is_step(table, operations) and self._fate.delays():
+            self._late.append(asyncio.create_task(self._arrive(table, partition, operations)))
+            raise StoreUnavailable("late")
         await self._tables.write(table, partition, operations)
         await self._fate.after(StoreUnavailable("after"))
+
+    async def all_arrived(self) -> None:
+        """Wait for the writes that are under way."""
+        await asyncio.gather(*self._late)
+
+    async def _arrive(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+        """A write that nobody waits for any more; what is there by now refuses it unheard."""
+        for _ in range(self._fate.random.randrange(600)):
+            await asyncio.sleep(0)
+        with suppress(StoreConflict):
+            await self._tables.write(table, partition, operations)
 
     async def discard(self, table: str, partition: str, key: str) -> None:
         await self._fate.before(StoreUnavailable("before"))
@@ -74,6 +98,14 @@ class DeadlyTables:
         await self._fate.before(StoreUnavailable("before"))
         async for row in self._tables.everything(table):
             yield row
+
+
+def _is_step(table: str, operations: Sequence[Operation]) -> bool:
+    """Whether a write is a step of a referral, whose entry is inserted with it.
+
+    A reminder's work alone, if late, has lost its point, and lies there until its referral is looked at again.
+    """
+    return table == REFERRALS and len(operations) > 1 and any(isinstance(each, Insert) for each in operations)
 
 
 class DeadlyEngine:

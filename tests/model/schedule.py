@@ -48,11 +48,17 @@ class Schedule:
         """Whether the deal begins partner-led and Microsoft is invited into it later (T2)."""
         return self.seed % 3 == 0
 
+    @property
+    def late(self) -> float:
+        """How many inserts come late: in every second schedule, else a write is over with its answer."""
+        return 0.15 if self.deadly and self.seed % 2 else 0.0
+
     async def run(self) -> None:
         await self.prepare()
-        self.fate.deadly, self.fate.flaky = self.deadly, self.flaky
+        self.fate.deadly, self.fate.flaky, self.fate.late = self.deadly, self.flaky, self.late
         await self._storm()
         self.fate.relent()
+        await self.stormy.all_arrived()
         await self.calm_down()
 
     async def prepare(self) -> None:
@@ -62,7 +68,8 @@ class Schedule:
         self.calm = service_on(self.tables, DeadlyMailService(self.fate), lambda: self.wall_clock)
         await import_small_world(self.calm.tables)
         self.mail = DeadlyMailService(self.fate)
-        self.service = service_on(DeadlyTables(self.tables, self.fate), self.mail, lambda: self.wall_clock)
+        self.stormy = DeadlyTables(self.tables, self.fate)
+        self.service = service_on(self.stormy, self.mail, lambda: self.wall_clock)
         self.engine = Engine(lambda: self.now, self.run_activity)
         self.handlers_engine: Any = DeadlyEngine(self.engine, self.fate)
 
@@ -77,6 +84,7 @@ class Schedule:
 
     async def calm_down(self) -> None:
         """Nobody dies any more: let three weeks pass, with all that becomes due, and the sweep each time."""
+        self.calm_since = self.now
         end = self.now + timedelta(days=21)
         self.wall_clock += 2 * LONGEST_HANDLER
         while self.now < end:

@@ -13,6 +13,7 @@ import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party, Referral
+from shared.protocol.perform import LONGEST_DELAY
 from tests.model.lead_schedule import COMPANIES, LeadSchedule
 from tests.model.schedule import Schedule
 
@@ -117,6 +118,7 @@ async def check(schedule: Schedule) -> None:
     expected = {"fabrikam", "northwind"} | ({"msft"} if deal.deal_type == "CoSell" else set())
     assert {record.organization_id for record in invited} == expected
     await _check_type(schedule, deal, records)
+    _check_withdrawals(schedule, deal, records)
     for record in records:
         await _check_timeline(schedule, record)
     await _check_answers(schedule)
@@ -144,6 +146,19 @@ async def _check_type(schedule: Schedule, deal: Referral, records: list[Referral
             assert record.deal_type == deal.deal_type, f"{record.organization_id} has another type"
     shown = [party for _, party in await schedule.calm.referrals.shown_to_sellers(None, 10)]
     assert shown == ([deal.party] if deal.deal_type == "PartnerLed" else []), "the sellers' list is wrong"
+
+
+def _check_withdrawals(schedule: Schedule, deal: Referral, records: list[Referral]) -> None:
+    """Whoever had not answered a lost deal's invitation when all went well again has it withdrawn (L8).
+
+    What was put off in the storm is tried again within the longest delay, and jitter.
+    """
+    by_then = schedule.calm_since + LONGEST_DELAY * 2
+    for record in records:
+        if deal.substatus == "Lost" and record.closed_at and record.closed_at > by_then:
+            assert record.is_creators or record.accepted_at or record.status_reason, (
+                f"{record.organization_id} was left with an open invitation into a lost deal"
+            )
 
 
 async def _check_answers(schedule: Schedule) -> None:

@@ -17,31 +17,11 @@ from shared.protocol.commit import ATTEMPTS, Commits, Who
 from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
-from shared.storage.tables import Operation, StoredRow
+from shared.storage.tables import Operation
+from tests.doubles.late_tables import LateTables
 from tests.unit.examples import NOW, begun, creators, referral, step
 
 WHO = Who(actor=Actor(organization_id=None), now=NOW)
-
-
-class LateTables(MemoryTables):
-    """Takes the next write of a document only when a document is read again, and says nothing meanwhile."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.delay_next = False
-        self._late: tuple[str, str, Sequence[Operation]] | None = None
-
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        if self.delay_next and table == "referrals":
-            self.delay_next, self._late = False, (table, partition, operations)
-            raise StoreUnavailable("no answer")
-        await super().write(table, partition, operations)
-
-    async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
-        if self._late and key.startswith("d:"):
-            late, self._late = self._late, None
-            await super().write(*late)
-        return await super().get(table, partition, key)
 
 
 def commits_on(tables: MemoryTables) -> Commits:

@@ -202,6 +202,14 @@ def test_a_type_that_stays_changes_nothing() -> None:
     assert retyped(step) == step
 
 
+def test_what_a_party_does_to_its_own_record_changes_no_type() -> None:
+    """T1: a partner is asked for help with a deal that asks Microsoft for none."""
+    asked = replace(referral().invite_context, help_code="QuotesOrLicensing")
+    for kind in get_args(DealType):
+        step = Step.of(referral(status="Active", deal_type=kind, invite_context=asked))
+        assert retyped(step) == step
+
+
 def _asked(who: str):
     context = referral().invite_context
     return replace(context, help_code="QuotesOrLicensing") if who == "msft" else context

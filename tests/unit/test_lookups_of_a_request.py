@@ -52,7 +52,7 @@ def tables() -> CountingTables:
 @pytest.fixture
 async def service(tables: CountingTables) -> Any:
     service = service_on(tables, None)  # type: ignore[arg-type] # no mail is sent here
-    await import_small_world(service.directory)
+    await import_small_world(service.tables)
     return service
 
 

@@ -1,0 +1,95 @@
+"""The durable engine on the real SDK, whose host does not answer as it should."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import azure.durable_functions as df
+import pytest
+
+from shared.domain.ids import OperationId
+from shared.errors import EngineUnavailable
+from shared.protocol.durable import DurableEngine
+from shared.protocol.sweep import WAKE_ONLY
+from shared.storage.intents import Intent
+from tests.doubles.played_deal import PlayedDeal
+from tests.unit.examples import NOW, referral
+
+RUNNING = {
+    "name": "referral_lifecycle",
+    "instanceId": "one",
+    "createdTime": "2026-11-21T10:00:00Z",
+    "lastUpdatedTime": "2026-11-21T10:00:00Z",
+    "runtimeStatus": "Running",
+}
+Reply = tuple[int, Any]
+Replies = Callable[[str], Reply]
+
+
+class Host(df.DurableOrchestrationClient):
+    """The SDK's client, whose host gives these replies to posts and to questions; no body reads as no text."""
+
+    def __init__(self, posted: Reply | Replies, asked: Reply) -> None:
+        bindings = {
+            "taskHubName": "hub",
+            "creationUrls": {},
+            "managementUrls": {},
+            "rpcBaseUrl": "http://host.example/durabletask/",
+        }
+        super().__init__(json.dumps(bindings))
+        self._posted, self._asked = posted, asked
+        self._post_async_request = self._post
+        self._get_async_request = self._get
+
+    async def _post(self, url: str, *_: Any, **__: Any) -> list[Any]:
+        return list(self._posted(url) if callable(self._posted) else self._posted)
+
+    async def _get(self, url: str, *_: Any, **__: Any) -> list[Any]:
+        return list(self._asked)
+
+
+AWAY: Reply = (503, "")
+UNINTELLIGIBLE = [
+    AWAY,
+    (429, ""),
+    (502, {"message": "?"}),
+    (200, ["?"]),
+    (200, {**RUNNING, "runtimeStatus": "?"}),
+]
+
+
+@pytest.mark.parametrize("status", UNINTELLIGIBLE)
+async def test_a_host_that_answers_nothing_we_understand_is_unavailable(status: Reply) -> None:
+    engine = DurableEngine(Host(posted=AWAY, asked=status))
+    with pytest.raises(EngineUnavailable):
+        await engine.raise_event("one", "changed")
+    with pytest.raises(EngineUnavailable):
+        await engine.start("referral_lifecycle", "one", {})
+
+
+async def test_an_instance_that_is_not_there_or_runs_is_told_apart_from_a_host_that_is_away() -> None:
+    unknown = DurableEngine(Host(posted=(404, "No instance with ID one found."), asked=(404, "")))
+    assert await unknown.raise_event("one", "changed") is False
+    running = DurableEngine(Host(posted=(409, "exists"), asked=(202, RUNNING)))
+    assert await running.start("referral_lifecycle", "one", {}) is False
+
+
+async def test_a_verb_that_is_stored_is_answered_though_the_host_is_away() -> None:
+    played = PlayedDeal(NOW)
+    await played.begin()
+    played.engine = DurableEngine(Host(posted=AWAY, asked=AWAY))
+    assert (await played.act("nia", "northwind", "accept")).status == 200
+    assert (await played.record("northwind")).state == "Active/Accepted"
+
+
+async def test_a_sweep_goes_on_though_the_host_is_away_for_one() -> None:
+    played = PlayedDeal(NOW)
+    intents = played.service.intents
+    for number in range(3):
+        record = referral(id=f"fabrikam-{number}")
+        await intents.announce(
+            Intent(operation_id=OperationId(f"op-{number}"), party=record.party, label=WAKE_ONLY, at=NOW)
+        )
+    engine = DurableEngine(Host(posted=lambda url: AWAY if "fabrikam-0" in url else (202, ""), asked=AWAY))
+    assert await played.service.sweep.run(engine, NOW) == 2
+    assert [each.operation_id async for each in intents.all()] == ["op-0"]
