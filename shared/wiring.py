@@ -166,7 +166,7 @@ class Wiring:
         settings = read_settings()
         tables = AzureTables(table_service(settings))
         await tables.create_tables(keys.TABLES)
-        return assemble(settings, tables, AzureMailService(_email_client(settings), settings.mail_sender))
+        return assemble(settings, tables, AzureMailService(email_client(settings), settings.mail_sender))
 
 
 wiring = Wiring()
@@ -187,8 +187,8 @@ def table_service(settings: Settings) -> TableServiceClient:
     return TableServiceClient(endpoint=settings.tables_endpoint, credential=_identity(), **bounds)
 
 
-def _email_client(settings: Settings) -> EmailClient:
-    """The mail record decides about retries, so the client makes none."""
+def email_client(settings: Settings) -> EmailClient:
+    """The client of the mail service. The mail record decides about retries, so the client makes none."""
     credential = AzureKeyCredential(settings.mail_access_key) if settings.mail_access_key else _identity()
     return EmailClient(settings.mail_endpoint, credential, retry_total=0)
 

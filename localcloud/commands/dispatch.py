@@ -15,6 +15,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "lint": checks.lint,
     "bench": checks.bench,
     "demo": operations.demo,
+    "gallery": operations.gallery,
     "check": operations.check,
     "directory": operations.directory,
     "token": tools.token,

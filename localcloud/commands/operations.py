@@ -1,4 +1,4 @@
-"""`dev.py check`, `dev.py directory` and `dev.py demo`: modules that run beside the service."""
+"""`dev.py check`, `dev.py directory`, `dev.py gallery` and `dev.py demo`: modules that run beside the service."""
 
 import os
 from argparse import Namespace
@@ -25,6 +25,11 @@ def directory(options: Namespace) -> int:
     return _beside_service(
         "shared.operations.directory_import", [str(options.file.resolve()), *dry_run], options
     )
+
+
+def gallery(options: Namespace) -> int:
+    """Send every kind of mail in every language to the running service's mail sink."""
+    return _beside_service("samples.mail_gallery", [], options)
 
 
 def demo(options: Namespace) -> int:

@@ -50,11 +50,16 @@ def _add_service(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     mail.add_argument(
         "--mail-events-url", metavar="URL", help="where the function app takes delivery reports"
     )
+    gallery = commands.add_parser(
+        "gallery",
+        help="send every kind of mail in every language to the running service's mail sink",
+        allow_abbrev=False,
+    )
     token = commands.add_parser("token", help="print a bearer token of a sample person", allow_abbrev=False)
     token.add_argument(
         "--as", dest="person", required=True, metavar="PERSON", help="an email, or TENANT_ID/OBJECT_ID"
     )
-    for command in (run, demo, mail, token):
+    for command in (run, demo, mail, gallery, token):
         _add_data(command)
 
 

@@ -98,7 +98,6 @@ class Leads:
             customer=settled_customer(draft.customer, settled),
             consent=draft.consent,
             terms=self._terms(recipient.id),
-            notes=draft.notes,
             industries=draft.industries,
             products=draft.products,
             services=draft.services,
@@ -118,7 +117,7 @@ class Leads:
         return Terms(deal_value=None, currency=None, closing_at=None, solutions=solutions)
 
     def _context(self) -> InviteContext:
-        """The customer's own words stay here, whatever the company writes into its notes."""
+        """The customer's own words stand here; the notes are the company's own, and begin empty (C2)."""
         if self.draft.qualification == "Direct":
             return InviteContext(notes=self.draft.notes)
         return InviteContext(

@@ -53,6 +53,7 @@ def test_a_request_reaches_each_company_as_a_lead_of_its_own(service: Service) -
         assert (details["dealValue"], details["currency"], details["closingDateTime"]) == (None, None, None)
         assert each["customerProfile"]["team"][0]["email"] == CARA["email"]
         assert each["inviteContext"]["notes"] == "We need help with our plant."
+        assert details["notes"] is None
         assert each["allowedActions"] == ["accept", "decline"]
     assert service.lou.get(f"{REFERRALS}/{leads['contoso']}").status_code == 404
     view = service.rae.get(f"/v1.0/engagements/{rae['engagementId']}").json()

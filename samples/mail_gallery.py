@@ -1,0 +1,132 @@
+"""Every kind of mail in every language, to be looked at: `python -m samples.mail_gallery`, or `dev.py gallery`.
+
+They tell of deals and leads of the sample world, and go to the mail sink as the service sends its own. Only while the
+mail endpoint is on loopback, so that no sample mail can ever reach a real mailbox.
+"""
+
+import asyncio
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import get_args
+
+from samples.load import NotOnLoopback, require_loopback
+from samples.world import load, person
+from shared.domain.ids import OperationId, OrganizationId, ReferralId
+from shared.domain.messages import OF_LEADS, MailFacts, MailKind, PersonFact
+from shared.domain.referral import Party
+from shared.mail.rendering import RenderedMail, available_languages, render
+from shared.mail.service import AzureMailService
+from shared.settings import read_settings
+from shared.storage.mail import MailRecord
+from shared.wiring import email_client
+
+KINDS: tuple[MailKind, ...] = get_args(MailKind)
+READER = "gallery@referrals.example"
+_NOTES = "Please bring your sensors into the proof of concept.\n\nThe workshop is in January."
+_WITH_NOTES = frozenset({"invited", "reminder", "declined", *OF_LEADS})
+_DEADLINE = datetime(2026, 12, 5, 9, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One mail of the gallery."""
+
+    kind: MailKind
+    language: str
+    mail: RenderedMail
+
+
+def pictures(portal_url: str) -> Iterator[Picture]:
+    """Every kind in every language, with the facts that the sample world gives."""
+    for kind in KINDS:
+        for language in sorted(available_languages()):
+            yield Picture(kind, language, render(facts(kind, portal_url), language))
+
+
+def facts(kind: MailKind, portal_url: str) -> MailFacts:
+    """What a mail of this kind tells: of Contoso's deal with Adventure Works, or of a request in Korea."""
+    world = load()
+    names = {each["id"]: each["name"] for each in world["organizations"]}
+    solutions = {each["id"]: each["name"] for each in world["solutions"]}
+    hana = person("hana@microsoft.com")
+    told = MailFacts(
+        kind=kind,
+        deal_name="ERP renewal",
+        customer_name="Adventure Works",
+        customer_country="US",
+        actor_organization=names["contoso"],
+        recipient_organization=names["fabrikam"],
+        deal_value=Decimal("250000.50"),
+        currency="USD",
+        closing_date=date(2027, 3, 31),
+        expires_at=_DEADLINE,
+        days_left=3,
+        reason="RequirementNotMet",
+        notes=_NOTES if kind in _WITH_NOTES else None,
+        solutions=(solutions["SOL-CONTOSO-ERP"], solutions["SOL-FABRIKAM-IOT"]),
+        help_code="ProofOfConceptOrDemo",
+        link=f"{portal_url}/referrals/00000000-0000-7000-8000-000000000000",
+    )
+    return replace(
+        told,
+        contacts=(
+            PersonFact(
+                first_name=hana.first_name,
+                last_name=hana.last_name,
+                phone_number=hana.phone_number,
+                email="buyer@adventure-works.com",
+            ),
+        ),
+        needs=("Manufacturing", "Azure"),
+        wants_contact=kind == "hotLead",
+        alternatives=(names["litware"], names["tailspin"]),
+    )
+
+
+async def send_all() -> int:
+    """Send the gallery; how many mails it has. Raises as the mail service does."""
+    settings = read_settings()
+    require_loopback(settings.mail_endpoint)
+    service = AzureMailService(email_client(settings), settings.mail_sender)
+    shown = list(pictures(settings.portal_url))
+    try:
+        for picture in shown:
+            await service.send(_record(picture), datetime.now(UTC))
+    finally:
+        await service.close()
+    return len(shown)
+
+
+def _record(picture: Picture) -> MailRecord:
+    gallery = ReferralId("gallery")
+    return MailRecord(
+        referral_id=gallery,
+        key=f"{picture.kind}:{picture.language}",
+        operation_id=OperationId(str(uuid.uuid4())),
+        message=picture.kind,
+        reader=Party(organization_id=OrganizationId("gallery"), referral_id=gallery),
+        recipients=(READER,),
+        subject=picture.mail.subject,
+        text=picture.mail.text,
+        html=picture.mail.html,
+        planned_at=datetime.now(UTC),
+    )
+
+
+def main() -> int:
+    """Say how many were sent, and to whom."""
+    try:
+        count = asyncio.run(send_all())
+    except NotOnLoopback as refused:
+        print(refused, file=sys.stderr)
+        return 2
+    print(f"{count} mails are in the mail sink, to {READER}: …/admin/devhost/mail/view?to={READER}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Taking requests for information in, on the twin and on Azurite: once under a key, all leads or none (R2, C5)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api.leads import submitted
+from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
+from shared.domain.inquiry import Outcome, TakenInquiry
+from shared.domain.referral import Inquiry, Party, Referral
+from shared.errors import StoreUnavailable
+from shared.protocol.intake import Intake
+from shared.storage.engagements import Engagements
+from shared.storage.inquiries import Inquiries, party_of
+from shared.storage.intents import Intents
+from shared.storage.memory_tables import MemoryTables
+from shared.storage.referrals import IdempotencyRecord, Referrals
+from shared.storage.tables import Operation, Tables
+from tests.doubles.mail_service import MemoryMailService
+from tests.doubles.service import request, service_on
+from tests.doubles.small_world import import_small_world, inquiry
+from tests.unit.examples import NOW, act, referral, step
+
+
+def intake(tables: Tables) -> Intake:
+    return Intake(
+        inquiries=Inquiries(tables),
+        referrals=Referrals(tables),
+        engagements=Engagements(tables),
+        intents=Intents(tables),
+        wall_clock=lambda: NOW,
+    )
+
+
+def taken(partition: str, number: int = 1) -> TakenInquiry:
+    return TakenInquiry(
+        id=InquiryId(f"00000000-0000-7000-8000-{number:012d}"),
+        organization_id=OrganizationId(partition),
+        operation_id=OperationId(f"{partition}-{number}"),
+        at=NOW,
+        outcomes=(Outcome(organization_id="nobody", reason="unknownRecipient"),),
+    )
+
+
+def lead(partition: str, number: int) -> Referral:
+    own = Party(
+        organization_id=OrganizationId(f"{partition}-{number}"),
+        referral_id=ReferralId(f"10000000-0000-7000-8000-{number:012d}"),
+    )
+    inquiry_ = Inquiry(id=InquiryId("q"), recipients=(own.organization_id,), alternatives=0)
+    return referral(
+        id=own.referral_id,
+        organization_id=own.organization_id,
+        engagement_id=f"{partition}-{number}",
+        creator=own,
+        deal_type="Lead",
+        inquiry=inquiry_,
+    )
+
+
+def record(partition: str, inquiry_: TakenInquiry) -> IdempotencyRecord:
+    return IdempotencyRecord(
+        organization_id=OrganizationId(partition),
+        key_hash="key",
+        body_hash="body",
+        referral_id=ReferralId(inquiry_.id),
+        at=NOW,
+    )
+
+
+async def test_a_request_is_stored_with_its_leads_and_the_work_to_deliver_them(
+    tables: Tables, partition: str
+) -> None:
+    desk, request_ = intake(tables), taken(partition)
+    leads = [lead(partition, number) for number in (1, 2)]
+    assert await desk.take(request_, leads, None, None) is None
+    assert await desk.inquiries.get(request_.organization_id, request_.id) == request_
+    (work,) = await desk.referrals.work(party_of(request_))
+    assert work.value.open
+    for _ in range(2):  # to be repeated freely
+        delivered = await desk.deliver(party_of(request_), NOW)
+        assert list(delivered) == leads
+    for each in leads:
+        stored = await desk.referrals.get(each.party)
+        assert stored
+        assert stored.value.state == "New/Pending"
+        assert [entry.kind for entry in await desk.referrals.entries(each.party)] == ["received"]
+        membership = await desk.engagements.get(each.engagement_id)
+        assert membership
+        assert membership.creator == each.party
+
+
+async def test_under_one_key_one_request_is_taken(tables: Tables, partition: str) -> None:
+    desk, first, second = intake(tables), taken(partition), taken(partition, 2)
+    assert await desk.take(first, [], record(partition, first), None) is None
+    found = await desk.take(second, [lead(partition, 3)], record(partition, second), None)
+    assert found == record(partition, first)
+    assert await desk.inquiries.get(second.organization_id, second.id) is None
+
+
+class Unsure(MemoryTables):
+    """Takes the first transaction of requests and does not say so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unsure = True
+
+    async def write(self, table: str, partition: str, operations: Any) -> None:
+        await super().write(table, partition, operations)
+        if self.unsure and any(_is_inquiry(operation) for operation in operations):
+            self.unsure = False
+            raise StoreUnavailable("time-out")
+
+
+def _is_inquiry(operation: Operation) -> bool:
+    return "row" in dir(operation) and operation.row.key.startswith("q:")  # type: ignore[union-attr]
+
+
+async def test_what_storage_took_without_saying_so_counts() -> None:
+    desk, request_ = intake(Unsure()), taken("portal")
+    assert await desk.take(request_, [], record("portal", request_), None) is None
+    assert await desk.inquiries.get(request_.organization_id, request_.id) == request_
+
+
+class Engine:
+    """An engine that takes everything, and remembers it."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    async def raise_event(self, instance_id: str, event: str) -> bool:
+        return True
+
+    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
+        self.started.append(instance_id)
+        return True
+
+
+@pytest.mark.parametrize(
+    ("later", "same"), [(timedelta(days=7), True), (timedelta(days=7, seconds=1), False)]
+)
+async def test_a_key_counts_for_seven_days(later: timedelta, same: bool) -> None:
+    """C5: then the same request is a new one."""
+    service = service_on(MemoryTables(), MemoryMailService())
+    await import_small_world(service.tables)
+
+    async def submit(now: Any) -> Any:
+        return await request(
+            service,
+            "web",
+            lambda exchange: submitted(exchange, Engine()),  # type: ignore[arg-type] # implements the port
+            now=now,
+            path="/v1.0/leads",
+            body=inquiry("fabrikam"),
+            headers={"Idempotency-Key": "k"},
+        )
+
+    first, second = await submit(NOW), await submit(NOW + later)
+    assert (first.body == second.body) == same
+
+
+async def test_fifty_leads_with_the_longest_notes_in_korean_fit_and_can_be_accepted() -> None:
+    """C6: 8,000 characters, whatever their script."""
+    service = service_on(MemoryTables(), MemoryMailService())
+    await import_small_world(service.tables)
+    places = [{"organizationId": "fabrikam"}, {"organizationId": "contoso"}, {"organizationId": "northwind"}]
+    body = {**inquiry(), "recipients": places, "details": {"notes": "가" * 8000}}
+    answer = await request(
+        service,
+        "web",
+        lambda exchange: submitted(exchange, Engine()),  # type: ignore[arg-type] # implements the port
+        now=NOW,
+        path="/v1.0/leads",
+        body=body,
+    )
+    assert answer.status == 201
+    own = answer.body["recipients"][0]["referralId"]
+    party = Party(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId(own))
+    stored = await service.referrals.get(party)
+    assert stored
+    fifty = [replace(stored.value, id=ReferralId(f"{own[:-2]}{number:02d}")) for number in range(50)]
+    assert await service.intake.take(taken("portal", 9), fifty, None, None) is None
+    accepted = step(stored.value, "accepted", act(name="Kim"), status="Active", notes="나" * 4000)
+    await service.referrals.commit(accepted, stored)
