@@ -32,7 +32,7 @@ class HttpServer:
         self._refusing = False
         app = web.Application(client_max_size=largest_body, middlewares=[self._guard])
         app.add_routes(list(routes))
-        app.router.add_route("*", "/{path:.*}", self._app_function)
+        app.router.add_route("*", "/{path:(?s:.*)}", self._app_function)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handle_signals=False)
 
     async def start(self) -> None:

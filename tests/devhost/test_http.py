@@ -80,6 +80,12 @@ async def test_a_request_reaches_the_function_as_the_worker_hands_it_over(drive:
         assert (await d.http.get("/api/echo?x=1")).json()["path"] == "/echo?x=1"
 
 
+async def test_a_line_break_in_a_path_reaches_the_function_too(drive: Drive) -> None:
+    async with drive(shop()) as driver:
+        answer = await driver.http.get("/api/echo/a%0Ab%0A")
+        assert answer.json()["route"] == {"id": "a\nb\n"}
+
+
 async def test_no_methods_means_all_methods_and_a_wrong_one_is_not_found(drive: Drive) -> None:
     async with drive(shop()) as d:
         for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS"):

@@ -30,8 +30,8 @@ def faults(answer: Any) -> dict[str, str]:
     return {each["target"]: each["code"] for each in answer.json()["error"]["details"]}
 
 
-def found(service: Service, **params: str) -> list[str]:
-    answer = service.web.get(PROVIDERS, params={"country": "US", **params})
+def found(running: Service, **params: str) -> list[str]:
+    answer = running.web.get(PROVIDERS, params={"country": "US", **params})
     assert answer.status_code == 200, answer.text
     return [each["organizationId"] for each in answer.json()["value"]]
 

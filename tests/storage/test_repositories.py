@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.change import Act, beginning
+from shared.domain.change import Act, Told, beginning
 from shared.domain.directory import Person
 from shared.domain.ids import (
     EngagementId,
@@ -319,7 +319,7 @@ async def test_an_invitation_leaves_room_for_its_answer(tables: Tables, partitio
     repository = Referrals(tables)
     await sent(repository, await most(sent))
     (invitation,) = await repository.invitations(numbered(partition, 1).party)
-    await repository.commit(beginning(invitation, "received", act("op-2"), ()), None)
+    await repository.commit(beginning(invitation, (Told(kind="received"),), act("op-2"), ()), None)
     over = {"status": "Active", "substatus": "Accepted", "accepted_at": NOW}
     accepted = step(invitation, "accepted", example_act(), **over, external_reference_id="x" * 100)
     await repository.commit(accepted, await repository.get(invitation.party))
