@@ -17,6 +17,7 @@ def main() -> int:
         ("devhost alone: start, wait, event, activity, complete", "bench.devhost_bench"),
         ("The slice over HTTP: deals created, accepted by two, told by mail", "bench.slice_bench"),
         ("Edits, and a creation with ten invitations", "bench.edit_bench"),
+        ("One request for information to many companies", "bench.lead_bench"),
         ("Lists of an organization with many referrals", "bench.list_bench", "--referrals", sizes),
     ):
         print(f"\n{title}", flush=True)
