@@ -4,6 +4,7 @@ Every task may run twice (an activity is at least once), so each is guarded wher
 forgotten when its last task is done.
 """
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -130,8 +131,8 @@ class _Errand:
 
     async def _deliver(self) -> None:
         """Bring the leads of a request into being, and start their orchestrations."""
-        for lead in await self.with_.intake.deliver(self.party, self.now):
-            await begin(self.engine, lead.party)
+        leads = await self.with_.intake.deliver(self.party, self.now)
+        await asyncio.gather(*(begin(self.engine, lead.party) for lead in leads))
 
     async def _withdraw(self, parties: Sequence[Party]) -> None:
         """End the invitations nobody has answered, and wake those who now have news to tell."""
