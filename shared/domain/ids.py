@@ -12,6 +12,7 @@ PersonId = NewType("PersonId", str)
 ReferralId = NewType("ReferralId", str)
 EngagementId = NewType("EngagementId", str)
 InquiryId = NewType("InquiryId", str)
+RegistrationId = NewType("RegistrationId", str)
 OperationId = NewType("OperationId", str)
 
 _NAMESPACE = UUID("6f0f3a52-6a5e-5d0b-9a41-0d6f5f1c8a77")

@@ -23,9 +23,21 @@ MailKind = Literal[
     "leadReminder",
     "customerDeclined",
     "customerExpired",
+    "registrationSubmitted",
+    "registrationEscalated",
+    "actionRequired",
+    "actionReminder",
+    "registrationApproved",
+    "registrationRejected",
 ]
 TO_CUSTOMERS: frozenset[MailKind] = frozenset({"customerDeclined", "customerExpired"})
 """What a customer reads: no link into the portal, and nobody's notes (M7)."""
+TO_REVIEWERS: frozenset[MailKind] = frozenset({"registrationSubmitted", "registrationEscalated"})
+"""What Microsoft's deal review team reads."""
+OF_REGISTRATIONS: frozenset[MailKind] = TO_REVIEWERS | frozenset(
+    {"actionRequired", "actionReminder", "registrationApproved", "registrationRejected"}
+)
+"""What tells of a registration."""
 OF_LEADS: frozenset[MailKind] = frozenset({"leadReceived", "hotLead", "leadReminder"})
 """What a company reads of a lead."""
 
@@ -41,6 +53,20 @@ class PersonFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationFacts:
+    """What a mail about a registration tells besides: `errors` are pairs of a field's JSON Pointer and a sentence.
+
+    `submitted_on` is the day of the present round, `round` counts from 1, `reason` is the reviewers' own words.
+    """
+
+    solution: str
+    submitted_on: date | None = None
+    round: int = 1
+    reason: str | None = None
+    errors: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MailFacts:
     """The facts of one message.
 
@@ -49,7 +75,7 @@ class MailFacts:
     `reason` and `help_code` are wire codes, to be shown as words. `notes` are those written for the reader.
     `expires_at` is UTC. `link` is the absolute address of the portal's page for the reader's own referral; a
     customer has none. Of a lead, `contacts` are the customer's people, `needs` what it asks for, and
-    `alternatives` the partners that it may turn to instead.
+    `alternatives` the partners that it may turn to instead. Of a registration, value and currency are the contract's.
     """
 
     kind: MailKind
@@ -72,4 +98,5 @@ class MailFacts:
     needs: tuple[str, ...] = ()
     wants_contact: bool = False
     alternatives: tuple[str, ...] = ()
+    registration: RegistrationFacts | None = None
     link: str | None

@@ -4,14 +4,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from shared.domain.ids import EngagementId, InquiryId, LocationId, OrganizationId, ReferralId
+from shared.domain.ids import (
+    EngagementId,
+    InquiryId,
+    LocationId,
+    OrganizationId,
+    ReferralId,
+    RegistrationId,
+)
 from shared.domain.vocabulary import (
+    IP_INCENTIVES,
     NO_HELP,
     CustomerSize,
     DealType,
     Direction,
     HelpCode,
     Qualification,
+    RegistrationKind,
+    RegistrationStatus,
     SalesStage,
     Sharing,
     SolutionKind,
@@ -80,11 +90,17 @@ NO_CONSENT = Consent()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """A solution named in a deal. `kind` follows from the catalogue's owner (T6)."""
+    """A solution named in a deal, as the catalogue had it then. `kind` follows from its owner (T6)."""
 
     id: str
     name: str
     kind: SolutionKind
+    incentives: tuple[str, ...] = ()
+
+    @property
+    def has_ip_incentive(self) -> bool:
+        """Whether its deals can be reviewed for an incentive (T7)."""
+        return not IP_INCENTIVES.isdisjoint(self.incentives)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +178,25 @@ class Inquiry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldError:
+    """What is wrong with one field of a registration; `target` is a JSON Pointer into its form."""
+
+    target: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A registration as its deal shows it: the milestone, how far it is, and what has to be corrected (G6)."""
+
+    id: RegistrationId
+    kind: RegistrationKind
+    solution_id: str
+    status: RegistrationStatus
+    errors: tuple[FieldError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReason:
     """Why a referral was closed: a code, and the words of whoever closed it."""
 
@@ -210,6 +245,7 @@ class Referral:
     invited: tuple[Invited, ...] = ()
     routed: Routed | None = None
     inquiry: Inquiry | None = None
+    registrations: tuple[Registered, ...] = ()
     created_at: datetime
     updated_at: datetime
     accepted_at: datetime | None = None

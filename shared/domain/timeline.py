@@ -23,6 +23,7 @@ EntryKind = Literal[
     "lost",
     "partyChanged",
     "converted",
+    "registrationChanged",
     "mailFailed",
 ]
 

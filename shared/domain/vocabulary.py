@@ -99,6 +99,17 @@ ASSESSMENT_STAGES: tuple[SalesStage, ...] = (
 )
 """Those of a solution assessment, all of them mandatory and in this order (S5)."""
 
+RegistrationKind = Literal["IsvConnect", "IpCoSell"]
+RegistrationStatus = Literal["Draft", "Submitted", "ReviewPending", "ActionRequired", "Approved", "Rejected"]
+ContractType = Literal["New", "Renewal"]
+ContractTerm = Literal["Finite", "Perpetual"]
+Deployment = Literal["Azure", "Other"]
+ConsumptionTenant = Literal["Customer", "Partner"]
+ReviewDecision = Literal["approve", "reject", "requestAction"]
+ISV_CONNECT = "IsvConnect"
+IP_INCENTIVES: frozenset[str] = frozenset({"AzureIpCoSell", "BizAppsPremium", "BizAppsStandard"})
+"""The tags of solutions whose deals are reviewed for an incentive (T7)."""
+
 MICROSOFT = "msft"
 """The id of the one organization of kind `microsoft`."""
 

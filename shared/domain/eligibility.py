@@ -1,0 +1,124 @@
+"""Whether a deal can be registered, rule by rule, and what would have to happen (rules G1, G2)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.domain.referral import Referral, Solution
+from shared.domain.vocabulary import ISV_CONNECT, MICROSOFT
+
+RuleId = Literal["dealType", "incentiveSolution", "statusWon", "microsoftEngaged"]
+ACCEPTED_ONCE = frozenset({"Accepted", "Won", "Lost"})
+"""What says of a party that it accepted its invitation, however it went on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EligibilityRule:
+    """One condition: whether it holds, and why not and what would have to happen."""
+
+    id: RuleId
+    passed: bool
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eligibility:
+    """All conditions; a deal is eligible when all hold (G1)."""
+
+    rules: tuple[EligibilityRule, ...]
+
+    @property
+    def eligible(self) -> bool:
+        """Whether the deal can be registered."""
+        return all(rule.passed for rule in self.rules)
+
+    @property
+    def missing(self) -> str:
+        """What keeps the deal from being registered, in sentences."""
+        return " ".join(rule.explanation for rule in self.rules if not rule.passed)
+
+
+def eligibility(deal: Referral, *, microsoft_accepted: bool) -> Eligibility:
+    """The conditions as they are now; they can be asked at any time in the life of a deal.
+
+    `microsoft_accepted` says whether Microsoft takes part in the deal: it created it, or accepted its invitation.
+    """
+    return Eligibility(
+        rules=(
+            _deal_type(deal),
+            _incentive_solution(deal),
+            _status_won(deal),
+            _microsoft_engaged(deal, microsoft_accepted=microsoft_accepted),
+        )
+    )
+
+
+def microsoft_takes_part(creator: Referral) -> bool:
+    """Whether Microsoft takes part, as the creator's record says: `invited` is as true as the caller made it."""
+    if creator.organization_id == MICROSOFT:
+        return True
+    return any(
+        i.party.organization_id == MICROSOFT and i.substatus in ACCEPTED_ONCE for i in creator.invited
+    )
+
+
+def registrable(deal: Referral) -> tuple[Solution, ...]:
+    """The deal's solutions that are registered, each by itself: those with an incentive."""
+    return tuple(s for s in deal.terms.solutions if s.has_ip_incentive or ISV_CONNECT in s.incentives)
+
+
+def unregistered(deal: Referral) -> tuple[Solution, ...]:
+    """Those of them that have no registration yet, not even a draft."""
+    done = {registered.solution_id for registered in deal.registrations}
+    return tuple(solution for solution in registrable(deal) if solution.id not in done)
+
+
+def warnings(deal: Referral) -> tuple[str, ...]:
+    """What one should know of a deal from the start: a private one with an IP incentive is never registered (G1)."""
+    incentive = any(solution.has_ip_incentive for solution in deal.terms.solutions)
+    return ("privateNotRegistrable",) if deal.deal_type == "Private" and incentive else ()
+
+
+def _deal_type(deal: Referral) -> EligibilityRule:
+    if deal.deal_type in {"CoSell", "PartnerLed"}:
+        explanation = f"The deal is {deal.deal_type}."
+        return EligibilityRule(id="dealType", passed=True, explanation=explanation)
+    todo = {
+        "Private": "Before you win it, invite Microsoft or share it with Microsoft's sellers.",
+        "PartnerToPartner": "Before you win it, invite Microsoft or share it with Microsoft's sellers.",
+        "Lead": "Convert it into a deal before you win it.",
+    }.get(deal.deal_type, "Deals of this type are not registered.")
+    if deal.is_closed:
+        todo = "The deal is closed, so this cannot change any more."
+    explanation = f"Only CoSell and PartnerLed deals are registered, and this is {deal.deal_type}. {todo}"
+    return EligibilityRule(id="dealType", passed=False, explanation=explanation)
+
+
+def _incentive_solution(deal: Referral) -> EligibilityRule:
+    named = [solution.name for solution in deal.terms.solutions if solution.has_ip_incentive]
+    if named:
+        explanation = f"Solutions with an IP incentive: {', '.join(named)}."
+        return EligibilityRule(id="incentiveSolution", passed=True, explanation=explanation)
+    todo = "It is closed without one." if deal.is_closed else "Name one before you win the deal."
+    explanation = f"None of the deal's solutions has an IP incentive. {todo}"
+    return EligibilityRule(id="incentiveSolution", passed=False, explanation=explanation)
+
+
+def _status_won(deal: Referral) -> EligibilityRule:
+    if deal.substatus == "Won":
+        return EligibilityRule(id="statusWon", passed=True, explanation="Your deal is won.")
+    if deal.is_closed:
+        explanation = f"Your deal was closed as {deal.substatus}; only a won deal is registered."
+    else:
+        explanation = "Your deal is not won yet: mark it as won."
+    return EligibilityRule(id="statusWon", passed=False, explanation=explanation)
+
+
+def _microsoft_engaged(deal: Referral, *, microsoft_accepted: bool) -> EligibilityRule:
+    if deal.deal_type != "CoSell":
+        explanation = "Microsoft's acceptance is asked for in CoSell deals alone."
+        return EligibilityRule(id="microsoftEngaged", passed=True, explanation=explanation)
+    if microsoft_accepted:
+        explanation = "Microsoft takes part in the deal."
+        return EligibilityRule(id="microsoftEngaged", passed=True, explanation=explanation)
+    explanation = "Microsoft has not accepted its invitation: ask its sellers to accept, or invite Microsoft again."
+    return EligibilityRule(id="microsoftEngaged", passed=False, explanation=explanation)

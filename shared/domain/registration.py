@@ -1,0 +1,221 @@
+"""A won deal's registration: the record, and every way that it can go (rules G4, G5).
+
+Draft → ReviewPending → Approved, Rejected or ActionRequired → ReviewPending, as often as it takes; an ISV Connect
+record is complete once it is submitted. Closed is final.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from shared.domain.ids import OrganizationId, RegistrationId
+from shared.domain.referral import FieldError, Party, Registered
+from shared.domain.refusals import NotAllowed, TerminalState
+from shared.domain.vocabulary import (
+    ConsumptionTenant,
+    ContractTerm,
+    ContractType,
+    Deployment,
+    RegistrationKind,
+    RegistrationStatus,
+    ReviewDecision,
+)
+
+CLOSED: frozenset[RegistrationStatus] = frozenset({"Submitted", "Approved", "Rejected"})
+"""Nothing changes after these (G6)."""
+_DECIDED: dict[ReviewDecision, RegistrationStatus] = {
+    "approve": "Approved",
+    "reject": "Rejected",
+    "requestAction": "ActionRequired",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredCustomer:
+    """The customer of a contract; `country` is ISO 3166-1 alpha-2."""
+
+    name: str | None = None
+    country: str | None = None
+    city: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationContact:
+    """Whom the reviewers ask, and who is told of what they decide."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    phone_number: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """The contract with the customer: its total value and currency (ISO 4217), and its dates."""
+
+    value: Decimal | None = None
+    currency: str | None = None
+    signed_at: datetime | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    term: ContractTerm | None = None
+
+
+NO_CONTRACT, NO_CONTACT, NO_CUSTOMER = Contract(), RegistrationContact(), RegisteredCustomer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationForm:
+    """What is registered (G3); every field of a draft may be missing."""
+
+    solution_id: str | None = None
+    contract_type: ContractType | None = None
+    contract: Contract = NO_CONTRACT
+    solution_value: Decimal | None = None
+    deployed_on: Deployment | None = None
+    consumption_tenant: ConsumptionTenant | None = None
+    customer: RegisteredCustomer = NO_CUSTOMER
+    contact: RegistrationContact = NO_CONTACT
+    contract_names_both: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewRound:
+    """One round of a review: submitted, and what came of it. `reviewer` is the name of whoever decided."""
+
+    submitted_at: datetime
+    decision: ReviewDecision | None = None
+    decided_at: datetime | None = None
+    reviewer: str | None = None
+    reason: str | None = None
+    errors: tuple[FieldError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """One record of a registration. `referral` is the won deal's, None for a deal that was never co-sold (G8).
+
+    `errors` are a draft's faults, or what the reviewers ask to be corrected. `assigned_to` is a reviewer's address.
+    `version` counts all changes, and is the ETag.
+    """
+
+    id: RegistrationId
+    kind: RegistrationKind
+    organization_id: OrganizationId
+    organization_name: str
+    referral: Party | None
+    deal_name: str
+    solution_id: str
+    solution_name: str
+    form: RegistrationForm
+    status: RegistrationStatus
+    errors: tuple[FieldError, ...] = ()
+    rounds: tuple[ReviewRound, ...] = ()
+    assigned_to: str | None = None
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is complete, or decided for good."""
+        return self.status in CLOSED
+
+    @property
+    def submitted_at(self) -> datetime | None:
+        """When its present round began."""
+        return self.rounds[-1].submitted_at if self.rounds else None
+
+    @property
+    def decided_at(self) -> datetime | None:
+        """When its latest round was decided."""
+        return self.rounds[-1].decided_at if self.rounds else None
+
+    @property
+    def shown(self) -> Registered:
+        """The record as its deal shows it (G6)."""
+        return Registered(
+            id=self.id, kind=self.kind, solution_id=self.solution_id, status=self.status, errors=self.errors
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a reviewer decides; a rejection has a reason, a request for action at least one error (G5)."""
+
+    decision: ReviewDecision
+    reviewer: str
+    reason: str | None = None
+    errors: tuple[FieldError, ...] = ()
+
+
+def submitted(registration: Registration, form: RegistrationForm, now: datetime) -> Registration:
+    """A draft, or a record to be corrected, handed in: ISV Connect is complete, IP co-sell goes to review (G4).
+
+    The form has no faults. Raises as `require_editable`.
+    """
+    require_editable(registration)
+    status: RegistrationStatus = "Submitted" if registration.kind == "IsvConnect" else "ReviewPending"
+    rounds = (*registration.rounds, ReviewRound(submitted_at=now))
+    return _changed(registration, now, form=form, status=status, errors=(), rounds=rounds)
+
+
+def saved(
+    registration: Registration, form: RegistrationForm, faults: tuple[FieldError, ...], now: datetime
+) -> Registration:
+    """A draft, or a record to be corrected, kept as it is: a draft with its faults, the other with its errors.
+
+    Raises as `require_editable`.
+    """
+    require_editable(registration)
+    errors = faults if registration.status == "Draft" else registration.errors
+    return _changed(registration, now, form=form, errors=errors)
+
+
+def reviewed(registration: Registration, verdict: Verdict, now: datetime) -> Registration:
+    """A record decided by a reviewer (G5). Raises `NotAllowed`, `TerminalState`."""
+    if registration.closed:
+        raise closed_for_good(registration)
+    if registration.status != "ReviewPending":
+        message = f"This registration is {registration.status}: only one that waits for review is reviewed."
+        raise NotAllowed(message)
+    decided = replace(
+        registration.rounds[-1],
+        decision=verdict.decision,
+        decided_at=now,
+        reviewer=verdict.reviewer,
+        reason=verdict.reason,
+        errors=verdict.errors,
+    )
+    return _changed(
+        registration,
+        now,
+        status=_DECIDED[verdict.decision],
+        errors=verdict.errors,
+        rounds=(*registration.rounds[:-1], decided),
+    )
+
+
+def assigned(registration: Registration, email: str, now: datetime) -> Registration:
+    """A record given to a reviewer, who is nobody's only one: any reviewer may decide. Raises `TerminalState`."""
+    if registration.closed:
+        raise closed_for_good(registration)
+    return _changed(registration, now, assigned_to=email)
+
+
+def require_editable(registration: Registration) -> None:
+    """Refuse to change what is in review or closed. Raises `NotAllowed`, `TerminalState`."""
+    if registration.closed:
+        raise closed_for_good(registration)
+    if registration.status == "ReviewPending":
+        raise NotAllowed("This registration is in review: wait until it is decided, or sent back to you.")
+
+
+def closed_for_good(registration: Registration) -> TerminalState:
+    """Why nothing can be done to a closed record any more (G6)."""
+    return TerminalState(f"This registration is {registration.status}. It is final.")
+
+
+def _changed(registration: Registration, now: datetime, **new: object) -> Registration:
+    return replace(registration, updated_at=now, version=registration.version + 1, **new)  # type: ignore[arg-type]
