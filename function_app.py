@@ -3,11 +3,12 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import referral_steps
+from activities import referral_steps, review_steps
 from api import intent_sweep
 from api.blueprints import HTTP
-from orchestrators import referral_lifecycle
+from orchestrators import referral_lifecycle, registration_review
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in (*HTTP, intent_sweep.blueprint, referral_lifecycle.blueprint, referral_steps.blueprint):
+DURABLE = (referral_lifecycle, referral_steps, registration_review, review_steps)
+for blueprint in (*HTTP, intent_sweep.blueprint, *(module.blueprint for module in DURABLE)):
     app.register_functions(blueprint)

@@ -67,7 +67,7 @@ async def open_reminder(service: Service, party: Party, label: str) -> None:
         return
 
 
-ACTIVITY_OF = {"expire": "expire_referral", "remind": "remind", "perform": "perform"}
+ACTIVITY_OF = {"expire": "expire_referral", "remind": "remind", "nudge": "nudge", "perform": "perform"}
 
 
 def as_json(plan: Plan) -> dict[str, Any]:

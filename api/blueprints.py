@@ -1,6 +1,7 @@
 """The HTTP operations of the service: the blueprints that the function app serves and the contract describes."""
 
 from api import (
+    closed_deals,
     contract_pages,
     conversion,
     creation,
@@ -18,6 +19,8 @@ from api import (
     reference_data,
     referral_list,
     referrals,
+    registrations,
+    reviews,
     routing_rules,
     stage_maps,
 )
@@ -27,6 +30,7 @@ HTTP = tuple(
     for module in (
         *(creation, referral_list, referrals, life_cycle, editing, invitations, engagements),
         *(leads, conversion, providers, profiles, routing_rules, mail_events),
+        *(registrations, closed_deals, reviews),
         *(lookups, reference_data, people, stage_maps, contract_pages, health),
     )
 )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.body import Body
+from api.closed_deals import ClosedDealBody
 from api.engagement_view import EngagementView, MessageView, PartnerLedView
 from api.lead_requests import ConversionBody, LeadBody
 from api.leads import LeadsView
@@ -28,6 +29,13 @@ from api.referral_requests import (
     WinBody,
 )
 from api.referral_view import EntryView, InvitationView, PageView, ReferralPage, ReferralView, View
+from api.registration_requests import AssignmentBody, RegistrationBody, ReviewBody
+from api.registration_view import (
+    EligibilityView,
+    RegistrationsPage,
+    RegistrationsView,
+    RegistrationView,
+)
 from api.routing_rules import EvaluationBody, EvaluationView, RoutingBody, RoutingView
 from api.stage_maps import StageMapBody, StageMapView
 from shared.domain.vocabulary import CUSTOMER_SIZES
@@ -276,6 +284,52 @@ CONTRACT: dict[str, Shape] = {
     ),
     "evaluate_routing_rules": Shape(
         request=EvaluationBody, answers={200: EvaluationView}, errors=(400, 403, 413, 415, 422)
+    ),
+    "get_eligibility": Shape(answers={200: EligibilityView}, errors=_READING),
+    "list_deal_registrations": Shape(answers={200: RegistrationsView}, errors=_READING),
+    "register": Shape(
+        request=RegistrationBody,
+        answers={201: RegistrationsView},
+        errors=(400, 403, 404, 409, 413, 415, 422),
+        headers=("Idempotency-Key", "client-request-id"),
+    ),
+    "put_registration": Shape(
+        request=RegistrationBody,
+        answers={200: RegistrationView},
+        errors=(*_VERB, 428),
+        headers=("If-Match",),
+    ),
+    "report_closed_deal": Shape(
+        request=ClosedDealBody,
+        answers={201: RegistrationsView},
+        errors=(400, 403, 409, 413, 415, 422),
+        headers=("Idempotency-Key", "client-request-id"),
+    ),
+    "list_registrations": Shape(
+        answers={200: RegistrationsPage},
+        options=(
+            Option("status", {"type": "string"}, "One status, or several separated by commas."),
+            Option("kind", {"type": "string"}, "IsvConnect or IpCoSell."),
+            Option("customer", {"type": "string"}, "A part of the customer's name."),
+            Option("olderThanDays", {"type": "integer", "minimum": 0}, "How long it has waited at least."),
+            *_PAGING,
+        ),
+        errors=(400, 403),
+    ),
+    "get_registration": Shape(
+        answers={200: RegistrationView, 304: None}, errors=_READING, headers=("If-None-Match",)
+    ),
+    "review_registration": Shape(
+        request=ReviewBody,
+        answers={200: RegistrationView},
+        errors=(*_VERB, 428),
+        headers=("If-Match",),
+    ),
+    "assign_registration": Shape(
+        request=AssignmentBody,
+        answers={200: RegistrationView},
+        errors=_VERB,
+        headers=("If-Match",),
     ),
     "take_mail_events": Shape(
         request=EVENTS_SCHEMA,

@@ -83,13 +83,13 @@ class _Request:
         """Invite, or answer a repetition as the first request was. Raises as the rules refuse."""
         stored = await stored_under(self.exchange, self.wanted)
         if first := carried_out(self.exchange, self.wanted, stored):
-            return await self._sent(deal, first.invited)
+            return await self._sent(deal, first.made)
         try:
             change = await self._commit(deal, stored)
         except (Refusal, Modified):  # what refuses us may be the same request, carried out a moment ago
             stored = await stored_under(self.exchange, self.wanted)
             if first := carried_out(self.exchange, self.wanted, stored):
-                return await self._sent(deal, first.invited)
+                return await self._sent(deal, first.made)
             raise
         await settle(self.exchange, change, "changed", engine)
         return await self._sent(change.after, [invitation.id for invitation in change.invitations])
@@ -151,7 +151,7 @@ class _Request:
             message = "only a request with a key keeps a record of it"
             raise ValueError(message)
         ids = tuple(invitation.id for invitation in change.invitations)
-        return replace(self.wanted, referral_id=change.after.id, invited=ids)
+        return replace(self.wanted, referral_id=change.after.id, made=ids)
 
     def _placed(self, fault: Fault) -> Fault:
         for inner, place in self.places:

@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 from api.exchange import Answer, Exchange
 from api.preconditions import etag_of, matches, require_match
 from api.problems import Modified, NotFound, PreconditionRequired
-from api.referral_resource import resource
+from api.referral_resource import NOT_REGISTERING, Registering, resource
 from shared.domain.change import Act, Change
+from shared.domain.eligibility import Eligibility, eligibility, microsoft_takes_part, unregistered
 from shared.domain.ids import ReferralId, is_uuid
+from shared.domain.permissions import may_write_registrations
 from shared.domain.referral import Party, Referral
 from shared.domain.refusals import Fault, Invalid, Refusal
 from shared.domain.work import Publish
@@ -36,8 +38,27 @@ async def shown(exchange: Exchange, referral: Referral, status: int = 200) -> An
     """The resource as its answer, with its ETag."""
     favorite = await exchange.service.referrals.is_favorite(exchange.caller.person, referral.party)
     current = await exchange.service.invitations.brought_up_to_date(referral)
-    view = resource(current, exchange.now, favorite=favorite)
+    registering = await registering_of(exchange, current)
+    view = resource(current, exchange.now, favorite=favorite, registering=registering)
     return Answer(status=status, body=view, headers={"ETag": etag_of(referral)})
+
+
+async def registering_of(exchange: Exchange, deal: Referral) -> Registering:
+    """What the caller is shown of a deal's registration; only a won deal that can be registered needs a look (G2)."""
+    if deal.substatus != "Won" or not unregistered(deal):
+        return NOT_REGISTERING
+    found = await eligibility_of(exchange, deal)
+    return Registering(eligible=found.eligible, allowed=may_write_registrations(exchange.caller))
+
+
+async def eligibility_of(exchange: Exchange, deal: Referral) -> Eligibility:
+    """The conditions of a deal as they are now; Microsoft's answer is read where it was given (G1)."""
+    creator = deal
+    if not deal.is_creators:
+        stored = await exchange.service.referrals.get(deal.creator)
+        creator = stored.value if stored else deal
+    current = await exchange.service.invitations.brought_up_to_date(creator)
+    return eligibility(deal, microsoft_accepted=microsoft_takes_part(current))
 
 
 async def take_step(exchange: Exchange, decide: Decision, event: Event, engine: DurableEngine) -> Referral:
@@ -86,6 +107,8 @@ async def settle(exchange: Exchange, change: Change, event: Event, engine: Durab
         raise change.refusal
     if change.work and any(isinstance(state.task, Publish) for state in change.work.tasks):
         await exchange.service.visibility.follow_or_leave_to_work(change.after)
+    for registration in change.registrations:
+        await exchange.service.registrations.file_or_leave_to_work(registration)
     if change.invitations:
         await exchange.service.invitations.send_or_leave_to_work(
             change.after, change.invitations, exchange.now

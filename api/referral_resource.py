@@ -1,5 +1,6 @@
 """Records as the wire shows them (docs/api.md §2)."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from api.referral_view import (
     CustomerView,
     DetailsView,
     EntryView,
+    FieldErrorView,
     InvitationView,
     InviteContextView,
     InviterView,
@@ -20,6 +22,7 @@ from api.referral_view import (
     LinkView,
     ProfileIdView,
     ReferralView,
+    RegisteredView,
     RequirementsView,
     SolutionView,
     TargetView,
@@ -27,9 +30,20 @@ from api.referral_view import (
 )
 from api.wire_names import WIRE_NAMES, wire_names
 from shared.domain.actions import allowed_actions, editable_fields
+from shared.domain.eligibility import unregistered, warnings
 from shared.domain.lead import contact_alert
 from shared.domain.permissions import Caller
-from shared.domain.referral import Address, Consent, Contact, InviteContext, Referral, StatusReason
+from shared.domain.referral import (
+    Address,
+    Consent,
+    Contact,
+    InviteContext,
+    Referral,
+    Registered,
+    StatusReason,
+)
+from shared.domain.registering import status_of
+from shared.domain.registration import CLOSED
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import STAGE_PERCENTAGES
 
@@ -37,10 +51,30 @@ BASE = "/v1.0/engagements"
 RECOMMENDED_RESPONSE = timedelta(hours=24)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registering:
+    """What a reader is shown of a deal's registration: whether it is open to all, and whether to this reader (G2)."""
+
+    eligible: bool = False
+    allowed: bool = False
+
+    def actions(self, deal: Referral) -> tuple[str, ...]:
+        """`register`, where this reader can register something now."""
+        return ("register",) if self.eligible and self.allowed and unregistered(deal) else ()
+
+
+NOT_REGISTERING = Registering()
+
+
 def resource(
-    referral: Referral, now: datetime, *, favorite: bool = False, unused: tuple[str, ...] = ()
+    referral: Referral,
+    now: datetime,
+    *,
+    favorite: bool = False,
+    unused: tuple[str, ...] = (),
+    registering: Registering = NOT_REGISTERING,
 ) -> ReferralView:
-    """The whole resource. `unused` are documented fields that were sent and are not kept."""
+    """The whole resource, for one reader. `unused` are documented fields that were sent and are not kept."""
     stage, reason = referral.sales_stage, referral.status_reason
     return ReferralView(
         id=referral.id,
@@ -61,8 +95,8 @@ def resource(
         status_reason=reason.code if reason else None,
         sales_stage=stage,
         sales_stage_percentage=STAGE_PERCENTAGES[stage] if stage else None,
-        registration_status=None,
-        registrations=[],
+        registration_status=status_of(referral, eligible=registering.eligible),
+        registrations=[_registered(each) for each in referral.registrations],
         type=referral.sharing,
         qualification=referral.qualification,
         direction=referral.direction,
@@ -79,9 +113,9 @@ def resource(
         favorite=favorite,
         contact_alert=contact_alert(referral, now),
         response_recommended_by=_recommended_by(referral),
-        allowed_actions=list(allowed_actions(referral, now)),
+        allowed_actions=[*allowed_actions(referral, now), *registering.actions(referral)],
         editable_fields=sorted(WIRE_NAMES[name] for name in editable_fields(referral, now)),
-        warnings=[f"notKept: {name}" for name in unused],
+        warnings=[*warnings(referral), *(f"notKept: {name}" for name in unused)],
         links=_links(referral),
     )
 
@@ -152,6 +186,16 @@ def address(place: Address) -> AddressView:
         postal_code=place.postal_code,
         country=place.country,
         region=place.region,
+    )
+
+
+def _registered(registered: Registered) -> RegisteredView:
+    return RegisteredView(
+        id=registered.id,
+        kind=registered.kind,
+        status=registered.status,
+        closed=registered.status in CLOSED,
+        errors=[FieldErrorView(target=each.target, message=each.message) for each in registered.errors],
     )
 
 

@@ -1,7 +1,7 @@
 """The shapes of what the referral operations answer (docs/api.md). Every field is always present, null or empty."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -14,6 +14,8 @@ from shared.domain.vocabulary import (
     Direction,
     HelpCode,
     Qualification,
+    RegistrationKind,
+    RegistrationStatus,
     SalesStage,
     Sharing,
     SolutionKind,
@@ -142,6 +144,21 @@ class LinksView(View):
     self: LinkView
 
 
+class FieldErrorView(View):
+    """What is wrong with a field of a registration; `target` is a JSON Pointer."""
+
+    target: str
+    message: str
+
+
+class RegisteredView(View):
+    id: str
+    kind: RegistrationKind
+    status: RegistrationStatus
+    closed: bool
+    errors: list[FieldErrorView]
+
+
 class ReferralView(View):
     """The whole resource."""
 
@@ -163,8 +180,8 @@ class ReferralView(View):
     status_reason: str | None
     sales_stage: SalesStage | None
     sales_stage_percentage: int | None
-    registration_status: str | None
-    registrations: list[dict[str, Any]]
+    registration_status: RegistrationStatus | Literal["Eligible"] | None
+    registrations: list[RegisteredView]
     type: Sharing
     qualification: Qualification
     direction: Direction

@@ -17,6 +17,7 @@ WIRE_NAMES = {
     "invite_context.notes": "/inviteContext/notes",
     "name": "/name",
     "notes": "/details/notes",
+    "registrations": "/registrations",
     "sales_stage": "/salesStage",
     "sharing": "/type",
     "status": "/status",

@@ -17,18 +17,20 @@ LONGEST_WAIT = timedelta(days=5)
 PAUSE_AFTER_FAILURE = timedelta(minutes=5)
 
 
-def one_turn(context: df.DurableOrchestrationContext) -> Generator[Any, Any, None]:
+def one_turn(context: df.DurableOrchestrationContext, observer: str = "observe") -> Generator[Any, Any, None]:
     """One execution: look what is to be done; if nothing, wait once and look again; do it; begin again.
+
+    `observer` is the activity that looks.
 
     An activity fails only on a defect or while storage is away. The turn then ends in a pause, because giving the
     instance up would give up the record's deadline: the record ends the loop, by being closed with nothing open.
     """
     record: dict[str, str] = dict(context.get_input() or {})
     try:
-        plan = yield observe(context, record)
+        plan = yield observe(context, observer, record)
         if not plan["steps"] and not plan["finished"]:
             yield from wait(context, plan["nextAt"])
-            plan = yield observe(context, record)
+            plan = yield observe(context, observer, record)
         for step in plan["steps"]:
             yield context.call_activity(step["activity"], {**record, **step, "now": now(context)})
     except Exception as failed:  # noqa: BLE001 - the SDK tells of a failed activity by a bare Exception
@@ -40,9 +42,9 @@ def one_turn(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Non
     context.continue_as_new(record)
 
 
-def observe(context: df.DurableOrchestrationContext, record: dict[str, str]) -> Any:
+def observe(context: df.DurableOrchestrationContext, observer: str, record: dict[str, str]) -> Any:
     """Ask what is to be done now."""
-    return context.call_activity("observe", {**record, "now": now(context)})
+    return context.call_activity(observer, {**record, "now": now(context)})
 
 
 def wait(context: df.DurableOrchestrationContext, until: str | None) -> Generator[Any, Any, None]:

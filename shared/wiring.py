@@ -40,6 +40,7 @@ from shared.storage.people import People
 from shared.storage.profiles import Profiles
 from shared.storage.provider_search import ProviderSearch
 from shared.storage.referrals import Referrals
+from shared.storage.registrations import Registrations
 from shared.storage.routing import Routing
 from shared.storage.tables import Tables
 
@@ -64,6 +65,7 @@ class Service:
     invitations: Invitations
     intake: Intake
     inquiries: Inquiries
+    registrations: Registrations
     profiles: Profiles
     providers: ProviderSearch
     routing: Routing
@@ -86,6 +88,7 @@ def assemble(
     commits = Commits(referrals, intents, new_operation_id, wall_clock)
     invitations, visibility = Invitations(referrals, engagements, commits), Visibility(referrals)
     inquiries, profiles, routing = Inquiries(tables), Profiles(tables), Routing(tables)
+    registrations = Registrations(tables)
     providers = ProviderSearch(profiles, directory, referrals)
     intake = Intake(
         inquiries=inquiries,
@@ -103,6 +106,7 @@ def assemble(
         directory=directory,
         profiles=profiles,
         providers=providers,
+        registrations=registrations,
         routing=routing,
         records=records,
         delivery=delivery,
@@ -122,6 +126,7 @@ def assemble(
         invitations=invitations,
         intake=intake,
         inquiries=inquiries,
+        registrations=registrations,
         profiles=profiles,
         providers=providers,
         routing=routing,
@@ -133,6 +138,7 @@ def assemble(
             commits=commits,
             invitations=invitations,
             intake=intake,
+            registrations=registrations,
             visibility=visibility,
             notices=notices,
         ),

@@ -8,6 +8,7 @@ from typing import Any, Self
 from shared.domain.ids import OperationId
 from shared.domain.referral import Invited, Referral
 from shared.domain.refusals import Refusal
+from shared.domain.registration import Registration
 from shared.domain.timeline import Actor, Entry, EntryKind
 from shared.domain.work import Task, Work, label_of, work_of
 
@@ -44,6 +45,7 @@ class Change:
     entries: tuple[Entry, ...]
     work: Work | None = None
     invitations: tuple[Referral, ...] = ()
+    registrations: tuple[Registration, ...] = ()
     refusal: Refusal | None = None
 
     @property
@@ -72,6 +74,7 @@ class Step:
     told: tuple[Told, ...] = ()
     tasks: tuple[Task, ...] = ()
     invitations: tuple[Referral, ...] = ()
+    registrations: tuple[Registration, ...] = ()
 
     @classmethod
     def of(cls, referral: Referral) -> Self:
@@ -106,7 +109,14 @@ class Step:
             for number, told in enumerate(self.told, start=1)
         )
         work = work_of(before.id, label_of(sequence), act.operation_id, self.tasks)
-        return Change(before=before, after=after, entries=entries, work=work, invitations=self.invitations)
+        return Change(
+            before=before,
+            after=after,
+            entries=entries,
+            work=work,
+            invitations=self.invitations,
+            registrations=self.registrations,
+        )
 
 
 def remark(before: Referral, act: Act, told: Told, **new: Any) -> Change:

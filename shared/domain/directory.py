@@ -19,7 +19,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organization:
-    """Microsoft or a partner company."""
+    """Microsoft, a partner company, or an application.
+
+    `review_lead` is the address of who leads Microsoft's deal reviews.
+    """
 
     id: OrganizationId
     name: str
@@ -28,6 +31,7 @@ class Organization:
     vetted_for_assessments: bool = False
     default_location: LocationId | None = None
     locations: tuple[Location, ...] = ()
+    review_lead: str | None = None
 
     def location(self, location_id: str | None) -> Location | None:
         """The organization's location of this id, if it has one."""

@@ -17,7 +17,7 @@ from shared.domain.field_rules import (
     faults_of_value,
 )
 from shared.domain.invitation_rules import faults_of_microsofts_needs
-from shared.domain.inviting import retyped, solution_kind
+from shared.domain.inviting import chosen_solution, retyped
 from shared.domain.referral import Contact, Referral, Solution
 from shared.domain.refusals import Fault
 from shared.domain.vocabulary import NO_HELP
@@ -146,5 +146,4 @@ def _solution(solution_id: str | None, before: Referral, catalogue: Catalogue) -
     if kept:
         return kept
     chosen = catalogue.solutions[solution_id or ""]
-    kind = solution_kind(chosen, before.organization_id)
-    return Solution(id=chosen.id, name=chosen.name, kind=kind)
+    return chosen_solution(chosen, before.organization_id)

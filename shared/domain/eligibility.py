@@ -56,9 +56,7 @@ def microsoft_takes_part(creator: Referral) -> bool:
     """Whether Microsoft takes part, as the creator's record says: `invited` is as true as the caller made it."""
     if creator.organization_id == MICROSOFT:
         return True
-    return any(
-        i.party.organization_id == MICROSOFT and i.substatus in ACCEPTED_ONCE for i in creator.invited
-    )
+    return any(i.party.organization_id == MICROSOFT and i.substatus in ACCEPTED_ONCE for i in creator.invited)
 
 
 def registrable(deal: Referral) -> tuple[Solution, ...]:
@@ -120,5 +118,7 @@ def _microsoft_engaged(deal: Referral, *, microsoft_accepted: bool) -> Eligibili
     if microsoft_accepted:
         explanation = "Microsoft takes part in the deal."
         return EligibilityRule(id="microsoftEngaged", passed=True, explanation=explanation)
-    explanation = "Microsoft has not accepted its invitation: ask its sellers to accept, or invite Microsoft again."
+    explanation = (
+        "Microsoft has not accepted its invitation: ask its sellers to accept, or invite Microsoft again."
+    )
     return EligibilityRule(id="microsoftEngaged", passed=False, explanation=explanation)

@@ -81,6 +81,7 @@ class Inviting:
                 context, invited_by=deal.organization_id, invited_by_name=deal.organization_name
             ),
             invited=(),
+            registrations=(),
             qualification="None",
             inquiry=None,
             created_at=self.now,
@@ -158,9 +159,7 @@ def terms_of(
         message = "a deal is made of a draft in which no fault was found"
         raise ValueError(message)
     chosen = [catalogue.solutions[solution_id or ""] for solution_id in draft.solutions]
-    solutions = tuple(
-        Solution(id=each.id, name=each.name, kind=solution_kind(each, organization_id)) for each in chosen
-    )
+    solutions = tuple(chosen_solution(each, organization_id) for each in chosen)
     return Terms(
         deal_value=draft.deal_value, currency=draft.currency, closing_at=closing_at, solutions=solutions
     )
@@ -170,6 +169,16 @@ def seen_by(solution: Solution, catalogue: Catalogue, organization_id: Organizat
     """A solution as another organization sees it: what is ours is another partner's to it (T6)."""
     known = catalogue.solutions.get(solution.id)
     return replace(solution, kind=solution_kind(known, organization_id)) if known else solution
+
+
+def chosen_solution(solution: CatalogueSolution, organization_id: OrganizationId) -> Solution:
+    """A solution of the catalogue as an organization's record names it."""
+    return Solution(
+        id=solution.id,
+        name=solution.name,
+        kind=solution_kind(solution, organization_id),
+        incentives=solution.incentives,
+    )
 
 
 def solution_kind(solution: CatalogueSolution, organization_id: OrganizationId) -> SolutionKind:

@@ -11,8 +11,8 @@ from shared.domain.customer import settle_customer, settled_customer
 from shared.domain.directory import Organization, Profile, ProfileLocation
 from shared.domain.ids import EngagementId, InquiryId, LocationId, OrganizationId, ReferralId
 from shared.domain.inquiry import InquiryDraft, NotDelivered, Outcome, RecipientDraft
-from shared.domain.inviting import solution_kind
-from shared.domain.referral import Inquiry, InviteContext, Party, Referral, Solution, Target, Terms
+from shared.domain.inviting import chosen_solution
+from shared.domain.referral import Inquiry, InviteContext, Party, Referral, Target, Terms
 from shared.domain.timeline import Actor
 from shared.domain.vocabulary import MICROSOFT, ContactAlert
 from shared.domain.work import Notify
@@ -111,9 +111,7 @@ class Leads:
     def _terms(self, organization_id: OrganizationId) -> Terms:
         """Nothing is estimated yet: whoever accepts says what the lead is worth (L2)."""
         chosen = [self.catalogue.solutions[solution_id or ""] for solution_id in self.draft.solutions]
-        solutions = tuple(
-            Solution(id=each.id, name=each.name, kind=solution_kind(each, organization_id)) for each in chosen
-        )
+        solutions = tuple(chosen_solution(each, organization_id) for each in chosen)
         return Terms(deal_value=None, currency=None, closing_at=None, solutions=solutions)
 
     def _context(self) -> InviteContext:

@@ -145,7 +145,7 @@ def hear_of_type(referral: Referral, creator: Referral, act: Act) -> Change:
 def record_failed_mail(
     referral: Referral,
     message: MailKind,
-    address: str | None,
+    address: str,
     why: str,
     act: Act,
     *,
@@ -153,9 +153,9 @@ def record_failed_mail(
 ) -> Change:
     """A mail that did not arrive is told in the timeline and stops nothing (M6).
 
-    `address` is None for the customer's; `detail` is what the receiving server said.
+    `address` says in a word whose it is where it is not told; `detail` is what the receiving server said.
     """
-    to = {"to": address or "customer"}
+    to = {"to": address}
     said = {"detail": detail} if detail else {}
     told = Told(kind="mailFailed", reason=why, details={"message": message, **to, **said})
     return remark(referral, replace(act, actor=BY_THE_CLOCK), told)

@@ -118,3 +118,13 @@ def may_keep_routing(caller: Caller) -> bool:
 def may_read_routing(caller: Caller) -> bool:
     """Whether the caller may look at the routing table: sellers and routing admins (V6)."""
     return may_keep_routing(caller) or "MicrosoftSeller" in caller.referral_roles
+
+
+def may_write_registrations(caller: Caller) -> bool:
+    """Whether the caller registers its organization's deals: admins do, in their scope (V6)."""
+    return bool(caller.referral_roles & {"MpnPartnerAdmin", "ReferralsAdmin"})
+
+
+def may_review(caller: Caller) -> bool:
+    """Whether the caller reviews registrations: Microsoft's deal reviewers do (V6)."""
+    return caller.organization.kind == "microsoft" and "DealReviewer" in caller.person.roles

@@ -27,29 +27,37 @@ class Readers:
     """What the directory knows about an organization's readers, with their preferences.
 
     `people` are all its people; `contacts` those of the addressed profile location, none if it has no profile;
-    `team` the addresses of the sellers that the referral was routed to.
+    `team` the addresses of the sellers that the referral was routed to. Of a registration, `registrant` is the
+    contact of its form; of the review team, `reviewers` are the addresses of whoever it was assigned to or leads it.
     """
 
     people: tuple[Person, ...]
     contacts: tuple[Contact, ...] = ()
     team: tuple[str, ...] = ()
+    registrant: tuple[Contact, ...] = ()
+    reviewers: tuple[str, ...] = ()
 
 
 def recipients_of(audience: Audience, referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
     """Whom a mail goes to. `referral` is the reader's own record; each address gets one mail."""
     match audience:
         case "invitee":
-            return _invitees(referral, readers)
+            found = _invitees(referral, readers)
         case "answerers":
-            return _answerers(referral, readers)
+            found = _answerers(referral, readers)
         case "alerted":
-            return _distinct((*_invitees(referral, readers), *_answerers(referral, readers)))
+            found = (*_invitees(referral, readers), *_answerers(referral, readers))
         case "inviter" | "party":
-            return _deal_team(referral, readers)
+            found = _deal_team(referral, readers)
         case "customer":
-            return _contacts(referral.customer.team, Readers(people=()))
+            found = _contacts(referral.customer.team, Readers(people=()))
+        case "reviewers" | "reviewLead":
+            found = _those_of("DealReviewer", readers.reviewers, readers)
+        case "registrants":
+            found = (*_contacts(readers.registrant, readers), *_deal_team(referral, readers))
         case _:
             assert_never(audience)
+    return _distinct(found)
 
 
 def _invitees(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
@@ -68,7 +76,7 @@ def _answerers(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
     Microsoft the sellers of the routed team; all sellers where it has none.
     """
     if referral.organization_id == MICROSOFT:
-        return _sellers(readers)
+        return _those_of("MicrosoftSeller", readers.team, readers)
     admins = [p for p in _having("ReferralsAdmin", readers) if _covers(p, referral.location)]
     return _people(admins) or _people(_having("MpnPartnerAdmin", readers))
 
@@ -78,10 +86,11 @@ def _deal_team(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
     return _contacts(referral.team, readers) or (() if referral.team else _invitees(referral, readers))
 
 
-def _sellers(readers: Readers) -> tuple[Recipient, ...]:
-    sellers = _having("MicrosoftSeller", readers)
-    team = {address.casefold() for address in readers.team}
-    return _people([p for p in sellers if p.email.casefold() in team] or sellers)
+def _those_of(role: Role, named: Iterable[str], readers: Readers) -> tuple[Recipient, ...]:
+    """Those of a role who are named; all of the role where nobody of it is."""
+    everybody = _having(role, readers)
+    addresses = {address.casefold() for address in named}
+    return _people([p for p in everybody if p.email.casefold() in addresses] or everybody)
 
 
 def _having(role: Role, readers: Readers) -> list[Person]:

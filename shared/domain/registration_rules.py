@@ -72,7 +72,8 @@ def _faults_of_verdict(verdict: Verdict) -> Iterator[Fault]:
 def errors_of(faults: tuple[Fault, ...]) -> tuple[FieldError, ...]:
     """Faults as a draft keeps them."""
     return tuple(
-        FieldError(target=fault.target, message=fault.message[:LONGEST_ERROR]) for fault in faults[:MOST_ERRORS]
+        FieldError(target=fault.target, message=fault.message[:LONGEST_ERROR])
+        for fault in faults[:MOST_ERRORS]
     )
 
 
@@ -127,5 +128,7 @@ def _faults_of_solution_value(form: RegistrationForm, decimals: Mapping[str, int
 
 def _faults_of_declaration(form: RegistrationForm) -> Iterator[Fault]:
     if not form.contract_names_both:
-        message = "Only a contract that names your company and the solution is registered: declare that it does."
+        message = (
+            "Only a contract that names your company and the solution is registered: declare that it does."
+        )
         yield Fault("required", "/contractNamesPartnerAndSolution", message)

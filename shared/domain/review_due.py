@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import count
 
+from shared.domain.ids import RegistrationId
 from shared.domain.messages import MailKind
 from shared.domain.registration import Registration
+from shared.domain.work import Notify
 from shared.domain.working_days import after_working_days
 
 ESCALATED_EVERY = 5
@@ -43,6 +45,20 @@ def what_is_due(
     if registration.status == "ActionRequired" and registration.decided_at:
         return _reminder(registration, registration.decided_at, labels, now)
     return ReviewDue()
+
+
+def nudge_task(label: str) -> Notify:
+    """What a nudge's work row has to do: an escalation goes to the team's lead, a reminder to the partner."""
+    message, registration_id, *_ = label.split(":")
+    if message == "registrationEscalated":
+        return Notify(
+            message="registrationEscalated",
+            audience="reviewLead",
+            registration=RegistrationId(registration_id),
+        )
+    return Notify(
+        message="actionReminder", audience="registrants", registration=RegistrationId(registration_id)
+    )
 
 
 def _escalation(

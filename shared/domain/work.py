@@ -8,13 +8,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shared.domain.ids import OperationId, ReferralId
+from shared.domain.ids import OperationId, ReferralId, RegistrationId
 from shared.domain.messages import MailKind
 from shared.domain.referral import Party
 
-Audience = Literal["answerers", "invitee", "alerted", "inviter", "party", "customer"]
+Audience = Literal[
+    "answerers",
+    "invitee",
+    "alerted",
+    "inviter",
+    "party",
+    "customer",
+    "reviewers",
+    "reviewLead",
+    "registrants",
+]
 """Who reads a mail: those who can answer (M3), the invitee's recipients (M1), both of them (R5), the inviter's deal
-team (M2), one other party's team (M4), the customer of a lead (R4)."""
+team (M2), one other party's team (M4), the customer of a lead (R4), Microsoft's deal reviewers and their lead (G5,
+G7), the contact of a registration with its deal's team (M4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +69,15 @@ class Publish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
-    """Send one message to one audience; `party` names the reader's part where it is not this referral's own."""
+    """Send one message to one audience.
+
+    `party` names the reader's part where it is not this referral's own, `registration` what the message is about.
+    """
 
     message: MailKind
     audience: Audience
     party: Party | None = None
+    registration: RegistrationId | None = None
     kind: Literal["notify"] = "notify"
 
 
@@ -74,13 +89,21 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowReview:
+    """Let queue, look-up and orchestration of a registration follow what it is now (G5, G7)."""
+
+    registration: RegistrationId
+    kind: Literal["followReview"] = "followReview"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settle:
     """Nothing but to be seen by the orchestration, so that it learns of a change that concerns nobody else."""
 
     kind: Literal["settle"] = "settle"
 
 
-Task = Invite | Withdraw | Inform | Retype | Publish | Notify | Deliver | Settle
+Task = Invite | Withdraw | Inform | Retype | Publish | Notify | Deliver | FollowReview | Settle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,23 +9,36 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Literal
 
 from shared.domain.due import reminders_of
-from shared.domain.ids import OperationId, derived_operation
-from shared.domain.messages import OF_LEADS, TO_CUSTOMERS, MailFacts, MailKind, PersonFact
+from shared.domain.ids import OperationId, OrganizationId, derived_operation
+from shared.domain.messages import (
+    OF_LEADS,
+    TO_CUSTOMERS,
+    TO_REVIEWERS,
+    MailFacts,
+    MailKind,
+    PersonFact,
+    RegistrationFacts,
+)
 from shared.domain.recipients import Readers, Recipient, recipients_of
 from shared.domain.referral import Contact, Party, Referral
+from shared.domain.registration import Registration
+from shared.domain.review_due import what_is_due
 from shared.domain.timeline import Entry
-from shared.domain.vocabulary import MICROSOFT
-from shared.domain.work import Notify
+from shared.domain.vocabulary import MICROSOFT, RegistrationStatus
+from shared.domain.work import Audience, Notify
 from shared.errors import MailUnavailable, StoreConflict
 from shared.mail.delivery import PART, Delivery
 from shared.mail.rendering import render, resolve_locale
+from shared.reference.holidays import holidays
 from shared.storage.directory import Directory
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.profiles import Profiles
 from shared.storage.provider_search import ProviderSearch
 from shared.storage.referrals import Referrals, Stored
+from shared.storage.registrations import Registrations
 from shared.storage.routing import Routing
 
 logger = logging.getLogger(__name__)
@@ -34,24 +47,38 @@ MOST_RECIPIENTS = 50
 """Of one mail, by the mail service's limit."""
 
 
+_PRIVATE: dict[Audience, Literal["customer", "reviewTeam"]] = {
+    "customer": "customer",
+    "reviewers": "reviewTeam",
+    "reviewLead": "reviewTeam",
+}
+"""Whose addresses the reader's organization does not see."""
+_WHILE: dict[MailKind, RegistrationStatus] = {
+    "registrationSubmitted": "ReviewPending",
+    "actionRequired": "ActionRequired",
+}
+"""While what a message about a registration has a point."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undeliverable:
-    """A mail that the service refuses for good (M6), and whose timeline tells of it. A customer's has no address."""
+    """A mail that the service refuses for good (M6), and whose timeline tells of it."""
 
     operation_id: OperationId
     reader: Party
     message: MailKind
-    address: str | None
+    address: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a message is about: the record it happened to, the reader's own record, and the entry, if there is one."""
+    """What a message is about: the record it happened to, the reader's own, and an entry or a registration."""
 
     subject: Referral
     reader: Referral
     entry: Entry | None
+    registration: Registration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +89,7 @@ class Notices:
     directory: Directory
     profiles: Profiles
     providers: ProviderSearch
+    registrations: Registrations
     routing: Routing
     records: MailRecords
     delivery: Delivery
@@ -117,10 +145,11 @@ class Notices:
         if subject is None or reader is None:
             return None
         entry = await self.referrals.entry(party, int(label)) if label.isdigit() else None
-        return Scene(subject=subject.value, reader=reader.value, entry=entry)
+        registration = await self.registrations.get(party, task.registration) if task.registration else None
+        return Scene(subject=subject.value, reader=reader.value, entry=entry, registration=registration)
 
     async def _records(self, scene: Scene, prefix: str, task: Notify, now: datetime) -> list[MailRecord]:
-        people = recipients_of(task.audience, scene.reader, await self._readers(scene.reader))
+        people = recipients_of(task.audience, scene.reader, await self._readers(task, scene))
         if not people:
             return []
         facts = facts_of(task, scene, now, self.portal_url, await self._alternatives(task, scene.subject))
@@ -131,7 +160,7 @@ class Notices:
                 operation_id=derived_operation("mail", scene.subject.id, prefix, group),
                 message=facts.kind,
                 reader=scene.reader.party,
-                private=task.audience == "customer",
+                private_of=_PRIVATE.get(task.audience),
                 recipients=tuple(recipient.email for recipient in readers),
                 subject=mail.subject,
                 text=mail.text,
@@ -142,12 +171,23 @@ class Notices:
             for mail in [render(facts, locale)]
         ]
 
-    async def _readers(self, reader: Referral) -> Readers:
+    async def _readers(self, task: Notify, scene: Scene) -> Readers:
+        reader, registration = scene.reader, scene.registration
+        if registration and task.audience in {"reviewers", "reviewLead"}:
+            return await self._reviewers(task, registration)
         return Readers(
             people=await self.directory.people(reader.organization_id),
             contacts=await self._profile_contacts(reader),
             team=await self._routed_team(reader),
+            registrant=_registrant(registration) if registration else (),
         )
+
+    async def _reviewers(self, task: Notify, registration: Registration) -> Readers:
+        microsoft = await self.directory.organization(MICROSOFT)
+        lead = microsoft.review_lead if microsoft else None
+        named = lead if task.audience == "reviewLead" else registration.assigned_to
+        people = await self.directory.people(OrganizationId(MICROSOFT))
+        return Readers(people=people, reviewers=(named,) if named else ())
 
     async def _profile_contacts(self, reader: Referral) -> tuple[Contact, ...]:
         organization = await self.directory.organization(reader.organization_id)
@@ -181,6 +221,10 @@ def is_pointless(task: Notify, scene: Scene, label: str, now: datetime) -> bool:
             return scene.subject.substatus == "Expired"
         case "won" | "lost":
             return scene.reader.substatus in {"Declined", "Expired"}
+        case "registrationSubmitted" | "actionRequired":
+            return scene.registration is None or scene.registration.status != _WHILE[task.message]
+        case "registrationEscalated" | "actionReminder":
+            return scene.registration is None or not _is_latest_nudge(scene.registration, label, now)
         case _:
             return False
 
@@ -191,6 +235,8 @@ def facts_of(
     """The facts that the reader is told: its own terms, and whoever acted (M7)."""
     subject, reader, entry = scene.subject, scene.reader, scene.entry
     kind = kind_of(task, subject)
+    if scene.registration:
+        return _facts_of_registration(kind, scene.registration, subject, portal_url)
     inviting = kind in {"invited", "reminder", "withdrawn"}
     context = subject.invite_context
     left = reader.expires_at - now if reader.expires_at and task.message == "reminder" else None
@@ -217,6 +263,53 @@ def facts_of(
         wants_contact=subject.customer_requested_contact,
         alternatives=alternatives,
         link=None if kind in TO_CUSTOMERS else f"{portal_url}/referrals/{reader.id}",
+    )
+
+
+def _facts_of_registration(
+    kind: MailKind, registration: Registration, deal: Referral, portal_url: str
+) -> MailFacts:
+    form, to_reviewers = registration.form, kind in TO_REVIEWERS
+    latest = registration.rounds[-1] if registration.rounds else None
+    parties = (registration.organization_name, "Microsoft")
+    actor, recipient = parties if to_reviewers else parties[::-1]
+    own = "" if to_reviewers else f"/referrals/{deal.id}"
+    return MailFacts(
+        kind=kind,
+        deal_name=deal.name,
+        customer_name=deal.customer.name,
+        customer_country=deal.customer.address.country,
+        actor_organization=actor,
+        recipient_organization=recipient,
+        deal_value=form.contract.value,
+        currency=form.contract.currency,
+        registration=RegistrationFacts(
+            solution=registration.solution_name,
+            submitted_on=latest.submitted_at.date() if latest else None,
+            round=max(1, len(registration.rounds)),
+            reason=latest.reason if latest and kind == "registrationRejected" else None,
+            errors=tuple((error.target, error.message) for error in registration.errors),
+        ),
+        link=f"{portal_url}{own}/registrations/{registration.id}",
+    )
+
+
+def _is_latest_nudge(registration: Registration, label: str, now: datetime) -> bool:
+    due = what_is_due(registration, (), now, holidays())
+    return due.nudge is not None and due.nudge.label == label
+
+
+def _registrant(registration: Registration) -> tuple[Contact, ...]:
+    contact = registration.form.contact
+    if not contact.email:
+        return ()
+    return (
+        Contact(
+            first_name=contact.first_name or "",
+            last_name=contact.last_name or "",
+            phone_number=contact.phone_number or "",
+            email=contact.email,
+        ),
     )
 
 
@@ -263,6 +356,6 @@ def _undeliverable(record: MailRecord) -> Undeliverable:
         operation_id=record.operation_id,
         reader=record.reader,
         message=record.message,
-        address=None if record.private else ", ".join(record.recipients),
+        address=record.private_of or ", ".join(record.recipients),
         reason=record.reason or "refused",
     )

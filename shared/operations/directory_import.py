@@ -94,6 +94,7 @@ class _Organization(_Part):
     transacting: bool = False
     vetted_for_assessments: bool = False
     default_location: str | None = None
+    review_lead: str | None = None
     locations: tuple[_Location, ...] = ()
     people: tuple[_Person, ...] = ()
     profiles: tuple[_Profile, ...] = ()
@@ -188,6 +189,7 @@ async def _put_organization(directory: Directory, profiles: Profiles, given: _Or
         kind=given.kind,
         transacting=given.transacting,
         vetted_for_assessments=given.vetted_for_assessments,
+        review_lead=given.review_lead,
         default_location=LocationId(given.default_location) if given.default_location else None,
         locations=tuple(
             Location(id=LocationId(p.id), name=p.name, country=p.country) for p in given.locations

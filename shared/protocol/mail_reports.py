@@ -67,7 +67,7 @@ class Reports:
         await self.records.save(replace(record, reports=reports, state=state), stored.etag)
 
     async def _tell(self, record: MailRecord, report: DeliveryReport, now: datetime) -> None:
-        address = None if record.private else report.recipient
+        address = record.private_of or report.recipient
         detail = (report.detail or "")[:_LONGEST_DETAIL] or None
 
         def failed(referral: Referral, act: Act) -> Change:

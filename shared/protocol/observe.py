@@ -8,7 +8,7 @@ from shared.domain.due import Due, what_is_due
 from shared.domain.referral import Party
 from shared.storage.referrals import Referrals
 
-StepKind = Literal["expire", "remind", "perform"]
+StepKind = Literal["expire", "remind", "nudge", "perform"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from shared.domain.change import Act, Change
-from shared.domain.ids import derived_operation
+from shared.domain.ids import RegistrationId, derived_operation
 from shared.domain.lifecycle import BY_THE_CLOCK, hear_of, hear_of_type, record_failed_mail
 from shared.domain.referral import Party, Referral
 from shared.domain.timeline import Entry
 from shared.domain.work import (
     Deliver,
+    FollowReview,
     Inform,
     Invite,
     Notify,
@@ -36,9 +37,10 @@ from shared.protocol.commit import Commits, Who
 from shared.protocol.intake import Intake
 from shared.protocol.invitations import Invitations
 from shared.protocol.visibility import Visibility
-from shared.protocol.wake import Orchestrations, begin, wake
+from shared.protocol.wake import Orchestrations, begin, begin_review, wake
 from shared.storage.intents import Intents
 from shared.storage.referrals import Referrals
+from shared.storage.registrations import Registrations
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Performer:
     commits: Commits
     invitations: Invitations
     intake: Intake
+    registrations: Registrations
     visibility: Visibility
     notices: Notices
 
@@ -115,6 +118,8 @@ class _Errand:
                 await self._notify(task)
             case Deliver():
                 await self._deliver()
+            case FollowReview(registration=registration):
+                await self._follow_review(registration)
             case Settle():
                 return
             case _:
@@ -133,6 +138,15 @@ class _Errand:
         """Bring the leads of a request into being, and start their orchestrations."""
         leads = await self.with_.intake.deliver(self.party, self.now)
         await asyncio.gather(*(begin(self.engine, lead.party) for lead in leads))
+
+    async def _follow_review(self, registration_id: RegistrationId) -> None:
+        """File a registration as it is now; what is reviewed has an orchestration, which looks at it again."""
+        registration = await self.with_.registrations.get(self.party, registration_id)
+        if registration is None:
+            raise StoreUnavailable(f"Registration {registration_id} has work but no record.")
+        await self.with_.registrations.file(registration)
+        if registration.kind == "IpCoSell" and registration.rounds:
+            await begin_review(self.engine, self.party, registration_id)
 
     async def _withdraw(self, parties: Sequence[Party]) -> None:
         """End the invitations nobody has answered, and wake those who now have news to tell."""

@@ -6,13 +6,13 @@ A wake-up too many finds no open work; a start too many finds it done. So waking
 import logging
 from typing import Literal, Protocol
 
-from shared.domain.ids import OrganizationId, ReferralId
+from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import Party
 from shared.errors import EngineUnavailable
 
 logger = logging.getLogger(__name__)
 
-LIFECYCLE = "referral_lifecycle"
+LIFECYCLE, REVIEW = "referral_lifecycle", "registration_review"
 Event = Literal["accepted", "declined", "changed"]
 
 
@@ -43,6 +43,13 @@ async def begin(engine: Orchestrations, party: Party) -> None:
         await engine.raise_event(party.referral_id, "changed")
 
 
+async def begin_review(engine: Orchestrations, deal: Party, registration_id: RegistrationId) -> None:
+    """Start a registration's orchestration, or wake it if it is running."""
+    argument = {**argument_of(deal), "registrationId": registration_id}
+    if not await engine.start(REVIEW, registration_id, argument):
+        await engine.raise_event(registration_id, "changed")
+
+
 async def wake_or_leave_to_sweep(engine: Orchestrations, party: Party, event: Event) -> None:
     """Wake after a commit. If the engine does not answer, the intent stays and the sweep wakes within a minute."""
     try:
@@ -62,3 +69,8 @@ def party_of(argument: dict[str, str]) -> Party:
         organization_id=OrganizationId(argument["organizationId"]),
         referral_id=ReferralId(argument["referralId"]),
     )
+
+
+def registration_of(argument: dict[str, str]) -> RegistrationId:
+    """The registration that an orchestration's input names."""
+    return RegistrationId(argument["registrationId"])

@@ -8,11 +8,21 @@ from datetime import datetime
 from typing import Literal, get_args
 from urllib.parse import quote
 
-from shared.domain.ids import InquiryId, LocationId, OrganizationId, PersonId, ReferralId, digest, inverted
+from shared.domain.ids import (
+    InquiryId,
+    LocationId,
+    OrganizationId,
+    PersonId,
+    ReferralId,
+    RegistrationId,
+    digest,
+    inverted,
+)
 from shared.domain.vocabulary import Status
 
 REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY = "referrals", "engagements", "intents", "mail", "directory"
-TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY)
+REVIEWS = "reviews"
+TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY, REVIEWS)
 
 
 def partition_of(organization_id: OrganizationId, referral_id: ReferralId) -> str:
@@ -32,6 +42,10 @@ the documents themselves, which come oldest first."""
 PARTNER_LED = "v:"
 """What the rows start with that show partner-led deals to Microsoft's sellers, in Microsoft's partition."""
 
+REGISTRATIONS = "g:"
+"""What the rows of registrations start with, before the deal's id."""
+ALONE = ReferralId("alone")
+"""In place of a deal's id, for registrations of deals that were never co-sold (G8)."""
 ANSWERS = "a:"
 """What the rows start with that keep how long answers took."""
 
@@ -137,6 +151,11 @@ def inquiry(inquiry_id: InquiryId) -> str:
 def answer(referral_id: ReferralId) -> str:
     """How long an organization took to answer a referral, newest referral first."""
     return f"{ANSWERS}{inverted(referral_id)}"
+
+
+def registration(referral_id: ReferralId, registration_id: RegistrationId) -> str:
+    """A registration, with the deal that it belongs to."""
+    return f"{REGISTRATIONS}{referral_id}:{registration_id}"
 
 
 def idempotency(key_hash: str) -> str:

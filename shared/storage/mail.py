@@ -30,9 +30,9 @@ class MailRecord:
     """One mail and how far it is.
 
     `key` is that of its row; `operation_id` is made of it, so every attempt is the same send. `reader` is the record
-    of whoever reads it: its timeline tells of a failure, and its mails are one thread. `private` says that the
-    addresses are the customer's. `planned_at` is the domain clock's; `first_sent_at` and `lease_until` are the wall
-    clock's. `reports` keeps what the mail service said of each address.
+    of whoever reads it: its timeline tells of a failure, and its mails are one thread. `private_of` says whose
+    addresses they are, where the reader's organization does not see them. `planned_at` is the domain clock's;
+    `first_sent_at` and `lease_until` are the wall clock's. `reports` keeps what the mail service said of each.
     """
 
     referral_id: ReferralId
@@ -40,7 +40,7 @@ class MailRecord:
     operation_id: OperationId
     message: MailKind
     reader: Party
-    private: bool = False
+    private_of: Literal["customer", "reviewTeam"] | None = None
     recipients: tuple[str, ...]
     subject: str
     text: str

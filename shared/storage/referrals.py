@@ -13,6 +13,7 @@ from shared.domain.change import Change
 from shared.domain.directory import Person
 from shared.domain.ids import OrganizationId, ReferralId, reverted
 from shared.domain.referral import Party, Referral
+from shared.domain.registration import Registration
 from shared.domain.response_speed import minutes_to_answer
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import MICROSOFT
@@ -26,7 +27,7 @@ from shared.storage.tables import Delete, Insert, Operation, Replace, Row, Store
 
 T = TypeVar("T")
 _ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
-_ANSWERS = Codec[int](int)
+_ANSWERS, REGISTRATION_ROWS = Codec[int](int), Codec[Registration](Registration)
 _AS_SENT, _AS_INVITED = Codec[Referral](Referral), Codec[Referral](Referral, limit=MAX_BYTES - 4096)
 """What people may send, and what of it an invitation may take: its reader's answer must find room in it."""
 _ROOM, _ROOM_IN_ROW, _ROOM_IN_INVITED = 256 * 1024, 1024, 64
@@ -48,7 +49,7 @@ class IdempotencyRecord:
 
     That is a referral, or of a request for information the id of that.
 
-    `invited` are the invitations that it sent, for a request that sends some into an existing deal.
+    `made` are the invitations that it sent into an existing deal, or the registrations that it made.
     """
 
     organization_id: OrganizationId
@@ -56,7 +57,7 @@ class IdempotencyRecord:
     body_hash: str
     referral_id: ReferralId
     at: datetime
-    invited: tuple[ReferralId, ...] = ()
+    made: tuple[ReferralId, ...] = ()
 
 
 _KEYS, _PARTIES = Codec[IdempotencyRecord](IdempotencyRecord), Codec[Party](Party)
@@ -100,6 +101,10 @@ class Referrals:
         operations.extend(
             Insert(REFERRALS.row(keys.invitation(after.id, invitation.id), invitation))
             for invitation in change.invitations
+        )
+        operations.extend(
+            Upsert(REGISTRATION_ROWS.row(keys.registration(after.id, each.id), each))
+            for each in change.registrations
         )
         if idempotency:
             operations.append(idempotency_operation(idempotency, replaced))

@@ -1,0 +1,42 @@
+"""The activities of `registration_review`. Inputs and outputs carry ids, numbers and times only."""
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.referral_steps import as_json, moment_of
+from shared.domain.ids import derived_operation
+from shared.domain.referral import Party
+from shared.domain.review_due import nudge_task
+from shared.domain.work import work_of
+from shared.errors import StoreConflict
+from shared.protocol.observe_review import observe_review
+from shared.protocol.wake import party_of, registration_of
+from shared.wiring import Service, wiring
+
+blueprint = df.Blueprint()
+
+
+@blueprint.activity_trigger(input_name="step")
+async def observe_registration(step: dict[str, str]) -> dict[str, Any]:
+    """{organizationId, referralId, registrationId, now} → {steps: [{activity, label}], nextAt, finished}."""
+    service = await wiring.service()
+    plan = await observe_review(
+        service.referrals, service.registrations, party_of(step), registration_of(step), moment_of(step)
+    )
+    return as_json(plan)
+
+
+@blueprint.activity_trigger(input_name="step")
+async def nudge(step: dict[str, str]) -> None:
+    """Open the work of the escalation or reminder `label`, once (G7)."""
+    await open_nudge(await wiring.service(), party_of(step), step["label"])
+
+
+async def open_nudge(service: Service, party: Party, label: str) -> None:
+    """Insert a nudge's work row; it exists once, whoever asks how often."""
+    work = work_of(party.referral_id, label, derived_operation(label), (nudge_task(label),))
+    try:
+        await service.referrals.insert_work(party, work)
+    except StoreConflict:
+        return

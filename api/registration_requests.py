@@ -1,0 +1,133 @@
+"""The bodies of the registration operations (docs/api.md), and how they read as forms and verdicts (rules G)."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from api.body import Body, Required
+from api.fields import Amount, Code, Country, Currency, Email, Flag, Moment, Name, Notes, Phone
+from shared.domain.referral import FieldError
+from shared.domain.registration import (
+    Contract,
+    RegisteredCustomer,
+    RegistrationContact,
+    RegistrationForm,
+    Verdict,
+)
+from shared.domain.registration_rules import LONGEST_ERROR
+from shared.domain.vocabulary import (
+    ConsumptionTenant,
+    ContractTerm,
+    ContractType,
+    Deployment,
+    ReviewDecision,
+)
+
+
+class ContractBody(Body):
+    value: Amount | None = None
+    currency: Currency | None = None
+    sign_date_time: Moment | None = None
+    start_date_time: Moment | None = None
+    end_date_time: Moment | None = None
+    term: ContractTerm | None = None
+
+    def contract(self) -> Contract:
+        return Contract(
+            value=self.value,
+            currency=self.currency,
+            signed_at=self.sign_date_time,
+            starts_at=self.start_date_time,
+            ends_at=self.end_date_time,
+            term=self.term,
+        )
+
+
+class RegisteredCustomerBody(Body):
+    name: Name | None = None
+    country: Country | None = None
+    city: Name | None = None
+    state: Name | None = None
+
+
+class RegistrationContactBody(Body):
+    first_name: Name | None = None
+    last_name: Name | None = None
+    phone_number: Phone | None = None
+    email: Email | None = None
+
+
+class RegistrationBody(Body):
+    """`POST …/registrations` and `PUT …/registrations/{rid}`. `submit` false keeps a draft, faults and all."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("id", "kind", "status", "closed", "errors", "eTag", "rounds", "assignedTo", "referralId"),
+            *("organizationId", "organizationName", "dealName", "solutionName", "submittedDateTime"),
+            *("createdDateTime", "updatedDateTime"),
+        }
+    )
+    solution_id: Code | None = None
+    contract_type: ContractType | None = None
+    contract: ContractBody = ContractBody()
+    solution_value: Amount | None = None
+    deployed_on: Deployment | None = None
+    consumption_tenant: ConsumptionTenant | None = None
+    customer: RegisteredCustomerBody | None = None
+    contact: RegistrationContactBody = RegistrationContactBody()
+    contract_names_partner_and_solution: Flag | None = None
+    submit: Flag | None = None
+
+    def form(self, prefilled: RegisteredCustomer) -> RegistrationForm:
+        """The form; what is not said of the customer is the deal's."""
+        said = self.customer or RegisteredCustomerBody()
+        return RegistrationForm(
+            solution_id=self.solution_id,
+            contract_type=self.contract_type,
+            contract=self.contract.contract(),
+            solution_value=self.solution_value,
+            deployed_on=self.deployed_on,
+            consumption_tenant=self.consumption_tenant,
+            customer=RegisteredCustomer(
+                name=said.name or prefilled.name,
+                country=said.country or prefilled.country,
+                city=said.city or prefilled.city,
+                state=said.state or prefilled.state,
+            ),
+            contact=RegistrationContact(**self.contact.model_dump()),
+            contract_names_both=bool(self.contract_names_partner_and_solution),
+        )
+
+
+class FieldErrorBody(Body):
+    target: Annotated[Code | None, Required()] = None
+    message: Annotated[
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_ERROR)]
+        | None,
+        Required(),
+    ] = None
+
+
+class ReviewBody(Body):
+    """`POST …/registrations/{rid}/review` (G5)."""
+
+    decision: Annotated[ReviewDecision | None, Required()] = None
+    reason: Notes | None = None
+    errors: Annotated[tuple[FieldErrorBody, ...] | None, Field(max_length=100)] = None
+
+    def verdict(self, reviewer: str) -> Verdict:
+        """What is decided; to be asked of a body that names a decision."""
+        return Verdict(
+            decision=self.decision or "requestAction",
+            reviewer=reviewer,
+            reason=self.reason,
+            errors=tuple(
+                FieldError(target=each.target or "", message=each.message or "") for each in self.errors or ()
+            ),
+        )
+
+
+class AssignmentBody(Body):
+    """`POST …/registrations/{rid}/assign`."""
+
+    email: Annotated[Email | None, Required()] = None

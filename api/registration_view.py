@@ -1,0 +1,180 @@
+"""The shapes of what the registration operations answer (docs/api.md)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from api.organizations import version_tag
+from api.referral_resource import amount
+from api.referral_view import FieldErrorView, Moment, PageView, View
+from shared.domain.eligibility import Eligibility, RuleId
+from shared.domain.registration import Registration, ReviewRound
+from shared.domain.vocabulary import (
+    ConsumptionTenant,
+    ContractTerm,
+    ContractType,
+    Deployment,
+    RegistrationKind,
+    RegistrationStatus,
+    ReviewDecision,
+)
+
+
+class ContractView(View):
+    value: int | float | None
+    currency: str | None
+    sign_date_time: Moment | None
+    start_date_time: Moment | None
+    end_date_time: Moment | None
+    term: ContractTerm | None
+
+
+class RegisteredCustomerView(View):
+    name: str | None
+    country: str | None
+    city: str | None
+    state: str | None
+
+
+class RegistrationContactView(View):
+    first_name: str | None
+    last_name: str | None
+    phone_number: str | None
+    email: str | None
+
+
+class ReviewRoundView(View):
+    """One round; a reviewer's name is Microsoft's own to see."""
+
+    submitted_date_time: Moment
+    decision: ReviewDecision | None
+    decided_date_time: Moment | None
+    reviewer: str | None
+    reason: str | None
+    errors: list[FieldErrorView]
+
+
+class RegistrationView(View):
+    """One record of a registration."""
+
+    id: str
+    kind: RegistrationKind
+    status: RegistrationStatus
+    closed: bool
+    errors: list[FieldErrorView]
+    e_tag: Annotated[str, Field(alias="eTag")]
+    referral_id: str | None
+    organization_id: str
+    organization_name: str
+    deal_name: str
+    solution_id: str
+    solution_name: str
+    contract_type: ContractType | None
+    contract: ContractView
+    solution_value: int | float | None
+    deployed_on: Deployment | None
+    consumption_tenant: ConsumptionTenant | None
+    customer: RegisteredCustomerView
+    contact: RegistrationContactView
+    contract_names_partner_and_solution: bool
+    assigned_to: str | None
+    rounds: list[ReviewRoundView]
+    submitted_date_time: Moment | None
+    created_date_time: Moment
+    updated_date_time: Moment
+
+
+class RegistrationsView(View):
+    value: list[RegistrationView]
+
+
+class RegistrationsPage(PageView):
+    value: list[RegistrationView]
+
+
+class RuleView(View):
+    id: RuleId
+    passed: bool
+    explanation: str
+
+
+class RegistrableView(View):
+    """What can be registered: the solution, the records that come of it, and what its form begins with."""
+
+    solution_id: str
+    solution_name: str
+    kinds: list[RegistrationKind]
+    customer: RegisteredCustomerView
+
+
+class EligibilityView(View):
+    eligible: bool
+    rules: list[RuleView]
+    warnings: list[Literal["privateNotRegistrable"]]
+    registrable: list[RegistrableView]
+
+
+def registration_view(registration: Registration, *, to_microsoft: bool) -> RegistrationView:
+    """A record as its partner or a reviewer sees it: who reviews what is Microsoft's own."""
+    form = registration.form
+    contract = form.contract
+    return RegistrationView(
+        id=registration.id,
+        kind=registration.kind,
+        status=registration.status,
+        closed=registration.closed,
+        errors=[FieldErrorView(target=each.target, message=each.message) for each in registration.errors],
+        e_tag=version_tag(registration.version),
+        referral_id=registration.referral.referral_id if registration.referral else None,
+        organization_id=registration.organization_id,
+        organization_name=registration.organization_name,
+        deal_name=registration.deal_name,
+        solution_id=registration.solution_id,
+        solution_name=registration.solution_name,
+        contract_type=form.contract_type,
+        contract=ContractView(
+            value=amount(contract.value),
+            currency=contract.currency,
+            sign_date_time=contract.signed_at,
+            start_date_time=contract.starts_at,
+            end_date_time=contract.ends_at,
+            term=contract.term,
+        ),
+        solution_value=amount(form.solution_value),
+        deployed_on=form.deployed_on,
+        consumption_tenant=form.consumption_tenant,
+        customer=RegisteredCustomerView(
+            name=form.customer.name,
+            country=form.customer.country,
+            city=form.customer.city,
+            state=form.customer.state,
+        ),
+        contact=RegistrationContactView(
+            first_name=form.contact.first_name,
+            last_name=form.contact.last_name,
+            phone_number=form.contact.phone_number,
+            email=form.contact.email,
+        ),
+        contract_names_partner_and_solution=form.contract_names_both,
+        assigned_to=registration.assigned_to if to_microsoft else None,
+        rounds=[_round(each, to_microsoft=to_microsoft) for each in registration.rounds],
+        submitted_date_time=registration.submitted_at,
+        created_date_time=registration.created_at,
+        updated_date_time=registration.updated_at,
+    )
+
+
+def rules_of(found: Eligibility) -> list[RuleView]:
+    """The conditions of an eligibility."""
+    return [RuleView(id=rule.id, passed=rule.passed, explanation=rule.explanation) for rule in found.rules]
+
+
+def _round(each: ReviewRound, *, to_microsoft: bool) -> ReviewRoundView:
+    return ReviewRoundView(
+        submitted_date_time=each.submitted_at,
+        decision=each.decision,
+        decided_date_time=each.decided_at,
+        reviewer=each.reviewer if to_microsoft else None,
+        reason=each.reason,
+        errors=[FieldErrorView(target=error.target, message=error.message) for error in each.errors],
+    )

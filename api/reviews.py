@@ -1,0 +1,283 @@
+"""The reviewers' side of registration: the queue, one record, assignment and decision (rules G5, V6)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar, get_args
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from api.body import read, unless_below
+from api.exchange import Answer, Exchange, respond
+from api.organizations import require_version, version_tag
+from api.preconditions import matches, page, place_of, refuse_unknown_options, top_of
+from api.problems import BadQuery, Forbidden, Modified, NotFound
+from api.registration_requests import AssignmentBody, ReviewBody
+from api.registration_view import RegistrationView, registration_view
+from shared.domain.change import Act, Change
+from shared.domain.directory import normalized_name
+from shared.domain.ids import OrganizationId, RegistrationId, is_uuid
+from shared.domain.permissions import may_review, may_use_referrals
+from shared.domain.referral import Party, Referral
+from shared.domain.refusals import Fault, Invalid
+from shared.domain.registering import registered
+from shared.domain.registration import Registration, assigned, reviewed
+from shared.domain.registration_rules import faults_of_verdict
+from shared.domain.vocabulary import MICROSOFT, RegistrationKind, RegistrationStatus
+from shared.protocol.durable import DurableEngine
+from shared.protocol.wake import wake_or_leave_to_sweep
+from shared.storage.keys import ALONE
+
+blueprint = df.Blueprint()
+ANONYMOUS = func.AuthLevel.ANONYMOUS
+ALL = "v1.0/registrations"
+ONE = f"{ALL}/{{rid}}"
+OPTIONS = frozenset({"status", "kind", "customer", "olderThanDays", "$top", "$skiptoken"})
+STATUSES: tuple[RegistrationStatus, ...] = get_args(RegistrationStatus)
+KINDS: tuple[RegistrationKind, ...] = get_args(RegistrationKind)
+Code = TypeVar("Code", bound=str)
+_OLDEST = 10_000
+_UNKNOWN = "There is no such registration."
+
+
+@blueprint.route(ALL, methods=["GET"], auth_level=ANONYMOUS)
+async def list_registrations(req: func.HttpRequest) -> func.HttpResponse:
+    """Reviewers: what was submitted for review; partners: their own. The longest waiting first."""
+    return await respond(req, listed)
+
+
+@blueprint.route(ONE, methods=["GET"], auth_level=ANONYMOUS)
+async def get_registration(req: func.HttpRequest) -> func.HttpResponse:
+    """One registration with its rounds, for its partner and for reviewers; with its ETag."""
+    return await respond(req, got)
+
+
+@blueprint.route(f"{ONE}/review", methods=["POST"], auth_level=ANONYMOUS)
+@blueprint.durable_client_input(client_name="client")
+async def review_registration(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Approve, reject, or ask for action; `If-Match` is mandatory. 200 with the record."""
+
+    async def handle(exchange: Exchange) -> Answer:
+        return await reviewing(exchange, DurableEngine(client))
+
+    return await respond(req, handle)
+
+
+@blueprint.route(f"{ONE}/assign", methods=["POST"], auth_level=ANONYMOUS)
+@blueprint.durable_client_input(client_name="client")
+async def assign_registration(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Give a registration to a reviewer; any reviewer may decide it all the same. 200 with the record."""
+
+    async def handle(exchange: Exchange) -> Answer:
+        return await assigning(exchange, DurableEngine(client))
+
+    return await respond(req, handle)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a look at the queue asks for; `age` is how long a registration has waited at least."""
+
+    statuses: tuple[RegistrationStatus, ...]
+    kinds: tuple[RegistrationKind, ...]
+    customer: str
+    age: timedelta
+
+    def takes(self, registration: Registration, exchange: Exchange) -> bool:
+        """Whether a registration is asked for."""
+        since = registration.submitted_at or registration.created_at
+        return (
+            registration.status in self.statuses
+            and registration.kind in self.kinds
+            and self.customer in normalized_name(registration.form.customer.name or "")
+            and exchange.now - since >= self.age
+        )
+
+
+async def listed(exchange: Exchange) -> Answer:
+    """A page of what the caller may see."""
+    refuse_unknown_options(exchange.request, OPTIONS)
+    params = exchange.request.params
+    wanted = Wanted(
+        statuses=_codes(params.get("status"), STATUSES, "status"),
+        kinds=_codes(params.get("kind"), KINDS, "kind"),
+        customer=normalized_name(params.get("customer") or ""),
+        age=_age(params.get("olderThanDays")),
+    )
+    top, place = top_of(exchange.request), place_of(exchange.request)
+    found = [each for each in await _within_reach(exchange, wanted) if wanted.takes(each, exchange)]
+    places = [_place(each) for each in found]
+    start = next((i for i, each in enumerate(places) if place is None or each > place), len(found))
+    shown = found[start : start + top]
+    more = places[start + top - 1] if len(found) > start + top else None
+    return Answer(body=page(exchange.request, [_view(each, exchange).document() for each in shown], more))
+
+
+async def got(exchange: Exchange) -> Answer:
+    """One record."""
+    registration = await _visible(exchange)
+    tag = version_tag(registration.version)
+    known = exchange.header("If-None-Match")
+    if known and matches(known, tag):
+        return Answer(status=304, headers={"ETag": tag})
+    return _answer(registration, exchange)
+
+
+async def reviewing(exchange: Exchange, engine: DurableEngine) -> Answer:
+    """A decision taken; of two at the same moment one finds the record changed (G5)."""
+    reading = read(ReviewBody, exchange.json())
+    seen = await _reviewed_by(exchange)
+    require_version(exchange, seen.version, "registration")
+    verdict = reading.body.verdict(exchange.caller.person.name)
+    rules = faults_of_verdict(verdict) if reading.body.decision else ()
+    faults = (*reading.faults, *unless_below(rules, reading.faults))
+
+    def decide(before: Registration, act: Act) -> Registration:
+        require_version(exchange, before.version, "registration")
+        after = reviewed(before, verdict, act.now)  # state comes before fields
+        if faults:
+            raise Invalid(faults)
+        return after
+
+    return await _changed(exchange, engine, seen, decide, verdict.reason)
+
+
+async def assigning(exchange: Exchange, engine: DurableEngine) -> Answer:
+    """A registration given to a reviewer; `If-Match` counts when it is sent."""
+    reading = read(AssignmentBody, exchange.json())
+    seen = await _reviewed_by(exchange)
+    faults = (*reading.faults, *await _no_reviewer(exchange, reading.body.email))
+
+    def decide(before: Registration, act: Act) -> Registration:
+        header = exchange.header("If-Match")
+        if header is not None and not matches(header, version_tag(before.version)):
+            raise Modified(version_tag(before.version))
+        after = assigned(before, reading.body.email or "", act.now)
+        if faults:
+            raise Invalid(faults)
+        return after
+
+    return await _changed(exchange, engine, seen, decide, None)
+
+
+async def _changed(
+    exchange: Exchange,
+    engine: DurableEngine,
+    seen: Registration,
+    decide: Callable[[Registration, Act], Registration],
+    reason: str | None,
+) -> Answer:
+    """Commit what a reviewer does, as a step of the partner's deal."""
+    deal = seen.referral or Party(organization_id=seen.organization_id, referral_id=ALONE)
+
+    async def step(referral: Referral, act: Act) -> Change:
+        before = await exchange.service.registrations.get(referral.party, seen.id)
+        if before is None:
+            raise NotFound(_UNKNOWN)
+        return registered(referral, (decide(before, act),), act, reason)
+
+    change = await exchange.service.commits.step(deal, exchange.who(f"{seen.id}/review"), step, announce=True)
+    if change is None:
+        raise NotFound(_UNKNOWN)
+    (after,) = change.registrations
+    await exchange.service.registrations.file_or_leave_to_work(after)
+    await wake_or_leave_to_sweep(engine, deal, "changed")
+    return _answer(after, exchange)
+
+
+async def _within_reach(exchange: Exchange, wanted: Wanted) -> Sequence[Registration]:
+    """What the caller may see: reviewers the queue, partners their own deals' and their own reports."""
+    caller, registrations = exchange.caller, exchange.service.registrations
+    if may_review(caller):
+        return await registrations.queue([each for each in wanted.statuses if each != "Draft"])
+    if caller.organization.kind != "partner" or not may_use_referrals(caller):
+        raise Forbidden("Only partners and Microsoft's deal reviewers see registrations.")
+    found = await registrations.of_organization(caller.organization.id)
+    deals = {each.referral for each in found if each.referral}
+    seen = {deal.party for deal in await exchange.service.referrals.several(deals) if exchange.sees(deal)}
+    own = [each for each in found if (each.referral in seen if each.referral else _sees_reports(exchange))]
+    return sorted(own, key=_place)
+
+
+async def _visible(exchange: Exchange) -> Registration:
+    """The record that the route names, if the caller may see it; else it reads like an unknown id (V5)."""
+    identifier = exchange.request.route_params.get("rid", "").lower()
+    filed = await exchange.service.registrations.filed(identifier) if is_uuid(identifier) else None
+    if filed is None:
+        raise NotFound(_UNKNOWN)
+    place = Party(organization_id=filed.organization_id, referral_id=filed.referral_id)
+    found = await exchange.service.registrations.get(place, RegistrationId(identifier))
+    if found is None or not await _may_see(exchange, found):
+        raise NotFound(_UNKNOWN)
+    return found
+
+
+async def _may_see(exchange: Exchange, registration: Registration) -> bool:
+    if may_review(exchange.caller):
+        return registration.kind == "IpCoSell" and bool(registration.rounds)
+    if registration.organization_id != exchange.caller.organization.id:
+        return False
+    if registration.referral is None:
+        return _sees_reports(exchange)
+    deal = await exchange.service.referrals.get(registration.referral)
+    return deal is not None and exchange.sees(deal.value)
+
+
+def _sees_reports(exchange: Exchange) -> bool:
+    """A report without a deal has no location: admins of the whole organization see it (V4)."""
+    roles, person = exchange.caller.referral_roles, exchange.caller.person
+    return "MpnPartnerAdmin" in roles or ("ReferralsAdmin" in roles and person.everywhere)
+
+
+async def _reviewed_by(exchange: Exchange) -> Registration:
+    """The record, for whoever may decide about it; 403 for whoever may only see it."""
+    found = await _visible(exchange)
+    if not may_review(exchange.caller):
+        raise Forbidden("Only Microsoft's deal reviewers decide about registrations.")
+    return found
+
+
+async def _no_reviewer(exchange: Exchange, email: str | None) -> tuple[Fault, ...]:
+    people = await exchange.service.directory.people(OrganizationId(MICROSOFT))
+    reviewers = {p.email.casefold() for p in people if "DealReviewer" in p.roles}
+    if email is None or email.casefold() in reviewers:
+        return ()
+    return (Fault("notInCatalogue", "/email", "Name a deal reviewer of Microsoft's directory."),)
+
+
+def _codes(text: str | None, known: tuple[Code, ...], name: str) -> tuple[Code, ...]:
+    """The values that a query asks for, separated by commas; all of them if it asks for none."""
+    if text is None:
+        return known
+    by_name = {code.lower(): code for code in known}
+    given = [each.strip().lower() for each in text.split(",")]
+    if not all(each in by_name for each in given):
+        raise BadQuery(f"{name} is one of {', '.join(known)}, or several of them separated by commas.")
+    return tuple(by_name[each] for each in given)
+
+
+def _age(text: str | None) -> timedelta:
+    if text is None:
+        return timedelta()
+    if not (text.isascii() and text.isdecimal() and int(text[:9]) <= _OLDEST and len(text) < 9):
+        raise BadQuery(f"olderThanDays is a whole number up to {_OLDEST:,}.")
+    return timedelta(days=int(text))
+
+
+def _place(registration: Registration) -> str:
+    since = registration.submitted_at or registration.created_at
+    return f"{since.isoformat()}:{registration.id}"
+
+
+def _view(registration: Registration, exchange: Exchange) -> RegistrationView:
+    return registration_view(registration, to_microsoft=may_review(exchange.caller))
+
+
+def _answer(registration: Registration, exchange: Exchange) -> Answer:
+    view = _view(registration, exchange)
+    return Answer(body=view, headers={"ETag": view.e_tag})

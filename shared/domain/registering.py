@@ -1,0 +1,115 @@
+"""Registrations as steps of the deal that they belong to: one transaction, one timeline (rules G2, G4, G6)."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Literal
+
+from shared.domain.change import Act, Change, Step, Told
+from shared.domain.eligibility import Eligibility, unregistered
+from shared.domain.ids import OrganizationId, RegistrationId
+from shared.domain.messages import MailKind
+from shared.domain.referral import Referral, Registered, Solution
+from shared.domain.refusals import NotAllowed
+from shared.domain.registration import Registration, RegistrationForm
+from shared.domain.vocabulary import ISV_CONNECT, RegistrationKind, RegistrationStatus
+from shared.domain.work import Audience, FollowReview, Notify, Task
+
+_WORST: tuple[RegistrationStatus, ...] = (
+    "ActionRequired",
+    "ReviewPending",
+    "Rejected",
+    "Approved",
+    "Submitted",
+)
+_TOLD: dict[RegistrationStatus, tuple[MailKind, Audience]] = {
+    "ReviewPending": ("registrationSubmitted", "reviewers"),
+    "ActionRequired": ("actionRequired", "registrants"),
+    "Approved": ("registrationApproved", "registrants"),
+    "Rejected": ("registrationRejected", "registrants"),
+}
+
+
+def require_registrable(deal: Referral, found: Eligibility, solution_id: str | None) -> Solution:
+    """The solution that a request registers: the one it names, or the only one that is left (G1, G2).
+
+    Raises `NotAllowed` if the deal is not eligible, or the solution has been registered, or none is left.
+    """
+    if not found.eligible:
+        raise NotAllowed(f"This deal cannot be registered. {found.missing}")
+    left = unregistered(deal)
+    if not left:
+        raise NotAllowed("Every solution of this deal that has an incentive is registered.")
+    if any(each.solution_id == solution_id for each in deal.registrations):
+        raise NotAllowed("This solution of the deal is registered already.")
+    return next((solution for solution in left if solution.id == solution_id), left[0])
+
+
+def kinds_of(solution: Solution) -> tuple[RegistrationKind, ...]:
+    """The records that come of a solution's registration (G4)."""
+    isv: tuple[RegistrationKind, ...] = ("IsvConnect",) if ISV_CONNECT in solution.incentives else ()
+    return (*isv, "IpCoSell") if solution.has_ip_incentive else isv
+
+
+def drafts(
+    deal: Referral, solution: Solution, form: RegistrationForm, ids: Iterable[RegistrationId], act: Act
+) -> tuple[Registration, ...]:
+    """The records of a solution's registration as they begin: drafts, to be submitted or saved at once."""
+    return tuple(
+        Registration(
+            id=identifier,
+            kind=kind,
+            organization_id=OrganizationId(deal.organization_id),
+            organization_name=deal.organization_name,
+            referral=deal.party,
+            deal_name=deal.name,
+            solution_id=solution.id,
+            solution_name=solution.name,
+            form=replace(form, solution_id=solution.id),
+            status="Draft",
+            created_at=act.now,
+            updated_at=act.now,
+            version=0,
+        )
+        for kind, identifier in zip(kinds_of(solution), ids, strict=False)
+    )
+
+
+def registered(
+    deal: Referral, changed: tuple[Registration, ...], act: Act, reason: str | None = None
+) -> Change:
+    """A step of the deal that stores registrations as they are now, tells of them, and has them followed."""
+    step = Step(before=deal, after=deal, registrations=changed)
+    before = {each.id: each for each in deal.registrations}
+    for registration in changed:
+        step = _told(step, registration, before.get(registration.id), reason)
+    return step.change(act)
+
+
+def status_of(deal: Referral, *, eligible: bool) -> RegistrationStatus | Literal["Eligible"] | None:
+    """The milestone that a deal shows: the worst of its registrations, else whether it can be registered (G2)."""
+    present = {registered.status for registered in deal.registrations}
+    worst = next((status for status in _WORST if status in present), None)
+    return worst or ("Eligible" if eligible else None)
+
+
+def _told(step: Step, registration: Registration, before: Registered | None, reason: str | None) -> Step:
+    details = {
+        "registrationId": registration.id,
+        "kind": registration.kind,
+        "solution": registration.solution_name,
+    }
+    old = before.status if before else None
+    told = Told(
+        kind="registrationChanged",
+        from_state=old,
+        to_state=registration.status,
+        reason=reason,
+        details=details,
+    )
+    others = tuple(each for each in step.after.registrations if each.id != registration.id)
+    together = tuple(sorted((*others, registration.shown), key=lambda each: each.id))
+    tasks: tuple[Task, ...] = (FollowReview(registration=registration.id),)
+    if registration.status != old and registration.status in _TOLD:
+        message, audience = _TOLD[registration.status]
+        tasks = (*tasks, Notify(message=message, audience=audience, registration=registration.id))
+    return step.then(told, tasks, registrations=together)

@@ -1,0 +1,34 @@
+"""What a registration's orchestration has to do now, and when to look again: read from the tables each time."""
+
+from datetime import datetime
+
+from shared.domain.ids import RegistrationId
+from shared.domain.referral import Party
+from shared.domain.review_due import what_is_due
+from shared.protocol.observe import Plan, Step
+from shared.reference.holidays import holidays
+from shared.storage.referrals import Referrals
+from shared.storage.registrations import Registrations
+
+
+async def observe_review(
+    referrals: Referrals,
+    registrations: Registrations,
+    deal: Party,
+    registration_id: RegistrationId,
+    now: datetime,
+) -> Plan:
+    """Look at registration, clock and the open work that the clock made; other work is the deal's.
+
+    A registration that does not exist has nothing to do.
+    """
+    registration = await registrations.get(deal, registration_id)
+    if registration is None:
+        return Plan(finished=True)
+    work = [row.value for row in await referrals.work(deal) if f":{registration_id}:" in row.value.label]
+    due = what_is_due(registration, {row.label for row in work}, now, holidays())
+    steps = [Step(kind="nudge", label=due.nudge.label)] if due.nudge else []
+    steps += [Step(kind="perform", label=row.label) for row in work if row.open and row.is_due(now)]
+    to_come = [at for at in (due.next_at, *(row.next_at for row in work if row.open)) if at]
+    finished = registration.closed and not any(row.open for row in work)
+    return Plan(steps=tuple(steps), next_at=min(to_come, default=None), finished=finished and not steps)

@@ -1,0 +1,153 @@
+"""Registrations, and the reviewers' queue (rules G4, G5, G8).
+
+A registration lies with its deal, or alone with its organization; every change of one with a deal goes through the
+deal's own transaction. Table `reviews` says where each is, and holds the queue: both follow what is true there.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
+from shared.domain.referral import Party
+from shared.domain.registration import Registration
+from shared.domain.vocabulary import RegistrationStatus
+from shared.errors import StoreConflict, StoreUnavailable
+from shared.storage import keys
+from shared.storage.codec import Codec
+from shared.storage.referrals import REGISTRATION_ROWS, IdempotencyRecord, Stored, idempotency_operation
+from shared.storage.tables import Delete, Insert, Operation, Replace, StoredRow, Tables, Upsert
+
+logger = logging.getLogger(__name__)
+
+QUEUE = "queue"
+LARGEST_QUEUE = 1000
+"""How many rows of one status a look at the queue reads at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """Where a registration is, and which version of it queue and look-up follow."""
+
+    organization_id: OrganizationId
+    referral_id: ReferralId
+    status: RegistrationStatus
+    version: int
+
+
+_FILED = Codec[Filed](Filed)
+
+
+class Registrations:
+    """The repository of registrations. Its methods raise as `Tables` does."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def get(self, party: Party, registration_id: RegistrationId) -> Registration | None:
+        """A registration of a deal; `party` is the deal's, or that of registrations without one."""
+        partition = keys.partition_of(party.organization_id, party.referral_id)
+        key = keys.registration(party.referral_id, registration_id)
+        row = await self._tables.get(keys.REFERRALS, partition, key)
+        return REGISTRATION_ROWS.read(row) if row else None
+
+    async def of_deal(self, party: Party) -> list[Registration]:
+        """All registrations of a deal, oldest first."""
+        prefix = f"{keys.REGISTRATIONS}{party.referral_id}:"
+        return await self._between(party.organization_id, *keys.starting_with(prefix))
+
+    async def of_organization(self, organization_id: OrganizationId) -> list[Registration]:
+        """All registrations of an organization, at most 1,000, in order of their deals."""
+        start, end = keys.starting_with(keys.REGISTRATIONS)
+        return await self._between(organization_id, start, end, LARGEST_QUEUE)
+
+    async def enter_alone(
+        self,
+        registration: Registration,
+        idempotency: IdempotencyRecord | None,
+        replaced: Stored[IdempotencyRecord] | None,
+    ) -> None:
+        """Store a registration without a deal (G8). Raises `StoreConflict` if it, or one of its key, is there."""
+        row = REGISTRATION_ROWS.row(keys.registration(keys.ALONE, registration.id), registration)
+        operations: list[Operation] = [Insert(row)]
+        if idempotency:
+            operations.append(idempotency_operation(idempotency, replaced))
+        partition = keys.partition_of(registration.organization_id, keys.ALONE)
+        await self._tables.write(keys.REFERRALS, partition, operations)
+
+    async def filed(self, registration_id: str) -> Filed | None:
+        """Where a registration is."""
+        row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id))
+        return _FILED.read(row) if row else None
+
+    async def file(self, registration: Registration) -> None:
+        """Let look-up and queue follow a registration; an older version changes nothing.
+
+        Raises `StoreConflict` if another version is being filed at the same moment; to be repeated then.
+        """
+        key = _look_up(registration.id)
+        row = await self._tables.get(keys.REVIEWS, QUEUE, key)
+        before = _FILED.read(row) if row else None
+        if before and before.version > registration.version:
+            return
+        await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
+
+    async def file_or_leave_to_work(self, registration: Registration) -> None:
+        """`file` at once; what storage refuses now, the orchestration does later."""
+        try:
+            await self.file(registration)
+        except (StoreConflict, StoreUnavailable):
+            logger.warning("filing_pending registration=%s: the orchestration will file it", registration.id)
+
+    async def queue(self, statuses: Sequence[RegistrationStatus]) -> list[Registration]:
+        """Registrations of these statuses as they were filed, the longest waiting first; at most 1,000 of each."""
+        found: list[Registration] = []
+        for status in statuses:
+            start, end = keys.starting_with(_queue(status))
+            rows = await self._tables.between(keys.REVIEWS, QUEUE, start, end, LARGEST_QUEUE)
+            found += [REGISTRATION_ROWS.read(row) for row in rows]
+        return sorted(found, key=lambda each: (each.submitted_at or each.created_at, each.id))
+
+    async def _between(
+        self, organization_id: OrganizationId, start: str, end: str, limit: int | None = None
+    ) -> list[Registration]:
+        partition = keys.partition_of(organization_id, ReferralId(""))
+        rows = await self._tables.between(keys.REFERRALS, partition, start, end, limit)
+        return [REGISTRATION_ROWS.read(row) for row in rows]
+
+
+def place_of(registration: Registration) -> Party:
+    """Where a registration lies."""
+    alone = Party(organization_id=registration.organization_id, referral_id=keys.ALONE)
+    return registration.referral or alone
+
+
+def _operations(registration: Registration, before: Filed | None, row: StoredRow | None) -> list[Operation]:
+    place = place_of(registration)
+    filed = Filed(
+        organization_id=place.organization_id,
+        referral_id=place.referral_id,
+        status=registration.status,
+        version=registration.version,
+    )
+    look_up = _FILED.row(_look_up(registration.id), filed)
+    operations: list[Operation] = [Replace(look_up, row.etag) if row else Insert(look_up)]
+    if _is_queued(registration, registration.status):
+        key = f"{_queue(registration.status)}{registration.id}"
+        operations.append(Upsert(REGISTRATION_ROWS.row(key, registration)))
+    if before and before.status != registration.status and _is_queued(registration, before.status):
+        operations.append(Delete(f"{_queue(before.status)}{registration.id}"))
+    return operations
+
+
+def _is_queued(registration: Registration, status: RegistrationStatus) -> bool:
+    """Reviewers see what was submitted to them; of ISV Connect and drafts there is nothing to review (G5)."""
+    return registration.kind == "IpCoSell" and status != "Draft"
+
+
+def _look_up(registration_id: str) -> str:
+    return f"r:{keys.safe(registration_id)}"
+
+
+def _queue(status: RegistrationStatus) -> str:
+    return f"s:{status}:"
