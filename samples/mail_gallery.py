@@ -38,7 +38,7 @@ _NOTES = "Please bring your sensors into the proof of concept.\n\nThe workshop i
 _WITH_NOTES = frozenset({"invited", "reminder", "declined", *OF_LEADS})
 _REASON = "The contract was signed before the deal was shared with Microsoft.\n\nDeals like this are not registered."
 _ERRORS = (
-    ("/contract/value", "The contract that you attached to the deal says USD 240,000.00."),
+    ("/contract/value", "The signed contract says USD 240,000.00."),
     ("/contract/endDateTime", "The contract ends on March 31, 2029: please state the last day of its term."),
     ("/customer/city", "Please name the city of the customer's office that signed."),
 )

@@ -110,7 +110,7 @@ SUBJECTS = {
     "customerDeclined": "Your request “ERP renewal 2026”: Contoso cannot take it up",
     "customerExpired": "Your request “ERP renewal 2026”: Contoso has not answered",
     "registrationSubmitted": "Contoso submitted the registration of the deal “ERP renewal 2026” for review",
-    "registrationEscalated": "Waiting for a decision: Contoso's registration of the deal “ERP renewal 2026”",
+    "registrationEscalated": "Waiting for a decision: the registration of the deal “ERP renewal 2026” by Contoso",
     "actionRequired": "Action required: the registration of the deal “ERP renewal 2026” needs corrections",
     "actionReminder": "Reminder: the registration of the deal “ERP renewal 2026” waits for your corrections",
     "registrationApproved": "The registration of the deal “ERP renewal 2026” is approved",
