@@ -16,7 +16,15 @@ from typing import get_args
 from samples.load import NotOnLoopback, require_loopback
 from samples.world import load, person
 from shared.domain.ids import OperationId, OrganizationId, ReferralId
-from shared.domain.messages import OF_LEADS, MailFacts, MailKind, PersonFact
+from shared.domain.messages import (
+    OF_LEADS,
+    OF_REGISTRATIONS,
+    TO_REVIEWERS,
+    MailFacts,
+    MailKind,
+    PersonFact,
+    RegistrationFacts,
+)
 from shared.domain.referral import Party
 from shared.mail.rendering import RenderedMail, available_languages, render
 from shared.mail.service import AzureMailService
@@ -28,6 +36,12 @@ KINDS: tuple[MailKind, ...] = get_args(MailKind)
 READER = "gallery@referrals.example"
 _NOTES = "Please bring your sensors into the proof of concept.\n\nThe workshop is in January."
 _WITH_NOTES = frozenset({"invited", "reminder", "declined", *OF_LEADS})
+_REASON = "The contract was signed before the deal was shared with Microsoft.\n\nDeals like this are not registered."
+_ERRORS = (
+    ("/contract/value", "The signed contract says USD 240,000.00."),
+    ("/contract/endDateTime", "The contract ends on March 31, 2029: please state the last day of its term."),
+    ("/customer/city", "Please name the city of the customer's office that signed."),
+)
 _DEADLINE = datetime(2026, 12, 5, 9, 0, tzinfo=UTC)
 
 
@@ -48,7 +62,7 @@ def pictures(portal_url: str) -> Iterator[Picture]:
 
 
 def facts(kind: MailKind, portal_url: str) -> MailFacts:
-    """What a mail of this kind tells: of Contoso's deal with Adventure Works, or of a request in Korea."""
+    """What a mail of this kind tells: of Contoso's deal with Adventure Works, its registration, or of a request."""
     world = load()
     names = {each["id"]: each["name"] for each in world["organizations"]}
     solutions = {each["id"]: each["name"] for each in world["solutions"]}
@@ -71,6 +85,8 @@ def facts(kind: MailKind, portal_url: str) -> MailFacts:
         help_code="ProofOfConceptOrDemo",
         link=f"{portal_url}/referrals/00000000-0000-7000-8000-000000000000",
     )
+    if kind in OF_REGISTRATIONS:
+        return _of_registration(told, names, solutions["SOL-CONTOSO-ERP"])
     return replace(
         told,
         contacts=(
@@ -84,6 +100,20 @@ def facts(kind: MailKind, portal_url: str) -> MailFacts:
         needs=("Manufacturing", "Azure"),
         wants_contact=kind == "hotLead",
         alternatives=(names["litware"], names["tailspin"]),
+    )
+
+
+def _of_registration(told: MailFacts, names: dict[str, str], solution: str) -> MailFacts:
+    """Contoso asks, Microsoft's reviewers read and answer."""
+    asking, answering = names["contoso"], names["msft"]
+    to_reviewers = told.kind in TO_REVIEWERS
+    return replace(
+        told,
+        actor_organization=asking if to_reviewers else answering,
+        recipient_organization=answering if to_reviewers else asking,
+        registration=RegistrationFacts(
+            solution=solution, submitted_on=date(2026, 12, 1), reason=_REASON, errors=_ERRORS
+        ),
     )
 
 

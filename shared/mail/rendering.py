@@ -22,7 +22,14 @@ from babel.numbers import format_currency
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
-from shared.domain.messages import TO_CUSTOMERS, MailFacts, MailKind, PersonFact
+from shared.domain.messages import (
+    OF_REGISTRATIONS,
+    TO_CUSTOMERS,
+    MailFacts,
+    MailKind,
+    PersonFact,
+    RegistrationFacts,
+)
 from shared.domain.vocabulary import NO_HELP
 from shared.reference.names import names
 
@@ -53,7 +60,9 @@ _FACTS_SHOWN: dict[MailKind, tuple[str, ...]] = {
     "leadReminder": ("customer", "contact", "needs", "solutions", "deadline"),
     "customerDeclined": ("alternatives",),
     "customerExpired": ("alternatives",),
+    **dict.fromkeys(OF_REGISTRATIONS, ("customer", "contract_value", "solution", "submitted")),
 }
+_ASKS_FOR_CORRECTIONS: frozenset[MailKind] = frozenset({"actionRequired", "actionReminder"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +92,19 @@ class FactRow:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What is wrong with one field of a registration: the field's name in words, and a reviewer's sentence."""
+
+    field: str
+    sentence: str
+
+
 def render(facts: MailFacts, locale: str) -> RenderedMail:
     """Write a message in the language nearest to `locale` (BCP 47). The same facts give the same bytes.
 
-    A code that the language has no word for raises KeyError, a template that asks for an unknown fact
-    jinja2.UndefinedError: both are faults of the templates, and no message is better than a maimed one.
+    A code or a field that the language has no word for raises KeyError, a template that asks for an unknown fact
+    jinja2.UndefinedError (so does a mail of a registration without one): no message is better than a maimed one.
     """
     words = _words(resolve_locale(locale))
     text = _template(words, facts.kind, "txt")
@@ -159,6 +176,13 @@ def columns(row: FactRow) -> str:
     return label + " " * (_LABEL_WIDTH - display_width(label)) + lines.removeprefix(margin)
 
 
+def list_item(correction: Correction) -> str:
+    """Set a correction in plain text: a dash, the field's name and the sentence, the next lines below the name."""
+    margin = "  "
+    told = wrapped(f"{correction.field}: {isolated(correction.sentence)}", margin)
+    return "- " + told.removeprefix(margin)
+
+
 def _subject(template: Template, values: dict[str, object]) -> str:
     block = template.blocks["subject"]
     return " ".join("".join(block(template.new_context(values))).split())
@@ -175,11 +199,39 @@ def _values(facts: MailFacts, words: Words, show: Callable[[str], str]) -> dict[
         "deadline": _moment(facts.expires_at, words),
         "days_left": facts.days_left,
         "rows": _rows(facts, words),
-        "notes": () if facts.kind in TO_CUSTOMERS else _paragraphs(facts.notes),
+        "notes": _paragraphs(_notes(facts)),
         "from_microsoft": facts.from_microsoft,
         "alternatives": facts.alternatives,
         "link": None if facts.kind in TO_CUSTOMERS else facts.link,
+        "corrections": _corrections(facts, words),
+        **(_of_registration(facts.registration, words, show) if facts.registration else {}),
     }
+
+
+def _of_registration(
+    registration: RegistrationFacts, words: Words, show: Callable[[str], str]
+) -> dict[str, object]:
+    return {
+        "solution": show(one_line(registration.solution)),
+        "submitted": _day(registration.submitted_on, words),
+        "round": registration.round,
+    }
+
+
+def _notes(facts: MailFacts) -> str | None:
+    """Whose notes the reader is shown: a customer nobody's, of a registration the reviewers' reason alone (M7)."""
+    if facts.kind == "registrationRejected" and facts.registration:
+        return facts.registration.reason
+    return None if facts.kind in TO_CUSTOMERS | OF_REGISTRATIONS else facts.notes
+
+
+def _corrections(facts: MailFacts, words: Words) -> tuple[Correction, ...]:
+    if facts.registration is None or facts.kind not in _ASKS_FOR_CORRECTIONS:
+        return ()
+    return tuple(
+        Correction(names()["registrationFields"][target][words.language], one_line(sentence))
+        for target, sentence in facts.registration.errors
+    )
 
 
 def _rows(facts: MailFacts, words: Words) -> tuple[FactRow, ...]:
@@ -190,6 +242,7 @@ def _rows(facts: MailFacts, words: Words) -> tuple[FactRow, ...]:
 
 def _known_facts(facts: MailFacts, words: Words) -> dict[str, tuple[str | None, ...]]:
     deadline = _moment(facts.expires_at, words)
+    registration = facts.registration
     return {
         "customer": (one_line(facts.customer_name), _country(facts.customer_country, words)),
         "value": (_money(facts, words),),
@@ -204,6 +257,9 @@ def _known_facts(facts: MailFacts, words: Words) -> dict[str, tuple[str | None, 
         "needs": tuple(one_line(need) for need in facts.needs),
         "alternatives": tuple(one_line(name) for name in facts.alternatives),
         "reason": (_name("closingReasons", facts.reason, words),),
+        "contract_value": (_money(facts, words),),
+        "solution": (one_line(registration.solution) if registration else None,),
+        "submitted": (_day(registration.submitted_on, words) if registration else None,),
     }
 
 
@@ -276,5 +332,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update({"wrapped": wrapped, "columns": columns})
+    environment.filters.update({"wrapped": wrapped, "columns": columns, "list_item": list_item})
     return environment

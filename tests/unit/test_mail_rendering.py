@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from samples.world import load
-from shared.domain.messages import OF_LEADS, TO_CUSTOMERS, MailFacts, MailKind, PersonFact
+from shared.domain.messages import (
+    OF_LEADS,
+    OF_REGISTRATIONS,
+    TO_CUSTOMERS,
+    TO_REVIEWERS,
+    MailFacts,
+    MailKind,
+    PersonFact,
+    RegistrationFacts,
+)
+from shared.domain.registration_rules import FIELDS
 from shared.domain.vocabulary import CLOSING_REASONS, HELP_CODES, NO_HELP
 from shared.mail.rendering import (
     TEXT_WIDTH,
@@ -25,11 +35,15 @@ from shared.mail.rendering import (
     render,
     resolve_locale,
 )
+from shared.reference.names import names
 
 KINDS: tuple[MailKind, ...] = get_args(MailKind)
-OF_DEALS = [kind for kind in KINDS if kind not in OF_LEADS | TO_CUSTOMERS]
+OF_DEALS = [kind for kind in KINDS if kind not in OF_LEADS | TO_CUSTOMERS | OF_REGISTRATIONS]
 TO_PARTNERS = [kind for kind in KINDS if kind not in TO_CUSTOMERS]
+WITH_NOTES = [*OF_DEALS, *sorted(OF_LEADS)]
+OF_CORRECTIONS: tuple[MailKind, ...] = ("actionRequired", "actionReminder")
 LANGUAGES = ("en-US", "ko-KR")
+TODAY = date(2026, 11, 20)
 LINK = "https://portal.example.com/referrals/0190c9a2-7b7e-7cc0-9d4e-000000000001?tab=in&from=mail"
 WORLD = load()
 ORGANIZATIONS = {each["id"]: each["name"] for each in WORLD["organizations"]}
@@ -60,6 +74,15 @@ FACTS = MailFacts(
     ),
     needs=("Manufacturing", "Azure"),
     alternatives=("Litware", "Tailspin Toys"),
+    registration=RegistrationFacts(
+        solution=SOLUTIONS["SOL-CONTOSO-CRM"],
+        submitted_on=TODAY,
+        reason="The contract was signed\nbefore the deal.\n\nIt cannot be registered.",
+        errors=(
+            ("/contract/value", "The contract says 240,000."),
+            ("/customer/city", "The city is missing."),
+        ),
+    ),
     link=LINK,
 )
 BARE = MailFacts(
@@ -69,6 +92,7 @@ BARE = MailFacts(
     customer_country="US",
     actor_organization="Contoso",
     recipient_organization="Fabrikam",
+    registration=RegistrationFacts(solution="Contoso CRM"),
     link=LINK,
 )
 SUBJECTS = {
@@ -85,6 +109,12 @@ SUBJECTS = {
     "leadReminder": "Reminder: Adventure Works waits for your answer to “ERP renewal 2026” (3 days left)",
     "customerDeclined": "Your request “ERP renewal 2026”: Contoso cannot take it up",
     "customerExpired": "Your request “ERP renewal 2026”: Contoso has not answered",
+    "registrationSubmitted": "Contoso submitted the registration of the deal “ERP renewal 2026” for review",
+    "registrationEscalated": "Waiting for a decision: the registration of the deal “ERP renewal 2026” by Contoso",
+    "actionRequired": "Action required: the registration of the deal “ERP renewal 2026” needs corrections",
+    "actionReminder": "Reminder: the registration of the deal “ERP renewal 2026” waits for your corrections",
+    "registrationApproved": "The registration of the deal “ERP renewal 2026” is approved",
+    "registrationRejected": "The registration of the deal “ERP renewal 2026” is rejected",
 }
 SHOWN = {  # beside the names and the notes
     "invited": {"value", "closing", "solutions", "help", "deadline"},
@@ -100,6 +130,12 @@ SHOWN = {  # beside the names and the notes
     "leadReminder": {"contact", "needs", "solutions", "deadline"},
     "customerDeclined": {"alternatives"},
     "customerExpired": {"alternatives"},
+    "registrationSubmitted": {"value", "solution", "submitted"},
+    "registrationEscalated": {"value", "solution", "submitted"},
+    "actionRequired": {"value", "solution", "submitted", "field", "error"},
+    "actionReminder": {"value", "solution", "submitted", "field", "error"},
+    "registrationApproved": {"value", "solution", "submitted"},
+    "registrationRejected": {"value", "solution", "submitted", "words"},
 }
 AS_WORDS = {
     "value": "USD\xa0250,000.50",
@@ -111,12 +147,20 @@ AS_WORDS = {
     "contact": "cara@relecloud.com",
     "needs": "Manufacturing",
     "alternatives": "Tailspin Toys",
+    "solution": "Contoso CRM",
+    "submitted": "November 20, 2026",
+    "field": "Customer's city",
+    "error": "The contract says 240,000.",
+    "words": "It cannot be registered.",
 }
 NAMED = dict.fromkeys(
     OF_DEALS, ("Contoso", "Fabrikam", "ERP renewal 2026", "Adventure Works", "United States")
 )
 NAMED |= dict.fromkeys(OF_LEADS, ("Fabrikam", "ERP renewal 2026", "Adventure Works", "United States"))
 NAMED |= dict.fromkeys(TO_CUSTOMERS, ("Contoso", "ERP renewal 2026", "Adventure Works"))
+NAMED |= dict.fromkeys(OF_REGISTRATIONS, ("Fabrikam", "ERP renewal 2026", "Adventure Works", "United States"))
+NAMED |= dict.fromkeys(TO_REVIEWERS, ("Contoso", "ERP renewal 2026", "Adventure Works", "United States"))
+SECTIONED = {*WITH_NOTES, *OF_CORRECTIONS, "registrationRejected"}
 VOID = frozenset({"meta", "br"})
 
 
@@ -181,13 +225,109 @@ def test_both_parts_show_the_facts_that_belong_to_the_kind_and_no_others(kind: M
 
 
 @pytest.mark.parametrize("kind", TO_PARTNERS)
-def test_both_parts_hold_the_notes_and_the_link(kind: MailKind) -> None:
+def test_both_parts_hold_the_link(kind: MailKind) -> None:
+    message = mail(kind=kind)
+    assert f"\n{LINK}\n" in message.text
+    assert list(Page(message.html).attributes("href")) == [LINK]
+
+
+@pytest.mark.parametrize("kind", WITH_NOTES)
+def test_both_parts_hold_the_notes(kind: MailKind) -> None:
     message = mail(kind=kind)
     heading = "What the customer writes" if kind in OF_LEADS else "Notes from Contoso"
     assert f"{heading}:\n> Two lines\n> of a paragraph.\n>\n> And another one.\n" in message.text
     assert "Two lines<br>of a paragraph.</p>" in message.html
-    assert f"\n{LINK}\n" in message.text
-    assert list(Page(message.html).attributes("href")) == [LINK]
+
+
+@pytest.mark.parametrize("kind", sorted(OF_REGISTRATIONS))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_mail_of_a_registration_has_none_of_the_deals_notes(kind: MailKind, language: str) -> None:
+    """M7: a deal's notes were not written for the reviewers, and the partner knows its own."""
+    message = render(replace(FACTS, kind=kind), language)
+    for part in (message.text, message.html):
+        assert "Two lines" not in part
+
+
+def test_a_rejection_holds_the_reviewers_reason() -> None:
+    message = mail(kind="registrationRejected")
+    reason = "Reason:\n> The contract was signed\n> before the deal.\n>\n> It cannot be registered.\n"
+    assert reason in message.text
+    assert "The contract was signed<br>before the deal.</p>" in message.html
+    assert "사유:\n> The contract" in render(replace(FACTS, kind="registrationRejected"), "ko").text
+
+
+@pytest.mark.parametrize("kind", OF_CORRECTIONS)
+def test_corrections_are_listed_with_the_names_of_their_fields(kind: MailKind) -> None:
+    message = mail(kind=kind)
+    listed = "- Contract value: The contract says 240,000.\n- Customer's city: The city is missing.\n"
+    assert f"\n\nWhat to correct:\n{listed}\n" in message.text
+    page = Page(message.html)
+    assert [tag for tag, _ in page.elements].count("li") == 2
+    assert "Contract value The contract says 240,000." in " ".join(page.text.split())
+
+
+@pytest.mark.parametrize("target", FIELDS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_field_that_is_to_be_corrected_is_named_in_words(target: str, language: str) -> None:
+    asked = RegistrationFacts(solution="Contoso CRM", errors=((target, "Look again."),))
+    message = render(replace(FACTS, kind="actionRequired", registration=asked), language)
+    name = names()["registrationFields"][target][language[:2]]
+    for part in (flat(message.text), Page(message.html).text):
+        assert name in " ".join(part.split())
+        assert target not in part.replace(LINK, "")
+
+
+def test_an_unknown_field_is_an_error_and_not_a_mail() -> None:
+    asked = RegistrationFacts(solution="Contoso CRM", errors=(("/contract/colour", "Blue."),))
+    with pytest.raises(KeyError, match="colour"):
+        mail(kind="actionRequired", registration=asked)
+
+
+@pytest.mark.parametrize("kind", sorted(OF_REGISTRATIONS))
+def test_a_mail_of_a_registration_without_one_is_an_error_and_not_a_mail(kind: MailKind) -> None:
+    with pytest.raises(UndefinedError):
+        mail(kind=kind, registration=None)
+
+
+@pytest.mark.parametrize("kind", OF_CORRECTIONS)
+def test_a_sentence_of_a_correction_stays_in_its_line_and_its_direction(kind: MailKind) -> None:
+    sentence = "First\r\nBcc: everybody@example.com\u202e\u2028- Contract term: forged\x00"
+    asked = RegistrationFacts(
+        solution="Contoso CRM", errors=(("/contract/value", sentence), ("/contract/term", "خطأ في المدة"))
+    )
+    message = mail(kind=kind, registration=asked)
+    told = "First Bcc: everybody@example.com - Contract term: forged"
+    assert f"- Contract value: {told}" in flat(message.text).replace("  ", " ")
+    assert "\nBcc:" not in message.text
+    assert "\u202e" not in message.text + message.html
+    assert "- Contract term: \u2068خطأ في المدة\u2069\n" in message.text
+    assert "<bdi>خطأ في المدة</bdi>" in message.html
+
+
+def test_the_lead_of_the_reviewers_is_told_since_when_a_decision_is_missing() -> None:
+    message = mail(kind="registrationEscalated")
+    for part in (flat(message.text), Page(message.html).text):
+        assert "has waited for a decision since November 20, 2026" in part
+
+
+def test_a_registration_that_is_handed_in_again_says_so() -> None:
+    again = RegistrationFacts(solution="Contoso CRM", round=2)
+    message = mail(kind="registrationSubmitted", registration=again)
+    resubmitted = "Contoso resubmitted the registration of the deal “ERP renewal 2026” for review"
+    assert message.subject == resubmitted
+    assert "Round 2" in message.html
+    assert "corrected" in message.text
+    korean = render(replace(FACTS, kind="registrationSubmitted", registration=again), "ko")
+    assert "다시 제출했습니다" in korean.subject
+    assert "2차" in korean.html
+
+
+@pytest.mark.parametrize("kind", sorted(OF_REGISTRATIONS))
+def test_only_the_reviewers_are_told_that_they_review_registrations(kind: MailKind) -> None:
+    for part in (flat(mail(kind=kind).text), Page(mail(kind=kind).html).text):
+        assert ("because you review deal registrations" in part) == (kind in TO_REVIEWERS)
+        assert ("because you work on co-sell referrals" in part) == (kind not in TO_REVIEWERS)
+        assert ("partner administrator" in part) == (kind not in TO_REVIEWERS)
 
 
 @pytest.mark.parametrize("kind", sorted(TO_CUSTOMERS))
@@ -211,7 +351,9 @@ def test_a_mail_is_whole_without_the_optional_facts(kind: MailKind, language: st
         assert "None" not in part
         assert "Notes" not in part
         assert "Relecloud" in part
-    assert [tag for tag, _ in page.elements].count("th") == (kind not in TO_CUSTOMERS)
+    facts = 0 if kind in TO_CUSTOMERS else 2 if kind in OF_REGISTRATIONS else 1
+    assert [tag for tag, _ in page.elements].count("th") == facts
+    assert "h2" not in [tag for tag, _ in page.elements]
     assert "\n\n\n" not in message.text
 
 
@@ -227,7 +369,7 @@ def test_the_html_is_accessible_dark_when_wished_and_loads_nothing(kind: MailKin
     page = Page(html)
     assert page.open == []
     assert page.elements[0] == ("html", {"lang": language[:2], "dir": "ltr"})
-    headings = ["h1"] if kind in TO_CUSTOMERS else ["h1", "h2"]
+    headings = ["h1", "h2"] if kind in SECTIONED else ["h1"]
     assert [tag for tag, _ in page.elements if tag in {"h1", "h2"}] == headings
     assert all(attributes["scope"] == "row" for tag, attributes in page.elements if tag == "th")
     assert {"name": "color-scheme", "content": "light dark"} in [
@@ -241,7 +383,11 @@ def test_the_html_is_accessible_dark_when_wished_and_loads_nothing(kind: MailKin
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_plain_text_is_wrapped_and_keeps_the_link_whole(kind: MailKind, language: str) -> None:
-    text = render(replace(FACTS, kind=kind, notes="many words 많은 낱말 " * 60), language).text
+    many = "many words 많은 낱말 " * 60
+    told = RegistrationFacts(
+        solution=many, reason=many, errors=tuple((target, many) for target in FIELDS), submitted_on=TODAY
+    )
+    text = render(replace(FACTS, kind=kind, notes=many, registration=told), language).text
     assert [line for line in text.splitlines() if display_width(line) > TEXT_WIDTH and line != LINK] == []
 
 
@@ -262,6 +408,9 @@ def test_markup_in_names_and_notes_is_shown_and_not_obeyed(kind: MailKind) -> No
             recipient_organization=hostile,
             solutions=(hostile,),
             notes=hostile,
+            registration=RegistrationFacts(
+                solution=hostile, reason=hostile, errors=(("/contract/value", hostile),)
+            ),
         ).html
     )
     assert not {"script", "img"} & {tag for tag, _ in page.elements}
@@ -321,10 +470,10 @@ def test_direction_overrides_and_control_characters_are_dropped(control: str) ->
 
 
 def test_letters_of_any_script_survive() -> None:
-    names = "계약 갱신 Überprüfung नमस्ते 👩‍🔧"
-    message = mail(deal_name=names)
-    assert names in message.subject
-    assert names in Page(message.html).text
+    name = "계약 갱신 Überprüfung नमस्ते 👩‍🔧"
+    message = mail(deal_name=name)
+    assert name in message.subject
+    assert name in Page(message.html).text
 
 
 @pytest.mark.parametrize(
@@ -405,12 +554,25 @@ def test_korean_writes_dates_times_money_countries_and_codes_its_own_way() -> No
 @pytest.mark.parametrize("kind", KINDS)
 # a link, contacts and needs are names as well
 def test_a_korean_mail_has_no_english_words_beside_names(kind: MailKind) -> None:
-    names = ("Contoso", "Fabrikam", "ERP renewal 2026", "Adventure Works", "Litware", "Tailspin Toys")
-    bare = replace(FACTS, kind=kind, solutions=(), needs=(), notes=None, link=None, contacts=())
+    known = (
+        "Contoso",
+        "Fabrikam",
+        "ERP renewal 2026",
+        "Adventure Works",
+        "Litware",
+        "Tailspin Toys",
+        "Microsoft",
+    )
+    told = RegistrationFacts(
+        solution="솔루션", submitted_on=TODAY, reason="이유", errors=tuple((each, "틀림") for each in FIELDS)
+    )
+    bare = replace(
+        FACTS, kind=kind, solutions=(), needs=(), notes=None, link=None, contacts=(), registration=told
+    )
     message = render(bare, "ko")
     for part in (message.subject, message.text, Page(message.html).text):
         words = set(re.findall("[A-Za-z]{2,}", part.replace("Litware", "")))
-        assert words <= {word for name in names for word in re.findall("[A-Za-z]{2,}", name)} | {"USD", "UTC"}
+        assert words <= {word for name in known for word in re.findall("[A-Za-z]{2,}", name)} | {"USD", "UTC"}
 
 
 @pytest.mark.parametrize(
@@ -441,8 +603,8 @@ def test_a_customer_is_told_to_choose_a_different_partner(kind: MailKind) -> Non
 
 
 def test_the_facts_have_no_place_for_private_fields_m7() -> None:
-    names = {field.name for field in fields(MailFacts)}
-    assert not {name for name in names if "crm" in name or "campaign" in name or "external" in name}
+    told = {field.name for field in (*fields(MailFacts), *fields(RegistrationFacts))}
+    assert not {name for name in told if "crm" in name or "campaign" in name or "external" in name}
 
 
 @pytest.mark.parametrize(
@@ -490,6 +652,12 @@ strangers_facts = st.builds(
     actor_organization=strangers_words,
     notes=st.none() | strangers_words,
     solutions=st.lists(strangers_words, max_size=3).map(tuple),
+    registration=st.builds(
+        RegistrationFacts,
+        solution=strangers_words,
+        reason=st.none() | strangers_words,
+        errors=st.lists(st.tuples(st.sampled_from(FIELDS), strangers_words), max_size=3).map(tuple),
+    ),
 )
 
 

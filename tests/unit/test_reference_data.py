@@ -8,6 +8,7 @@ from api.reference_data import reference_data
 from shared.domain import vocabulary
 from shared.domain.actions import allowed_actions
 from shared.domain.inquiry import NotDelivered
+from shared.domain.registration_rules import FIELDS
 from shared.domain.response_speed import ResponseSpeed
 from shared.domain.timeline import EntryKind
 from shared.reference.names import LANGUAGES, names
@@ -49,6 +50,10 @@ def test_every_action_that_can_be_allowed_has_a_name() -> None:
 def test_every_failure_that_the_mail_service_reports_has_a_name() -> None:
     reported = set(get_args(DeliveryStatus)) - ARRIVED
     assert set(names()["mailFailures"]) == reported | {"notAcceptedWithinSevenDays"}
+
+
+def test_every_field_of_a_registration_has_a_name() -> None:
+    assert list(names()["registrationFields"]) == list(FIELDS)
 
 
 def test_every_name_is_there_in_both_languages() -> None:
