@@ -15,7 +15,8 @@ from api.exchange import Answer, Exchange, respond
 from api.odata import Order, count_of, filter_of, order_of, select_of, skip_of
 from api.preconditions import next_link, place_of, refuse_unknown_options, top_of
 from api.problems import BadQuery, Forbidden
-from api.referral_resource import resource
+from api.referral_resource import Registering, resource
+from shared.domain.eligibility import eligibility, microsoft_takes_part
 from shared.domain.ids import EngagementId, LocationId, ReferralId, digest, is_uuid
 from shared.domain.listing import (
     Field,
@@ -27,7 +28,7 @@ from shared.domain.listing import (
     fields_of,
     matches,
 )
-from shared.domain.permissions import Reach, may_use_referrals, reach_of
+from shared.domain.permissions import Reach, may_use_referrals, may_write_registrations, reach_of
 from shared.domain.referral import Party, Referral
 from shared.storage import keys
 from shared.storage.referral_lists import LARGEST_PAGE, REFERRALS, Scan
@@ -148,9 +149,20 @@ class _Reading:
 
     def item(self, referral: Referral) -> dict[str, Any]:
         """A referral as an item of the list, the selected fields alone if some are."""
-        view = resource(referral, self.exchange.now, favorite=referral.id in self.favorites).document()
+        view = resource(
+            referral,
+            self.exchange.now,
+            favorite=referral.id in self.favorites,
+            registering=self._registering(referral),
+        ).document()
         chosen = self.query.select
         return view if chosen is None else {name: view[name] for name in view if name in chosen}
+
+    def _registering(self, deal: Referral) -> Registering:
+        """As the record itself says: of a deal that others created, reading it alone tells of Microsoft's answer."""
+        found = eligibility(deal, microsoft_accepted=microsoft_takes_part(deal))
+        allowed = may_write_registrations(self.exchange.caller)
+        return Registering(eligible=found.eligible, allowed=allowed)
 
     async def _matching(self, scan: Scan, first_page: int) -> AsyncIterator[Referral]:
         async for row in scan.rows(first_page):

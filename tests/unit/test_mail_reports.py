@@ -95,7 +95,7 @@ async def test_a_report_moves_no_etag_and_opens_no_work() -> None:
 
 async def test_a_customers_address_is_not_told() -> None:
     """N3, V1: after a decline the company does not see its contacts any more."""
-    service = await desk(replace(MAIL, private=True, message="customerDeclined"))
+    service = await desk(replace(MAIL, private_of="customer", message="customerDeclined"))
     await service.reports.take(report("Bounced"), NOW)
     assert await failures(service) == [("Bounced", {"message": "customerDeclined", "to": "customer"})]
 

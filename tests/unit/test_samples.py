@@ -37,6 +37,7 @@ ROLES = {
     "tom@tailspintoys.com": ("tailspin", "ReferralsAdmin", True, ()),
     "hana@microsoft.com": ("msft", "MicrosoftSeller", True, ()),
     "ops@microsoft.com": ("msft", "RoutingAdmin", True, ()),
+    "vera@microsoft.com": ("msft", "DealReviewer", True, ()),
     "lou@litwareinc.com": ("litware", "ReferralsAdmin", True, ()),
     "web@solutionproviders.com": ("solutionproviders", "LeadIntake", True, ()),
 }
@@ -87,7 +88,7 @@ def duns(customer: dict[str, Any]) -> str:
 
 def test_the_directory_import_takes_the_whole_world(world: World) -> None:
     assert str(DirectoryDocument.model_validate(world)) == (
-        "7 organizations, 14 people, 9 solutions, 200 customers"
+        "7 organizations, 15 people, 9 solutions, 200 customers"
     )
 
 
