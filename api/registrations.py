@@ -271,7 +271,9 @@ def _registrable(solution: Solution, deal: Referral) -> RegistrableView:
 
 
 def _draw(exchange: Exchange) -> tuple[RegistrationId, ...]:
-    return tuple(RegistrationId(uuid7(exchange.now, secrets.token_bytes(16))) for _ in range(MOST_RECORDS))
+    """Ids in the order in which the records are shown."""
+    drawn = (RegistrationId(uuid7(exchange.now, secrets.token_bytes(16))) for _ in range(MOST_RECORDS))
+    return tuple(sorted(drawn))
 
 
 def _no_record() -> IdempotencyRecord:

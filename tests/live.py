@@ -81,6 +81,20 @@ class Person:
         assert answer.status_code == 201, answer.text
         return {each["organizationId"]: each["referralId"] for each in answer.json()["recipients"]}
 
+    def register(self, referral_id: str, form: dict[str, Any], **options: Any) -> dict[str, dict[str, Any]]:
+        """Register a won deal; gives its records by kind."""
+        answer = self.act(referral_id, "registrations", form, **options)
+        assert answer.status_code == 201, answer.text
+        return {record["kind"]: record for record in answer.json()["value"]}
+
+    def review(self, record: dict[str, Any], decision: str, **body: Any) -> httpx.Response:
+        """Decide about a registration as it was read."""
+        return self.post(
+            f"{REGISTRATIONS}/{record['id']}/review",
+            {"decision": decision, **body},
+            headers={"If-Match": record["eTag"]},
+        )
+
     def invite(self, referral_id: str, *invitations: dict[str, Any], **options: Any) -> httpx.Response:
         return self.act(referral_id, "invitations", {"invitations": list(invitations)}, **options)
 
@@ -202,6 +216,29 @@ def sellers_deal(name: str, *partners: str, **changes: Any) -> dict[str, Any]:
     return deal(name, *partners, **{"location": None, "inviteContext": {}, "team": [sam], **changes})
 
 
+REGISTRATIONS = "/v1.0/registrations"
+FORM: dict[str, Any] = {
+    "contractType": "New",
+    "contract": {
+        "value": 250000,
+        "currency": "USD",
+        "signDateTime": "2026-11-01T00:00:00Z",
+        "startDateTime": "2026-12-01T00:00:00Z",
+        "endDateTime": "2027-12-01T00:00:00Z",
+        "term": "Finite",
+    },
+    "solutionValue": 200000,
+    "deployedOn": "Azure",
+    "consumptionTenant": "Customer",
+    "contact": {
+        "firstName": "Rae",
+        "lastName": "Lindqvist",
+        "phoneNumber": "+1 206 555 0102",
+        "email": "rae@contoso.com",
+    },
+    "contractNamesPartnerAndSolution": True,
+}
+"""The form of a registration without faults."""
 LEADS = "/v1.0/leads"
 CARA = {
     "firstName": "Cara",
@@ -242,6 +279,14 @@ def _addressed(recipient: str) -> dict[str, Any]:
     organization, _, place = recipient.partition(":")
     target = {"target": {"type": "BusinessProfileLocation", "id": place}} if place else {}
     return {"organizationId": organization, **target}
+
+
+def won(service: "Service", name: str, **changes: Any) -> str:
+    """A deal of rae's that Microsoft accepted and that is won; its id."""
+    made = service.rae.create(deal(name, **changes))
+    service.sam.act(service.sam.referral_in(made["engagementId"])["id"], "accept")
+    assert service.rae.act(made["id"], "win").status_code == 200
+    return str(made["id"])
 
 
 def replacing(path: str, value: object) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from samples.demo.scenes import (
     co_sell,
     created_by_microsoft,
     partner_to_partner,
+    registration,
     request_for_information,
     upgrade,
 )
@@ -23,6 +24,7 @@ SCENES = (
     assessment.play,
     created_by_microsoft.play,
     request_for_information.play,
+    registration.play,
 )
 
 

@@ -22,6 +22,8 @@ NIA = person("nia@northwindtraders.com")
 TOM = person("tom@tailspintoys.com")
 LOU = person("lou@litwareinc.com")
 WEB = person("web@solutionproviders.com")
+DEE = person("dee@microsoft.com")
+VERA = person("vera@microsoft.com")
 LEADS = "/v1.0/leads"
 PARTNER_LED = "/v1.0/engagements?dealType=PartnerLed"
 
@@ -97,6 +99,17 @@ class Scene:
         answer: dict[str, Any] = self.service.patch(someone, self.path_of(someone), etag, operations)
         shown = ", ".join(f"{path}: {value}" for path, value in pointers.items())
         self.screen.call(f"PATCH {self.path_of(someone)}  200", f"If-Match: {etag}; {shown}")
+        self.service.advance("PT0S")
+        return answer
+
+    def review(
+        self, someone: SamplePerson, record: Mapping[str, Any], body: Mapping[str, object]
+    ) -> dict[str, Any]:
+        """Let a reviewer decide about a registration as it is now."""
+        path = f"/v1.0/registrations/{record['id']}"
+        etag = self.service.get(someone, path)["eTag"]
+        answer: dict[str, Any] = self.service.post(someone, f"{path}/review", body, etag=etag)
+        self.screen.call(f"POST {path}/review  200", f"If-Match: {etag}; decision: {body['decision']}")
         self.service.advance("PT0S")
         return answer
 

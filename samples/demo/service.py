@@ -68,10 +68,22 @@ class Service:
         return self._send("GET", path, HTTPStatus.OK, person=person)
 
     def post(
-        self, person: SamplePerson, path: str, body: object, expected: HTTPStatus = HTTPStatus.OK
+        self,
+        person: SamplePerson,
+        path: str,
+        body: object,
+        expected: HTTPStatus = HTTPStatus.OK,
+        *,
+        etag: str | None = None,
     ) -> Any:
-        """Do something as a person."""
-        return self._send("POST", path, expected, person=person, body=body)
+        """Do something as a person, to the version that `etag` names if it is given."""
+        headers = {"If-Match": etag} if etag else {}
+        return self._send("POST", path, expected, person=person, body=body, headers=headers)
+
+    def put(self, person: SamplePerson, path: str, etag: str, body: object) -> Any:
+        """Replace something as a person, in the version that `etag` names."""
+        headers = {"If-Match": etag}
+        return self._send("PUT", path, HTTPStatus.OK, person=person, body=body, headers=headers)
 
     def patch(self, person: SamplePerson, path: str, etag: str, operations: list[dict[str, Any]]) -> Any:
         """Change something as a person by a JSON Patch of the version that `etag` names; the resource afterwards."""

@@ -7,6 +7,7 @@ import pytest
 
 from tests.live import (
     ESTIMATE,
+    FORM,
     MICROSOFT,
     REFERRALS,
     Person,
@@ -19,6 +20,7 @@ from tests.live import (
     private,
     replacing,
     sellers_deal,
+    won,
 )
 
 Referral = dict[str, Any]
@@ -73,6 +75,12 @@ def _lead(service: Service, answer: str | None = None) -> tuple[Person, Referral
     return service.rae, service.rae.read(own)
 
 
+def _registered(service: Service) -> tuple[Person, Referral]:
+    own = won(service, "Actions")
+    service.rae.register(own, FORM)
+    return service.rae, service.rae.read(own)
+
+
 KINDS: dict[str, Callable[[Service], tuple[Person, Referral]]] = {
     "Private": _made(lambda: private("Actions")),
     "Private without contact": _made(lambda: private("Actions", consent={})),
@@ -88,6 +96,8 @@ KINDS: dict[str, Callable[[Service], tuple[Person, Referral]]] = {
     "Invitation accepted": lambda service: _invited(service, "kim", "fabrikam", answer="accept"),
     "Invitation declined": lambda service: _invited(service, "kim", "fabrikam", answer="decline"),
     "Won": _won,
+    "Won and eligible": lambda service: (service.rae, service.rae.read(won(service, "Actions"))),
+    "Won and registered": _registered,
     "Lead new": _lead,
     "Lead accepted": lambda service: _lead(service, "accept"),
 }
@@ -106,6 +116,8 @@ LISTED = {
     "Invitation accepted": "edit stage win lose message",
     "Invitation declined": "",
     "Won": "",
+    "Won and eligible": "register",
+    "Won and registered": "",
     "Lead new": "accept decline",
     "Lead accepted": "edit stage win lose message convert",
 }
@@ -132,6 +144,7 @@ ACTIONS: dict[str, Callable[[Person, Referral], int]] = {
     "invitePartner": lambda p, r: _invite(p, r, invitation("northwind")),
     "shareWithMicrosoft": lambda p, r: p.patch(r, replacing(Q2, True)).status_code,
     "convert": lambda p, r: p.act(r["id"], "convert", {"details": SOLUTION}).status_code,
+    "register": lambda p, r: p.act(r["id"], "registrations", FORM).status_code,
     "message": lambda p, r: (
         p.post(f"/v1.0/engagements/{r['engagementId']}/messages", {"text": "Hello."}).status_code
     ),
@@ -186,6 +199,7 @@ VALUES: dict[str, Any] = {
     "/expirationDateTime": "2026-01-01T00:00:00Z",
     "/statusReason": "Other",
     "/registrationStatus": "Approved",
+    "/registrations": [{"id": "x"}],
     "/favorite": True,
     "/target": [],
     "/allowedActions": [],

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.openapi import UndescribedOperation, describe, document
-from tests.live import ESTIMATE, REFERRALS, Person, Service, deal, lead, private
+from tests.live import ESTIMATE, FORM, REFERRALS, Person, Service, deal, lead, private, won
 
 CHECKS: list[Callable[..., object]] = [
     not_a_server_error,
@@ -41,6 +41,8 @@ def _whose(service: Service, operation: str) -> Person:
     """Somebody who may: a contract is tried behind its doors."""
     if operation in {"submit_leads", "find_providers"}:
         return service.web
+    if operation in {"review_registration", "assign_registration"}:
+        return service.dee
     return service.ops if operation.endswith("routing_rules") else service.ana
 
 
@@ -110,6 +112,20 @@ def test_real_leads_conform(service: Service) -> None:
     path = f"{REFERRALS}/{answer.json()['recipients'][0]['referralId']}"
     OPERATIONS["get_referral"].validate_response(service.rae.get(path))
     OPERATIONS["accept_referral"].validate_response(service.rae.post(f"{path}/accept", ESTIMATE))
+
+
+def test_real_registrations_conform(service: Service) -> None:
+    own = won(service, "Contract registration")
+    path = f"{REFERRALS}/{own}"
+    OPERATIONS["get_eligibility"].validate_response(service.rae.get(f"{path}/registration-eligibility"))
+    made = service.rae.post(f"{path}/registrations", FORM)
+    OPERATIONS["register"].validate_response(made)
+    record = made.json()["value"][1]
+    OPERATIONS["list_deal_registrations"].validate_response(service.rae.get(f"{path}/registrations"))
+    OPERATIONS["list_registrations"].validate_response(service.dee.get("/v1.0/registrations?$top=1"))
+    OPERATIONS["get_registration"].validate_response(service.dee.get(f"/v1.0/registrations/{record['id']}"))
+    OPERATIONS["review_registration"].validate_response(service.dee.review(record, "approve"))
+    OPERATIONS["get_referral"].validate_response(service.rae.get(path))
 
 
 def test_a_wrong_answer_would_be_noticed(service: Service, ids: dict[str, str]) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from tests.live import (
     ESTIMATE,
+    FORM,
     REFERRALS,
+    REGISTRATIONS,
     Service,
     assessment,
     deal,
@@ -19,6 +21,7 @@ from tests.live import (
     partner_led,
     private,
     sellers_deal,
+    won,
 )
 
 PEOPLE = (
@@ -54,7 +57,15 @@ lead to Litware          -   -   -   -   -   -   -   -   -   -   -    -   x   -
 """
 _, HEAD, *LINES = WHO_SEES.splitlines()
 SEES = {line[:24].strip(): dict(zip(HEAD[24:].split(), line[24:].split(), strict=True)) for line in LINES}
-READS = {"get": 200, "timeline": 200, "favorite": 204, "unfavorite": 204, "engagement": 200}
+READS = {
+    "get": 200,
+    "timeline": 200,
+    "favorite": 204,
+    "unfavorite": 204,
+    "engagement": 200,
+    "eligibility": 200,
+    "registrations": 200,
+}
 WRITES = ("patch", "put", "accept", "decline", "win", "lose", "stage", "invitations", "convert")
 
 
@@ -114,6 +125,8 @@ def test_every_operation_on_every_kind_of_referral(
     answers = {
         "get": person.get(path),
         "timeline": person.get(f"{path}/timeline"),
+        "eligibility": person.get(f"{path}/registration-eligibility"),
+        "registrations": person.get(f"{path}/registrations"),
         "favorite": person.put(f"{path}/favorite"),
         "unfavorite": person.call("DELETE", f"{path}/favorite"),
         "patch": person.call("PATCH", path, json=[], headers=stale),
@@ -194,6 +207,67 @@ def test_every_engagement_as_every_person(
         assert view.status_code == (404 if cell == "-" else 200), who
         assert ("deal" in view.json()) == (cell == "led")
         assert message.status_code in {"-": {404}, "led": {403}, "x": {409, 422}}[cell], who
+
+
+REGISTERED = """
+operation           ana rae mia ulf kim lee nia tom sam dee hana ops lou web
+read, in review     200 200 404 200 404 404 404 404 404 200 404  404 404 404
+read, draft         200 200 404 200 404 404 404 404 404 404 404  404 404 404
+read, ISV Connect   200 200 404 200 404 404 404 404 404 404 404  404 404 404
+correct             412 412 404 403 404 404 404 404 404 404 404  404 404 404
+register            409 409 404 403 404 404 404 404 404 404 404  404 404 404
+review              403 403 404 403 404 404 404 404 404 412 404  404 404 404
+assign              403 403 404 403 404 404 404 404 404 412 404  404 404 404
+list                200 200 200 200 200 200 200 200 403 200 403  403 200 403
+report a deal       422 422 422 403 422 403 422 422 403 403 403  403 422 403
+"""
+
+
+@pytest.fixture(scope="module")
+def registered(service: Service) -> dict[str, Any]:
+    """A won deal with ulf in its team, its two records, and another deal with a draft."""
+    own = won(service, "Matrix registered", team=[RAE, ULF])
+    records = service.rae.register(own, FORM)
+    other = won(service, "Matrix draft", team=[RAE, ULF])
+    draft = service.rae.register(other, {"submit": False})["IpCoSell"]
+    return {"deal": own, **records, "draft": draft}
+
+
+@pytest.mark.parametrize("line", REGISTERED.splitlines()[2:])
+def test_every_operation_on_registrations_as_every_person(
+    service: Service, registered: dict[str, Any], line: str
+) -> None:
+    """V6: partners read their own, admins write; reviewers see what was submitted for review, and decide."""
+    record, stale = registered["IpCoSell"]["id"], {"If-Match": '"999"'}
+    operation, deal_path = line[:20].strip(), f"{REFERRALS}/{registered['deal']}/registrations"
+    calls = {
+        "read, in review": lambda p: p.get(f"{REGISTRATIONS}/{record}"),
+        "read, draft": lambda p: p.get(f"{REGISTRATIONS}/{registered['draft']['id']}"),
+        "read, ISV Connect": lambda p: p.get(f"{REGISTRATIONS}/{registered['IsvConnect']['id']}"),
+        "correct": lambda p: p.put(f"{deal_path}/{record}", {}, headers=stale),
+        "register": lambda p: p.post(deal_path, {}),
+        "review": lambda p: p.post(f"{REGISTRATIONS}/{record}/review", {}, headers=stale),
+        "assign": lambda p: p.post(f"{REGISTRATIONS}/{record}/assign", {}, headers=stale),
+        "list": lambda p: p.get(REGISTRATIONS),
+        "report a deal": lambda p: p.post(REGISTRATIONS, {}),
+    }
+    found = [calls[operation](getattr(service, who)).status_code for who in PEOPLE]
+    assert found == [int(cell) for cell in line[20:].split()]
+
+
+def test_a_list_of_registrations_holds_what_one_sees(service: Service, registered: dict[str, Any]) -> None:
+    """V4, G5."""
+    ids = {registered[kind]["id"] for kind in ("IsvConnect", "IpCoSell", "draft")}
+    for who, expected in {
+        "rae": ids,
+        "ulf": ids,
+        "mia": set(),
+        "dee": {registered["IpCoSell"]["id"]},
+    }.items():
+        found = {
+            each["id"] for each in getattr(service, who).get(f"{REGISTRATIONS}?$top=100").json()["value"]
+        }
+        assert ids & found == expected, who
 
 
 WITHOUT_RECORD = """
