@@ -166,10 +166,6 @@ class _Registering:
         found = await eligibility_of(self.exchange, deal)
         body = self.reading.body
         solution = require_registrable(deal, found, body.solution_id)
-        if body.solution_id and body.solution_id != solution.id:
-            left = ", ".join(each.id for each in unregistered(deal))
-            message = f"Name a solution of the deal that can be registered: {left}."
-            raise Invalid((Fault("notInCatalogue", "/solutionId", message),))
         form = body.form(customer_of(deal))
         begun = drafts(deal, solution, form, self.ids, act)
         return registered(deal, tuple(_handed_in(each, self.reading, each.form, act) for each in begun), act)

@@ -1,7 +1,8 @@
 """The reviewers' side of registration: the queue, one record, assignment and decision (rules G5, V6)."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar, get_args
 
@@ -28,6 +29,8 @@ from shared.domain.vocabulary import MICROSOFT, RegistrationKind, RegistrationSt
 from shared.protocol.durable import DurableEngine
 from shared.protocol.wake import wake_or_leave_to_sweep
 from shared.storage.keys import ALONE
+from shared.storage.referral_lists import Scan
+from shared.storage.referrals import REGISTRATION_ROWS
 
 blueprint = df.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS
@@ -38,6 +41,10 @@ STATUSES: tuple[RegistrationStatus, ...] = get_args(RegistrationStatus)
 KINDS: tuple[RegistrationKind, ...] = get_args(RegistrationKind)
 Code = TypeVar("Code", bound=str)
 _OLDEST = 10_000
+_PLACE = re.compile(r"[0-9a-z:-]{1,80}")
+_UNREVIEWED: frozenset[RegistrationStatus] = frozenset({"Draft", "Submitted"})
+MOST_DEALS = 200
+"""How many deals one request looks at to know whether the caller sees them."""
 _UNKNOWN = "There is no such registration."
 
 
@@ -110,12 +117,46 @@ async def listed(exchange: Exchange) -> Answer:
         age=_age(params.get("olderThanDays")),
     )
     top, place = top_of(exchange.request), place_of(exchange.request)
-    found = [each for each in await _within_reach(exchange, wanted) if wanted.takes(each, exchange)]
-    places = [_place(each) for each in found]
-    start = next((i for i, each in enumerate(places) if place is None or each > place), len(found))
-    shown = found[start : start + top]
-    more = places[start + top - 1] if len(found) > start + top else None
-    return Answer(body=page(exchange.request, [_view(each, exchange).document() for each in shown], more))
+    if place is not None and not _PLACE.fullmatch(place):
+        raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
+    reading = _Reading(exchange, wanted, _scan(exchange, wanted, place))
+    found, more = await reading.page(top, place)
+    return Answer(body=page(exchange.request, [_view(each, exchange).document() for each in found], more))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One request's reading of registrations; `deals` remembers which deals the caller sees."""
+
+    exchange: Exchange
+    wanted: Wanted
+    scan: Scan
+    deals: dict[Party, bool] = field(default_factory=dict[Party, bool])
+
+    async def page(self, top: int, after: str | None) -> tuple[list[Registration], str | None]:
+        """At most `top`, and the place to go on from; fewer where one request may not read on."""
+        found: list[Registration] = []
+        last = after
+        async for row in self.scan.rows(top + 1):
+            registration = REGISTRATION_ROWS.read(row)
+            if self.wanted.takes(registration, self.exchange):
+                if len(found) == top or len(self.deals) == MOST_DEALS:
+                    return found, last
+                if await self._sees(registration):
+                    found.append(registration)
+            last = self.scan.place
+        return found, None if self.scan.complete else self.scan.place
+
+    async def _sees(self, registration: Registration) -> bool:
+        if may_review(self.exchange.caller):
+            return True
+        deal = registration.referral
+        if deal is None:
+            return _sees_reports(self.exchange)
+        if deal not in self.deals:
+            stored = await self.exchange.service.referrals.get(deal)
+            self.deals[deal] = stored is not None and self.exchange.sees(stored.value)
+        return self.deals[deal]
 
 
 async def got(exchange: Exchange) -> Answer:
@@ -190,18 +231,14 @@ async def _changed(
     return _answer(after, exchange)
 
 
-async def _within_reach(exchange: Exchange, wanted: Wanted) -> Sequence[Registration]:
-    """What the caller may see: reviewers the queue, partners their own deals' and their own reports."""
+def _scan(exchange: Exchange, wanted: Wanted, after: str | None) -> Scan:
+    """What the caller may look through: reviewers the queue, partners what is their organization's."""
     caller, registrations = exchange.caller, exchange.service.registrations
     if may_review(caller):
-        return await registrations.queue([each for each in wanted.statuses if each != "Draft"])
+        return registrations.queue([each for each in wanted.statuses if each not in _UNREVIEWED], after)
     if caller.organization.kind != "partner" or not may_use_referrals(caller):
         raise Forbidden("Only partners and Microsoft's deal reviewers see registrations.")
-    found = await registrations.of_organization(caller.organization.id)
-    deals = {each.referral for each in found if each.referral}
-    seen = {deal.party for deal in await exchange.service.referrals.several(deals) if exchange.sees(deal)}
-    own = [each for each in found if (each.referral in seen if each.referral else _sees_reports(exchange))]
-    return sorted(own, key=_place)
+    return registrations.of_organization(caller.organization.id, after)
 
 
 async def _visible(exchange: Exchange) -> Registration:
@@ -267,11 +304,6 @@ def _age(text: str | None) -> timedelta:
     if not (text.isascii() and text.isdecimal() and int(text[:9]) <= _OLDEST and len(text) < 9):
         raise BadQuery(f"olderThanDays is a whole number up to {_OLDEST:,}.")
     return timedelta(days=int(text))
-
-
-def _place(registration: Registration) -> str:
-    since = registration.submitted_at or registration.created_at
-    return f"{since.isoformat()}:{registration.id}"
 
 
 def _view(registration: Registration, exchange: Exchange) -> RegistrationView:

@@ -7,43 +7,71 @@ minute. To be repeated freely.
 
 import argparse
 import asyncio
+from dataclasses import dataclass
 
 from shared import clock
+from shared.domain.ids import RegistrationId
 from shared.domain.referral import Party
 from shared.protocol.sweep import WAKE_ONLY
 from shared.settings import read_settings
 from shared.storage.azure_tables import AzureTables
+from shared.storage.inquiries import Inquiries, party_of
 from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
+from shared.storage.registrations import Registrations, place_of
+from shared.storage.tables import Tables
 from shared.wiring import new_operation_id, table_service
 
 
-async def unfinished(referrals: Referrals) -> list[Party]:
-    """The records that somebody should be looking after: not closed, or with open work."""
-    return [
-        referral.party
-        async for referral in referrals.everyone()
-        if not referral.is_closed or any(row.value.open for row in await referrals.work(referral.party))
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """A record that an orchestration should be looking after; of a registration, with its deal."""
+
+    party: Party
+    registration: RegistrationId | None = None
 
 
-async def leave_intents(intents: Intents, parties: list[Party]) -> None:
+async def unfinished(tables: Tables) -> list[Unfinished]:
+    """Referrals that are not closed or have open work, requests not delivered yet, registrations in review."""
+    referrals, found = Referrals(tables), list[Unfinished]()
+    async for referral in referrals.everyone():
+        if not referral.is_closed or await _has_open_work(referrals, referral.party):
+            found.append(Unfinished(party=referral.party))
+    async for taken in Inquiries(tables).everyone():
+        if await _has_open_work(referrals, party_of(taken)):
+            found.append(Unfinished(party=party_of(taken)))
+    async for registration in Registrations(tables).in_review():
+        found.append(Unfinished(party=place_of(registration), registration=registration.id))
+    return found
+
+
+async def leave_intents(intents: Intents, found: list[Unfinished]) -> None:
     """Ask the sweep to wake these records."""
-    for party in parties:
+    for each in found:
         await intents.announce(
-            Intent(operation_id=new_operation_id(), party=party, label=WAKE_ONLY, at=clock.wall_clock())
+            Intent(
+                operation_id=new_operation_id(),
+                party=each.party,
+                label=WAKE_ONLY,
+                at=clock.wall_clock(),
+                registration=each.registration,
+            )
         )
+
+
+async def _has_open_work(referrals: Referrals, party: Party) -> bool:
+    return any(row.value.open for row in await referrals.work(party))
 
 
 async def _run(*, wake: bool) -> int:
     tables = AzureTables(table_service(read_settings()))
     try:
-        parties = await unfinished(Referrals(tables))
+        found = await unfinished(tables)
         if wake:
-            await leave_intents(Intents(tables), parties)
+            await leave_intents(Intents(tables), found)
     finally:
         await tables.close()
-    return len(parties)
+    return len(found)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.errors import EngineUnavailable, StoreUnavailable
-from shared.protocol.wake import Orchestrations, wake
+from shared.protocol.wake import Orchestrations, begin_review, wake
 from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
 
@@ -53,7 +53,7 @@ class Sweep:
 
     async def _look_at(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:
         if intent.label == WAKE_ONLY:
-            await wake(engine, intent.party)
+            await _wake_only(engine, intent)
             await self.intents.forget(intent.operation_id)
             return 1
         row = await self.referrals.work_row(intent.party, intent.label)
@@ -66,6 +66,13 @@ class Sweep:
         if committed or self.wall_clock() - intent.at > LONGEST_HANDLER:
             await self.intents.forget(intent.operation_id)
         return 0
+
+
+async def _wake_only(engine: Orchestrations, intent: Intent) -> None:
+    if intent.registration:
+        await begin_review(engine, intent.party, intent.registration)
+    else:
+        await wake(engine, intent.party)
 
 
 def _postponed(intent: Intent, now: datetime) -> Intent:

@@ -82,9 +82,10 @@ class Scan:
         after: str | None,
         first: str | None = None,
         keys_only: bool = False,
+        table: str = keys.REFERRALS,
     ) -> None:
         self._tables = tables
-        self._partition = partition
+        self._table, self._partition = table, partition
         self._keys_only = keys_only
         self._cursors = [_cursor(prefix, after, first) for prefix in prefixes]
         self._budget = PAGES - 1 + len(prefixes)
@@ -112,7 +113,7 @@ class Scan:
 
     async def _fill(self, cursor: _Cursor, size: int) -> None:
         rows = await self._tables.between(
-            keys.REFERRALS, self._partition, cursor.start, cursor.end, size, keys_only=self._keys_only
+            self._table, self._partition, cursor.start, cursor.end, size, keys_only=self._keys_only
         )
         cursor.buffer.extend(rows)
         cursor.ended = len(rows) < size

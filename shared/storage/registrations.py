@@ -5,7 +5,7 @@ deal's own transaction. Table `reviews` says where each is, and holds the queue:
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
@@ -15,14 +15,13 @@ from shared.domain.vocabulary import RegistrationStatus
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.codec import Codec
+from shared.storage.referral_lists import LARGEST_PAGE, Scan
 from shared.storage.referrals import REGISTRATION_ROWS, IdempotencyRecord, Stored, idempotency_operation
 from shared.storage.tables import Delete, Insert, Operation, Replace, StoredRow, Tables, Upsert
 
 logger = logging.getLogger(__name__)
 
 QUEUE = "queue"
-LARGEST_QUEUE = 1000
-"""How many rows of one status a look at the queue reads at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +52,15 @@ class Registrations:
 
     async def of_deal(self, party: Party) -> list[Registration]:
         """All registrations of a deal, oldest first."""
-        prefix = f"{keys.REGISTRATIONS}{party.referral_id}:"
-        return await self._between(party.organization_id, *keys.starting_with(prefix))
+        partition = keys.partition_of(party.organization_id, party.referral_id)
+        start, end = keys.starting_with(f"{keys.REGISTRATIONS}{party.referral_id}:")
+        rows = await self._tables.between(keys.REFERRALS, partition, start, end)
+        return [REGISTRATION_ROWS.read(row) for row in rows]
 
-    async def of_organization(self, organization_id: OrganizationId) -> list[Registration]:
-        """All registrations of an organization, at most 1,000, in order of their deals."""
-        start, end = keys.starting_with(keys.REGISTRATIONS)
-        return await self._between(organization_id, start, end, LARGEST_QUEUE)
+    def of_organization(self, organization_id: OrganizationId, after: str | None) -> Scan:
+        """A reading of all registrations of an organization, deal by deal, those of the earliest deals first."""
+        partition = keys.partition_of(organization_id, ReferralId(""))
+        return Scan(self._tables, partition, (keys.REGISTRATIONS,), after=after)
 
     async def enter_alone(
         self,
@@ -99,21 +100,20 @@ class Registrations:
         except (StoreConflict, StoreUnavailable):
             logger.warning("filing_pending registration=%s: the orchestration will file it", registration.id)
 
-    async def queue(self, statuses: Sequence[RegistrationStatus]) -> list[Registration]:
-        """Registrations of these statuses as they were filed, the longest waiting first; at most 1,000 of each."""
-        found: list[Registration] = []
-        for status in statuses:
-            start, end = keys.starting_with(_queue(status))
-            rows = await self._tables.between(keys.REVIEWS, QUEUE, start, end, LARGEST_QUEUE)
-            found += [REGISTRATION_ROWS.read(row) for row in rows]
-        return sorted(found, key=lambda each: (each.submitted_at or each.created_at, each.id))
+    def queue(self, statuses: Sequence[RegistrationStatus], after: str | None) -> Scan:
+        """A reading of what was submitted for review and has one of these statuses, the earliest first."""
+        prefixes = tuple(_queue(status) for status in statuses)
+        return Scan(self._tables, QUEUE, prefixes, after=after, table=keys.REVIEWS)
 
-    async def _between(
-        self, organization_id: OrganizationId, start: str, end: str, limit: int | None = None
-    ) -> list[Registration]:
-        partition = keys.partition_of(organization_id, ReferralId(""))
-        rows = await self._tables.between(keys.REFERRALS, partition, start, end, limit)
-        return [REGISTRATION_ROWS.read(row) for row in rows]
+    async def in_review(self) -> AsyncIterator[Registration]:
+        """Every registration that a review has not closed; for an operator's check, since it reads them all."""
+        after: str | None = None
+        complete = False
+        while not complete:
+            scan = self.queue(("ReviewPending", "ActionRequired"), after)
+            async for row in scan.rows(LARGEST_PAGE):
+                yield REGISTRATION_ROWS.read(row)
+            after, complete = scan.place, scan.complete
 
 
 def place_of(registration: Registration) -> Party:

@@ -12,9 +12,9 @@ async def test_a_lost_task_hub_is_repaired_from_the_tables() -> None:
     assert await schedule.creator_creates()
     await schedule.engine.settle()
     schedule.engine = Engine(lambda: schedule.now, schedule.run_activity)
-    parties = await unfinished(schedule.calm.referrals)
-    assert {party.organization_id for party in parties} == {"contoso", "fabrikam", "northwind", "msft"}
-    await leave_intents(schedule.calm.intents, parties)
+    found = await unfinished(schedule.tables)
+    assert {each.party.organization_id for each in found} == {"contoso", "fabrikam", "northwind", "msft"}
+    await leave_intents(schedule.calm.intents, found)
     await schedule.calm_down()
-    assert all(schedule.engine.instances[party.referral_id] for party in parties)
+    assert all(schedule.engine.instances[each.party.referral_id] for each in found)
     await check(schedule)

@@ -54,9 +54,7 @@ def _register(scene: Scene) -> dict[str, dict[str, Any]]:
 
 
 def _wait_for_review(scene: Scene) -> None:
-    scene.screen.step(
-        "Nobody decides for five working days: the team's lead hears of it"
-    )
+    scene.screen.step("Nobody decides for five working days: the team's lead hears of it")
     scene.pass_time("P11D")
     scene.show({}, {VERA})
 
