@@ -193,7 +193,6 @@ def facts_of(
     kind = kind_of(task, subject)
     inviting = kind in {"invited", "reminder", "withdrawn"}
     context = subject.invite_context
-    left = reader.expires_at - now if reader.expires_at and task.message == "reminder" else None
     terms = subject.terms if kind == "accepted" else reader.terms
     return MailFacts(
         kind=kind,
@@ -206,7 +205,6 @@ def facts_of(
         currency=terms.currency,
         closing_date=terms.closing_at.date() if terms.closing_at else None,
         expires_at=subject.expires_at,
-        days_left=max(1, round(left.total_seconds() / 86400)) if left else None,
         reason=entry.reason if entry and kind in {"declined", "lost"} else None,
         notes=_notes(kind, scene),
         solutions=tuple(solution.name for solution in terms.solutions),
