@@ -123,7 +123,7 @@ class Notices:
         people = recipients_of(task.audience, scene.reader, await self._readers(scene.reader))
         if not people:
             return []
-        facts = facts_of(task, scene, now, self.portal_url, await self._alternatives(task, scene.subject))
+        facts = facts_of(task, scene, self.portal_url, await self._alternatives(task, scene.subject, now))
         return [
             MailRecord(
                 referral_id=scene.subject.id,
@@ -161,33 +161,36 @@ class Notices:
         team = (await self.routing.get()).team(reader.routed.team)
         return team.members if team else ()
 
-    async def _alternatives(self, task: Notify, lead: Referral) -> tuple[str, ...]:
+    async def _alternatives(self, task: Notify, lead: Referral, now: datetime) -> tuple[str, ...]:
         """The partners that a customer is offered instead (R4)."""
         if task.message not in TO_CUSTOMERS:
             return ()
-        return tuple(provider.name for provider in await self.providers.instead_of(lead))
+        return tuple(provider.name for provider in await self.providers.instead_of(lead, now))
 
 
 def is_pointless(task: Notify, scene: Scene, label: str, now: datetime) -> bool:
-    """Whether a message has lost its point by the time it would be sent (M3, L7, L8).
+    """Whether a message has lost its point by the time it would be sent (M1, M3, L7, L8).
 
-    A reminder has, once the referral is answered or the next reminder is due.
+    A reminder has, once the referral is answered or the next reminder is due; an alert, once the lead is answered;
+    the news of a lead, once the lead is closed.
     """
     match task.message:
         case "reminder":
             due = [reminder.label for reminder in reminders_of(scene.subject) if reminder.at <= now]
             return scene.subject.status != "New" or label not in due[-1:]
-        case "invited" | "leadReceived" | "hotLead":
+        case "invited":
             return scene.subject.substatus == "Expired"
+        case "leadReceived":
+            return scene.subject.is_closed
+        case "hotLead":
+            return scene.subject.status != "New"
         case "won" | "lost":
             return scene.reader.substatus in {"Declined", "Expired"}
         case _:
             return False
 
 
-def facts_of(
-    task: Notify, scene: Scene, now: datetime, portal_url: str, alternatives: tuple[str, ...] = ()
-) -> MailFacts:
+def facts_of(task: Notify, scene: Scene, portal_url: str, alternatives: tuple[str, ...] = ()) -> MailFacts:
     """The facts that the reader is told: its own terms, and whoever acted (M7)."""
     subject, reader, entry = scene.subject, scene.reader, scene.entry
     kind = kind_of(task, subject)

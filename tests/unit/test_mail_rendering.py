@@ -356,7 +356,9 @@ def test_times_are_told_in_utc_whatever_zone_they_come_in() -> None:
 def test_a_reminder_tells_the_deadline_and_counts_no_days(kind: MailKind, language: str) -> None:
     """M3: the mail may go out long after it was written, when the mail service is back."""
     message = render(replace(FACTS, kind=kind), language)
-    deadline = {"en-US": "December 5, 2026 at 09:00 UTC", "ko-KR": "2026년 12월 5일 오전 9:00 (UTC)"}[language]
+    deadline = {"en-US": "December 5, 2026 at 09:00 UTC", "ko-KR": "2026년 12월 5일 오전 9:00 (UTC)"}[
+        language
+    ]
     for part in (flat(message.text), Page(message.html).text):
         assert part.count(deadline) == 2
     for part in (message.subject, message.text, Page(message.html).text):
