@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.ids import OrganizationId
+from shared.domain.directory import Profile, ProfileLocation
+from shared.domain.ids import LocationId, OrganizationId
 from shared.domain.referral import Party
 from shared.errors import MailUnavailable
 from shared.operations.directory_import import World, import_world
@@ -16,7 +17,7 @@ from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import faults
 from tests.doubles.played_leads import ESTIMATE, PlayedLeads
 from tests.doubles.small_world import inquiry
-from tests.unit.examples import NOW
+from tests.unit.examples import NOW, contact
 
 ERP = {"requirements": {"solutions": [{"id": "SOL-CONTOSO-ERP"}]}}
 RAE = {"firstName": "Rae", "lastName": "E", "phoneNumber": "+1 206 555 0102", "email": "rae@contoso.com"}
@@ -195,6 +196,32 @@ async def test_a_reminder_that_went_out_late_says_nothing_that_is_no_longer_true
     assert reminder.message == "leadReminder"
     assert "left" not in reminder.subject + reminder.text
     assert "December 5, 2026 at 10:00 UTC" in reminder.text
+
+
+@pytest.mark.parametrize(("active", "told"), [(True, "desk@contoso.com"), (False, "rae@contoso.com")])
+async def test_the_contacts_of_a_profile_are_told_while_it_is_active(
+    world: PlayedLeads, mail: Outage, active: bool, told: str
+) -> None:
+    """R3, P1: one that was switched off meanwhile tells nobody; then it is those who can answer."""
+    lead = await world.lead(inquiry("contoso"))
+    desk = ProfileLocation(
+        id=LocationId("contoso-seattle"), name="Seattle", contacts=(contact("desk@contoso.com"),)
+    )
+    profile = Profile(
+        organization_id=lead.organization_id, country="US", active=active, locations=(desk,), version=2
+    )
+    await world.service.profiles.put(profile)
+    await world.follow(lead)
+    assert [each.recipients for each in mail.taken.values()] == [(told,)]
+
+
+@pytest.mark.parametrize("given", [{}, {"consentToContact": True}])
+async def test_consent_to_be_contacted_is_no_consent_to_pass_the_contact_on(
+    world: PlayedLeads, given: dict[str, bool]
+) -> None:
+    """R2."""
+    refused = await world.submit({**inquiry("contoso"), "consent": given})
+    assert faults(refused) == [("/consent/consentToToShareInfoWithOthers", "required")]
 
 
 class Counting(MemoryTables):
