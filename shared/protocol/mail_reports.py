@@ -69,7 +69,7 @@ class Reports:
     async def _tell(self, record: MailRecord, report: DeliveryReport, now: datetime) -> None:
         address = None if record.private else report.recipient
         # A server's words often quote the address, so they are as private as it is.
-        detail = (report.detail or "")[:_LONGEST_DETAIL] or None if address else None
+        detail = None if record.private else (report.detail or "")[:_LONGEST_DETAIL] or None
 
         def failed(referral: Referral, act: Act) -> Change:
             return record_failed_mail(referral, record.message, address, report.status, act, detail=detail)

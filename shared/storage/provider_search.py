@@ -33,7 +33,8 @@ class ProviderSearch:
     """Searches for partners. Its methods raise as `Tables` does.
 
     Everybody who fits is compared: to leave some out unread would hide the fastest. So a search reads the country's
-    profiles, and of each organization that fits two rows' worth, but those only once in five minutes.
+    profiles, one request for each 1,000, and of each organization that fits its record and its latest answers, two
+    requests, but those only once in five minutes.
     """
 
     profiles: Profiles
