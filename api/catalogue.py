@@ -26,10 +26,10 @@ async def catalogue_of(
     Lists longer than the rules allow (C6) are refused for their length, so nothing in them is looked up.
     """
     directory = exchange.service.directory
-    invited = (*_judged(draft.invitations, MAX_INVITATIONS), *_judged(invitations, MAX_INVITATIONS))
+    invited = (*judged(draft.invitations, MAX_INVITATIONS), *judged(invitations, MAX_INVITATIONS))
     named = {i.organization_id for i in invited if i.organization_id} | {MICROSOFT}
     lists = (draft.terms.solutions, *(i.terms.solutions for i in invited))
-    chosen = {*solutions, *(each for named_here in lists for each in _judged(named_here, MAX_SOLUTIONS))}
+    chosen = {*solutions, *(each for named_here in lists for each in judged(named_here, MAX_SOLUTIONS))}
     return Catalogue(
         creator=exchange.caller.organization,
         organizations=await directory.organizations(named),
@@ -49,6 +49,6 @@ async def catalogue_of_new(exchange: Exchange, draft: DealDraft) -> Catalogue:
     return replace(await catalogue_of(exchange, draft), customers=entities)
 
 
-def _judged(named: tuple[T, ...], most: int) -> tuple[T, ...]:
+def judged(named: tuple[T, ...], most: int) -> tuple[T, ...]:
     """What of a list the rules look at one by one: all of it, or nothing."""
     return named if len(named) <= most else ()

@@ -136,7 +136,7 @@ class ConversionBody(Body):
             ),
             consent=_either(lead.consent, self.consent.consent()),
             terms=TermsDraft(
-                deal_value=details.deal_value or lead.terms.deal_value,
+                deal_value=lead.terms.deal_value if details.deal_value is None else details.deal_value,
                 currency=details.currency or lead.terms.currency,
                 closing_at=details.closing_date_time,
                 solutions=own

@@ -10,6 +10,7 @@ import azure.functions as func
 from pydantic import Field
 
 from api.body import read, unless_below
+from api.catalogue import judged
 from api.exchange import Answer, Exchange, respond
 from api.fields import currency_decimals
 from api.idempotency import carried_out, record_of, require_same_body, stored_under
@@ -17,6 +18,7 @@ from api.lead_requests import LeadBody
 from api.problems import Forbidden
 from api.referral_view import View
 from shared.domain.catalogue import Catalogue
+from shared.domain.field_rules import MAX_SOLUTIONS
 from shared.domain.ids import InquiryId, OrganizationId, ReferralId, uuid7
 from shared.domain.inquiry import (
     MAX_RECIPIENTS,
@@ -79,7 +81,7 @@ async def submitted(exchange: Exchange, engine: DurableEngine) -> Answer:
         return await _delivered(exchange, engine, await _taken(exchange, first))
     draft = reading.body.draft()
     catalogue = await _catalogue(exchange, draft)
-    rules = faults_of_inquiry(draft, catalogue.solutions)
+    rules = faults_of_inquiry(draft, catalogue)
     faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
         raise Invalid(faults)
@@ -129,13 +131,12 @@ async def _taken(exchange: Exchange, record: IdempotencyRecord) -> TakenInquiry:
 
 async def _catalogue(exchange: Exchange, draft: InquiryDraft) -> Catalogue:
     directory, customer = exchange.service.directory, draft.customer
-    recipients = draft.recipients[:MAX_RECIPIENTS]
     return Catalogue(
         creator=exchange.caller.organization,
         organizations=await directory.organizations(
-            r.organization_id for r in recipients if r.organization_id
+            r.organization_id for r in judged(draft.recipients, MAX_RECIPIENTS) if r.organization_id
         ),
-        solutions=await directory.solutions(s for s in draft.solutions if s),
+        solutions=await directory.solutions(s for s in judged(draft.solutions, MAX_SOLUTIONS) if s),
         customers=await directory.customers(
             customer.name or "", customer.address.country or "", customer.duns
         ),

@@ -48,7 +48,7 @@ async def found(exchange: Exchange) -> Answer:
         raise Forbidden("Only an application that the service's operator entered searches for providers.")
     words = {word: (params.get(word) or "").strip() or None for word in WORDS}
     criteria = Criteria(country=country, customer_size=size, **words)
-    providers = await exchange.service.providers.find(criteria, top)
+    providers = await exchange.service.providers.find(criteria, top, exchange.now)
     return Answer(body=ProvidersFound(value=[_view(each, country) for each in providers]))
 
 

@@ -1,6 +1,7 @@
 """`/v1.0/routing-rules`: which of Microsoft's seller teams an invitation goes to (P3, V6)."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import azure.durable_functions as df
@@ -180,9 +181,10 @@ async def evaluated(exchange: Exchange) -> Answer:
     """What the stored table, or one that is sent along, makes of a customer."""
     reading = read(EvaluationBody, exchange.json())
     _require_reader(exchange)
-    if reading.faults:
-        raise Invalid(reading.faults)
     body = reading.body
+    faults = (*reading.faults, *unless_below(await _faults_of_tried(exchange, body), reading.faults))
+    if faults:
+        raise Invalid(faults)
     table = body.table.table(0) if body.table else await exchange.service.routing.get()
     country, industries = body.country or "", body.industries or ()
     routed = route(table, country, industries)
@@ -198,6 +200,14 @@ async def evaluated(exchange: Exchange) -> Answer:
             ],
         )
     )
+
+
+async def _faults_of_tried(exchange: Exchange, body: EvaluationBody) -> list[Fault]:
+    """What a PUT would refuse in the table that is sent along: a dry run promises nothing that is refused later."""
+    if body.table is None:
+        return []
+    found = body.table.faults(await _sellers(exchange))
+    return [replace(fault, target=f"/table{fault.target}") for fault in found]
 
 
 def _explanation(table: RoutingTable, country: str, industries: tuple[str, ...]) -> str:

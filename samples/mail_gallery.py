@@ -78,7 +78,6 @@ def facts(kind: MailKind, portal_url: str) -> MailFacts:
         currency="USD",
         closing_date=date(2027, 3, 31),
         expires_at=_DEADLINE,
-        days_left=3,
         reason="RequirementNotMet",
         notes=_NOTES if kind in _WITH_NOTES else None,
         solutions=(solutions["SOL-CONTOSO-ERP"], solutions["SOL-FABRIKAM-IOT"]),

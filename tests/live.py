@@ -25,7 +25,7 @@ WORLD = {
 }
 
 
-_UNNAMED = re.compile(r" ?“.*”| \(.*\)$")
+_UNNAMED = re.compile(r" ?“.*”")
 
 
 class Person:
@@ -141,7 +141,7 @@ class Service:
         return [mail for mail in kept if deal_name in mail["subject"]]
 
     def told(self, deal_name: str) -> Counter[tuple[str, str]]:
-        """How often who was told what of a deal: the subjects, without its name and the days left."""
+        """How often who was told what of a deal: the subjects, without its name."""
         return Counter((", ".join(m["to"]), _UNNAMED.sub("", m["subject"])) for m in self.mails(deal_name))
 
 

@@ -4,12 +4,13 @@ A customer's request goes to several companies at once, and Microsoft's own lead
 that it reaches gets a lead of its own (`lead`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shared.domain.directory import CatalogueSolution
+from shared.domain.catalogue import Catalogue
+from shared.domain.customer import settle_customer
 from shared.domain.draft import NO_CUSTOMER, ContactDraft, CustomerDraft
 from shared.domain.field_rules import faults_of_size, faults_of_solutions
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
@@ -73,14 +74,24 @@ class TakenInquiry:
     outcomes: tuple[Outcome, ...]
 
 
-def faults_of_inquiry(draft: InquiryDraft, catalogue: Mapping[str, CatalogueSolution]) -> tuple[Fault, ...]:
+def faults_of_inquiry(draft: InquiryDraft, catalogue: Catalogue) -> tuple[Fault, ...]:
     """Every fault of a request, its form apart. Unknown recipients are none: they are told one by one (R2)."""
     return (
+        *_faults_of_number(draft.customer, catalogue),
         *_faults_of_contacts(draft.customer.team),
         *_faults_of_consent(draft.consent),
-        *faults_of_solutions(draft.solutions, catalogue, "/details/requirements/solutions"),
+        *faults_of_solutions(draft.solutions, catalogue.solutions, "/details/requirements/solutions"),
         *_faults_of_recipients(draft.recipients),
     )
+
+
+def _faults_of_number(customer: CustomerDraft, catalogue: Catalogue) -> tuple[Fault, ...]:
+    """A D-U-N-S number settles the customer as in a deal (C7).
+
+    Without one the customer is taken as given if several companies have its name: whoever asks for information
+    knows no numbers, and need not tell namesakes apart (R2).
+    """
+    return settle_customer(customer, catalogue.customers).faults if customer.duns else ()
 
 
 def _faults_of_contacts(team: tuple[ContactDraft, ...]) -> Iterator[Fault]:

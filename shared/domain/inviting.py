@@ -37,9 +37,13 @@ class Inviting:
         return tuple(replace(each, id=id_) for each, id_ in zip(made, self.ids, strict=False))
 
     def _microsoft(self, deal: Referral, draft: InvitationDraft) -> Referral:
-        """For Microsoft only notes and kind of help are said; the rest is the deal's."""
+        """For Microsoft only notes and kind of help are said; the rest is the deal's.
+
+        What stands in the context of a deal that was a lead are its customer's words, not the inviter's (R4).
+        """
+        own_notes = None if deal.inquiry else deal.invite_context.notes
         context = InviteContext(
-            notes=draft.notes or deal.invite_context.notes,
+            notes=draft.notes or own_notes,
             help_code=draft.help_code or _own_code(deal),
             team=deal.team,
         )

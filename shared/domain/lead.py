@@ -45,21 +45,31 @@ class Leads:
     response_window: timedelta
 
     def decided(self) -> tuple[tuple[Outcome, ...], tuple[Referral, ...]]:
-        """What becomes of the request for each recipient, and the leads as they will begin."""
+        """What becomes of the request for each recipient, and the leads as they will begin.
+
+        Of those that come down to the same location the first gets the lead, and the others are answered with it.
+        """
         outcomes: list[Outcome] = []
-        leads: list[Referral] = []
+        leads: dict[tuple[str, LocationId], Referral] = {}
         for number, recipient in enumerate(self.draft.recipients):
             place = self._place(recipient)
             organization_id = recipient.organization_id or ""
             if isinstance(place, Undelivered):
                 outcomes.append(Outcome(organization_id=organization_id, reason=place.reason))
                 continue
-            lead = self._lead(self.catalogue.organizations[organization_id], place, number)
-            leads.append(lead)
+            lead = leads.get((organization_id, place))
+            if lead is None:
+                lead = self._lead(self.catalogue.organizations[organization_id], place, number)
+                leads[organization_id, place] = lead
             outcomes.append(Outcome(organization_id=organization_id, referral_id=lead.id))
-        reached = tuple(dict.fromkeys(lead.organization_id for lead in leads))
-        inquiry = Inquiry(id=self.inquiry, recipients=reached, alternatives=self.draft.alternatives)
-        return tuple(outcomes), tuple(replace(lead, inquiry=inquiry) for lead in leads)
+        inquiry = Inquiry(id=self.inquiry, recipients=self._asked(), alternatives=self.draft.alternatives)
+        return tuple(outcomes), tuple(replace(lead, inquiry=inquiry) for lead in leads.values())
+
+    def _asked(self) -> tuple[OrganizationId, ...]:
+        """Whom the customer asked, reached or not: nobody of them is offered to it instead (R4)."""
+        named = (recipient.organization_id or "" for recipient in self.draft.recipients)
+        known = (self.catalogue.organizations.get(organization_id) for organization_id in named)
+        return tuple(dict.fromkeys(each.id for each in known if each))
 
     def _place(self, recipient: RecipientDraft) -> LocationId | Undelivered:
         organization = self.catalogue.organizations.get(recipient.organization_id or "")

@@ -88,7 +88,6 @@ class MailFacts:
     currency: str | None = None
     closing_date: date | None = None
     expires_at: datetime | None = None
-    days_left: int | None = None
     reason: str | None = None
     notes: str | None = None
     solutions: tuple[str, ...] = ()

@@ -80,11 +80,13 @@ def alternatives(profiles: Iterable[Profile], lead: Referral) -> tuple[Match, ..
     Whoever was asked already is not among them. If the request names needs, at least one of them is met.
     """
     asked = lead.inquiry.recipients if lead.inquiry else ()
+    needs = _needs_of(lead)
     found = [
-        _alternative(each, lead) for each in profiles if each.active and each.organization_id not in asked
+        _alternative(each, lead, needs)
+        for each in profiles
+        if each.active and each.organization_id not in asked
     ]
-    needs = lead.industries or lead.products or lead.services
-    fitting = [match for match in found if match.locations and (match.words or not needs)]
+    fitting = [match for match in found if match.locations and (match.words or not any(needs))]
     return tuple(sorted(fitting, key=lambda match: -len(match.words)))
 
 
@@ -115,23 +117,38 @@ def _meets(place: ProfileLocation, criteria: Criteria) -> bool:
         (criteria.keyword, place.keywords),
     )
     size = criteria.customer_size
-    return all(_has(word, words) for word, words in asked if word) and (not size or wants_size(place, size))
+    if size and not wants_size(place, size):
+        return False
+    return all(normalized_name(word) in _normalized(words) for word, words in asked if word)
 
 
-def _alternative(profile: Profile, lead: Referral) -> Match:
+_Needs = tuple[dict[str, str], ...]
+"""The industries, products and services that are looked for, each with its normalized form."""
+
+
+def _needs_of(lead: Referral) -> _Needs:
+    return tuple(
+        {word: normalized_name(word) for word in words}
+        for words in (lead.industries, lead.products, lead.services)
+    )
+
+
+def _alternative(profile: Profile, lead: Referral, needs: _Needs) -> Match:
+    """A profile's words are normalized once for all needs: a country may have thousands of profiles."""
     places = tuple(place for place in profile.locations if wants_size(place, lead.customer.size))
+    offers = (
+        _normalized(w for place in places for w in place.industries),
+        _normalized(w for place in places for w in place.products),
+        _normalized(w for place in places for w in place.services),
+    )
     met = tuple(
         word
-        for wanted, offered in (
-            (lead.industries, {w for place in places for w in place.industries}),
-            (lead.products, {w for place in places for w in place.products}),
-            (lead.services, {w for place in places for w in place.services}),
-        )
-        for word in wanted
-        if _has(word, offered)
+        for wanted, offered in zip(needs, offers, strict=True)
+        for word, normalized in wanted.items()
+        if normalized in offered
     )
     return Match(profile=profile, locations=places, words=met)
 
 
-def _has(word: str, words: Iterable[str]) -> bool:
-    return normalized_name(word) in {normalized_name(each) for each in words}
+def _normalized(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(normalized_name(word) for word in frozenset(words))

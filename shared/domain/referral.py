@@ -169,7 +169,8 @@ class Routed:
 class Inquiry:
     """The request that a lead came from (R2). No recipient is shown any of it.
 
-    `recipients` are all whom it reached, `alternatives` how many other partners its customer may be offered.
+    `recipients` are all whom it asked, reached or not; `alternatives` is how many other partners its customer may be
+    offered.
     """
 
     id: InquiryId

@@ -11,28 +11,22 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
-from shared.domain.due import reminders_of
 from shared.domain.ids import OperationId, OrganizationId, derived_operation
 from shared.domain.messages import (
-    OF_LEADS,
     TO_CUSTOMERS,
-    TO_REVIEWERS,
-    MailFacts,
     MailKind,
-    PersonFact,
-    RegistrationFacts,
 )
 from shared.domain.recipients import Readers, Recipient, recipients_of
 from shared.domain.referral import Contact, Party, Referral
 from shared.domain.registration import Registration
-from shared.domain.review_due import what_is_due
-from shared.domain.timeline import Entry
-from shared.domain.vocabulary import MICROSOFT, RegistrationStatus
+from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Audience, Notify
 from shared.errors import MailUnavailable, StoreConflict
 from shared.mail.delivery import PART, Delivery
+from shared.mail.facts import facts_of
+from shared.mail.pointless import is_pointless
 from shared.mail.rendering import render, resolve_locale
-from shared.reference.holidays import holidays
+from shared.mail.scene import Scene
 from shared.storage.directory import Directory
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.profiles import Profiles
@@ -53,11 +47,6 @@ _PRIVATE: dict[Audience, Literal["customer", "reviewTeam"]] = {
     "reviewLead": "reviewTeam",
 }
 """Whose addresses the reader's organization does not see."""
-_WHILE: dict[MailKind, RegistrationStatus] = {
-    "registrationSubmitted": "ReviewPending",
-    "actionRequired": "ActionRequired",
-}
-"""While what a message about a registration has a point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +58,6 @@ class Undeliverable:
     message: MailKind
     address: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """What a message is about: the record it happened to, the reader's own, and an entry or a registration."""
-
-    subject: Referral
-    reader: Referral
-    entry: Entry | None
-    registration: Registration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +131,7 @@ class Notices:
         people = recipients_of(task.audience, scene.reader, await self._readers(task, scene))
         if not people:
             return []
-        facts = facts_of(task, scene, now, self.portal_url, await self._alternatives(task, scene.subject))
+        facts = facts_of(task, scene, self.portal_url, await self._alternatives(task, scene.subject, now))
         return [
             MailRecord(
                 referral_id=scene.subject.id,
@@ -201,102 +180,11 @@ class Notices:
         team = (await self.routing.get()).team(reader.routed.team)
         return team.members if team else ()
 
-    async def _alternatives(self, task: Notify, lead: Referral) -> tuple[str, ...]:
+    async def _alternatives(self, task: Notify, lead: Referral, now: datetime) -> tuple[str, ...]:
         """The partners that a customer is offered instead (R4)."""
         if task.message not in TO_CUSTOMERS:
             return ()
-        return tuple(provider.name for provider in await self.providers.instead_of(lead))
-
-
-def is_pointless(task: Notify, scene: Scene, label: str, now: datetime) -> bool:
-    """Whether a message has lost its point by the time it would be sent (M3, L7, L8).
-
-    A reminder has, once the referral is answered or the next reminder is due.
-    """
-    match task.message:
-        case "reminder":
-            due = [reminder.label for reminder in reminders_of(scene.subject) if reminder.at <= now]
-            return scene.subject.status != "New" or label not in due[-1:]
-        case "invited" | "leadReceived" | "hotLead":
-            return scene.subject.substatus == "Expired"
-        case "won" | "lost":
-            return scene.reader.substatus in {"Declined", "Expired"}
-        case "registrationSubmitted" | "actionRequired":
-            return scene.registration is None or scene.registration.status != _WHILE[task.message]
-        case "registrationEscalated" | "actionReminder":
-            return scene.registration is None or not _is_latest_nudge(scene.registration, label, now)
-        case _:
-            return False
-
-
-def facts_of(
-    task: Notify, scene: Scene, now: datetime, portal_url: str, alternatives: tuple[str, ...] = ()
-) -> MailFacts:
-    """The facts that the reader is told: its own terms, and whoever acted (M7)."""
-    subject, reader, entry = scene.subject, scene.reader, scene.entry
-    kind = kind_of(task, subject)
-    if scene.registration:
-        return _facts_of_registration(kind, scene.registration, subject, portal_url)
-    inviting = kind in {"invited", "reminder", "withdrawn"}
-    context = subject.invite_context
-    left = reader.expires_at - now if reader.expires_at and task.message == "reminder" else None
-    terms = subject.terms if kind == "accepted" else reader.terms
-    return MailFacts(
-        kind=kind,
-        deal_name=reader.name,
-        customer_name=subject.customer.name,
-        customer_country=subject.customer.address.country,
-        actor_organization=(inviting and context.invited_by_name) or subject.organization_name,
-        recipient_organization=reader.customer.name if kind in TO_CUSTOMERS else reader.organization_name,
-        deal_value=terms.deal_value,
-        currency=terms.currency,
-        closing_date=terms.closing_at.date() if terms.closing_at else None,
-        expires_at=subject.expires_at,
-        days_left=max(1, round(left.total_seconds() / 86400)) if left else None,
-        reason=entry.reason if entry and kind in {"declined", "lost"} else None,
-        notes=_notes(kind, scene),
-        solutions=tuple(solution.name for solution in terms.solutions),
-        help_code=context.help_code if inviting else None,
-        from_microsoft=context.invited_by == MICROSOFT,
-        contacts=tuple(_person(each) for each in subject.customer.team) if kind in OF_LEADS else (),
-        needs=(*subject.industries, *subject.products, *subject.services),
-        wants_contact=subject.customer_requested_contact,
-        alternatives=alternatives,
-        link=None if kind in TO_CUSTOMERS else f"{portal_url}/referrals/{reader.id}",
-    )
-
-
-def _facts_of_registration(
-    kind: MailKind, registration: Registration, deal: Referral, portal_url: str
-) -> MailFacts:
-    form, to_reviewers = registration.form, kind in TO_REVIEWERS
-    latest = registration.rounds[-1] if registration.rounds else None
-    parties = (registration.organization_name, "Microsoft")
-    actor, recipient = parties if to_reviewers else parties[::-1]
-    own = "" if to_reviewers else f"/referrals/{deal.id}"
-    return MailFacts(
-        kind=kind,
-        deal_name=deal.name,
-        customer_name=deal.customer.name,
-        customer_country=deal.customer.address.country,
-        actor_organization=actor,
-        recipient_organization=recipient,
-        deal_value=form.contract.value,
-        currency=form.contract.currency,
-        registration=RegistrationFacts(
-            solution=registration.solution_name,
-            submitted_on=latest.submitted_at.date() if latest else None,
-            round=max(1, len(registration.rounds)),
-            reason=latest.reason if latest and kind == "registrationRejected" else None,
-            errors=tuple((error.target, error.message) for error in registration.errors),
-        ),
-        link=f"{portal_url}{own}/registrations/{registration.id}",
-    )
-
-
-def _is_latest_nudge(registration: Registration, label: str, now: datetime) -> bool:
-    due = what_is_due(registration, (), now, holidays())
-    return due.nudge is not None and due.nudge.label == label
+        return tuple(provider.name for provider in await self.providers.instead_of(lead, now))
 
 
 def _registrant(registration: Registration) -> tuple[Contact, ...]:
@@ -310,29 +198,6 @@ def _registrant(registration: Registration) -> tuple[Contact, ...]:
             phone_number=contact.phone_number or "",
             email=contact.email,
         ),
-    )
-
-
-def kind_of(task: Notify, subject: Referral) -> MailKind:
-    """The kind of message: who is reminded of a lead hears of the customer, not of an inviter."""
-    return "leadReminder" if task.message == "reminder" and subject.inquiry else task.message
-
-
-def _notes(kind: MailKind, scene: Scene) -> str | None:
-    """The notes meant for the reader: an invitation's, a decline's (L3); those of won and lost are private (M7)."""
-    if kind in {"invited", "reminder"} or kind in OF_LEADS:
-        return scene.subject.invite_context.notes
-    if kind == "declined" and scene.entry:
-        return scene.entry.details.get("notes")
-    return None
-
-
-def _person(contact: Contact) -> PersonFact:
-    return PersonFact(
-        first_name=contact.first_name,
-        last_name=contact.last_name,
-        phone_number=contact.phone_number,
-        email=contact.email,
     )
 
 

@@ -197,7 +197,6 @@ def _values(facts: MailFacts, words: Words, show: Callable[[str], str]) -> dict[
         "actor": show(one_line(facts.actor_organization)),
         "recipient": show(one_line(facts.recipient_organization)),
         "deadline": _moment(facts.expires_at, words),
-        "days_left": facts.days_left,
         "rows": _rows(facts, words),
         "notes": _paragraphs(_notes(facts)),
         "from_microsoft": facts.from_microsoft,

@@ -68,7 +68,8 @@ class Reports:
 
     async def _tell(self, record: MailRecord, report: DeliveryReport, now: datetime) -> None:
         address = record.private_of or report.recipient
-        detail = (report.detail or "")[:_LONGEST_DETAIL] or None
+        # A server's words often quote the address, so they are as private as it is.
+        detail = None if record.private_of else (report.detail or "")[:_LONGEST_DETAIL] or None
 
         def failed(referral: Referral, act: Act) -> Change:
             return record_failed_mail(referral, record.message, address, report.status, act, detail=detail)

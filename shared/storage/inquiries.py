@@ -18,6 +18,7 @@ from shared.storage.referrals import (
     IdempotencyRecord,
     Stored,
     idempotency_operation,
+    require_room_of_leads,
 )
 from shared.storage.tables import Insert, Operation, Tables
 
@@ -38,7 +39,11 @@ class Inquiries:
         idempotency: IdempotencyRecord | None,
         replaced: Stored[IdempotencyRecord] | None,
     ) -> None:
-        """Store a request whole. Raises `StoreConflict` if it, or one under its key, is there already."""
+        """Store a request whole.
+
+        Raises `StoreConflict` if it, or one under its key, is there already; `RecordTooLarge`, before anything is
+        sent, if a lead takes more than an invitation may, or all of them more than a transaction.
+        """
         party = party_of(taken)
         operations: list[Operation] = [
             Insert(_TAKEN.row(keys.inquiry(taken.id), taken)),
@@ -48,6 +53,7 @@ class Inquiries:
         if idempotency:
             operations.append(idempotency_operation(idempotency, replaced))
         partition = keys.partition_of(party.organization_id, party.referral_id)
+        require_room_of_leads(partition, leads, operations)
         await self._tables.write(keys.REFERRALS, partition, operations)
 
     async def get(self, organization_id: OrganizationId, inquiry_id: InquiryId) -> TakenInquiry | None:

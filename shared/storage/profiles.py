@@ -14,8 +14,6 @@ from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.tables import Insert, Operation, Replace, Tables, Upsert
 
-MOST_SEARCHED = 1000
-"""How many profiles of one country a search looks at."""
 _PROFILES = Codec[Profile](Profile)
 
 
@@ -37,8 +35,8 @@ class Profiles:
         return {place: profile for place, profile in zip(places, found, strict=True) if profile}
 
     async def in_country(self, country: str) -> list[Profile]:
-        """The profiles of a country, at most 1,000, in order of the organizations' ids."""
-        rows = await self._tables.between(keys.DIRECTORY, _partition(country), "", "\x7f", MOST_SEARCHED)
+        """All profiles of a country, in order of the organizations' ids; storage gives 1,000 in one request."""
+        rows = await self._tables.between(keys.DIRECTORY, _partition(country), "", "\x7f")
         return [_PROFILES.read(row) for row in rows]
 
     async def put(self, profile: Profile) -> None:

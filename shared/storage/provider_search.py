@@ -2,53 +2,85 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from shared.domain.ids import OrganizationId
 from shared.domain.providers import Criteria, Match, Provider, alternatives, matching, ranked
 from shared.domain.referral import Referral
-from shared.domain.response_speed import LATEST, response_speed
+from shared.domain.response_speed import LATEST, ResponseSpeed, response_speed
 from shared.storage.directory import Directory
 from shared.storage.profiles import Profiles
 from shared.storage.referrals import Referrals
 
-MOST_COMPARED = 100
-"""Of how many partners that fit the speed is looked at; those that fit more come first."""
+KNOWN_FOR = timedelta(minutes=5)
+"""How long a process ranks an organization by the name and the speed that it read."""
+AT_ONCE = 32
+"""How many organizations a process reads at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What the ranking asks of an organization, as it was read at a moment."""
+
+    at: datetime
+    name: str
+    speed: ResponseSpeed
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSearch:
-    """Searches for partners. Its methods raise as `Tables` does."""
+    """Searches for partners. Its methods raise as `Tables` does.
+
+    Everybody who fits is compared: to leave some out unread would hide the fastest. So a search reads the country's
+    profiles, one request for each 1,000, and of each organization that fits its record and its latest answers, two
+    requests, but those only once in five minutes.
+    """
 
     profiles: Profiles
     directory: Directory
     referrals: Referrals
+    _known: dict[OrganizationId, _Standing] = field(default_factory=dict)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def find(self, criteria: Criteria, limit: int) -> tuple[Provider, ...]:
+    async def find(self, criteria: Criteria, limit: int, now: datetime) -> tuple[Provider, ...]:
         """The best of the partners that meet every criterion."""
         found = matching(await self.profiles.in_country(criteria.country), criteria)
-        return (await self._ranked(found))[:limit]
+        return (await self._ranked(found, now))[:limit]
 
-    async def instead_of(self, lead: Referral) -> tuple[Provider, ...]:
+    async def instead_of(self, lead: Referral, now: datetime) -> tuple[Provider, ...]:
         """Whom the customer of a lead may turn to instead: no more than its request allows (R4)."""
         allowed = lead.inquiry.alternatives if lead.inquiry else 0
         if not allowed:
             return ()
         found = alternatives(await self.profiles.in_country(lead.customer.address.country), lead)
-        return (await self._ranked(found))[:allowed]
+        return (await self._ranked(found, now))[:allowed]
 
-    async def _ranked(self, found: Sequence[Match]) -> tuple[Provider, ...]:
-        compared = await asyncio.gather(*(self._provider(match) for match in found[:MOST_COMPARED]))
-        return ranked(each for each in compared if each)
-
-    async def _provider(self, match: Match) -> Provider | None:
-        organization_id = match.profile.organization_id
-        organization = await self.directory.organization(organization_id)
-        if organization is None:
-            return None
-        return Provider(
-            organization_id=organization_id,
-            name=organization.name,
-            locations=tuple((place.id, place.name) for place in match.locations),
-            words=match.words,
-            speed=response_speed(await self.referrals.answers(organization_id, LATEST)),
+    async def _ranked(self, found: Sequence[Match], now: datetime) -> tuple[Provider, ...]:
+        standings = await asyncio.gather(
+            *(self._standing(match.profile.organization_id, now) for match in found)
         )
+        return ranked(
+            Provider(
+                organization_id=match.profile.organization_id,
+                name=standing.name,
+                locations=tuple((place.id, place.name) for place in match.locations),
+                words=match.words,
+                speed=standing.speed,
+            )
+            for match, standing in zip(found, standings, strict=True)
+            if standing
+        )
+
+    async def _standing(self, organization_id: OrganizationId, now: datetime) -> _Standing | None:
+        known = self._known.get(organization_id)
+        if known and known.at <= now < known.at + KNOWN_FOR:
+            return known
+        async with self._turns:
+            organization = await self.directory.organization(organization_id)
+            if organization is None:
+                return None
+            speed = response_speed(await self.referrals.answers(organization_id, LATEST))
+        standing = _Standing(at=now, name=organization.name, speed=speed)
+        self._known[organization_id] = standing
+        return standing

@@ -250,6 +250,17 @@ def _require_room(change: Change, operations: Sequence[Operation]) -> None:
         raise RecordTooLarge(size, MOST_BYTES - room)
 
 
+def require_room_of_leads(partition: str, leads: Iterable[Referral], operations: Sequence[Operation]) -> None:
+    """Refuse a request whose leads leave their readers no room to answer, or that takes more than a transaction.
+
+    Raises `RecordTooLarge`, before anything is sent.
+    """
+    for lead in leads:
+        _AS_INVITED.values(lead)
+    if (size := wire_size(partition, operations)) > MOST_BYTES:
+        raise RecordTooLarge(size, MOST_BYTES)
+
+
 def _document_operation(after: Referral, read: Stored[Referral] | None) -> Operation:
     row = REFERRALS.row(keys.document(after.id), after)
     return Replace(row, read.etag) if read else Insert(row)

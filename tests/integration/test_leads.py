@@ -244,6 +244,7 @@ def test_no_more_partners_are_offered_than_the_request_allows(
 def test_nobody_writes_to_whom_a_company_calls_a_swindler(service: Service) -> None:
     """M7."""
     own = service.web.submit(lead("Spam", "contoso"))["contoso"]
+    service.advance("PT0S")
     service.rae.act(own, "decline", {"reason": "AbuseSpamOrPhishing"})
     service.advance("PT0S")
     assert [mail["to"] for mail in service.mails("Spam")] == [["rae@contoso.com"]]

@@ -125,3 +125,23 @@ def test_a_dry_run_takes_a_table_that_is_not_stored(service: Service) -> None:
     answer = service.ops.post(f"{RULES}/evaluate", body).json()
     assert (answer["team"], answer["rule"]) == ("x", "farms")
     assert service.ops.get(RULES).json()["teams"] != table["teams"]
+
+
+def test_a_dry_run_refuses_the_tables_that_a_put_would_refuse(service: Service) -> None:
+    """P3: whoever tries a table learns of its faults there and then."""
+    table = {
+        "teams": [{"id": "a", "name": "A", "members": ["rae@contoso.com"]}, {"id": "a", "name": ""}],
+        "rules": [{"id": "r", "team": "b", "countries": ["ZZ"]}],
+        "defaultTeam": "c",
+    }
+    answer = service.ops.post(f"{RULES}/evaluate", {"country": "XX", "table": table})
+    assert answer.status_code == 422, answer.text
+    assert {each["target"]: each["code"] for each in answer.json()["error"]["details"]} == {
+        "/country": "notInCatalogue",
+        "/table/teams/0/members/0": "notInCatalogue",
+        "/table/teams/1/id": "invalidValue",
+        "/table/teams/1/name": "required",
+        "/table/rules/0/team": "notInCatalogue",
+        "/table/rules/0/countries/0": "notInCatalogue",
+        "/table/defaultTeam": "notInCatalogue",
+    }

@@ -2,11 +2,16 @@
 
 import asyncio
 
+import pytest
+
+from shared.domain.directory import Profile
 from shared.domain.ids import EngagementId, OrganizationId
 from shared.domain.refusals import NotAllowed
+from shared.errors import StoreConflict
 from shared.storage.directory import Directory
 from shared.storage.engagements import Engagements, Message
 from shared.storage.people import People
+from shared.storage.profiles import Profiles
 from tests.doubles.yielding_tables import YieldingTables
 from tests.storage.test_people import person
 from tests.unit.examples import NOW
@@ -34,3 +39,20 @@ async def test_messages_written_at_once_are_numbered_without_gaps() -> None:
     said = Message(sequence=0, at=NOW, organization_id=OrganizationId("contoso"), author="Rae", text="Hi")
     written = await asyncio.gather(*(engagements.say(deal, said) for _ in range(6)))
     assert sorted(message.sequence for message in written) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_of_two_who_write_a_profiles_next_version_one_is_told_of_the_other() -> None:
+    """P1: nobody's change is lost."""
+    profiles = Profiles(YieldingTables())
+    contoso = OrganizationId("contoso")
+    for version in (1, 2):
+        written = [
+            Profile(organization_id=contoso, country="US", active=active, version=version)
+            for active in (True, False)
+        ]
+        outcomes = await asyncio.gather(*map(profiles.put, written), return_exceptions=True)
+        assert [type(each) for each in outcomes if each] == [StoreConflict]
+        assert await profiles.get(contoso, "US") == written[outcomes.index(None)]
+    with_a_stale_page = Profile(organization_id=contoso, country="US", active=True, version=2)
+    with pytest.raises(StoreConflict):
+        await profiles.put(with_a_stale_page)

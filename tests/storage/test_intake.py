@@ -9,8 +9,9 @@ import pytest
 from api.leads import submitted
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
 from shared.domain.inquiry import Outcome, TakenInquiry
-from shared.domain.referral import Inquiry, Party, Referral
-from shared.errors import StoreUnavailable
+from shared.domain.referral import Inquiry, InviteContext, Party, Referral
+from shared.domain.work import Deliver, work_of
+from shared.errors import RecordTooLarge, StoreUnavailable
 from shared.protocol.intake import Intake
 from shared.storage.engagements import Engagements
 from shared.storage.inquiries import Inquiries, party_of
@@ -184,3 +185,34 @@ async def test_fifty_leads_with_the_longest_notes_in_korean_fit_and_can_be_accep
     assert await service.intake.take(taken("portal", 9), fifty, None, None) is None
     accepted = step(stored.value, "accepted", act(name="Kim"), status="Active", notes="나" * 4000)
     await service.referrals.commit(accepted, stored)
+
+
+class Sends(MemoryTables):
+    """Remembers whether it was sent anything."""
+
+    sent = False
+
+    async def write(self, table: str, partition: str, operations: Any) -> None:
+        self.sent = True
+        await super().write(table, partition, operations)
+
+
+@pytest.mark.parametrize(
+    ("leads", "letters", "taken_in"),
+    [(1, 14_600, False), (1, 14_000, True), (40, 14_000, True), (50, 14_000, False)],
+    ids=["one too long", "one", "many", "together too long"],
+)
+async def test_leads_that_take_too_much_are_refused_before_anything_is_sent(
+    leads: int, letters: int, taken_in: bool
+) -> None:
+    """R2, R4: each leaves its reader room to answer, and all of them fit into one transaction."""
+    tables = Sends()
+    inquiries, request_ = Inquiries(tables), taken("portal")
+    words = InviteContext(notes="서" * letters)
+    wanted = [replace(lead("portal", number), invite_context=words) for number in range(leads)]
+    work = work_of(party_of(request_).referral_id, "000001", request_.operation_id, (Deliver(),))
+    try:
+        await inquiries.take(request_, wanted, work, None, None)
+    except RecordTooLarge:
+        assert not tables.sent
+    assert tables.sent == taken_in

@@ -58,6 +58,14 @@ CASES = [
     ("another's location", "mars", HOME, None, SMALL, "unknownRecipient"),
     ("no profile at home", None, None, None, SMALL, "noActiveProfile"),
     ("none at home, one elsewhere", "munich", None, GERMAN, SMALL, "noActiveProfile"),
+    (
+        "one asleep at home, one elsewhere",
+        "munich",
+        replace(HOME, active=False),
+        GERMAN,
+        SMALL,
+        "noActiveProfile",
+    ),
     ("a profile that sleeps", None, replace(HOME, active=False), None, SMALL, "noActiveProfile"),
     ("a profile without locations", None, profile(), None, SMALL, "noActiveProfile"),
 ]

@@ -94,9 +94,10 @@ async def test_a_report_moves_no_etag_and_opens_no_work() -> None:
 
 
 async def test_a_customers_address_is_not_told() -> None:
-    """N3, V1: after a decline the company does not see its contacts any more."""
+    """N3, V1, M6: after a decline the company does not see its contacts any more, nor what a server quotes."""
     service = await desk(replace(MAIL, private_of="customer", message="customerDeclined"))
-    await service.reports.take(report("Bounced"), NOW)
+    words = "550 5.1.1 <kim@fabrikam.com>: user unknown"
+    await service.reports.take(report("Bounced", detail=words), NOW)
     assert await failures(service) == [("Bounced", {"message": "customerDeclined", "to": "customer"})]
 
 

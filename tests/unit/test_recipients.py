@@ -111,6 +111,13 @@ def test_a_team_gets_its_mail_once_in_its_language_and_not_if_it_switched_it_off
     assert {r.email.lower(): r.locale for r in told} == {"global@f.com": "fr-FR", "guest@g.com": "en-US"}
 
 
+def test_a_contact_that_names_no_language_gets_its_mail_in_that_of_the_directory() -> None:
+    """M5, V7: the contact's own word counts first, English last."""
+    desks = (contact("GLOBAL@f.com"), contact("admin@f.com", locale="de-DE"), contact("guest@g.com"))
+    told = recipients_of("invitee", INVITED, Readers(people=EVERYBODY, contacts=desks))
+    assert [each.locale for each in told] == ["ko-KR", "de-DE", "en-US"]
+
+
 def test_a_customers_mail_is_in_the_language_of_its_contact() -> None:
     korean = Customer(name="R", address=Address(country="KR"), team=(contact("c@r.kr", locale="ko-KR"),))
     (told,) = recipients_of("customer", referral(customer=korean), Readers(people=()))

@@ -1,0 +1,100 @@
+"""The facts that a message tells, taken from what it is about (rules M1 to M4, M7)."""
+
+from shared.domain.messages import (
+    OF_LEADS,
+    TO_CUSTOMERS,
+    TO_REVIEWERS,
+    MailFacts,
+    MailKind,
+    PersonFact,
+    RegistrationFacts,
+)
+from shared.domain.referral import Contact, Referral
+from shared.domain.registration import Registration
+from shared.domain.vocabulary import MICROSOFT
+from shared.domain.work import Notify
+from shared.mail.scene import Scene
+
+
+def facts_of(task: Notify, scene: Scene, portal_url: str, alternatives: tuple[str, ...] = ()) -> MailFacts:
+    """The facts that the reader is told: its own terms, and whoever acted (M7)."""
+    subject, reader, entry = scene.subject, scene.reader, scene.entry
+    kind = kind_of(task, subject)
+    if scene.registration:
+        return _facts_of_registration(kind, scene.registration, subject, portal_url)
+    inviting = kind in {"invited", "reminder", "withdrawn"}
+    context = subject.invite_context
+    terms = subject.terms if kind == "accepted" else reader.terms
+    return MailFacts(
+        kind=kind,
+        deal_name=reader.name,
+        customer_name=subject.customer.name,
+        customer_country=subject.customer.address.country,
+        actor_organization=(inviting and context.invited_by_name) or subject.organization_name,
+        recipient_organization=reader.customer.name if kind in TO_CUSTOMERS else reader.organization_name,
+        deal_value=terms.deal_value,
+        currency=terms.currency,
+        closing_date=terms.closing_at.date() if terms.closing_at else None,
+        expires_at=subject.expires_at,
+        reason=entry.reason if entry and kind in {"declined", "lost"} else None,
+        notes=_notes(kind, scene),
+        solutions=tuple(solution.name for solution in terms.solutions),
+        help_code=context.help_code if inviting else None,
+        from_microsoft=context.invited_by == MICROSOFT,
+        contacts=tuple(_person(each) for each in subject.customer.team) if kind in OF_LEADS else (),
+        needs=(*subject.industries, *subject.products, *subject.services),
+        wants_contact=subject.customer_requested_contact,
+        alternatives=alternatives,
+        link=None if kind in TO_CUSTOMERS else f"{portal_url}/referrals/{reader.id}",
+    )
+
+
+def _facts_of_registration(
+    kind: MailKind, registration: Registration, deal: Referral, portal_url: str
+) -> MailFacts:
+    form, to_reviewers = registration.form, kind in TO_REVIEWERS
+    latest = registration.rounds[-1] if registration.rounds else None
+    parties = (registration.organization_name, "Microsoft")
+    actor, recipient = parties if to_reviewers else parties[::-1]
+    own = "" if to_reviewers else f"/referrals/{deal.id}"
+    return MailFacts(
+        kind=kind,
+        deal_name=deal.name,
+        customer_name=deal.customer.name,
+        customer_country=deal.customer.address.country,
+        actor_organization=actor,
+        recipient_organization=recipient,
+        deal_value=form.contract.value,
+        currency=form.contract.currency,
+        registration=RegistrationFacts(
+            solution=registration.solution_name,
+            submitted_on=latest.submitted_at.date() if latest else None,
+            round=max(1, len(registration.rounds)),
+            reason=latest.reason if latest and kind == "registrationRejected" else None,
+            errors=tuple((error.target, error.message) for error in registration.errors),
+        ),
+        link=f"{portal_url}{own}/registrations/{registration.id}",
+    )
+
+
+def kind_of(task: Notify, subject: Referral) -> MailKind:
+    """The kind of message: who is reminded of a lead hears of the customer, not of an inviter."""
+    return "leadReminder" if task.message == "reminder" and subject.inquiry else task.message
+
+
+def _notes(kind: MailKind, scene: Scene) -> str | None:
+    """The notes meant for the reader: an invitation's, a decline's (L3); those of won and lost are private (M7)."""
+    if kind in {"invited", "reminder"} or kind in OF_LEADS:
+        return scene.subject.invite_context.notes
+    if kind == "declined" and scene.entry:
+        return scene.entry.details.get("notes")
+    return None
+
+
+def _person(contact: Contact) -> PersonFact:
+    return PersonFact(
+        first_name=contact.first_name,
+        last_name=contact.last_name,
+        phone_number=contact.phone_number,
+        email=contact.email,
+    )

@@ -1,0 +1,54 @@
+"""Whether a message has lost its point by the time it would be sent (rules M1, M3, L7, L8, G7)."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from shared.domain.due import reminders_of
+from shared.domain.messages import MailKind
+from shared.domain.review_due import what_is_due
+from shared.domain.vocabulary import RegistrationStatus
+from shared.domain.work import Notify
+from shared.mail.scene import Scene
+from shared.reference.holidays import holidays
+
+Judge = Callable[[Scene, str, datetime], bool]
+"""Given what a message is about, the label of its work and the time: whether it is pointless."""
+
+
+def is_pointless(task: Notify, scene: Scene, label: str, now: datetime) -> bool:
+    """Whether a message has lost its point; most never do."""
+    judge = _JUDGES.get(task.message)
+    return judge is not None and judge(scene, label, now)
+
+
+def _reminder(scene: Scene, label: str, now: datetime) -> bool:
+    """Once the referral is answered, or the next reminder is due."""
+    due = [reminder.label for reminder in reminders_of(scene.subject) if reminder.at <= now]
+    return scene.subject.status != "New" or label not in due[-1:]
+
+
+def _unless(status: RegistrationStatus) -> Judge:
+    """Once the registration went on."""
+    return lambda scene, _label, _now: scene.registration is None or scene.registration.status != status
+
+
+def _nudge(scene: Scene, label: str, now: datetime) -> bool:
+    """Once the registration went on, or the next nudge is due."""
+    if scene.registration is None:
+        return True
+    due = what_is_due(scene.registration, (), now, holidays())
+    return due.nudge is None or due.nudge.label != label
+
+
+_JUDGES: Mapping[MailKind, Judge] = {
+    "reminder": _reminder,
+    "invited": lambda scene, _label, _now: scene.subject.substatus == "Expired",
+    "leadReceived": lambda scene, _label, _now: scene.subject.is_closed,
+    "hotLead": lambda scene, _label, _now: scene.subject.status != "New",
+    "won": lambda scene, _label, _now: scene.reader.substatus in {"Declined", "Expired"},
+    "lost": lambda scene, _label, _now: scene.reader.substatus in {"Declined", "Expired"},
+    "registrationSubmitted": _unless("ReviewPending"),
+    "actionRequired": _unless("ActionRequired"),
+    "registrationEscalated": _nudge,
+    "actionReminder": _nudge,
+}

@@ -1,0 +1,105 @@
+"""Requests for information of the small world played step by step, as `played_deal` plays a deal."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from activities.referral_steps import expire_if_overdue, open_reminder
+from api.conversion import converting
+from api.exchange import Answer, Exchange
+from api.leads import submitted
+from api.one_referral import shown, take_step
+from shared.domain.ids import OrganizationId, ReferralId
+from shared.domain.referral import Party, Referral
+from shared.mail.service import MailService
+from shared.protocol.observe import observe
+from shared.storage.memory_tables import MemoryTables
+from shared.storage.tables import Tables
+from tests.doubles.mail_service import MemoryMailService
+from tests.doubles.played_deal import PATH, VERBS, TakesAll
+from tests.doubles.service import request, service_on
+from tests.doubles.small_world import import_small_world
+
+ESTIMATE = {"dealValue": 1000, "currency": "USD", "closingDateTime": "2029-12-31T00:00:00Z"}
+
+
+class PlayedLeads:
+    """A web site that submits requests, and the companies that answer them."""
+
+    def __init__(self, now: datetime, tables: Tables | None = None, mail: MailService | None = None) -> None:
+        self.now = now
+        self.tables = tables or MemoryTables()
+        self.service = service_on(self.tables, mail or MemoryMailService())
+        self.engine: Any = TakesAll()
+
+    async def begin(self) -> None:
+        await import_small_world(self.tables)
+
+    async def submit(self, body: dict[str, Any]) -> Answer:
+        """A request of the web site's, whatever its answer."""
+
+        async def handler(exchange: Exchange) -> Answer:
+            return await submitted(exchange, self.engine)
+
+        return await request(self.service, "web", handler, now=self.now, path="/v1.0/leads", body=body)
+
+    async def leads(self, body: dict[str, Any]) -> list[Party | None]:
+        """The leads of a request that is taken, in the order of its recipients; None where there is none."""
+        answer = await self.submit(body)
+        assert answer.status == 201, answer.body
+        return [
+            Party(organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"])
+            if each["referralId"]
+            else None
+            for each in answer.body["recipients"]
+        ]
+
+    async def lead(self, body: dict[str, Any]) -> Party:
+        """The only lead of a request."""
+        (party,) = await self.leads(body)
+        assert party
+        return party
+
+    async def record(self, party: Party) -> Referral:
+        stored = await self.service.referrals.get(party)
+        assert stored
+        return stored.value
+
+    async def received(self, organization: str) -> Sequence[Party]:
+        """All referrals of an organization, oldest first."""
+        rows = await self.tables.between("referrals", organization, "d:", "d;")
+        return [
+            Party(
+                organization_id=OrganizationId(organization),
+                referral_id=ReferralId(row.key.removeprefix("d:")),
+            )
+            for row in rows
+        ]
+
+    async def act(self, who: str, party: Party, verb: str, body: object = None) -> Answer:
+        """A verb, `convert` among them."""
+
+        async def handler(exchange: Exchange) -> Answer:
+            decide = await {**VERBS, "convert": converting}[verb](exchange)
+            return await shown(exchange, await take_step(exchange, decide, "changed", self.engine))
+
+        return await request(
+            self.service,
+            who,
+            handler,
+            now=self.now,
+            path=f"{PATH}/{party.referral_id}/{verb}",
+            body=body or {},
+            route={"id": party.referral_id},
+        )
+
+    async def follow(self, party: Party) -> None:
+        """What the orchestration of a referral does now, until it waits."""
+        while steps := (await observe(self.service.referrals, party, self.now)).steps:
+            for step in steps:
+                if step.kind == "expire":
+                    await expire_if_overdue(self.service, party, self.now)
+                elif step.kind == "remind":
+                    await open_reminder(self.service, party, step.label)
+                else:
+                    await self.service.performer.perform(self.engine, party, step.label, self.now)

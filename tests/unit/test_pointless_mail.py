@@ -1,0 +1,76 @@
+"""Which message has lost its point by the time it would be sent, case by case (M1, M3, L7, L8)."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.domain.messages import MailKind
+from shared.domain.work import Notify
+from shared.mail.pointless import is_pointless
+from shared.mail.scene import Scene
+from tests.unit.examples import NOW, creators, referral
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NEW = {"status": "New", "substatus": "Pending"}
+ACCEPTED = {"status": "Active", "substatus": "Accepted"}
+DECLINED = {"status": "Closed", "substatus": "Declined"}
+EXPIRED = {"status": "Closed", "substatus": "Expired"}
+WON = {"status": "Closed", "substatus": "Won"}
+FIRST, LAST, ENTRY = "reminder-first", "reminder-last", "000001"
+
+# One case to a line reads as the table that it is.
+OF_THE_SUBJECT: list[tuple[MailKind, dict[str, str], str, timedelta, bool]] = [
+    ("invited", NEW, ENTRY, DAY, False),
+    ("invited", ACCEPTED, ENTRY, DAY, False),
+    ("invited", DECLINED, ENTRY, DAY, False),
+    ("invited", EXPIRED, ENTRY, 14 * DAY, True),
+    ("leadReceived", NEW, ENTRY, DAY, False),
+    ("leadReceived", ACCEPTED, ENTRY, DAY, False),
+    ("leadReceived", DECLINED, ENTRY, DAY, True),
+    ("leadReceived", EXPIRED, ENTRY, 14 * DAY, True),
+    ("leadReceived", WON, ENTRY, DAY, True),
+    ("hotLead", NEW, ENTRY, 4 * DAY, False),
+    ("hotLead", ACCEPTED, ENTRY, HOUR, True),
+    ("hotLead", DECLINED, ENTRY, HOUR, True),
+    ("hotLead", EXPIRED, ENTRY, 14 * DAY, True),
+    ("reminder", NEW, FIRST, 23 * HOUR, True),
+    ("reminder", NEW, FIRST, 24 * HOUR, False),
+    ("reminder", NEW, FIRST, 11 * DAY - HOUR, False),
+    ("reminder", NEW, FIRST, 11 * DAY, True),
+    ("reminder", NEW, LAST, 11 * DAY, False),
+    ("reminder", ACCEPTED, FIRST, 24 * HOUR, True),
+    ("reminder", DECLINED, FIRST, 24 * HOUR, True),
+    ("reminder", EXPIRED, LAST, 14 * DAY, True),
+    *((message, state, ENTRY, 20 * DAY, False)
+      for message in ("accepted", "declined", "expired", "withdrawn", "customerDeclined", "customerExpired")
+      for state in (ACCEPTED, DECLINED, EXPIRED)),
+]  # fmt: skip
+OF_THE_READER: list[tuple[dict[str, str], bool]] = [
+    (NEW, False),
+    (ACCEPTED, False),
+    (WON, False),
+    (DECLINED, True),
+    (EXPIRED, True),
+]
+
+
+@pytest.mark.parametrize(("message", "state", "label", "later", "pointless"), OF_THE_SUBJECT)
+def test_a_message_has_no_point_once_what_it_asks_for_is_done_or_too_late(
+    message: MailKind, state: dict[str, Any], label: str, later: timedelta, pointless: bool
+) -> None:
+    record = referral(**state)
+    scene = Scene(subject=record, reader=record, entry=None)
+    task = Notify(message=message, audience="invitee")
+    assert is_pointless(task, scene, label, NOW + later) == pointless
+
+
+@pytest.mark.parametrize("message", ["won", "lost"])
+@pytest.mark.parametrize(("state", "pointless"), OF_THE_READER)
+def test_an_outcome_is_told_to_those_who_did_not_turn_the_deal_down(
+    message: Any, state: dict[str, Any], pointless: bool
+) -> None:
+    """M4, L7."""
+    scene = Scene(subject=creators(), reader=referral(**state), entry=None)
+    task = Notify(message=message, audience="party")
+    assert is_pointless(task, scene, ENTRY, NOW + DAY) == pointless
