@@ -7,7 +7,7 @@ from api.preconditions import etag_of, matches, require_match
 from api.problems import Modified, NotFound, PreconditionRequired
 from api.referral_resource import NOT_REGISTERING, Registering, resource
 from shared.domain.change import Act, Change
-from shared.domain.eligibility import Eligibility, eligibility, microsoft_takes_part, unregistered
+from shared.domain.eligibility import Eligibility, eligibility, microsofts_part, unregistered
 from shared.domain.ids import ReferralId, is_uuid
 from shared.domain.permissions import may_write_registrations
 from shared.domain.referral import Party, Referral
@@ -45,7 +45,7 @@ async def shown(exchange: Exchange, referral: Referral, status: int = 200) -> An
 
 async def registering_of(exchange: Exchange, deal: Referral) -> Registering:
     """What the caller is shown of a deal's registration; only a won deal that can be registered needs a look (G2)."""
-    if deal.substatus != "Won" or not unregistered(deal):
+    if deal.substatus != "Won" or not unregistered(deal) or exchange.caller.organization.kind != "partner":
         return NOT_REGISTERING
     found = await eligibility_of(exchange, deal)
     return Registering(eligible=found.eligible, allowed=may_write_registrations(exchange.caller))
@@ -58,7 +58,7 @@ async def eligibility_of(exchange: Exchange, deal: Referral) -> Eligibility:
         stored = await exchange.service.referrals.get(deal.creator)
         creator = stored.value if stored else deal
     current = await exchange.service.invitations.brought_up_to_date(creator)
-    return eligibility(deal, microsoft_accepted=microsoft_takes_part(current))
+    return eligibility(deal, microsofts_part(deal, current))
 
 
 async def take_step(exchange: Exchange, decide: Decision, event: Event, engine: DurableEngine) -> Referral:

@@ -15,8 +15,8 @@ from api.exchange import Answer, Exchange, respond
 from api.odata import Order, count_of, filter_of, order_of, select_of, skip_of
 from api.preconditions import next_link, place_of, refuse_unknown_options, top_of
 from api.problems import BadQuery, Forbidden
-from api.referral_resource import Registering, resource
-from shared.domain.eligibility import eligibility, microsoft_takes_part
+from api.referral_resource import NOT_REGISTERING, Registering, resource
+from shared.domain.eligibility import eligibility, microsofts_part
 from shared.domain.ids import EngagementId, LocationId, ReferralId, digest, is_uuid
 from shared.domain.listing import (
     Field,
@@ -160,7 +160,9 @@ class _Reading:
 
     def _registering(self, deal: Referral) -> Registering:
         """As the record itself says: of a deal that others created, reading it alone tells of Microsoft's answer."""
-        found = eligibility(deal, microsoft_accepted=microsoft_takes_part(deal))
+        if deal.substatus != "Won" or self.exchange.caller.organization.kind != "partner":
+            return NOT_REGISTERING
+        found = eligibility(deal, microsofts_part(deal, deal))
         allowed = may_write_registrations(self.exchange.caller)
         return Registering(eligible=found.eligible, allowed=allowed)
 

@@ -8,6 +8,7 @@ from api.one_referral import shown, visible
 from api.preconditions import etag_of, matches, page, place_of, refuse_unknown_options, top_of
 from api.problems import BadQuery
 from api.referral_resource import timeline_entry
+from shared.domain.eligibility import may_become_registrable
 
 blueprint = df.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS
@@ -43,7 +44,7 @@ async def got(exchange: Exchange) -> Answer:
     referral = await visible(exchange)
     etag = etag_of(referral)
     known = exchange.header("If-None-Match")
-    if known and matches(known, etag):
+    if known and matches(known, etag) and not may_become_registrable(referral):
         return Answer(status=304, headers={"ETag": etag})
     return await shown(exchange, referral)
 

@@ -114,7 +114,9 @@ class EligibilityView(View):
     registrable: list[RegistrableView]
 
 
-def registration_view(registration: Registration, *, to_microsoft: bool) -> RegistrationView:
+def registration_view(
+    registration: Registration, *, to_microsoft: bool, assigned_to: str | None = None
+) -> RegistrationView:
     """A record as its partner or a reviewer sees it: who reviews what is Microsoft's own."""
     form = registration.form
     contract = form.contract
@@ -156,7 +158,7 @@ def registration_view(registration: Registration, *, to_microsoft: bool) -> Regi
             email=form.contact.email,
         ),
         contract_names_partner_and_solution=form.contract_names_both,
-        assigned_to=registration.assigned_to if to_microsoft else None,
+        assigned_to=assigned_to if to_microsoft else None,
         rounds=[_round(each, to_microsoft=to_microsoft) for each in registration.rounds],
         submitted_date_time=registration.submitted_at,
         created_date_time=registration.created_at,

@@ -79,6 +79,7 @@ async def put_registration(req: func.HttpRequest, client: df.DurableOrchestratio
 async def judged(exchange: Exchange) -> Answer:
     """Every rule, and what can be registered with what its form begins with."""
     deal = await visible(exchange)
+    require_partner(exchange)
     found = await eligibility_of(exchange, deal)
     return Answer(
         body=EligibilityView(
@@ -93,6 +94,7 @@ async def judged(exchange: Exchange) -> Answer:
 async def listed(exchange: Exchange) -> Answer:
     """The records of a deal that the caller sees."""
     deal = await visible(exchange)
+    require_partner(exchange)
     return records(await exchange.service.registrations.of_deal(deal.party))
 
 
@@ -169,6 +171,12 @@ class _Registering:
         form = body.form(customer_of(deal))
         begun = drafts(deal, solution, form, self.ids, act)
         return registered(deal, tuple(_handed_in(each, self.reading, each.form, act) for each in begun), act)
+
+
+def require_partner(exchange: Exchange) -> None:
+    """Refuse Microsoft's sellers: registrations are their partners' and the reviewers' (V6)."""
+    if exchange.caller.organization.kind != "partner":
+        raise Forbidden("Only partners register deals; Microsoft's reviewers find them in the queue.")
 
 
 def require_writer(exchange: Exchange) -> None:

@@ -1,7 +1,6 @@
 """The reviewers' side of registration: the queue, one record, assignment and decision (rules G5, V6)."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar, get_args
@@ -15,7 +14,7 @@ from api.organizations import require_version, version_tag
 from api.preconditions import matches, page, place_of, refuse_unknown_options, top_of
 from api.problems import BadQuery, Forbidden, Modified, NotFound
 from api.registration_requests import AssignmentBody, ReviewBody
-from api.registration_view import RegistrationView, registration_view
+from api.registration_view import registration_view
 from shared.domain.change import Act, Change
 from shared.domain.directory import normalized_name
 from shared.domain.ids import OrganizationId, RegistrationId, is_uuid
@@ -23,14 +22,17 @@ from shared.domain.permissions import may_review, may_use_referrals
 from shared.domain.referral import Party, Referral
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.registering import registered
-from shared.domain.registration import Registration, assigned, reviewed
+from shared.domain.registration import Registration, closed_for_good, reviewed
 from shared.domain.registration_rules import faults_of_verdict
 from shared.domain.vocabulary import MICROSOFT, RegistrationKind, RegistrationStatus
+from shared.errors import Contended, StoreConflict
+from shared.protocol.commit import ATTEMPTS
 from shared.protocol.durable import DurableEngine
 from shared.protocol.wake import wake_or_leave_to_sweep
-from shared.storage.keys import ALONE
 from shared.storage.referral_lists import Scan
 from shared.storage.referrals import REGISTRATION_ROWS
+from shared.storage.registrations import QUEUE_ROWS, Queued, lies_with
+from shared.storage.tables import StoredRow
 
 blueprint = df.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS
@@ -43,6 +45,8 @@ Code = TypeVar("Code", bound=str)
 _OLDEST = 10_000
 _PLACE = re.compile(r"[0-9a-z:-]{1,80}")
 _UNREVIEWED: frozenset[RegistrationStatus] = frozenset({"Draft", "Submitted"})
+_WAITING: tuple[RegistrationStatus, ...] = ("ReviewPending", "ActionRequired")
+"""What reviewers see unless they ask for a status: what is decided is history."""
 MOST_DEALS = 200
 """How many deals one request looks at to know whether the caller sees them."""
 _UNKNOWN = "There is no such registration."
@@ -74,16 +78,9 @@ async def review_registration(
 
 
 @blueprint.route(f"{ONE}/assign", methods=["POST"], auth_level=ANONYMOUS)
-@blueprint.durable_client_input(client_name="client")
-async def assign_registration(
-    req: func.HttpRequest, client: df.DurableOrchestrationClient
-) -> func.HttpResponse:
+async def assign_registration(req: func.HttpRequest) -> func.HttpResponse:
     """Give a registration to a reviewer; any reviewer may decide it all the same. 200 with the record."""
-
-    async def handle(exchange: Exchange) -> Answer:
-        return await assigning(exchange, DurableEngine(client))
-
-    return await respond(req, handle)
+    return await respond(req, assigning)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +118,12 @@ async def listed(exchange: Exchange) -> Answer:
         raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
     reading = _Reading(exchange, wanted, _scan(exchange, wanted, place))
     found, more = await reading.page(top, place)
-    return Answer(body=page(exchange.request, [_view(each, exchange).document() for each in found], more))
+    to_microsoft = may_review(exchange.caller)
+    views = [
+        registration_view(each.registration, to_microsoft=to_microsoft, assigned_to=each.assigned_to)
+        for each in found
+    ]
+    return Answer(body=page(exchange.request, [view.document() for view in views], more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +135,24 @@ class _Reading:
     scan: Scan
     deals: dict[Party, bool] = field(default_factory=dict[Party, bool])
 
-    async def page(self, top: int, after: str | None) -> tuple[list[Registration], str | None]:
+    async def page(self, top: int, after: str | None) -> tuple[list[Queued], str | None]:
         """At most `top`, and the place to go on from; fewer where one request may not read on."""
-        found: list[Registration] = []
+        found: list[Queued] = []
         last = after
         async for row in self.scan.rows(top + 1):
-            registration = REGISTRATION_ROWS.read(row)
-            if self.wanted.takes(registration, self.exchange):
+            queued = self._read(row)
+            if self.wanted.takes(queued.registration, self.exchange):
                 if len(found) == top or len(self.deals) == MOST_DEALS:
                     return found, last
-                if await self._sees(registration):
-                    found.append(registration)
+                if await self._sees(queued.registration):
+                    found.append(queued)
             last = self.scan.place
         return found, None if self.scan.complete else self.scan.place
+
+    def _read(self, row: StoredRow) -> Queued:
+        if may_review(self.exchange.caller):
+            return QUEUE_ROWS.read(row)
+        return Queued(registration=REGISTRATION_ROWS.read(row))
 
     async def _sees(self, registration: Registration) -> bool:
         if may_review(self.exchange.caller):
@@ -166,76 +173,81 @@ async def got(exchange: Exchange) -> Answer:
     known = exchange.header("If-None-Match")
     if known and matches(known, tag):
         return Answer(status=304, headers={"ETag": tag})
-    return _answer(registration, exchange)
+    return await _answer(registration, exchange)
 
 
 async def reviewing(exchange: Exchange, engine: DurableEngine) -> Answer:
-    """A decision taken; of two at the same moment one finds the record changed (G5)."""
+    """A decision taken; of two at the same moment one finds the record changed (G5).
+
+    A decision that is repeated with the same Idempotency-Key is answered with the record.
+    """
     reading = read(ReviewBody, exchange.json())
     seen = await _reviewed_by(exchange)
+    deal, who = lies_with(seen), exchange.who(f"{seen.id}/review")
+    commits = exchange.service.commits
+    if who.key_hash and await commits.replayed(deal, who.key_hash):
+        return await _answer(seen, exchange)
     require_version(exchange, seen.version, "registration")
     verdict = reading.body.verdict(exchange.caller.person.name)
     rules = faults_of_verdict(verdict) if reading.body.decision else ()
     faults = (*reading.faults, *unless_below(rules, reading.faults))
 
-    def decide(before: Registration, act: Act) -> Registration:
+    async def decide(referral: Referral, act: Act) -> Change:
+        before = await _present(exchange, deal, seen.id)
         require_version(exchange, before.version, "registration")
         after = reviewed(before, verdict, act.now)  # state comes before fields
         if faults:
             raise Invalid(faults)
-        return after
+        return registered(referral, (after,), act, verdict.reason)
 
-    return await _changed(exchange, engine, seen, decide, verdict.reason)
-
-
-async def assigning(exchange: Exchange, engine: DurableEngine) -> Answer:
-    """A registration given to a reviewer; `If-Match` counts when it is sent."""
-    reading = read(AssignmentBody, exchange.json())
-    seen = await _reviewed_by(exchange)
-    faults = (*reading.faults, *await _no_reviewer(exchange, reading.body.email))
-
-    def decide(before: Registration, act: Act) -> Registration:
-        header = exchange.header("If-Match")
-        if header is not None and not matches(header, version_tag(before.version)):
-            raise Modified(version_tag(before.version))
-        after = assigned(before, reading.body.email or "", act.now)
-        if faults:
-            raise Invalid(faults)
-        return after
-
-    return await _changed(exchange, engine, seen, decide, None)
-
-
-async def _changed(
-    exchange: Exchange,
-    engine: DurableEngine,
-    seen: Registration,
-    decide: Callable[[Registration, Act], Registration],
-    reason: str | None,
-) -> Answer:
-    """Commit what a reviewer does, as a step of the partner's deal."""
-    deal = seen.referral or Party(organization_id=seen.organization_id, referral_id=ALONE)
-
-    async def step(referral: Referral, act: Act) -> Change:
-        before = await exchange.service.registrations.get(referral.party, seen.id)
-        if before is None:
-            raise NotFound(_UNKNOWN)
-        return registered(referral, (decide(before, act),), act, reason)
-
-    change = await exchange.service.commits.step(deal, exchange.who(f"{seen.id}/review"), step, announce=True)
+    change = await commits.step(deal, who, decide, announce=True)
     if change is None:
         raise NotFound(_UNKNOWN)
     (after,) = change.registrations
     await exchange.service.registrations.file_or_leave_to_work(after)
     await wake_or_leave_to_sweep(engine, deal, "changed")
-    return _answer(after, exchange)
+    return await _answer(after, exchange)
+
+
+async def assigning(exchange: Exchange) -> Answer:
+    """A registration given to a reviewer, which is Microsoft's own to know: nothing changes for the partner.
+
+    `If-Match` counts when it is sent.
+    """
+    reading = read(AssignmentBody, exchange.json())
+    seen = await _reviewed_by(exchange)
+    header = exchange.header("If-Match")
+    if header is not None and not matches(header, version_tag(seen.version)):
+        raise Modified(version_tag(seen.version))
+    if seen.closed:
+        raise closed_for_good(seen)
+    faults = (*reading.faults, *await _no_reviewer(exchange, reading.body.email))
+    if faults:
+        raise Invalid(faults)
+    for _ in range(ATTEMPTS):
+        try:
+            await exchange.service.registrations.assign(seen, reading.body.email or "")
+        except StoreConflict:
+            seen = await _present(exchange, lies_with(seen), seen.id)
+        else:
+            return await _answer(seen, exchange)
+    raise Contended("The registration kept changing; repeat the request in a second.")
+
+
+async def _present(exchange: Exchange, deal: Party, registration_id: RegistrationId) -> Registration:
+    found = await exchange.service.registrations.get(deal, registration_id)
+    if found is None:
+        raise NotFound(_UNKNOWN)
+    return found
 
 
 def _scan(exchange: Exchange, wanted: Wanted, after: str | None) -> Scan:
     """What the caller may look through: reviewers the queue, partners what is their organization's."""
     caller, registrations = exchange.caller, exchange.service.registrations
     if may_review(caller):
-        return registrations.queue([each for each in wanted.statuses if each not in _UNREVIEWED], after)
+        asked = exchange.request.params.get("status") is not None
+        statuses = [each for each in wanted.statuses if each not in _UNREVIEWED] if asked else _WAITING
+        return registrations.queue(statuses, after)
     if caller.organization.kind != "partner" or not may_use_referrals(caller):
         raise Forbidden("Only partners and Microsoft's deal reviewers see registrations.")
     return registrations.of_organization(caller.organization.id, after)
@@ -306,10 +318,11 @@ def _age(text: str | None) -> timedelta:
     return timedelta(days=int(text))
 
 
-def _view(registration: Registration, exchange: Exchange) -> RegistrationView:
-    return registration_view(registration, to_microsoft=may_review(exchange.caller))
-
-
-def _answer(registration: Registration, exchange: Exchange) -> Answer:
-    view = _view(registration, exchange)
+async def _answer(registration: Registration, exchange: Exchange) -> Answer:
+    filed = await exchange.service.registrations.filed(registration.id)
+    view = registration_view(
+        registration,
+        to_microsoft=may_review(exchange.caller),
+        assigned_to=filed.assigned_to if filed else None,
+    )
     return Answer(body=view, headers={"ETag": view.e_tag})

@@ -37,26 +37,35 @@ class Eligibility:
         return " ".join(rule.explanation for rule in self.rules if not rule.passed)
 
 
-def eligibility(deal: Referral, *, microsoft_accepted: bool) -> Eligibility:
-    """The conditions as they are now; they can be asked at any time in the life of a deal.
+MicrosoftsPart = Literal["takesPart", "invited", "none", "hidden"]
+"""Microsoft's part in a deal: it takes part or may still accept, or neither, or the reader is not told of it (V1)."""
 
-    `microsoft_accepted` says whether Microsoft takes part in the deal: it created it, or accepted its invitation.
-    """
+
+def eligibility(deal: Referral, microsoft: MicrosoftsPart) -> Eligibility:
+    """The conditions as they are now; they can be asked at any time in the life of a deal."""
     return Eligibility(
         rules=(
             _deal_type(deal),
             _incentive_solution(deal),
             _status_won(deal),
-            _microsoft_engaged(deal, microsoft_accepted=microsoft_accepted),
+            _microsoft_engaged(deal, microsoft),
         )
     )
 
 
-def microsoft_takes_part(creator: Referral) -> bool:
-    """Whether Microsoft takes part, as the creator's record says: `invited` is as true as the caller made it."""
+def microsofts_part(deal: Referral, creator: Referral) -> MicrosoftsPart:
+    """Microsoft's part as the creator's record says, whose `invited` is as true as the caller made it.
+
+    Whoever has not accepted, or did not go on, is not told of the other parties (V1).
+    """
+    if not deal.is_creators and (deal.accepted_at is None or deal.substatus in {"Declined", "Expired"}):
+        return "hidden"
     if creator.organization_id == MICROSOFT:
-        return True
-    return any(i.party.organization_id == MICROSOFT and i.substatus in ACCEPTED_ONCE for i in creator.invited)
+        return "takesPart"
+    states = {i.substatus for i in creator.invited if i.party.organization_id == MICROSOFT}
+    if states & ACCEPTED_ONCE:
+        return "takesPart"
+    return "invited" if "Pending" in states else "none"
 
 
 def registrable(deal: Referral) -> tuple[Solution, ...]:
@@ -68,6 +77,11 @@ def unregistered(deal: Referral) -> tuple[Solution, ...]:
     """Those of them that have no registration yet, not even a draft."""
     done = {registered.solution_id for registered in deal.registrations}
     return tuple(solution for solution in registrable(deal) if solution.id not in done)
+
+
+def may_become_registrable(deal: Referral) -> bool:
+    """Whether a won deal's milestone may come by somebody else's step, such as Microsoft's acceptance (G1)."""
+    return deal.substatus == "Won" and bool(registrable(deal)) and not deal.registrations
 
 
 def warnings(deal: Referral) -> tuple[str, ...]:
@@ -106,19 +120,31 @@ def _status_won(deal: Referral) -> EligibilityRule:
         return EligibilityRule(id="statusWon", passed=True, explanation="Your deal is won.")
     if deal.is_closed:
         explanation = f"Your deal was closed as {deal.substatus}; only a won deal is registered."
+    elif deal.status == "New":
+        explanation = "Your deal is not won yet: accept it first, and mark it as won in the end."
     else:
         explanation = "Your deal is not won yet: mark it as won."
     return EligibilityRule(id="statusWon", passed=False, explanation=explanation)
 
 
-def _microsoft_engaged(deal: Referral, *, microsoft_accepted: bool) -> EligibilityRule:
+def _microsoft_engaged(deal: Referral, microsoft: MicrosoftsPart) -> EligibilityRule:
     if deal.deal_type != "CoSell":
         explanation = "Microsoft's acceptance is asked for in CoSell deals alone."
         return EligibilityRule(id="microsoftEngaged", passed=True, explanation=explanation)
-    if microsoft_accepted:
+    if microsoft == "takesPart":
         explanation = "Microsoft takes part in the deal."
         return EligibilityRule(id="microsoftEngaged", passed=True, explanation=explanation)
-    explanation = (
-        "Microsoft has not accepted its invitation: ask its sellers to accept, or invite Microsoft again."
-    )
-    return EligibilityRule(id="microsoftEngaged", passed=False, explanation=explanation)
+    return EligibilityRule(id="microsoftEngaged", passed=False, explanation=_until_engaged(deal, microsoft))
+
+
+def _until_engaged(deal: Referral, microsoft: MicrosoftsPart) -> str:
+    """What would have to happen for Microsoft to take part; nobody invites into a closed deal (T3)."""
+    if microsoft == "hidden":
+        return "Microsoft's part in the deal shows once you work on it."
+    if microsoft == "invited":
+        return "Microsoft has not accepted its invitation yet: ask its sellers to accept it."
+    if deal.is_creators and not deal.is_closed:
+        return "Microsoft does not take part, and no invitation of it is open: invite it again."
+    if deal.is_closed:
+        return "Microsoft does not take part, and the deal is closed, so this cannot change any more."
+    return "Microsoft does not take part: ask the deal's creator to invite it."

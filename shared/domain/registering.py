@@ -118,5 +118,11 @@ def _told(step: Step, registration: Registration, before: Registered | None, rea
     tasks: tuple[Task, ...] = (FollowReview(registration=registration.id),)
     if registration.status != old and registration.status in _TOLD:
         message, audience = _TOLD[registration.status]
-        tasks = (*tasks, Notify(message=message, audience=audience, registration=registration.id))
+        news = Notify(
+            message=message,
+            audience=audience,
+            registration=registration.id,
+            round=len(registration.rounds),
+        )
+        tasks = (*tasks, news)
     return step.then(told, tasks, registrations=together)

@@ -96,8 +96,8 @@ class ReviewRound:
 class Registration:
     """One record of a registration. `referral` is the won deal's, None for a deal that was never co-sold (G8).
 
-    `errors` are a draft's faults, or what the reviewers ask to be corrected. `assigned_to` is a reviewer's address.
-    `version` counts all changes, and is the ETag.
+    `errors` are a draft's faults, or what the reviewers ask to be corrected. `version` counts all changes, and is the
+    ETag.
     """
 
     id: RegistrationId
@@ -112,7 +112,6 @@ class Registration:
     status: RegistrationStatus
     errors: tuple[FieldError, ...] = ()
     rounds: tuple[ReviewRound, ...] = ()
-    assigned_to: str | None = None
     created_at: datetime
     updated_at: datetime
     version: int = 1
@@ -195,13 +194,6 @@ def reviewed(registration: Registration, verdict: Verdict, now: datetime) -> Reg
         errors=verdict.errors,
         rounds=(*registration.rounds[:-1], decided),
     )
-
-
-def assigned(registration: Registration, email: str, now: datetime) -> Registration:
-    """A record given to a reviewer, who is nobody's only one: any reviewer may decide. Raises `TerminalState`."""
-    if registration.closed:
-        raise closed_for_good(registration)
-    return _changed(registration, now, assigned_to=email)
 
 
 def require_editable(registration: Registration) -> None:

@@ -71,13 +71,15 @@ class Publish:
 class Notify:
     """Send one message to one audience.
 
-    `party` names the reader's part where it is not this referral's own, `registration` what the message is about.
+    `party` names the reader's part where it is not this referral's own. `registration` is what the message is about,
+    and `round` which of its rounds.
     """
 
     message: MailKind
     audience: Audience
     party: Party | None = None
     registration: RegistrationId | None = None
+    round: int | None = None
     kind: Literal["notify"] = "notify"
 
 

@@ -125,7 +125,13 @@ class Notices:
             return None
         entry = await self.referrals.entry(party, int(label)) if label.isdigit() else None
         registration = await self.registrations.get(party, task.registration) if task.registration else None
-        return Scene(subject=subject.value, reader=reader.value, entry=entry, registration=registration)
+        return Scene(
+            subject=subject.value,
+            reader=reader.value,
+            entry=entry,
+            registration=registration,
+            round=task.round,
+        )
 
     async def _records(self, scene: Scene, prefix: str, task: Notify, now: datetime) -> list[MailRecord]:
         people = recipients_of(task.audience, scene.reader, await self._readers(task, scene))
@@ -164,7 +170,9 @@ class Notices:
     async def _reviewers(self, task: Notify, registration: Registration) -> Readers:
         microsoft = await self.directory.organization(MICROSOFT)
         lead = microsoft.review_lead if microsoft else None
-        named = lead if task.audience == "reviewLead" else registration.assigned_to
+        filed = await self.registrations.filed(registration.id)
+        assigned_to = filed.assigned_to if filed else None
+        named = lead if task.audience == "reviewLead" else assigned_to
         people = await self.directory.people(OrganizationId(MICROSOFT))
         return Readers(people=people, reviewers=(named,) if named else ())
 

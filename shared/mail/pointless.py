@@ -28,8 +28,17 @@ def _reminder(scene: Scene, label: str, now: datetime) -> bool:
 
 
 def _unless(status: RegistrationStatus) -> Judge:
-    """Once the registration went on."""
-    return lambda scene, _label, _now: scene.registration is None or scene.registration.status != status
+    """Once the registration went on: to another status, or through another round."""
+
+    def judge(scene: Scene, _label: str, _now: datetime) -> bool:
+        registration = scene.registration
+        return (
+            registration is None
+            or registration.status != status
+            or scene.round not in {None, len(registration.rounds)}
+        )
+
+    return judge
 
 
 def _nudge(scene: Scene, label: str, now: datetime) -> bool:

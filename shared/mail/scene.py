@@ -15,3 +15,4 @@ class Scene:
     reader: Referral
     entry: Entry | None
     registration: Registration | None = None
+    round: int | None = None

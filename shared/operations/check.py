@@ -18,7 +18,7 @@ from shared.storage.azure_tables import AzureTables
 from shared.storage.inquiries import Inquiries, party_of
 from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
-from shared.storage.registrations import Registrations, place_of
+from shared.storage.registrations import Registrations, lies_with
 from shared.storage.tables import Tables
 from shared.wiring import new_operation_id, table_service
 
@@ -41,7 +41,7 @@ async def unfinished(tables: Tables) -> list[Unfinished]:
         if await _has_open_work(referrals, party_of(taken)):
             found.append(Unfinished(party=party_of(taken)))
     async for registration in Registrations(tables).in_review():
-        found.append(Unfinished(party=place_of(registration), registration=registration.id))
+        found.append(Unfinished(party=lies_with(registration), registration=registration.id))
     return found
 
 

@@ -6,7 +6,7 @@ deal's own transaction. Table `reviews` says where each is, and holds the queue:
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import Party
@@ -26,15 +26,27 @@ QUEUE = "queue"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filed:
-    """Where a registration is, and which version of it queue and look-up follow."""
+    """Where a registration is, which version of it queue and look-up follow, and to which reviewer it was given.
+
+    `queued` is the key of its row in the queue, None if it has none. `assigned_to` is Microsoft's own to know.
+    """
 
     organization_id: OrganizationId
     referral_id: ReferralId
-    status: RegistrationStatus
     version: int
+    queued: str | None = None
+    assigned_to: str | None = None
 
 
-_FILED = Codec[Filed](Filed)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """A registration as reviewers find it, and to whom of them it was given."""
+
+    registration: Registration
+    assigned_to: str | None = None
+
+
+_FILED, QUEUE_ROWS = Codec[Filed](Filed), Codec[Queued](Queued, limit=64 * 1024)
 
 
 class Registrations:
@@ -93,6 +105,17 @@ class Registrations:
             return
         await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
 
+    async def assign(self, registration: Registration, email: str) -> None:
+        """Give a registration to a reviewer; twice to the same one is the same as once.
+
+        Raises `StoreConflict` if it is being filed at the same moment; to be repeated then.
+        """
+        row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration.id))
+        if row is None or _FILED.read(row).assigned_to == email:
+            return
+        before = replace(_FILED.read(row), assigned_to=email)
+        await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
+
     async def file_or_leave_to_work(self, registration: Registration) -> None:
         """`file` at once; what storage refuses now, the orchestration does later."""
         try:
@@ -101,7 +124,7 @@ class Registrations:
             logger.warning("filing_pending registration=%s: the orchestration will file it", registration.id)
 
     def queue(self, statuses: Sequence[RegistrationStatus], after: str | None) -> Scan:
-        """A reading of what was submitted for review and has one of these statuses, the earliest first."""
+        """A reading of what was submitted for review and has one of these statuses, the longest waiting first."""
         prefixes = tuple(_queue(status) for status in statuses)
         return Scan(self._tables, QUEUE, prefixes, after=after, table=keys.REVIEWS)
 
@@ -112,37 +135,42 @@ class Registrations:
         while not complete:
             scan = self.queue(("ReviewPending", "ActionRequired"), after)
             async for row in scan.rows(LARGEST_PAGE):
-                yield REGISTRATION_ROWS.read(row)
+                yield QUEUE_ROWS.read(row).registration
             after, complete = scan.place, scan.complete
 
 
-def place_of(registration: Registration) -> Party:
+def lies_with(registration: Registration) -> Party:
     """Where a registration lies."""
     alone = Party(organization_id=registration.organization_id, referral_id=keys.ALONE)
     return registration.referral or alone
 
 
 def _operations(registration: Registration, before: Filed | None, row: StoredRow | None) -> list[Operation]:
-    place = place_of(registration)
+    place, queued = lies_with(registration), _queue_key(registration)
+    assigned_to = before.assigned_to if before else None
     filed = Filed(
         organization_id=place.organization_id,
         referral_id=place.referral_id,
-        status=registration.status,
         version=registration.version,
+        queued=queued,
+        assigned_to=assigned_to,
     )
     look_up = _FILED.row(_look_up(registration.id), filed)
     operations: list[Operation] = [Replace(look_up, row.etag) if row else Insert(look_up)]
-    if _is_queued(registration, registration.status):
-        key = f"{_queue(registration.status)}{registration.id}"
-        operations.append(Upsert(REGISTRATION_ROWS.row(key, registration)))
-    if before and before.status != registration.status and _is_queued(registration, before.status):
-        operations.append(Delete(f"{_queue(before.status)}{registration.id}"))
+    if queued:
+        shown = Queued(registration=registration, assigned_to=assigned_to)
+        operations.append(Upsert(QUEUE_ROWS.row(queued, shown)))
+    if before and before.queued and before.queued != queued:
+        operations.append(Delete(before.queued))
     return operations
 
 
-def _is_queued(registration: Registration, status: RegistrationStatus) -> bool:
-    """Reviewers see what was submitted to them; of ISV Connect and drafts there is nothing to review (G5)."""
-    return registration.kind == "IpCoSell" and status != "Draft"
+def _queue_key(registration: Registration) -> str | None:
+    """Where reviewers find it, whoever waits longest first; of ISV Connect and drafts there is nothing to review."""
+    since = registration.submitted_at
+    if registration.kind != "IpCoSell" or since is None:
+        return None
+    return f"{_queue(registration.status)}{int(since.timestamp() * 1000):012x}:{registration.id}"
 
 
 def _look_up(registration_id: str) -> str:
