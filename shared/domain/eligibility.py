@@ -80,9 +80,11 @@ def _deal_type(deal: Referral) -> EligibilityRule:
     if deal.deal_type in {"CoSell", "PartnerLed"}:
         explanation = f"The deal is {deal.deal_type}."
         return EligibilityRule(id="dealType", passed=True, explanation=explanation)
+    upgrade = "invite Microsoft or share it with Microsoft's sellers."
+    upgrade = upgrade if deal.is_creators else f"ask its creator to {upgrade}"
     todo = {
-        "Private": "Before you win it, invite Microsoft or share it with Microsoft's sellers.",
-        "PartnerToPartner": "Before you win it, invite Microsoft or share it with Microsoft's sellers.",
+        "Private": f"Before you win it, {upgrade}",
+        "PartnerToPartner": f"Before you win it, {upgrade}",
         "Lead": "Convert it into a deal before you win it.",
     }.get(deal.deal_type, "Deals of this type are not registered.")
     if deal.is_closed:
@@ -118,7 +120,11 @@ def _microsoft_engaged(deal: Referral, *, microsoft_accepted: bool) -> Eligibili
     if microsoft_accepted:
         explanation = "Microsoft takes part in the deal."
         return EligibilityRule(id="microsoftEngaged", passed=True, explanation=explanation)
-    explanation = (
-        "Microsoft has not accepted its invitation: ask its sellers to accept, or invite Microsoft again."
-    )
+    if not deal.is_creators:
+        todo = "ask the deal's creator to see to it."
+    elif deal.is_closed:  # nobody invites into it any more (T3)
+        todo = "its sellers can accept it as long as it is open."
+    else:
+        todo = "ask its sellers to accept, or invite Microsoft again."
+    explanation = f"Microsoft has not accepted its invitation: {todo}"
     return EligibilityRule(id="microsoftEngaged", passed=False, explanation=explanation)
