@@ -271,7 +271,10 @@ def _registrable(solution: Solution, deal: Referral) -> RegistrableView:
 
 
 def _draw(exchange: Exchange) -> tuple[RegistrationId, ...]:
-    return tuple(RegistrationId(uuid7(exchange.now, secrets.token_bytes(16))) for _ in range(MOST_RECORDS))
+    """In order, so that a repetition is answered as the first time: of one moment, ids alone decide what is older."""
+    return tuple(
+        sorted(RegistrationId(uuid7(exchange.now, secrets.token_bytes(16))) for _ in range(MOST_RECORDS))
+    )
 
 
 def _no_record() -> IdempotencyRecord:
