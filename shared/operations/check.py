@@ -1,8 +1,8 @@
 """Check the records for unfinished business, and wake it: `python -m shared.operations.check [--wake]`.
 
 The tables hold all of the truth, so this repairs a task hub that was lost or a backup that was restored: for each
-record that is open or has open work it leaves an intent, and the sweep starts or wakes the orchestration within a
-minute. To be repeated freely.
+record that is open, or has open work or a registration in review, it leaves an intent, and the sweep starts or wakes
+its orchestrations within a minute. To be repeated freely.
 """
 
 import argparse
@@ -19,11 +19,13 @@ from shared.wiring import new_operation_id, table_service
 
 
 async def unfinished(referrals: Referrals) -> list[Party]:
-    """The records that somebody should be looking after: not closed, or with open work."""
+    """The records that somebody should be looking after: not closed, with open work, or registered and in review."""
     return [
         referral.party
         async for referral in referrals.everyone()
-        if not referral.is_closed or any(row.value.open for row in await referrals.work(referral.party))
+        if not referral.is_closed
+        or any(registered.in_review for registered in referral.registrations)
+        or any(row.value.open for row in await referrals.work(referral.party))
     ]
 
 

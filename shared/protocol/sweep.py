@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shared.domain.referral import Party
 from shared.errors import EngineUnavailable, StoreUnavailable
-from shared.protocol.wake import Orchestrations, wake
+from shared.protocol.wake import Orchestrations, begin_review, wake
 from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
 
@@ -53,7 +54,7 @@ class Sweep:
 
     async def _look_at(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:
         if intent.label == WAKE_ONLY:
-            await wake(engine, intent.party)
+            await self._wake_all(engine, intent.party)
             await self.intents.forget(intent.operation_id)
             return 1
         row = await self.referrals.work_row(intent.party, intent.label)
@@ -66,6 +67,14 @@ class Sweep:
         if committed or self.wall_clock() - intent.at > LONGEST_HANDLER:
             await self.intents.forget(intent.operation_id)
         return 0
+
+    async def _wake_all(self, engine: Orchestrations, party: Party) -> None:
+        """Wake a record and the reviews of its registrations, which have orchestrations of their own (G7)."""
+        await wake(engine, party)
+        stored = await self.referrals.get(party)
+        for registered in stored.value.registrations if stored else ():
+            if registered.in_review:
+                await begin_review(engine, party, registered.id)
 
 
 def _postponed(intent: Intent, now: datetime) -> Intent:
