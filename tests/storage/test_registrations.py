@@ -9,9 +9,10 @@ from uuid import NAMESPACE_DNS, uuid5
 import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
-from shared.domain.referral import Party
+from shared.domain.referral import FieldError, Party
 from shared.domain.registering import registered
 from shared.domain.registration import Registration, assigned, reviewed, saved, submitted
+from shared.domain.registration_rules import LONGEST_ERROR, MOST_ERRORS
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
@@ -180,6 +181,27 @@ async def test_a_deal_shows_its_own_registrations_alone(tables: Tables, partitio
         await referrals.commit(registered(deal, (own,), act()), read)
         assert await registrations.of_deal(deal.party) == [own]
     assert len(await registrations.of_organization(OrganizationId(partition))) == 2
+
+
+@pytest.mark.parametrize("letter", ["가", '"', "x"])
+async def test_thirty_rounds_with_the_longest_words_of_reviewers_find_room(
+    tables: Tables, partition: str, letter: str
+) -> None:
+    """G5: any number of times. Rounds are kept whole, so the record grows with each."""
+    referrals, registrations = Referrals(tables), Registrations(tables)
+    deal = creators(id=ReferralId("deal-1"), organization_id=OrganizationId(partition))
+    await referrals.commit(begun(deal), None)
+    errors = (FieldError(target="/contract/startDateTime", message=letter * LONGEST_ERROR),) * MOST_ERRORS
+    record = submitted(fresh(partition), FORM, NOW)
+    for _ in range(29):
+        record = submitted(reviewed(record, replace(REQUEST, errors=errors), NOW), FORM, NOW)
+    record = reviewed(record, replace(REQUEST, errors=errors), NOW)
+    read = await referrals.get(deal.party)
+    assert read
+    await referrals.commit(registered(read.value, (record,), act()), read)
+    await registrations.file(record)
+    assert await registrations.get(deal.party, record.id) == record
+    assert await queued(registrations, partition) == [record]
 
 
 def report(partition: str, number: int = 1) -> Registration:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from activities.review_steps import open_nudge
 from tests.workflow.conftest import ReviewStory
 
 FIRST, SECOND, THIRD = 10, 17, 24
@@ -175,6 +176,26 @@ async def test_a_decision_during_an_outage_is_told_after_it_and_the_escalation_i
     assert await review.status(review.deal.rid) == running
 
 
+async def test_after_an_outage_nobody_is_asked_for_what_has_been_done(review: ReviewStory) -> None:
+    """M3: neither the reviewers for a decision that was taken, nor the partner for a correction that was sent."""
+    review.mail.away = True
+    await review.register()
+    await decide(review, "requestAction")
+    review.mail.away = False
+    await review.advance("PT2H")
+    assert review.new_messages() == ASKED
+    assert (await review.deal.correct()).status == 200
+    await review.advance("PT0S")
+    assert review.new_messages() == SUBMITTED
+    review.mail.away = True
+    await decide(review, "requestAction")
+    assert (await review.deal.correct()).status == 200
+    await review.advance("PT0S")
+    review.mail.away = False
+    await review.advance("PT2H")
+    assert review.new_messages() == SUBMITTED
+
+
 async def test_waking_too_often_changes_nothing(review: ReviewStory) -> None:
     await review.register()
     await review.day(FIRST)
@@ -191,3 +212,18 @@ async def test_an_orchestration_of_a_registration_that_does_not_exist_ends(revie
     assert await review.engine.start("registration_review", "unknown", argument)
     await review.advance("PT0S")
     assert await review.status("unknown") == "Completed"
+
+
+async def test_an_escalation_that_an_activity_opens_again_stays_the_one_that_it_is(
+    review: ReviewStory,
+) -> None:
+    """G7: an activity runs at least once."""
+    await review.register()
+    await review.day(FIRST)
+    review.new_messages()
+    party, label = review.deal.party, f"registrationEscalated:{review.deal.rid}:001:001"
+    before = await review.service.referrals.work_row(party, label)
+    assert before
+    assert not before.value.open
+    await open_nudge(review.service, party, label)
+    assert await review.service.referrals.work_row(party, label) == before
