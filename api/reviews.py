@@ -219,12 +219,12 @@ async def assigning(exchange: Exchange) -> Answer:
     header = exchange.header("If-Match")
     if header is not None and not matches(header, version_tag(seen.version)):
         raise Modified(version_tag(seen.version))
-    if seen.closed:
-        raise closed_for_good(seen)
     faults = (*reading.faults, *await _no_reviewer(exchange, reading.body.email))
-    if faults:
-        raise Invalid(faults)
     for _ in range(ATTEMPTS):
+        if seen.closed:
+            raise closed_for_good(seen)
+        if faults:
+            raise Invalid(faults)
         try:
             await exchange.service.registrations.assign(seen, reading.body.email or "")
         except StoreConflict:

@@ -94,9 +94,11 @@ def _deal_type(deal: Referral) -> EligibilityRule:
     if deal.deal_type in {"CoSell", "PartnerLed"}:
         explanation = f"The deal is {deal.deal_type}."
         return EligibilityRule(id="dealType", passed=True, explanation=explanation)
+    upgrade = "invite Microsoft or share it with Microsoft's sellers."
+    upgrade = upgrade if deal.is_creators else f"ask its creator to {upgrade}"
     todo = {
-        "Private": "Before you win it, invite Microsoft or share it with Microsoft's sellers.",
-        "PartnerToPartner": "Before you win it, invite Microsoft or share it with Microsoft's sellers.",
+        "Private": f"Before you win it, {upgrade}",
+        "PartnerToPartner": f"Before you win it, {upgrade}",
         "Lead": "Convert it into a deal before you win it.",
     }.get(deal.deal_type, "Deals of this type are not registered.")
     if deal.is_closed:

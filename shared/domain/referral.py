@@ -196,6 +196,11 @@ class Registered:
     status: RegistrationStatus
     errors: tuple[FieldError, ...] = ()
 
+    @property
+    def in_review(self) -> bool:
+        """Whether reviewers or partner are waited for, so that the clock may ask for something (G7)."""
+        return self.status in {"ReviewPending", "ActionRequired"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReason:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shared.domain.referral import Party
 from shared.errors import EngineUnavailable, StoreUnavailable
 from shared.protocol.wake import Orchestrations, begin_review, wake
 from shared.storage.intents import Intent, Intents
@@ -53,7 +54,7 @@ class Sweep:
 
     async def _look_at(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:
         if intent.label == WAKE_ONLY:
-            await _wake_only(engine, intent)
+            await self._wake_all(engine, intent.party)
             await self.intents.forget(intent.operation_id)
             return 1
         row = await self.referrals.work_row(intent.party, intent.label)
@@ -67,12 +68,13 @@ class Sweep:
             await self.intents.forget(intent.operation_id)
         return 0
 
-
-async def _wake_only(engine: Orchestrations, intent: Intent) -> None:
-    if intent.registration:
-        await begin_review(engine, intent.party, intent.registration)
-    else:
-        await wake(engine, intent.party)
+    async def _wake_all(self, engine: Orchestrations, party: Party) -> None:
+        """Wake a record and the reviews of its registrations, which have orchestrations of their own (G7)."""
+        await wake(engine, party)
+        stored = await self.referrals.get(party)
+        for registered in stored.value.registrations if stored else ():
+            if registered.in_review:
+                await begin_review(engine, party, registered.id)
 
 
 def _postponed(intent: Intent, now: datetime) -> Intent:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.ids import OperationId, RegistrationId
+from shared.domain.ids import OperationId
 from shared.domain.referral import Party
 from shared.storage import keys
 from shared.storage.codec import Codec
@@ -16,8 +16,7 @@ class Intent:
     """One attempt to commit: the work it would open, and when to wake for it again.
 
     `at` is the wall clock's, since it tells whether the handler can still be alive; `next_wake_at` the domain
-    clock's. `wakes` counts how often the sweep woke the orchestration for it. `registration` is whose review is to be
-    woken, in an intent that no commit made.
+    clock's. `wakes` counts how often the sweep woke the orchestration for it.
     """
 
     operation_id: OperationId
@@ -25,7 +24,6 @@ class Intent:
     label: str
     at: datetime
     wakes: int = 0
-    registration: RegistrationId | None = None
     next_wake_at: datetime | None = None
 
 

@@ -27,7 +27,9 @@ from shared.storage.tables import Delete, Insert, Operation, Replace, Row, Store
 
 T = TypeVar("T")
 _ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
-_ANSWERS, REGISTRATION_ROWS = Codec[int](int), Codec[Registration](Registration)
+_ANSWERS, REGISTRATION_ROWS = Codec[int](int), Codec[Registration](Registration, limit=400 * 1024)
+"""A registration keeps every round of its review (G5), and stands in one row of a step alone. A row takes 1 MiB of
+UTF-16, which this is at most 800 KiB of."""
 _AS_SENT, _AS_INVITED = Codec[Referral](Referral), Codec[Referral](Referral, limit=MAX_BYTES - 4096)
 """What people may send, and what of it an invitation may take: its reader's answer must find room in it."""
 _ROOM, _ROOM_IN_ROW, _ROOM_IN_INVITED = 256 * 1024, 1024, 64

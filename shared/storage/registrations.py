@@ -5,7 +5,7 @@ deal's own transaction. Table `reviews` says where each is, and holds the queue:
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
@@ -15,7 +15,7 @@ from shared.domain.vocabulary import RegistrationStatus
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.referral_lists import LARGEST_PAGE, Scan
+from shared.storage.referral_lists import Scan
 from shared.storage.referrals import REGISTRATION_ROWS, IdempotencyRecord, Stored, idempotency_operation
 from shared.storage.tables import Delete, Insert, Operation, Replace, StoredRow, Tables, Upsert
 
@@ -108,12 +108,15 @@ class Registrations:
     async def assign(self, registration: Registration, email: str) -> None:
         """Give a registration to a reviewer; twice to the same one is the same as once.
 
-        Raises `StoreConflict` if it is being filed at the same moment; to be repeated then.
+        Raises `StoreConflict` if it is being filed at the same moment, or a newer version of it was; to be repeated
+        with the registration as it is then.
         """
         row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration.id))
         if row is None or _FILED.read(row).assigned_to == email:
             return
         before = replace(_FILED.read(row), assigned_to=email)
+        if before.version > registration.version:
+            raise StoreConflict("a newer version of the registration was filed")
         await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
 
     async def file_or_leave_to_work(self, registration: Registration) -> None:
@@ -127,16 +130,6 @@ class Registrations:
         """A reading of what was submitted for review and has one of these statuses, the longest waiting first."""
         prefixes = tuple(_queue(status) for status in statuses)
         return Scan(self._tables, QUEUE, prefixes, after=after, table=keys.REVIEWS)
-
-    async def in_review(self) -> AsyncIterator[Registration]:
-        """Every registration that a review has not closed; for an operator's check, since it reads them all."""
-        after: str | None = None
-        complete = False
-        while not complete:
-            scan = self.queue(("ReviewPending", "ActionRequired"), after)
-            async for row in scan.rows(LARGEST_PAGE):
-                yield QUEUE_ROWS.read(row).registration
-            after, complete = scan.place, scan.complete
 
 
 def lies_with(registration: Registration) -> Party:

@@ -3,18 +3,25 @@
 from collections import Counter
 from datetime import datetime
 
+from shared.errors import MailUnavailable
 from shared.storage.mail import MailRecord
 
 
 class MemoryMailService:
-    """Implements `shared.mail.service.MailService`; a repeated operation is the same send."""
+    """Implements `shared.mail.service.MailService`; a repeated operation is the same send.
+
+    While it is `away` it takes nothing.
+    """
 
     def __init__(self) -> None:
+        self.away = False
         self.taken: dict[str, MailRecord] = {}
         self.attempts: Counter[str] = Counter()
 
     async def send(self, record: MailRecord, now: datetime) -> None:
         self.attempts[record.operation_id] += 1
+        if self.away:
+            raise MailUnavailable("away")
         self.taken.setdefault(record.operation_id, record)
 
     async def knows(self, record: MailRecord) -> bool:

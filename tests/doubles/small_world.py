@@ -10,9 +10,12 @@ PEOPLE = {
     "kim": ("fabrikam", "kim@fabrikam.com"),
     "nia": ("northwind", "nia@northwindtraders.com"),
     "sam": ("msft", "sam@microsoft.com"),
+    "dee": ("msft", "dee@microsoft.com"),
+    "vera": ("msft", "vera@microsoft.com"),
     "web": ("portal", "web@portal.example"),
 }
 _ROLES = {"msft": "MicrosoftSeller", "portal": "LeadIntake"}
+_REVIEWERS = {"dee", "vera"}
 
 
 def _organization(organization_id: str, name: str, location: str, country: str) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def _person(organization_id: str, email: str) -> dict[str, Any]:
         "email": email,
         "firstName": name.title(),
         "lastName": "Example",
-        "roles": [_ROLES.get(organization_id, "ReferralsAdmin")],
+        "roles": ["DealReviewer" if name in _REVIEWERS else _ROLES.get(organization_id, "ReferralsAdmin")],
         "global": True,
     }
 
@@ -52,7 +55,8 @@ WORLD = World.model_validate(
                 "name": "Microsoft",
                 "kind": "microsoft",
                 "tenantId": "tenant-msft",
-                "people": [_person(*PEOPLE["sam"])],
+                "reviewLead": "vera@microsoft.com",
+                "people": [_person(*PEOPLE[name]) for name in ("sam", "dee", "vera")],
             },
             {
                 "id": "portal",
@@ -63,7 +67,14 @@ WORLD = World.model_validate(
             },
         ],
         "solutions": [
-            {"id": "SOL-CONTOSO-ERP", "name": "Contoso ERP", "owner": "contoso", "coSellReady": True}
+            {"id": "SOL-CONTOSO-ERP", "name": "Contoso ERP", "owner": "contoso", "coSellReady": True},
+            {
+                "id": "SOL-CONTOSO-IP",
+                "name": "Contoso IP",
+                "owner": "contoso",
+                "coSellReady": True,
+                "incentives": ["IsvConnect", "AzureIpCoSell"],
+            },
         ],
         "customers": [
             {

@@ -13,9 +13,12 @@ from typing import Any
 
 from orchestrators.one_turn import one_turn
 from shared.errors import ServiceError
+from shared.protocol.wake import LIFECYCLE, REVIEW
 from tests.model.deaths import Died
 
 RunActivity = Callable[[str, dict[str, Any]], Awaitable[Any]]
+OBSERVERS = {LIFECYCLE: "observe", REVIEW: "observe_registration"}
+"""By what each orchestrator looks what is to be done; all else they share."""
 
 
 @dataclass
@@ -75,6 +78,7 @@ class Context:
 @dataclass
 class Instance:
     argument: dict[str, str]
+    name: str = LIFECYCLE
     finished: bool = False
     due: datetime | None = None
     events: list[str] = field(default_factory=list)
@@ -100,11 +104,11 @@ class Engine:
         self._wake(instance)
         return True
 
-    async def start(self, _name: str, instance_id: str, argument: dict[str, str]) -> bool:
+    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
         held = self.instances.get(instance_id)
         if held and not held.finished:
             return False
-        instance = self.instances[instance_id] = Instance(argument)
+        instance = self.instances[instance_id] = Instance(argument, name)
         self._run(instance)
         return True
 
@@ -145,7 +149,7 @@ class Engine:
 
     async def _turn(self, instance: Instance) -> bool:
         context: Any = Context(instance.argument, self._clock())
-        turn = one_turn(context)
+        turn = one_turn(context, OBSERVERS[instance.name])
         resume: Callable[[], Any] = partial(turn.send, None)
         while True:
             try:

@@ -7,15 +7,17 @@ from random import Random
 from typing import Any
 
 from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
+from activities.review_steps import open_nudge
 from api.creation import create
 from api.exchange import Answer, Exchange
 from api.invitations import invited
 from api.life_cycle import accepting, declining, losing, winning
 from api.one_referral import Decision, shown, take_step
 from shared.errors import ServiceError
-from shared.protocol.observe import observe
+from shared.protocol.observe import Plan, observe
+from shared.protocol.observe_review import observe_review
 from shared.protocol.sweep import LONGEST_HANDLER
-from shared.protocol.wake import party_of
+from shared.protocol.wake import party_of, registration_of
 from shared.storage.memory_tables import MemoryTables
 from tests.doubles.service import request, service_on
 from tests.doubles.small_world import deal, import_small_world
@@ -190,11 +192,21 @@ class Schedule:
         party, now = party_of(step), moment_of(step)
         if name == "observe":
             return as_json(await observe(self.service.referrals, party, now))
+        if name == "observe_registration":
+            return as_json(await self._observe_review(step))
+        if name == "nudge":
+            return await open_nudge(self.service, party, step["label"])
         if name == "expire_referral":
             return await expire_if_overdue(self.service, party, now)
         if name == "remind":
             return await open_reminder(self.service, party, step["label"])
         return await self.service.performer.perform(self.handlers_engine, party, step["label"], now)
+
+    async def _observe_review(self, step: dict[str, Any]) -> Plan:
+        service, registration = self.service, registration_of(step)
+        return await observe_review(
+            service.referrals, service.registrations, party_of(step), registration, moment_of(step)
+        )
 
     async def referral_of(self, organization: str) -> str | None:
         rows = await self.tables.between("referrals", organization, "d:", "d;")

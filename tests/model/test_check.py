@@ -13,8 +13,8 @@ async def test_a_lost_task_hub_is_repaired_from_the_tables() -> None:
     await schedule.engine.settle()
     schedule.engine = Engine(lambda: schedule.now, schedule.run_activity)
     found = await unfinished(schedule.tables)
-    assert {each.party.organization_id for each in found} == {"contoso", "fabrikam", "northwind", "msft"}
+    assert {party.organization_id for party in found} == {"contoso", "fabrikam", "northwind", "msft"}
     await leave_intents(schedule.calm.intents, found)
     await schedule.calm_down()
-    assert all(schedule.engine.instances[each.party.referral_id] for each in found)
+    assert all(schedule.engine.instances[party.referral_id] for party in found)
     await check(schedule)

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -13,12 +14,12 @@ import httpx
 import pytest
 
 import devhost
-from activities import referral_steps
+from activities import referral_steps, review_steps
 from api.creation import create
 from api.exchange import Answer, Exchange
 from api.life_cycle import accepting, declining
 from api.one_referral import shown, take_step
-from orchestrators import referral_lifecycle
+from orchestrators import referral_lifecycle, registration_review
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party
@@ -26,10 +27,12 @@ from shared.protocol.durable import DurableEngine
 from shared.storage.memory_tables import MemoryTables
 from shared.wiring import wiring
 from tests.doubles.mail_service import MemoryMailService
+from tests.doubles.registered_deal import RegisteredDeal
 from tests.doubles.service import request, service_on
 from tests.doubles.small_world import deal, import_small_world
 
 HOST_JSON = {"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}
+S = TypeVar("S", bound="Story")
 VERBS: dict[str, Any] = {"accept": accepting, "decline": declining}
 
 
@@ -77,6 +80,9 @@ class Story:
         assert answer.status_code == 200, answer.text
         return datetime.fromisoformat(answer.json()["now"])
 
+    async def advance_to(self, moment: datetime) -> None:
+        await self.advance(f"PT{(moment - clock.now()).total_seconds():.3f}S")
+
     async def status(self, instance_id: str) -> str:
         answer = await self._http.get(f"/durabletask/instances/{instance_id}")
         return answer.json()["runtimeStatus"]
@@ -95,11 +101,52 @@ class Story:
         return sorted(mail for mail in fresh.elements() if "icrosoft" not in f"{mail}")
 
 
+class ReviewStory(Story):
+    """A deal that Contoso won on a Friday, and its registration; the Wednesday after is a holiday."""
+
+    async def begin(self) -> None:
+        """Wait for Friday at four in the afternoon, and win the deal."""
+        await import_small_world(self.service.tables)
+        self.deal = RegisteredDeal(self.service, self.engine, clock.now)
+        today = clock.now().replace(hour=16, minute=0, second=0, microsecond=0)
+        self.friday = today + timedelta(days=(4 - today.weekday()) % 7 + 7)
+        self.holidays: frozenset[date] = frozenset({(self.friday + timedelta(days=5)).date()})
+        await self.advance_to(self.friday)
+        await self.deal.win()
+        await self.advance("PT0S")
+        self.new_messages()
+
+    async def register(self) -> None:
+        assert (await self.deal.register()).status == 201
+        await self.advance("PT0S")
+
+    async def day(self, number: float) -> None:
+        """Go to so many days after that Friday, at a quarter past four."""
+        await self.advance_to(self.friday + timedelta(days=number, minutes=15))
+
+    def new_messages(self) -> list[tuple[str, str]]:
+        """Who was told what since the last look: addresses and kind of message, in order of the kind."""
+        told = Counter((", ".join(mail.recipients), mail.message) for mail in self.mail.taken.values())
+        fresh, self._seen = told - self._seen, told
+        return sorted(fresh.elements(), key=itemgetter(1))
+
+    async def has_begun(self) -> bool:
+        """Whether the review has an orchestration."""
+        answer = await self._http.get(f"/durabletask/instances/{self.deal.rid}")
+        return answer.status_code < 400
+
+
 @asynccontextmanager
-async def running_story(data: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Story]:
+async def running_story(
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[S] = Story,  # type: ignore[assignment]
+) -> AsyncIterator[S]:
     app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
     app.register_functions(referral_lifecycle.blueprint)
     app.register_functions(referral_steps.blueprint)
+    app.register_functions(registration_review.blueprint)
+    app.register_functions(review_steps.blueprint)
     clients: list[df.DurableOrchestrationClient] = []
 
     @app.route("client")
@@ -113,7 +160,7 @@ async def running_story(data: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         httpx.AsyncClient(base_url=host.url) as http,
     ):
         await http.get("/client")
-        story = Story(http, clients[0])
+        story = kind(http, clients[0])
         monkeypatch.setattr(wiring, "_service", story.service)
         await story.begin()
         yield story
@@ -122,4 +169,12 @@ async def running_story(data: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 @pytest.fixture
 async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Story]:
     async with running_story(tmp_path, monkeypatch) as running:
+        yield running
+
+
+@pytest.fixture
+async def review(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ReviewStory]:
+    async with running_story(tmp_path, monkeypatch, ReviewStory) as running:
+        for place in ("shared.protocol.observe_review", "shared.mail.notices"):
+            monkeypatch.setattr(f"{place}.holidays", lambda: running.holidays)
         yield running

@@ -16,11 +16,27 @@ import azure.durable_functions as df
 import pytest
 from azure.durable_functions.models import DurableOrchestrationContext
 
-from orchestrators.one_turn import one_turn
-from tests.workflow.conftest import Story
+from orchestrators.referral_lifecycle import referral_lifecycle
+from orchestrators.registration_review import registration_review
+from tests.workflow.conftest import ReviewStory, Story
 
 HISTORIES = Path(__file__).parent / "histories"
 CALL_ACTIVITY, CREATE_TIMER, WAIT, WHEN_ANY = 0, 5, 6, 11
+STARTED, FIRED = 0, 11
+ORCHESTRATORS = {
+    each._function.get_function_name(): each._function.get_user_function().orchestrator_function
+    for each in (referral_lifecycle, registration_review)
+}
+OBSERVERS = {"referral_lifecycle": "observe", "registration_review": "observe_registration"}
+PARKED = {
+    "new": [WAIT, WAIT, WAIT, CREATE_TIMER],
+    "accepted": [WAIT] * 3,
+    "creator": [WAIT] * 3,
+    "in_review": [WAIT, WAIT, WAIT, CREATE_TIMER],
+    "sent_back": [WAIT, WAIT, WAIT, CREATE_TIMER],
+    "reminded_for_the_last_time": [WAIT] * 3,
+}
+"""What each recorded instance waits for."""
 
 
 @pytest.fixture
@@ -40,8 +56,21 @@ def contexts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
 
 def replay(context: dict[str, Any]) -> dict[str, Any]:
     """Today's decisions on a history."""
-    handled = df.Orchestrator(one_turn).handle(DurableOrchestrationContext.from_json(json.dumps(context)))
-    return json.loads(handled)
+    orchestrator = df.Orchestrator(ORCHESTRATORS[name_of(context)])
+    return json.loads(orchestrator.handle(DurableOrchestrationContext.from_json(json.dumps(context))))
+
+
+def name_of(context: dict[str, Any]) -> str:
+    """Which orchestrator a history is of."""
+    return next(each["Name"] for each in context["history"] if each["EventType"] == STARTED)
+
+
+def read(name: str) -> dict[str, Any]:
+    return json.loads((HISTORIES / f"{name}.json").read_text())
+
+
+def record(name: str, context: dict[str, Any]) -> None:
+    (HISTORIES / f"{name}.json").write_text(json.dumps(context, indent=1) + "\n")
 
 
 @pytest.mark.skipif("RECORD_HISTORIES" not in os.environ, reason="records only when asked to")
@@ -51,9 +80,24 @@ async def test_record_the_histories(contexts: list[dict[str, Any]], story: Story
     told = list(contexts)
     parked = {context["instanceId"]: context for context in told if _is_parked(replay(context))}
     for name, instance_id in {"accepted": story.invited_id, "creator": story.deal_id}.items():
-        (HISTORIES / f"{name}.json").write_text(json.dumps(parked[instance_id], indent=1) + "\n")
+        record(name, parked[instance_id])
     waiting = next(c for c in told if c["instanceId"] == story.invited_id and _is_parked(replay(c)))
-    (HISTORIES / "new.json").write_text(json.dumps(waiting, indent=1) + "\n")
+    record("new", waiting)
+
+
+@pytest.mark.skipif("RECORD_HISTORIES" not in os.environ, reason="records only when asked to")
+async def test_record_the_histories_of_a_review(contexts: list[dict[str, Any]], review: ReviewStory) -> None:
+    def parked() -> dict[str, Any]:
+        own = [each for each in contexts if each["instanceId"] == review.deal.rid]
+        return [each for each in own if _is_parked(replay(each))][-1]
+
+    await review.register()
+    record("in_review", parked())
+    await review.deal.review("requestAction")
+    await review.advance("PT0S")
+    record("sent_back", parked())
+    await review.day(120)
+    record("reminded_for_the_last_time", parked())
 
 
 def _is_parked(state: dict[str, Any]) -> bool:
@@ -61,40 +105,39 @@ def _is_parked(state: dict[str, Any]) -> bool:
     return not state["isDone"] and len(actions) == 2 and actions[-1]["actionType"] == WHEN_ANY
 
 
-@pytest.mark.parametrize(
-    ("name", "waits_for"),
-    [("new", [WAIT, WAIT, WAIT, CREATE_TIMER]), ("accepted", [WAIT] * 3), ("creator", [WAIT] * 3)],
-)
-def test_a_parked_instance_of_an_older_deployment_waits_for_the_same_things(
-    name: str, waits_for: list[int]
-) -> None:
-    state = replay(json.loads((HISTORIES / f"{name}.json").read_text()))
-    observe, wait = state["actions"][0]
-    assert (observe["actionType"], observe["functionName"]) == (CALL_ACTIVITY, "observe")
-    assert [child["actionType"] for child in wait["compoundActions"]] == waits_for
+@pytest.mark.parametrize("name", PARKED)
+def test_a_parked_instance_of_an_older_deployment_waits_for_the_same_things(name: str) -> None:
+    context = read(name)
+    observe, wait = replay(context)["actions"][0]
+    assert (observe["actionType"], observe["functionName"]) == (CALL_ACTIVITY, OBSERVERS[name_of(context)])
+    assert [child["actionType"] for child in wait["compoundActions"]] == PARKED[name]
 
 
-@pytest.mark.parametrize("name", ["new", "accepted", "creator"])
+@pytest.mark.parametrize("name", PARKED)
 @pytest.mark.parametrize("event", ["accepted", "declined", "changed"])
 def test_a_parked_instance_of_an_older_deployment_looks_again_when_it_is_woken(name: str, event: str) -> None:
-    context = json.loads((HISTORIES / f"{name}.json").read_text())
-    parked = replay(context)
+    context = read(name)
+    again = _replayed_with({"EventType": 15, "EventId": -1, "Name": event, "Input": "null"}, context)
+    assert (again["actionType"], again["functionName"]) == (CALL_ACTIVITY, OBSERVERS[name_of(context)])
+
+
+@pytest.mark.parametrize("name", [name for name, waits_for in PARKED.items() if CREATE_TIMER in waits_for])
+def test_a_parked_instance_of_an_older_deployment_looks_again_when_its_timer_fires(name: str) -> None:
+    context = read(name)
+    (timer,) = _decisions_of(replay(context), "")
+    fired = {"EventType": FIRED, "EventId": -1, "TimerId": 1, "FireAt": timer["FireAt"]}
+    again = _replayed_with(fired, context)
+    assert (again["actionType"], again["functionName"]) == (CALL_ACTIVITY, OBSERVERS[name_of(context)])
+
+
+def _replayed_with(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    """Today's last decision on a parked history and what comes next."""
     woken = deepcopy(context)
     started = next(each for each in reversed(woken["history"]) if each["EventType"] == 12)
-    woken["history"] += _decisions_of(parked, started["Timestamp"])
+    woken["history"] += _decisions_of(replay(context), started["Timestamp"])
     woken["history"].append({**started, "IsPlayed": False})
-    woken["history"].append(
-        {
-            "EventType": 15,
-            "EventId": -1,
-            "IsPlayed": False,
-            "Timestamp": started["Timestamp"],
-            "Name": event,
-            "Input": "null",
-        }
-    )
-    again = replay(woken)["actions"][0][-1]
-    assert (again["actionType"], again["functionName"]) == (CALL_ACTIVITY, "observe")
+    woken["history"].append({**event, "IsPlayed": False, "Timestamp": started["Timestamp"]})
+    return replay(woken)["actions"][0][-1]
 
 
 def _decisions_of(state: dict[str, Any], at: str) -> list[dict[str, Any]]:

@@ -1,0 +1,169 @@
+"""A won deal of the small world that can be registered, and what partner and reviewers do about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from api.creation import create
+from api.exchange import Answer, Exchange
+from api.life_cycle import winning
+from api.one_referral import shown, take_step
+from api.registrations import correcting, registering
+from api.reviews import assigning, reviewing
+from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
+from shared.domain.referral import Party
+from shared.domain.registration import Registration
+from shared.wiring import Service
+from tests.doubles.service import request
+from tests.doubles.small_world import deal
+
+PATH = "/v1.0/engagements/referrals"
+FORM: dict[str, Any] = {
+    "solutionId": "SOL-CONTOSO-IP",
+    "contractType": "New",
+    "contract": {
+        "value": 250000,
+        "currency": "USD",
+        "signDateTime": "2026-11-01T00:00:00Z",
+        "startDateTime": "2026-12-01T00:00:00Z",
+        "endDateTime": "2027-12-01T00:00:00Z",
+        "term": "Finite",
+    },
+    "solutionValue": 200000,
+    "deployedOn": "Azure",
+    "consumptionTenant": "Customer",
+    "contact": {
+        "firstName": "Rae",
+        "lastName": "Rivers",
+        "phoneNumber": "+1 206 555 0102",
+        "email": "rae@contoso.com",
+    },
+    "contractNamesPartnerAndSolution": True,
+}
+DECISIONS: dict[str, dict[str, Any]] = {
+    "approve": {"decision": "approve"},
+    "reject": {"decision": "reject", "reason": "The contract names no solution."},
+    "requestAction": {
+        "decision": "requestAction",
+        "errors": [{"target": "/contract/value", "message": "The contract says another value."}],
+    },
+}
+
+
+@dataclass
+class RegisteredDeal:
+    """Rae's partner-led deal with one solution, which is registered as ISV Connect and as IP co-sell.
+
+    `service` is what requests are made to, `calm` what their outcome is read from.
+    """
+
+    service: Service
+    engine: Any
+    now: Callable[[], datetime]
+    calm: Service = field(init=False)
+    id: str = ""
+    rid: str = ""
+
+    def __post_init__(self) -> None:
+        self.calm = self.service
+
+    @property
+    def party(self) -> Party:
+        return Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId(self.id))
+
+    async def win(self) -> None:
+        """Make the deal, and win it."""
+        body = deal(microsoft=False)
+        body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
+        body["details"]["requirements"]["solutions"] = [{"id": "SOL-CONTOSO-IP"}]
+
+        async def creating(exchange: Exchange) -> Answer:
+            return await create(exchange, self.engine)
+
+        made = await self.ask("rae", creating, PATH, body)
+        assert made.status == 201, made.body
+        self.id = made.body["id"]
+
+        async def won(exchange: Exchange) -> Answer:
+            decide = await winning(exchange)
+            return await shown(exchange, await take_step(exchange, decide, "changed", self.engine))
+
+        answer = await self.ask("rae", won, f"{PATH}/{self.id}/win", {})
+        assert answer.status == 200, answer.body
+
+    async def register(self, key: str | None = None, **changes: Any) -> Answer:
+        """Register the deal's solution; remembers the record that is reviewed."""
+
+        async def handler(exchange: Exchange) -> Answer:
+            return await registering(exchange, self.engine)
+
+        headers = {"Idempotency-Key": key} if key else {}
+        path = f"{PATH}/{self.id}/registrations"
+        answer = await self.ask("rae", handler, path, {**FORM, **changes}, headers)
+        if answer.status == 201:
+            self.rid = next(each["id"] for each in answer.body["value"] if each["kind"] == "IpCoSell")
+        return answer
+
+    async def correct(self, tag: str | None = None, **changes: Any) -> Answer:
+        """Send a correction of the version that is there now, unless another is named."""
+
+        async def handler(exchange: Exchange) -> Answer:
+            return await correcting(exchange, self.engine)
+
+        path, tag = f"{PATH}/{self.id}/registrations/{self.rid}", tag or await self.tag()
+        return await self.ask("rae", handler, path, {**FORM, **changes}, {"If-Match": tag}, method="PUT")
+
+    async def review(self, decision: str, tag: str | None = None, who: str = "dee") -> Answer:
+        """Decide about the version that is there now, unless another is named."""
+
+        async def handler(exchange: Exchange) -> Answer:
+            return await reviewing(exchange, self.engine)
+
+        path, tag = f"/v1.0/registrations/{self.rid}/review", tag or await self.tag()
+        return await self.ask(who, handler, path, DECISIONS[decision], {"If-Match": tag})
+
+    async def assign(self, email: str) -> Answer:
+        """Give the record to a reviewer."""
+
+        path = f"/v1.0/registrations/{self.rid}/assign"
+        return await self.ask("vera", assigning, path, {"email": email})
+
+    async def tag(self) -> str:
+        """The ETag of the record as it is now."""
+        return f'"{(await self.record()).version}"'
+
+    async def record(self) -> Registration:
+        """The record that is reviewed, as it is now."""
+        found = await self.calm.registrations.get(self.party, RegistrationId(self.rid))
+        assert found
+        return found
+
+    async def told(self) -> list[str | None]:
+        """What the deal's timeline says of the states of the record that is reviewed."""
+        entries = await self.calm.referrals.entries(self.party)
+        return [each.to_state for each in entries if each.details.get("registrationId") == self.rid]
+
+    async def ask(
+        self,
+        who: str,
+        handler: Any,
+        path: str,
+        body: object,
+        headers: dict[str, str] | None = None,
+        *,
+        method: str | None = None,
+    ) -> Answer:
+        """One request about the deal and its record."""
+        route = {"id": self.id, "rid": self.rid}
+        return await request(
+            self.service,
+            who,
+            handler,
+            now=self.now(),
+            path=path,
+            body=body,
+            headers=headers,
+            route=route,
+            method=method,
+        )

@@ -1,0 +1,105 @@
+"""A schedule of a won deal: registered, reviewed, corrected and assigned, everybody dying by chance."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from api.exchange import Answer, Exchange
+from shared.domain.registration import Registration
+from tests.doubles.registered_deal import RegisteredDeal
+from tests.doubles.service import request
+from tests.model.deaths import Died
+from tests.model.schedule import Schedule
+
+
+class InsistentDeal(RegisteredDeal):
+    """A won deal whose people repeat what failed, a few times."""
+
+    schedule: "ReviewSchedule"
+
+    async def ask(
+        self,
+        who: str,
+        handler: Callable[[Exchange], Awaitable[Answer]],
+        path: str,
+        body: object,
+        headers: dict[str, str] | None = None,
+        *,
+        method: str | None = None,
+    ) -> Answer:
+        answer = Answer(status=503)
+        for _ in range(4):
+            try:
+                answer = await request(
+                    self.service,
+                    who,
+                    handler,
+                    now=self.now(),
+                    path=path,
+                    body=body,
+                    headers=headers,
+                    route={"id": self.id, "rid": self.rid},
+                    method=method,
+                )
+            except Died:
+                continue
+            if answer.status < 500:
+                break
+        self.schedule.answers.append((who, path.rsplit("/", 1)[-1], answer.status))
+        return answer
+
+
+class ReviewSchedule(Schedule):
+    """Rae registers and corrects; Dee and Vera decide or assign, as it happens to come."""
+
+    deal: RegisteredDeal
+
+    async def prepare(self) -> None:
+        """Up to the deal's being won nobody dies."""
+        await super().prepare()
+        self.deal = InsistentDeal(self.service, self.handlers_engine, lambda: self.now)
+        self.deal.schedule = self
+        self.deal.calm = self.calm
+        await self.deal.win()
+        self.answers.clear()
+        await self.engine.settle()
+
+    async def record(self) -> Registration | None:
+        """The record that is reviewed, if there is one."""
+        found = await self.calm.registrations.of_deal(self.deal.party)
+        reviewed = next((each for each in found if each.kind == "IpCoSell"), None)
+        self.deal.rid = reviewed.id if reviewed else ""
+        return reviewed
+
+    async def _storm(self) -> None:
+        people = [self._partner(), self._reviewer("dee"), self._reviewer("vera"), self._time_passes()]
+        await asyncio.gather(*people)
+
+    async def _partner(self) -> None:
+        submit = self.random.random() < 0.7
+        await self.deal.register("register", submit=submit)
+        for _ in range(self.random.randrange(5)):
+            await self._idle(80)
+            record = await self.record()
+            if record is None:
+                await self.deal.register("register", submit=submit)
+            elif not record.closed and record.status != "ReviewPending":
+                await self.deal.correct(f'"{record.version}"', submit=self.random.random() < 0.8)
+
+    async def _reviewer(self, who: str) -> None:
+        for _ in range(self.random.randrange(5)):
+            await self._idle(80)
+            record = await self.record()
+            if record is None or record.status != "ReviewPending":
+                continue
+            if self.random.random() < 0.2:
+                await self.deal.assign(f"{who}@microsoft.com")
+            decisions = ["requestAction", "requestAction", "approve", "reject"]
+            await self.deal.review(self.random.choice(decisions), f'"{record.version}"', who)
+
+    async def _time_passes(self) -> None:
+        for _ in range(self.random.randrange(4)):
+            await self._idle(60)
+            self.now += timedelta(hours=self.random.choice([1, 24 * 5, 24 * 8, 24 * 31]))
+            self.engine.fire_due()
+            await self._sweep()

@@ -1,0 +1,191 @@
+"""Registration and review under random deaths: nothing is lost, nothing doubled, and in the end all tables agree."""
+
+from collections import Counter
+from itertools import pairwise
+from random import Random
+from uuid import UUID
+
+import pytest
+
+from shared.domain.referral import Party, Referral
+from shared.domain.registration import Registration
+from shared.domain.vocabulary import RegistrationStatus
+from shared.operations.check import leave_intents, unfinished
+from tests.doubles.queue import in_queue
+from tests.model.engine import Engine
+from tests.model.review_schedule import ReviewSchedule
+from tests.model.test_protocol_model import BATCHES, SCHEDULES
+
+ALLOWED = {
+    (None, "Draft"),
+    (None, "ReviewPending"),
+    ("Draft", "Draft"),
+    ("Draft", "ReviewPending"),
+    ("ReviewPending", "ReviewPending"),
+    *(("ReviewPending", decided) for decided in ("Approved", "Rejected", "ActionRequired")),
+    ("ActionRequired", "ActionRequired"),
+    ("ActionRequired", "ReviewPending"),
+}
+QUEUED: tuple[RegistrationStatus, ...] = (
+    "Submitted",
+    "ReviewPending",
+    "ActionRequired",
+    "Approved",
+    "Rejected",
+)
+TELLS = {
+    "ReviewPending": "registrationSubmitted",
+    "ActionRequired": "actionRequired",
+    "Approved": "registrationApproved",
+    "Rejected": "registrationRejected",
+}
+
+
+@pytest.fixture(autouse=True)
+def _chance_that_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = Random(0)
+    monkeypatch.setattr("secrets.token_bytes", chance.randbytes)
+    monkeypatch.setattr("secrets.randbelow", chance.randrange)
+    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=chance.getrandbits(128), version=4))
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+async def test_a_registration_ends_where_its_people_were_told_whoever_dies_where(batch: int) -> None:
+    for seed in range(batch, SCHEDULES // 2, BATCHES):
+        schedule = ReviewSchedule(seed)
+        await schedule.run()
+        try:
+            await check(schedule)
+        except AssertionError as failed:
+            failed.add_note(f"seed {seed}: {schedule.answers}")
+            raise
+
+
+async def test_without_deaths_every_state_is_reached_and_told() -> None:
+    reached, told = Counter[str](), Counter[str]()
+    for seed in range(60):
+        schedule = ReviewSchedule(seed, deadly=0.0, flaky=0.0)
+        await schedule.run()
+        await check(schedule)
+        record = await schedule.record()
+        assert record
+        reached.update({record.status, *await schedule.deal.told()})
+        told.update(mail.message for mail in schedule.mail.taken.values())
+    assert set(reached) == {"Draft", *TELLS}
+    assert {*TELLS.values(), "registrationEscalated", "actionReminder"} <= set(told)
+
+
+async def test_a_review_goes_on_after_the_task_hub_was_lost() -> None:
+    """An operator's check finds it, though its deal is closed and has no open work (G7)."""
+    schedule = ReviewSchedule(7, deadly=0.0, flaky=0.0)
+    await schedule.prepare()
+    await schedule.deal.register()
+    await schedule.engine.settle()
+    assert await unfinished(schedule.tables) == [schedule.deal.party]
+    schedule.engine = Engine(lambda: schedule.now, schedule.run_activity)
+    await leave_intents(schedule.calm.intents, [schedule.deal.party])
+    await schedule.calm_down()
+    assert not schedule.engine.instances[schedule.deal.rid].finished
+    escalated = [m for m in schedule.mail.taken.values() if m.message == "registrationEscalated"]
+    assert len(escalated) >= 2
+    await check(schedule)
+
+
+async def test_after_a_review_is_over_an_operators_check_finds_nothing() -> None:
+    schedule = ReviewSchedule(7, deadly=0.0, flaky=0.0)
+    await schedule.prepare()
+    await schedule.deal.register()
+    await schedule.deal.review("approve")
+    await schedule.engine.settle()
+    assert await unfinished(schedule.tables) == []
+
+
+async def check(schedule: ReviewSchedule) -> None:
+    deal = schedule.deal
+    stored = await schedule.calm.referrals.get(deal.party)
+    assert stored
+    records = await schedule.calm.registrations.of_deal(deal.party)
+    confirmed = 201 in (status for _, what, status in schedule.answers if what == "registrations")
+    assert len(records) == (2 if records or confirmed else 0), "a record is missing, or there is one too many"
+    assert stored.value.registrations == tuple(each.shown for each in records), "the deal shows another state"
+    work = await schedule.calm.referrals.work(deal.party)
+    assert not [row.value.label for row in work if row.value.open], "work was left open"
+    assert [intent async for intent in schedule.calm.intents.all()] == [], "an intent was left"
+    for record in records:
+        await _check_timeline(schedule, deal.party, record)
+        await _check_filing(schedule, record)
+    if reviewed := await schedule.record():
+        _check_answers(schedule, reviewed)
+        _check_orchestration(schedule, reviewed)
+        await _check_mail(schedule, stored.value, reviewed)
+
+
+async def _check_timeline(schedule: ReviewSchedule, deal: Party, record: Registration) -> None:
+    entries = await schedule.calm.referrals.entries(deal)
+    assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1)), "gaps (L9)"
+    own = [entry for entry in entries if entry.details.get("registrationId") == record.id]
+    assert len(own) == record.version, "a change is missing in the timeline, or told twice"
+    steps = [(entry.from_state, entry.to_state) for entry in own]
+    assert steps[-1][1] == record.status
+    if record.kind == "IpCoSell":
+        assert set(steps) <= ALLOWED
+    assert all(before[1] == after[0] for before, after in pairwise(steps))
+
+
+async def _check_filing(schedule: ReviewSchedule, record: Registration) -> None:
+    filed = await schedule.calm.registrations.filed(record.id)
+    assert filed, "the look-up does not know a record"
+    assert filed.version == record.version, "the look-up is behind"
+    found = [each.registration for each in await in_queue(schedule.calm.registrations, QUEUED)]
+    queue = [each for each in found if each.id == record.id]
+    expected = [record] if record.kind == "IpCoSell" and record.rounds else []
+    assert queue == expected, "the queue is behind, or shows a record twice"
+
+
+def _check_answers(schedule: ReviewSchedule, record: Registration) -> None:
+    """Who was told 200 has decided a round; what storage took without saying so comes on top."""
+    confirmed = Counter(what for _, what, status in schedule.answers if status == 200)
+    assert sum(each.decision is not None for each in record.rounds) >= confirmed["review"], (
+        "a decision is lost"
+    )
+    for each in record.rounds[:-1]:
+        assert each.decision == "requestAction", "a round began without an end of the last"
+
+
+def _check_orchestration(schedule: ReviewSchedule, record: Registration) -> None:
+    instance = schedule.engine.instances.get(record.id)
+    if not record.rounds:
+        assert instance is None, "a draft waits for nobody"
+        return
+    assert instance, "a review without an orchestration (G7)"
+    assert instance.finished == record.closed
+
+
+async def _check_mail(schedule: ReviewSchedule, deal: Referral, record: Registration) -> None:
+    mails = list(schedule.mail.taken.values())
+    told = Counter(mail.message for mail in mails)
+    asked = sum(each.decision == "requestAction" for each in record.rounds)
+    most = {"registrationSubmitted": len(record.rounds), "actionRequired": asked}
+    most |= {"registrationApproved": 1, "registrationRejected": 1}
+    for message, number in most.items():
+        assert told[message] <= number, f"{message} was doubled (M6)"
+    nudges = [mail.key for mail in mails if mail.message in {"registrationEscalated", "actionReminder"}]
+    assert len(nudges) == len(set(nudges))
+    entries = await schedule.calm.referrals.entries(deal.party)
+    if record.status == "Draft" or any(entry.kind == "mailFailed" for entry in entries):
+        return
+    states = [
+        e for e in entries if e.details.get("registrationId") == record.id and e.from_state != e.to_state
+    ]
+    sent = {(mail.key.split(":")[0], mail.message) for mail in mails}
+    last = await _label_of(schedule, deal, states[-1].operation_id)
+    assert (last, TELLS[record.status]) in sent, "the last state was told to nobody (M4)"
+    if record.status == "ReviewPending":
+        here = f"registrationEscalated:{record.id}:{len(record.rounds):03d}:"
+        assert sum(key.startswith(here) for key in nudges) >= 2, "a silent review was not escalated (G7)"
+
+
+async def _label_of(schedule: ReviewSchedule, deal: Referral, operation_id: str) -> str:
+    """The label of the work that an operation opened."""
+    work = await schedule.calm.referrals.work(deal.party)
+    return next(row.value.label for row in work if row.value.operation_id == operation_id)

@@ -1,0 +1,313 @@
+"""Registrations and the reviewers' queue, on the twin and on Azurite (G4, G5, G8, C5)."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise, permutations
+from uuid import NAMESPACE_DNS, uuid5
+
+import pytest
+
+from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
+from shared.domain.referral import FieldError, Party
+from shared.domain.registering import registered
+from shared.domain.registration import Registration, reviewed, saved, submitted
+from shared.domain.registration_rules import LONGEST_ERROR, MOST_ERRORS
+from shared.errors import StoreConflict, StoreUnavailable
+from shared.storage import keys
+from shared.storage.memory_tables import MemoryTables
+from shared.storage.referrals import IdempotencyRecord, Referrals
+from shared.storage.registrations import Filed, Registrations, lies_with
+from shared.storage.tables import Operation, Tables
+from tests.doubles.queue import in_queue, registered_by
+from tests.doubles.yielding_tables import YieldingTables
+from tests.unit.examples import NOW, act, begun, creators
+from tests.unit.registration_examples import APPROVAL, FORM, REJECTION, REQUEST, draft
+
+ALL = ("Submitted", "ReviewPending", "ActionRequired", "Approved", "Rejected")
+
+
+def identified(partition: str, number: int = 1) -> RegistrationId:
+    return RegistrationId(f"{uuid5(NAMESPACE_DNS, partition)}"[:-2] + f"{number:02d}")
+
+
+def fresh(partition: str, number: int = 1, **changes: object) -> Registration:
+    """A draft of this test's own organization, whose deal is `deal-1`."""
+    party = Party(organization_id=OrganizationId(partition), referral_id=ReferralId("deal-1"))
+    own = {"id": identified(partition, number), "organization_id": party.organization_id, "referral": party}
+    return draft(**(own | changes))
+
+
+def life(partition: str) -> list[Registration]:
+    """A record's versions from its draft to its approval in the second round."""
+    versions = [saved(fresh(partition), FORM, (), NOW)]
+    for step in (
+        lambda r, at: submitted(r, FORM, at),
+        lambda r, at: reviewed(r, REQUEST, at),
+        lambda r, at: saved(r, FORM, (), at),
+        lambda r, at: submitted(r, FORM, at),
+        lambda r, at: reviewed(r, APPROVAL, at),
+    ):
+        versions.append(step(versions[-1], versions[-1].updated_at + timedelta(days=1)))
+    return versions
+
+
+async def queued(registrations: Registrations, partition: str) -> list[Registration]:
+    """This test's own rows of the whole queue."""
+    found = [each.registration for each in await in_queue(registrations, ALL)]
+    return [each for each in found if each.organization_id == partition]
+
+
+async def test_the_queue_row_moves_with_the_status(tables: Tables, partition: str) -> None:
+    """G5: nothing of a draft is queued; later each record stands there once, as it is now."""
+    registrations = Registrations(tables)
+    for version in life(partition):
+        await registrations.file(version)
+        await registrations.file(version)  # to be repeated freely
+        expected = [] if version.status == "Draft" else [version]
+        assert await queued(registrations, partition) == expected
+        for status in ALL:
+            found = [each.registration for each in await in_queue(registrations, [status])]
+            own = [each for each in found if each.organization_id == partition]
+            assert own == (expected if status == version.status else [])
+        filed = await registrations.filed(version.id)
+        assert filed
+        assert replace(filed, queued=None) == Filed(
+            organization_id=OrganizationId(partition),
+            referral_id=ReferralId("deal-1"),
+            version=version.version,
+        )
+        assert (filed.queued is None) == (version.status == "Draft")
+
+
+async def test_an_older_version_changes_nothing(tables: Tables, partition: str) -> None:
+    registrations, versions = Registrations(tables), life(partition)
+    await registrations.file(versions[-1])
+    for older in versions[:-1]:
+        await registrations.file(older)
+    assert await queued(registrations, partition) == [versions[-1]]
+    filed = await registrations.filed(versions[-1].id)
+    assert filed
+    assert filed.version == versions[-1].version
+
+
+async def test_whatever_the_order_in_which_versions_are_filed_the_latest_stays() -> None:
+    versions = life("contoso")
+    for number, order in enumerate(permutations(versions[1:6])):
+        registrations = Registrations(MemoryTables())
+        for version in order:
+            await registrations.file(version)
+        assert await queued(registrations, "contoso") == [versions[5]], number
+
+
+async def test_of_two_filings_at_once_one_is_refused_and_repeating_it_leaves_the_latest(
+    tables: Tables, partition: str
+) -> None:
+    registrations, versions = Registrations(tables), life(partition)
+    for earlier, later in pairwise(versions):
+        both = [earlier, later]
+        done = await asyncio.gather(*map(registrations.file, both), return_exceptions=True)
+        assert all(each is None or isinstance(each, StoreConflict) for each in done)
+        assert None in done
+        for version, outcome in zip(both, done, strict=True):
+            if outcome is not None:
+                await registrations.file(version)
+        filed = await registrations.filed(later.id)
+        assert filed
+        assert filed.version == later.version
+        assert await queued(registrations, partition) == ([] if later.status == "Draft" else [later])
+
+
+async def test_filings_that_interleave_are_never_both_taken() -> None:
+    registrations, versions = Registrations(YieldingTables()), life("contoso")
+    await registrations.file(versions[0])
+    done = await asyncio.gather(*map(registrations.file, versions[1:]), return_exceptions=True)
+    assert [isinstance(each, StoreConflict) for each in done].count(False) == 1
+    assert len(await queued(registrations, "contoso")) == 1
+
+
+async def test_an_isv_connect_record_is_filed_and_never_queued(tables: Tables, partition: str) -> None:
+    """G5: only IP co-sell records are reviewed."""
+    registrations = Registrations(tables)
+    complete = submitted(fresh(partition, kind="IsvConnect"), FORM, NOW)
+    await registrations.file(complete)
+    assert await registrations.filed(complete.id)
+    assert await queued(registrations, partition) == []
+
+
+async def test_the_queue_shows_the_longest_waiting_first(tables: Tables, partition: str) -> None:
+    """By the present round, not by the id."""
+    registrations = Registrations(tables)
+    days = {1: 3, 2: 1, 3: 4, 4: 2}
+    for number, day in days.items():
+        record = submitted(fresh(partition, number), FORM, NOW + timedelta(days=day))
+        await registrations.file(record if number % 2 else reviewed(record, REJECTION, record.updated_at))
+    found = await queued(registrations, partition)
+    assert [each.id for each in found] == [identified(partition, number) for number in (2, 4, 1, 3)]
+
+
+async def test_a_registration_is_stored_in_the_step_of_its_deal_or_not_at_all(
+    tables: Tables, partition: str
+) -> None:
+    """G4, L9: record, entry, milestone and work are one transaction."""
+    referrals, registrations = Referrals(tables), Registrations(tables)
+    deal = creators(id=ReferralId("deal-1"), organization_id=OrganizationId(partition))
+    await referrals.commit(begun(deal), None)
+    read = await referrals.get(deal.party)
+    assert read
+    both = (
+        submitted(fresh(partition, 1, kind="IsvConnect"), FORM, NOW),
+        submitted(fresh(partition, 2), FORM, NOW),
+    )
+    await referrals.commit(registered(read.value, both, act(operation="one")), read)
+    late = submitted(fresh(partition, 3), FORM, NOW)
+    with pytest.raises(StoreConflict):
+        await referrals.commit(registered(read.value, (late,), act(operation="two")), read)
+    assert await registrations.of_deal(deal.party) == list(both)
+    assert await registrations.get(deal.party, both[1].id) == both[1]
+    assert await registrations.get(deal.party, identified(partition, 3)) is None
+    stored = await referrals.get(deal.party)
+    assert stored
+    assert stored.value.registrations == tuple(each.shown for each in both)
+    kinds = [entry.kind for entry in await referrals.entries(deal.party)]
+    assert kinds == ["received", "registrationChanged", "registrationChanged"]
+
+
+async def test_a_deal_shows_its_own_registrations_alone(tables: Tables, partition: str) -> None:
+    referrals, registrations = Referrals(tables), Registrations(tables)
+    for number, name in enumerate(("deal-1", "deal-10"), start=1):
+        deal = creators(id=ReferralId(name), organization_id=OrganizationId(partition))
+        await referrals.commit(begun(deal), None)
+        read = await referrals.get(deal.party)
+        assert read
+        own = submitted(fresh(partition, number, referral=deal.party), FORM, NOW)
+        await referrals.commit(registered(deal, (own,), act()), read)
+        assert await registrations.of_deal(deal.party) == [own]
+    assert len(await registered_by(registrations, OrganizationId(partition))) == 2
+
+
+@pytest.mark.parametrize("letter", ["가", '"', "x"])
+async def test_thirty_rounds_with_the_longest_words_of_reviewers_find_room(
+    tables: Tables, partition: str, letter: str
+) -> None:
+    """G5: any number of times. Rounds are kept whole, so the record grows with each."""
+    referrals, registrations = Referrals(tables), Registrations(tables)
+    deal = creators(id=ReferralId("deal-1"), organization_id=OrganizationId(partition))
+    await referrals.commit(begun(deal), None)
+    errors = (FieldError(target="/contract/startDateTime", message=letter * LONGEST_ERROR),) * MOST_ERRORS
+    record = submitted(fresh(partition), FORM, NOW)
+    for _ in range(29):
+        record = submitted(reviewed(record, replace(REQUEST, errors=errors), NOW), FORM, NOW)
+    record = reviewed(record, replace(REQUEST, errors=errors), NOW)
+    read = await referrals.get(deal.party)
+    assert read
+    await referrals.commit(registered(read.value, (record,), act()), read)
+    await registrations.file(record)
+    assert await registrations.get(deal.party, record.id) == record
+    assert await queued(registrations, partition) == [record]
+
+
+def report(partition: str, number: int = 1) -> Registration:
+    return submitted(fresh(partition, number, kind="IsvConnect", referral=None), FORM, NOW)
+
+
+def key_of(record: Registration, key: str = "key") -> IdempotencyRecord:
+    return IdempotencyRecord(
+        organization_id=record.organization_id,
+        key_hash=key,
+        body_hash="body",
+        referral_id=ReferralId(record.id),
+        at=NOW,
+    )
+
+
+async def test_a_deal_that_was_never_co_sold_is_registered_without_one(
+    tables: Tables, partition: str
+) -> None:
+    """G8."""
+    registrations, record = Registrations(tables), report(partition)
+    await registrations.enter_alone(record, None, None)
+    await registrations.file(record)
+    place = lies_with(record)
+    assert place == Party(organization_id=OrganizationId(partition), referral_id=keys.ALONE)
+    assert await registrations.get(place, record.id) == record
+    assert await registered_by(registrations, record.organization_id) == [record]
+    filed = await registrations.filed(record.id)
+    assert filed
+    assert filed.referral_id == keys.ALONE
+    with pytest.raises(StoreConflict):
+        await registrations.enter_alone(record, None, None)
+
+
+async def test_under_one_key_one_report_is_stored(tables: Tables, partition: str) -> None:
+    """G8, C5."""
+    registrations, referrals = Registrations(tables), Referrals(tables)
+    records = [report(partition, number) for number in range(1, 5)]
+    done = await asyncio.gather(
+        *(registrations.enter_alone(each, key_of(each), None) for each in records), return_exceptions=True
+    )
+    assert [isinstance(each, StoreConflict) for each in done].count(False) == 1
+    (stored,) = await registered_by(registrations, OrganizationId(partition))
+    found = await referrals.idempotency(OrganizationId(partition), "key")
+    assert found
+    assert found.value == key_of(stored)
+
+
+async def test_a_key_that_has_expired_is_replaced_once(tables: Tables, partition: str) -> None:
+    """C5."""
+    registrations, referrals = Registrations(tables), Referrals(tables)
+    first, second, third = (report(partition, number) for number in (1, 2, 3))
+    await registrations.enter_alone(first, key_of(first), None)
+    expired = await referrals.idempotency(OrganizationId(partition), "key")
+    await registrations.enter_alone(second, key_of(second), expired)
+    with pytest.raises(StoreConflict):
+        await registrations.enter_alone(third, key_of(third), expired)
+    assert await registered_by(registrations, first.organization_id) == [first, second]
+
+
+async def test_an_assignment_stays_with_the_record_whatever_becomes_of_it(
+    tables: Tables, partition: str
+) -> None:
+    """G5: it is Microsoft's own, so that the record of the partner knows nothing of it."""
+    registrations, versions = Registrations(tables), life(partition)
+    await registrations.file(versions[1])
+    for _ in range(2):
+        await registrations.assign(versions[1], "dee@microsoft.com")
+    for version in versions[1:]:
+        await registrations.file(version)
+        found = [each for each in await in_queue(registrations, ALL) if each.registration == version]
+        assert [each.assigned_to for each in found] == ["dee@microsoft.com"]
+
+
+async def test_an_assignment_of_what_was_read_before_a_decision_does_not_take_the_decision_back(
+    tables: Tables, partition: str
+) -> None:
+    registrations, versions = Registrations(tables), life(partition)
+    await registrations.file(versions[-1])
+    with pytest.raises(StoreConflict):
+        await registrations.assign(versions[1], "dee@microsoft.com")
+    assert await queued(registrations, partition) == [versions[-1]]
+
+
+class Away(MemoryTables):
+    """Storage that takes nothing for the queue."""
+
+    async def write(self, table: str, partition: str, operations: list[Operation]) -> None:
+        if table == keys.REVIEWS:
+            raise StoreUnavailable("no answer")
+        await super().write(table, partition, operations)
+
+
+async def test_a_filing_that_storage_refuses_now_is_left_to_the_work() -> None:
+    registrations = Registrations(Away())
+    record = submitted(fresh("contoso"), FORM, NOW)
+    await registrations.file_or_leave_to_work(record)
+    with pytest.raises(StoreUnavailable):
+        await registrations.file(record)
+
+
+async def test_a_filing_that_another_one_overtakes_is_left_to_the_work() -> None:
+    registrations, versions = Registrations(YieldingTables()), life("contoso")
+    await asyncio.gather(*map(registrations.file_or_leave_to_work, versions))
+    await registrations.file(replace(versions[-1]))
+    assert await queued(registrations, "contoso") == [versions[-1]]
