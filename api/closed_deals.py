@@ -13,9 +13,10 @@ from api.fields import Code, Name
 from api.idempotency import carried_out, record_of, require_same_body, stored_under
 from api.problems import Forbidden
 from api.registration_requests import RegisteredCustomerBody, RegistrationBody
-from api.registrations import faults_of, records, require_writer
+from api.registrations import faults_of, records
 from shared.domain.directory import CatalogueSolution
 from shared.domain.ids import ReferralId, RegistrationId, uuid7
+from shared.domain.permissions import may_report_deals
 from shared.domain.referral import Party
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.registration import NO_CUSTOMER, Registration, RegistrationForm, submitted
@@ -45,9 +46,8 @@ async def report_closed_deal(req: func.HttpRequest) -> func.HttpResponse:
 async def reported(exchange: Exchange) -> Answer:
     """The record, stored once under its key."""
     document = exchange.json()
-    if exchange.caller.organization.kind != "partner":
-        raise Forbidden("Only partners report deals.")
-    require_writer(exchange)
+    if not may_report_deals(exchange.caller):
+        raise Forbidden("Partner admins, and referrals admins of all locations, report closed deals.")
     reading = read(ClosedDealBody, document)
     wanted = record_of(exchange, document, _OPERATION)
     stored = await stored_under(exchange, wanted)
@@ -55,6 +55,7 @@ async def reported(exchange: Exchange) -> Answer:
         return await _again(exchange, first)
     form = reading.body.form(NO_CUSTOMER)
     solution, unknown = await _solution(exchange, reading.body.solution_id)
+    unknown = (*unknown, *_no_draft(reading.body))
     faults = (*faults_of(reading.faults, form), *unless_below(unknown, reading.faults))
     if faults or solution is None:
         raise Invalid(faults)
@@ -64,7 +65,6 @@ async def reported(exchange: Exchange) -> Answer:
         await exchange.service.registrations.enter_alone(registration, record, stored)
     except StoreConflict as conflict:
         return await _again_or_contended(exchange, record, conflict)
-    await exchange.service.registrations.file(registration)
     return records([registration], status=201)
 
 
@@ -79,12 +79,11 @@ async def _again_or_contended(
 
 
 async def _again(exchange: Exchange, first: IdempotencyRecord) -> Answer:
-    """The first answer, and what the first request may have left undone."""
+    """The first answer."""
     place = Party(organization_id=first.organization_id, referral_id=ALONE)
     found = await exchange.service.registrations.get(place, RegistrationId(first.referral_id))
     if found is None:
         raise StoreUnavailable("The report of this key is being stored; repeat the request in a second.")
-    await exchange.service.registrations.file(found)
     return records([found], status=201)
 
 
@@ -100,6 +99,14 @@ async def _solution(
         message = "Name a solution of your company that has ISV Connect."
         return None, (Fault("notInCatalogue", "/solutionId", message),)
     return found, ()
+
+
+def _no_draft(body: RegistrationBody) -> tuple[Fault, ...]:
+    if body.submit is False:
+        return (
+            Fault("notAllowed", "/submit", "A closed deal is reported at once: there is no draft of it."),
+        )
+    return ()
 
 
 def _record(

@@ -32,9 +32,9 @@ def _clean(allowed: set[str]) -> AfterValidator:
 _line = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
 Name = Annotated[str, _line, _clean(set())]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _clean(set())]
-Notes = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000), _clean(_MANY_LINES)
-]
+many_lines = _clean(_MANY_LINES)
+"""Text of many lines, without other control characters."""
+Notes = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000), many_lines]
 
 
 def _phone(text: str) -> str:

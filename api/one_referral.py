@@ -7,11 +7,18 @@ from api.preconditions import etag_of, matches, require_match
 from api.problems import Modified, NotFound, PreconditionRequired
 from api.referral_resource import NOT_REGISTERING, Registering, resource
 from shared.domain.change import Act, Change
-from shared.domain.eligibility import Eligibility, eligibility, microsofts_part, unregistered
-from shared.domain.ids import ReferralId, is_uuid
+from shared.domain.eligibility import (
+    Eligibility,
+    eligibility,
+    may_show_eligible,
+    microsofts_part,
+    registrable,
+)
+from shared.domain.ids import ReferralId, RegistrationId, is_uuid
 from shared.domain.permissions import may_write_registrations
 from shared.domain.referral import Party, Referral
 from shared.domain.refusals import Fault, Invalid, Refusal
+from shared.domain.registration import FieldError
 from shared.domain.work import Publish
 from shared.protocol.durable import DurableEngine
 from shared.protocol.wake import Event, wake_or_leave_to_sweep
@@ -45,10 +52,21 @@ async def shown(exchange: Exchange, referral: Referral, status: int = 200) -> An
 
 async def registering_of(exchange: Exchange, deal: Referral) -> Registering:
     """What the caller is shown of a deal's registration; only a won deal that can be registered needs a look (G2)."""
-    if deal.substatus != "Won" or not unregistered(deal) or exchange.caller.organization.kind != "partner":
+    if deal.substatus != "Won" or not registrable(deal) or exchange.caller.organization.kind != "partner":
         return NOT_REGISTERING
-    found = await eligibility_of(exchange, deal)
-    return Registering(eligible=found.eligible, allowed=may_write_registrations(exchange.caller))
+    return Registering(
+        eligible=may_show_eligible(deal) and (await eligibility_of(exchange, deal)).eligible,
+        allowed=may_write_registrations(exchange.caller),
+        errors=await _errors_of(exchange, deal),
+    )
+
+
+async def _errors_of(exchange: Exchange, deal: Referral) -> dict[RegistrationId, tuple[FieldError, ...]]:
+    """What is to be corrected in the registrations of a deal (G6); most have none, so that nothing is read."""
+    if not any(registered.status in {"Draft", "ActionRequired"} for registered in deal.registrations):
+        return {}
+    found = await exchange.service.registrations.of_deal(deal.party)
+    return {registration.id: registration.errors for registration in found}
 
 
 async def eligibility_of(exchange: Exchange, deal: Referral) -> Eligibility:

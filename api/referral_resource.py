@@ -1,5 +1,6 @@
 """Records as the wire shows them (docs/api.md §2)."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -31,6 +32,7 @@ from api.referral_view import (
 from api.wire_names import WIRE_NAMES, wire_names
 from shared.domain.actions import allowed_actions, editable_fields
 from shared.domain.eligibility import unregistered, warnings
+from shared.domain.ids import RegistrationId
 from shared.domain.lead import contact_alert
 from shared.domain.permissions import Caller
 from shared.domain.referral import (
@@ -43,7 +45,7 @@ from shared.domain.referral import (
     StatusReason,
 )
 from shared.domain.registering import status_of
-from shared.domain.registration import CLOSED
+from shared.domain.registration import CLOSED, FieldError
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import STAGE_PERCENTAGES
 
@@ -53,10 +55,14 @@ RECOMMENDED_RESPONSE = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registering:
-    """What a reader is shown of a deal's registration: whether it is open to all, and whether to this reader (G2)."""
+    """What a reader is shown of a deal's registration: whether it is open to all, and whether to this reader (G2).
+
+    `errors` are those of each registration, None where they were not read.
+    """
 
     eligible: bool = False
     allowed: bool = False
+    errors: Mapping[RegistrationId, tuple[FieldError, ...]] | None = None
 
     def actions(self, deal: Referral) -> tuple[str, ...]:
         """`register`, where this reader can register something now."""
@@ -96,7 +102,7 @@ def resource(
         sales_stage=stage,
         sales_stage_percentage=STAGE_PERCENTAGES[stage] if stage else None,
         registration_status=status_of(referral, eligible=registering.eligible),
-        registrations=[_registered(each) for each in referral.registrations],
+        registrations=[_registered(each, registering.errors) for each in referral.registrations],
         type=referral.sharing,
         qualification=referral.qualification,
         direction=referral.direction,
@@ -189,14 +195,22 @@ def address(place: Address) -> AddressView:
     )
 
 
-def _registered(registered: Registered) -> RegisteredView:
+def _registered(
+    registered: Registered, errors: Mapping[RegistrationId, tuple[FieldError, ...]] | None
+) -> RegisteredView:
+    own = None if errors is None else errors.get(registered.id, ())
     return RegisteredView(
         id=registered.id,
         kind=registered.kind,
         status=registered.status,
         closed=registered.status in CLOSED,
-        errors=[FieldErrorView(target=each.target, message=each.message) for each in registered.errors],
+        errors=None if own is None else field_errors(own),
     )
+
+
+def field_errors(errors: Iterable[FieldError]) -> list[FieldErrorView]:
+    """What is wrong with which fields of a registration."""
+    return [FieldErrorView(target=each.target, message=each.message) for each in errors]
 
 
 def _customer(referral: Referral) -> CustomerView:

@@ -156,7 +156,7 @@ class RegisteredView(View):
     kind: RegistrationKind
     status: RegistrationStatus
     closed: bool
-    errors: list[FieldErrorView]
+    errors: list[FieldErrorView] | None
 
 
 class ReferralView(View):

@@ -1,20 +1,22 @@
 """The bodies of the registration operations (docs/api.md), and how they read as forms and verdicts (rules G)."""
 
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
 from api.body import Body, Required
-from api.fields import Amount, Code, Country, Currency, Email, Flag, Moment, Name, Notes, Phone
-from shared.domain.referral import FieldError
+from api.fields import Amount, Code, Country, Currency, Email, Flag, Moment, Name, Phone, many_lines
+from shared.domain.directory import normalized_name
 from shared.domain.registration import (
     Contract,
+    FieldError,
     RegisteredCustomer,
     RegistrationContact,
     RegistrationForm,
     Verdict,
 )
-from shared.domain.registration_rules import LONGEST_ERROR
+from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON
 from shared.domain.vocabulary import (
     ConsumptionTenant,
     ContractTerm,
@@ -22,6 +24,12 @@ from shared.domain.vocabulary import (
     Deployment,
     ReviewDecision,
 )
+
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_REASON),
+    many_lines,
+]
 
 
 class ContractBody(Body):
@@ -48,6 +56,18 @@ class RegisteredCustomerBody(Body):
     country: Country | None = None
     city: Name | None = None
     state: Name | None = None
+
+    def customer(self, before: RegisteredCustomer) -> RegisteredCustomer:
+        """As sent: null removes; what is left out stays, but city and state only with the customer they are of."""
+        said = self.model_dump(exclude_unset=True)
+        after = replace(before, **said)
+        if _whom(after) == _whom(before):
+            return after
+        return replace(after, city=said.get("city"), state=said.get("state"))
+
+
+def _whom(customer: RegisteredCustomer) -> tuple[str, str | None]:
+    return normalized_name(customer.name or ""), customer.country
 
 
 class RegistrationContactBody(Body):
@@ -79,8 +99,7 @@ class RegistrationBody(Body):
     submit: Flag | None = None
 
     def form(self, prefilled: RegisteredCustomer) -> RegistrationForm:
-        """The form; what is not said of the customer is the deal's."""
-        said = self.customer or RegisteredCustomerBody()
+        """The form; what is not said of the customer is as it was before: the deal's, or the record's."""
         return RegistrationForm(
             solution_id=self.solution_id,
             contract_type=self.contract_type,
@@ -88,12 +107,7 @@ class RegistrationBody(Body):
             solution_value=self.solution_value,
             deployed_on=self.deployed_on,
             consumption_tenant=self.consumption_tenant,
-            customer=RegisteredCustomer(
-                name=said.name or prefilled.name,
-                country=said.country or prefilled.country,
-                city=said.city or prefilled.city,
-                state=said.state or prefilled.state,
-            ),
+            customer=self.customer.customer(prefilled) if self.customer else prefilled,
             contact=RegistrationContact(**self.contact.model_dump()),
             contract_names_both=bool(self.contract_names_partner_and_solution),
         )
@@ -112,7 +126,7 @@ class ReviewBody(Body):
     """`POST …/registrations/{rid}/review` (G5)."""
 
     decision: Annotated[ReviewDecision | None, Required()] = None
-    reason: Notes | None = None
+    reason: Reason | None = None
     errors: Annotated[tuple[FieldErrorBody, ...] | None, Field(max_length=100)] = None
 
     def verdict(self, reviewer: str) -> Verdict:

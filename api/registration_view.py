@@ -1,14 +1,15 @@
 """The shapes of what the registration operations answer (docs/api.md)."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from api.organizations import version_tag
-from api.referral_resource import amount
+from api.referral_resource import amount, field_errors
 from api.referral_view import FieldErrorView, Moment, PageView, View
 from shared.domain.eligibility import Eligibility, RuleId
-from shared.domain.registration import Registration, ReviewRound
+from shared.domain.registration import Registration, RegistrationForm, ReviewRound
 from shared.domain.vocabulary import (
     ConsumptionTenant,
     ContractTerm,
@@ -43,9 +44,24 @@ class RegistrationContactView(View):
     email: str | None
 
 
-class ReviewRoundView(View):
-    """One round; a reviewer's name is Microsoft's own to see."""
+class FormView(View):
+    """What is registered (G3)."""
 
+    contract_type: ContractType | None
+    contract: ContractView
+    solution_value: int | float | None
+    deployed_on: Deployment | None
+    consumption_tenant: ConsumptionTenant | None
+    customer: RegisteredCustomerView
+    contact: RegistrationContactView
+    contract_names_partner_and_solution: bool
+
+
+class ReviewRoundView(View):
+    """One round, with the form as it was handed in; a reviewer's name is Microsoft's own to see."""
+
+    number: int
+    form: FormView
     submitted_date_time: Moment
     decision: ReviewDecision | None
     decided_date_time: Moment | None
@@ -54,7 +70,7 @@ class ReviewRoundView(View):
     errors: list[FieldErrorView]
 
 
-class RegistrationView(View):
+class RegistrationView(FormView):
     """One record of a registration."""
 
     id: str
@@ -69,14 +85,6 @@ class RegistrationView(View):
     deal_name: str
     solution_id: str
     solution_name: str
-    contract_type: ContractType | None
-    contract: ContractView
-    solution_value: int | float | None
-    deployed_on: Deployment | None
-    consumption_tenant: ConsumptionTenant | None
-    customer: RegisteredCustomerView
-    contact: RegistrationContactView
-    contract_names_partner_and_solution: bool
     assigned_to: str | None
     rounds: list[ReviewRoundView]
     submitted_date_time: Moment | None
@@ -115,17 +123,23 @@ class EligibilityView(View):
 
 
 def registration_view(
-    registration: Registration, *, to_microsoft: bool, assigned_to: str | None = None
+    registration: Registration,
+    rounds: Iterable[ReviewRound],
+    *,
+    to_microsoft: bool,
+    assigned_to: str | None = None,
 ) -> RegistrationView:
-    """A record as its partner or a reviewer sees it: who reviews what is Microsoft's own."""
-    form = registration.form
-    contract = form.contract
+    """A record as its partner or a reviewer sees it.
+
+    Who reviews what is Microsoft's own; what is being corrected and was not handed in yet is the partner's.
+    """
     return RegistrationView(
+        **dict(_form(registration.as_submitted if to_microsoft else registration.form)),
         id=registration.id,
         kind=registration.kind,
         status=registration.status,
         closed=registration.closed,
-        errors=[FieldErrorView(target=each.target, message=each.message) for each in registration.errors],
+        errors=field_errors(registration.errors),
         e_tag=version_tag(registration.version),
         referral_id=registration.referral.referral_id if registration.referral else None,
         organization_id=registration.organization_id,
@@ -133,6 +147,40 @@ def registration_view(
         deal_name=registration.deal_name,
         solution_id=registration.solution_id,
         solution_name=registration.solution_name,
+        assigned_to=assigned_to if to_microsoft else None,
+        rounds=[_round(each, to_microsoft=to_microsoft) for each in rounds],
+        submitted_date_time=registration.submitted_at,
+        created_date_time=registration.created_at,
+        updated_date_time=registration.updated_at,
+    )
+
+
+def latest_of(registration: Registration) -> tuple[ReviewRound, ...]:
+    """The rounds that lists show: the latest alone."""
+    return (registration.latest,) if registration.latest else ()
+
+
+def rules_of(found: Eligibility) -> list[RuleView]:
+    """The conditions of an eligibility."""
+    return [RuleView(id=rule.id, passed=rule.passed, explanation=rule.explanation) for rule in found.rules]
+
+
+def _round(each: ReviewRound, *, to_microsoft: bool) -> ReviewRoundView:
+    return ReviewRoundView(
+        number=each.number,
+        form=_form(each.form),
+        submitted_date_time=each.submitted_at,
+        decision=each.decision,
+        decided_date_time=each.decided_at,
+        reviewer=each.reviewer if to_microsoft else None,
+        reason=each.reason,
+        errors=field_errors(each.errors),
+    )
+
+
+def _form(form: RegistrationForm) -> FormView:
+    contract = form.contract
+    return FormView(
         contract_type=form.contract_type,
         contract=ContractView(
             value=amount(contract.value),
@@ -158,25 +206,4 @@ def registration_view(
             email=form.contact.email,
         ),
         contract_names_partner_and_solution=form.contract_names_both,
-        assigned_to=assigned_to if to_microsoft else None,
-        rounds=[_round(each, to_microsoft=to_microsoft) for each in registration.rounds],
-        submitted_date_time=registration.submitted_at,
-        created_date_time=registration.created_at,
-        updated_date_time=registration.updated_at,
-    )
-
-
-def rules_of(found: Eligibility) -> list[RuleView]:
-    """The conditions of an eligibility."""
-    return [RuleView(id=rule.id, passed=rule.passed, explanation=rule.explanation) for rule in found.rules]
-
-
-def _round(each: ReviewRound, *, to_microsoft: bool) -> ReviewRoundView:
-    return ReviewRoundView(
-        submitted_date_time=each.submitted_at,
-        decision=each.decision,
-        decided_date_time=each.decided_at,
-        reviewer=each.reviewer if to_microsoft else None,
-        reason=each.reason,
-        errors=[FieldErrorView(target=error.target, message=error.message) for error in each.errors],
     )

@@ -20,6 +20,7 @@ from api.registration_view import (
     RegisteredCustomerView,
     RegistrableView,
     RegistrationsView,
+    latest_of,
     registration_view,
     rules_of,
 )
@@ -29,7 +30,14 @@ from shared.domain.ids import ReferralId, RegistrationId, is_uuid, uuid7
 from shared.domain.permissions import may_write_registrations
 from shared.domain.referral import Referral, Solution
 from shared.domain.refusals import Fault, Invalid, Refusal
-from shared.domain.registering import drafts, kinds_of, registered, require_registrable
+from shared.domain.registering import (
+    drafts,
+    kinds_of,
+    no_solution,
+    registered,
+    require_registrable,
+    solution_named,
+)
 from shared.domain.registration import RegisteredCustomer, Registration, RegistrationForm, saved, submitted
 from shared.domain.registration_rules import errors_of, faults_of_form
 from shared.protocol.durable import DurableEngine
@@ -136,7 +144,8 @@ async def correcting(exchange: Exchange, engine: DurableEngine) -> Answer:
     change = await _step(exchange, deal, decide, f"{deal.id}/{present.id}")
     await settle(exchange, change, "changed", engine)
     (after,) = change.registrations
-    view = registration_view(after, to_microsoft=False)
+    rounds = await exchange.service.registrations.rounds(after)
+    view = registration_view(after, rounds, to_microsoft=False)
     return Answer(body=view, headers={"ETag": view.e_tag})
 
 
@@ -167,10 +176,19 @@ class _Registering:
     async def _decide(self, deal: Referral, act: Act) -> Change:
         found = await eligibility_of(self.exchange, deal)
         body = self.reading.body
-        solution = require_registrable(deal, found, body.solution_id)
+        require_registrable(deal, found, body.solution_id)
         form = body.form(customer_of(deal))
+        solution = solution_named(deal, body.solution_id)
+        if solution is None:
+            raise Invalid(self._faults(no_solution(deal, body.solution_id), form))
         begun = drafts(deal, solution, form, self.ids, act)
         return registered(deal, tuple(_handed_in(each, self.reading, each.form, act) for each in begun), act)
+
+    def _faults(self, unknown: Fault, form: RegistrationForm) -> tuple[Fault, ...]:
+        """That of the solution, without which there is not even a draft, and those that keep from submitting."""
+        of_solution = unless_below((unknown,), self.reading.faults)
+        draft = self.reading.body.submit is False
+        return (*of_solution, *(self.reading.faults if draft else faults_of(self.reading.faults, form)))
 
 
 def require_partner(exchange: Exchange) -> None:
@@ -200,7 +218,7 @@ def customer_of(deal: Referral) -> RegisteredCustomer:
 
 def records(found: Iterable[Registration], status: int = 200) -> Answer:
     """Records as a partner sees them."""
-    views = [registration_view(each, to_microsoft=False) for each in found]
+    views = [registration_view(each, latest_of(each), to_microsoft=False) for each in found]
     return Answer(status=status, body=RegistrationsView(value=views))
 
 
@@ -209,12 +227,22 @@ def _handed_in(
 ) -> Registration:
     """A record submitted, or with `submit` false saved with its faults. Raises `Invalid`."""
     faults = faults_of(reading.faults, form)
+    other = _other_solution(before, reading)
     if reading.body.submit is False:
-        return saved(before, form, errors_of(faults), act.now)
-    after = submitted(before, form, act.now)  # state comes before fields
-    if faults:
-        raise Invalid(faults)
+        after = saved(before, form, errors_of(faults), act.now)  # state comes before fields
+        faults = () if before.status == "Draft" else reading.faults  # a correction has no errors of its own
+    else:
+        after = submitted(before, form, act.now)
+    if faults or other:
+        raise Invalid((*unless_below(other, faults), *faults))
     return after
+
+
+def _other_solution(before: Registration, reading: Reading[RegistrationBody]) -> tuple[Fault, ...]:
+    if reading.body.solution_id in {None, before.solution_id}:
+        return ()
+    message = f"This registration is {before.solution_id}'s: register the other solution by itself."
+    return (Fault("notEditable", "/solutionId", message),)
 
 
 async def _step(

@@ -14,11 +14,11 @@ from api.organizations import require_version, version_tag
 from api.preconditions import matches, page, place_of, refuse_unknown_options, top_of
 from api.problems import BadQuery, Forbidden, Modified, NotFound
 from api.registration_requests import AssignmentBody, ReviewBody
-from api.registration_view import registration_view
+from api.registration_view import latest_of, registration_view
 from shared.domain.change import Act, Change
 from shared.domain.directory import normalized_name
 from shared.domain.ids import OrganizationId, RegistrationId, is_uuid
-from shared.domain.permissions import may_review, may_use_referrals
+from shared.domain.permissions import may_report_deals, may_review, may_use_referrals
 from shared.domain.referral import Party, Referral
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.registering import registered
@@ -29,8 +29,9 @@ from shared.errors import Contended, StoreConflict
 from shared.protocol.commit import ATTEMPTS
 from shared.protocol.durable import DurableEngine
 from shared.protocol.wake import wake_or_leave_to_sweep
+from shared.storage.keys import ALONE
 from shared.storage.referral_lists import Scan
-from shared.storage.referrals import REGISTRATION_ROWS
+from shared.storage.registration_rows import REGISTRATIONS
 from shared.storage.registrations import QUEUE_ROWS, Queued, lies_with
 from shared.storage.tables import StoredRow
 
@@ -93,12 +94,13 @@ class Wanted:
     age: timedelta
 
     def takes(self, registration: Registration, exchange: Exchange) -> bool:
-        """Whether a registration is asked for."""
+        """Whether a registration is asked for, as the caller sees it."""
+        form = registration.as_submitted if may_review(exchange.caller) else registration.form
         since = registration.submitted_at or registration.created_at
         return (
             registration.status in self.statuses
             and registration.kind in self.kinds
-            and self.customer in normalized_name(registration.form.customer.name or "")
+            and self.customer in normalized_name(form.customer.name or "")
             and exchange.now - since >= self.age
         )
 
@@ -120,7 +122,12 @@ async def listed(exchange: Exchange) -> Answer:
     found, more = await reading.page(top, place)
     to_microsoft = may_review(exchange.caller)
     views = [
-        registration_view(each.registration, to_microsoft=to_microsoft, assigned_to=each.assigned_to)
+        registration_view(
+            each.registration,
+            latest_of(each.registration),
+            to_microsoft=to_microsoft,
+            assigned_to=each.assigned_to,
+        )
         for each in found
     ]
     return Answer(body=page(exchange.request, [view.document() for view in views], more))
@@ -152,14 +159,14 @@ class _Reading:
     def _read(self, row: StoredRow) -> Queued:
         if may_review(self.exchange.caller):
             return QUEUE_ROWS.read(row)
-        return Queued(registration=REGISTRATION_ROWS.read(row))
+        return Queued(registration=REGISTRATIONS.read(row))
 
     async def _sees(self, registration: Registration) -> bool:
         if may_review(self.exchange.caller):
             return True
         deal = registration.referral
         if deal is None:
-            return _sees_reports(self.exchange)
+            return may_report_deals(self.exchange.caller)
         if deal not in self.deals:
             stored = await self.exchange.service.referrals.get(deal)
             self.deals[deal] = stored is not None and self.exchange.sees(stored.value)
@@ -256,31 +263,33 @@ def _scan(exchange: Exchange, wanted: Wanted, after: str | None) -> Scan:
 async def _visible(exchange: Exchange) -> Registration:
     """The record that the route names, if the caller may see it; else it reads like an unknown id (V5)."""
     identifier = exchange.request.route_params.get("rid", "").lower()
-    filed = await exchange.service.registrations.filed(identifier) if is_uuid(identifier) else None
-    if filed is None:
-        raise NotFound(_UNKNOWN)
-    place = Party(organization_id=filed.organization_id, referral_id=filed.referral_id)
-    found = await exchange.service.registrations.get(place, RegistrationId(identifier))
+    found = await _found(exchange, RegistrationId(identifier)) if is_uuid(identifier) else None
     if found is None or not await _may_see(exchange, found):
         raise NotFound(_UNKNOWN)
     return found
 
 
+async def _found(exchange: Exchange, registration_id: RegistrationId) -> Registration | None:
+    """The record where it was filed; a report, of which nothing is reviewed, lies with its partner (G8)."""
+    registrations = exchange.service.registrations
+    filed = await registrations.filed(registration_id)
+    place = (
+        Party(organization_id=filed.organization_id, referral_id=filed.referral_id)
+        if filed
+        else Party(organization_id=exchange.caller.organization.id, referral_id=ALONE)
+    )
+    return await registrations.get(place, registration_id)
+
+
 async def _may_see(exchange: Exchange, registration: Registration) -> bool:
     if may_review(exchange.caller):
-        return registration.kind == "IpCoSell" and bool(registration.rounds)
+        return registration.kind == "IpCoSell" and registration.latest is not None
     if registration.organization_id != exchange.caller.organization.id:
         return False
     if registration.referral is None:
-        return _sees_reports(exchange)
+        return may_report_deals(exchange.caller)
     deal = await exchange.service.referrals.get(registration.referral)
     return deal is not None and exchange.sees(deal.value)
-
-
-def _sees_reports(exchange: Exchange) -> bool:
-    """A report without a deal has no location: admins of the whole organization see it (V4)."""
-    roles, person = exchange.caller.referral_roles, exchange.caller.person
-    return "MpnPartnerAdmin" in roles or ("ReferralsAdmin" in roles and person.everywhere)
 
 
 async def _reviewed_by(exchange: Exchange) -> Registration:
@@ -322,6 +331,7 @@ async def _answer(registration: Registration, exchange: Exchange) -> Answer:
     filed = await exchange.service.registrations.filed(registration.id)
     view = registration_view(
         registration,
+        await exchange.service.registrations.rounds(registration),
         to_microsoft=may_review(exchange.caller),
         assigned_to=filed.assigned_to if filed else None,
     )

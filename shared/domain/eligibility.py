@@ -79,6 +79,11 @@ def unregistered(deal: Referral) -> tuple[Solution, ...]:
     return tuple(solution for solution in registrable(deal) if solution.id not in done)
 
 
+def may_show_eligible(deal: Referral) -> bool:
+    """Whether it matters if the deal is eligible: something can be registered, or nothing but drafts is (G2)."""
+    return bool(unregistered(deal)) or all(each.status == "Draft" for each in deal.registrations)
+
+
 def may_become_registrable(deal: Referral) -> bool:
     """Whether a won deal's milestone may come by somebody else's step, such as Microsoft's acceptance (G1)."""
     return deal.substatus == "Won" and bool(registrable(deal)) and not deal.registrations

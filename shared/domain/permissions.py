@@ -96,8 +96,7 @@ def may_create(caller: Caller, location: LocationId, team_emails: frozenset[str]
 
 def may_configure(caller: Caller) -> bool:
     """Whether the caller keeps its organization's profiles and names of stages (V6): admins of all locations do."""
-    roles = caller.referral_roles
-    return "MpnPartnerAdmin" in roles or ("ReferralsAdmin" in roles and caller.person.everywhere)
+    return _is_admin_of_all(caller)
 
 
 def may_keep_people(caller: Caller) -> bool:
@@ -125,6 +124,20 @@ def may_write_registrations(caller: Caller) -> bool:
     return bool(caller.referral_roles & {"MpnPartnerAdmin", "ReferralsAdmin"})
 
 
+def may_report_deals(caller: Caller) -> bool:
+    """Whether the caller reports deals that were never co-sold, and sees these reports (G8, V4).
+
+    They have no location, so admins of all locations do.
+    """
+    return _is_admin_of_all(caller)
+
+
 def may_review(caller: Caller) -> bool:
     """Whether the caller reviews registrations: Microsoft's deal reviewers do (V6)."""
     return caller.organization.kind == "microsoft" and "DealReviewer" in caller.person.roles
+
+
+def _is_admin_of_all(caller: Caller) -> bool:
+    """Partner's roles alone: nobody else has them (V7)."""
+    roles = caller.referral_roles
+    return "MpnPartnerAdmin" in roles or ("ReferralsAdmin" in roles and caller.person.everywhere)

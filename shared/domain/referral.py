@@ -179,22 +179,13 @@ class Inquiry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldError:
-    """What is wrong with one field of a registration; `target` is a JSON Pointer into its form."""
-
-    target: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """A registration as its deal shows it: the milestone, how far it is, and what has to be corrected (G6)."""
+    """A registration as its deal shows it: the milestone, and how far it is (G6)."""
 
     id: RegistrationId
     kind: RegistrationKind
     solution_id: str
     status: RegistrationStatus
-    errors: tuple[FieldError, ...] = ()
 
     @property
     def in_review(self) -> bool:

@@ -9,7 +9,7 @@ from shared.domain.eligibility import Eligibility, unregistered
 from shared.domain.ids import OrganizationId, RegistrationId
 from shared.domain.messages import MailKind
 from shared.domain.referral import Referral, Registered, Solution
-from shared.domain.refusals import Fault, Invalid, NotAllowed
+from shared.domain.refusals import Fault, NotAllowed
 from shared.domain.registration import Registration, RegistrationForm
 from shared.domain.vocabulary import ISV_CONNECT, RegistrationKind, RegistrationStatus
 from shared.domain.work import Audience, FollowReview, Notify, Task
@@ -29,26 +29,31 @@ _TOLD: dict[RegistrationStatus, tuple[MailKind, Audience]] = {
 }
 
 
-def require_registrable(deal: Referral, found: Eligibility, solution_id: str | None) -> Solution:
-    """The solution that a request registers: the one it names, or the only one that is left (G1, G2).
+def require_registrable(deal: Referral, found: Eligibility, solution_id: str | None) -> None:
+    """Refuse what the deal's state does not allow (G1, G2).
 
-    Raises `NotAllowed` if the deal is not eligible, or the solution has been registered, or none is left; `Invalid`
-    if the request names no solution of these, or none where several are left.
+    Raises `NotAllowed` if the deal is not eligible, or the solution has been registered, or none is left.
     """
     if not found.eligible:
         raise NotAllowed(f"This deal cannot be registered. {found.missing}")
-    left = unregistered(deal)
-    if not left:
+    if not unregistered(deal):
         raise NotAllowed("Every solution of this deal that has an incentive is registered.")
     if any(each.solution_id == solution_id for each in deal.registrations):
         raise NotAllowed("This solution of the deal is registered already.")
+
+
+def solution_named(deal: Referral, solution_id: str | None) -> Solution | None:
+    """The solution that a request registers: the one it names, or the only one that is left (G2)."""
+    left = unregistered(deal)
     if solution_id is None and len(left) == 1:
         return left[0]
-    named = next((solution for solution in left if solution.id == solution_id), None)
-    if named is None:
-        message = f"Name the solution to register: {', '.join(each.id for each in left)}."
-        raise Invalid((Fault("notInCatalogue" if solution_id else "required", "/solutionId", message),))
-    return named
+    return next((solution for solution in left if solution.id == solution_id), None)
+
+
+def no_solution(deal: Referral, solution_id: str | None) -> Fault:
+    """Why a request names no solution that is left."""
+    message = f"Name the solution to register: {', '.join(each.id for each in unregistered(deal))}."
+    return Fault("notInCatalogue" if solution_id else "required", "/solutionId", message)
 
 
 def kinds_of(solution: Solution) -> tuple[RegistrationKind, ...]:
@@ -122,7 +127,7 @@ def _told(step: Step, registration: Registration, before: Registered | None, rea
             message=message,
             audience=audience,
             registration=registration.id,
-            round=len(registration.rounds),
+            round=registration.rounds,
         )
         tasks = (*tasks, news)
     return step.then(told, tasks, registrations=together)

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shared.domain.ids import OrganizationId, RegistrationId
-from shared.domain.referral import FieldError, Party, Registered
+from shared.domain.referral import Party, Registered
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.vocabulary import (
     ConsumptionTenant,
@@ -81,9 +81,22 @@ class RegistrationForm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewRound:
-    """One round of a review: submitted, and what came of it. `reviewer` is the name of whoever decided."""
+class FieldError:
+    """What is wrong with one field of a registration; `target` is a JSON Pointer into its form."""
 
+    target: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewRound:
+    """One round of a review: the form that was handed in, and what came of it.
+
+    `number` counts a registration's rounds from 1; `reviewer` is the name of whoever decided.
+    """
+
+    number: int
+    form: RegistrationForm
     submitted_at: datetime
     decision: ReviewDecision | None = None
     decided_at: datetime | None = None
@@ -96,8 +109,9 @@ class ReviewRound:
 class Registration:
     """One record of a registration. `referral` is the won deal's, None for a deal that was never co-sold (G8).
 
-    `errors` are a draft's faults, or what the reviewers ask to be corrected. `version` counts all changes, and is the
-    ETag.
+    `form` is how its partner left it, `latest` its present round or the last one; the earlier rounds are kept beside
+    it, so that a review may take any number of them (G5). `errors` are a draft's faults, or what the reviewers ask to
+    be corrected. `version` counts all changes, and is the ETag.
     """
 
     id: RegistrationId
@@ -111,7 +125,7 @@ class Registration:
     form: RegistrationForm
     status: RegistrationStatus
     errors: tuple[FieldError, ...] = ()
-    rounds: tuple[ReviewRound, ...] = ()
+    latest: ReviewRound | None = None
     created_at: datetime
     updated_at: datetime
     version: int = 1
@@ -122,21 +136,29 @@ class Registration:
         return self.status in CLOSED
 
     @property
+    def rounds(self) -> int:
+        """How often it was handed in."""
+        return self.latest.number if self.latest else 0
+
+    @property
     def submitted_at(self) -> datetime | None:
         """When its present round began."""
-        return self.rounds[-1].submitted_at if self.rounds else None
+        return self.latest.submitted_at if self.latest else None
 
     @property
     def decided_at(self) -> datetime | None:
         """When its latest round was decided."""
-        return self.rounds[-1].decided_at if self.rounds else None
+        return self.latest.decided_at if self.latest else None
+
+    @property
+    def as_submitted(self) -> RegistrationForm:
+        """The form as it was handed in last: what reviewers see, whatever its partner is correcting meanwhile."""
+        return self.latest.form if self.latest else self.form
 
     @property
     def shown(self) -> Registered:
         """The record as its deal shows it (G6)."""
-        return Registered(
-            id=self.id, kind=self.kind, solution_id=self.solution_id, status=self.status, errors=self.errors
-        )
+        return Registered(id=self.id, kind=self.kind, solution_id=self.solution_id, status=self.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +178,8 @@ def submitted(registration: Registration, form: RegistrationForm, now: datetime)
     """
     require_editable(registration)
     status: RegistrationStatus = "Submitted" if registration.kind == "IsvConnect" else "ReviewPending"
-    rounds = (*registration.rounds, ReviewRound(submitted_at=now))
-    return _changed(registration, now, form=form, status=status, errors=(), rounds=rounds)
+    latest = ReviewRound(number=registration.rounds + 1, form=form, submitted_at=now)
+    return _changed(registration, now, form=form, status=status, errors=(), latest=latest)
 
 
 def saved(
@@ -176,11 +198,11 @@ def reviewed(registration: Registration, verdict: Verdict, now: datetime) -> Reg
     """A record decided by a reviewer (G5). Raises `NotAllowed`, `TerminalState`."""
     if registration.closed:
         raise closed_for_good(registration)
-    if registration.status != "ReviewPending":
+    if registration.status != "ReviewPending" or registration.latest is None:
         message = f"This registration is {registration.status}: only one that waits for review is reviewed."
         raise NotAllowed(message)
     decided = replace(
-        registration.rounds[-1],
+        registration.latest,
         decision=verdict.decision,
         decided_at=now,
         reviewer=verdict.reviewer,
@@ -192,7 +214,7 @@ def reviewed(registration: Registration, verdict: Verdict, now: datetime) -> Reg
         now,
         status=_DECIDED[verdict.decision],
         errors=verdict.errors,
-        rounds=(*registration.rounds[:-1], decided),
+        latest=decided,
     )
 
 

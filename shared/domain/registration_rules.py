@@ -6,13 +6,12 @@ Targets are JSON Pointers into the wire form of the request (docs/api.md).
 from collections.abc import Iterator, Mapping
 
 from shared.domain.field_rules import faults_of_currency, faults_of_value
-from shared.domain.referral import FieldError
 from shared.domain.refusals import Fault
-from shared.domain.registration import Contract, RegistrationForm, Verdict
+from shared.domain.registration import Contract, FieldError, RegistrationForm, Verdict
 
 MOST_ERRORS = 20
-LONGEST_ERROR = 200
-"""Characters; a deal repeats the errors of its registrations."""
+LONGEST_ERROR, LONGEST_REASON = 200, 2000
+"""Characters."""
 
 FIELDS: tuple[str, ...] = (
     "/contractType",

@@ -90,8 +90,8 @@ def _reminder(
 
 
 def _nudge(registration: Registration, message: MailKind, number: int) -> Nudge:
-    rounds = len(registration.rounds)
-    return Nudge(label=f"{message}:{registration.id}:{rounds:03d}:{number:03d}", message=message)
+    label = f"{message}:{registration.id}:{registration.rounds:03d}:{number:03d}"
+    return Nudge(label=label, message=message)
 
 
 def _unless_done(nudge: Nudge | None, labels: Collection[str], next_at: datetime | None) -> ReviewDue:

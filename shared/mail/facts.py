@@ -53,7 +53,7 @@ def _facts_of_registration(
     kind: MailKind, registration: Registration, deal: Referral, portal_url: str
 ) -> MailFacts:
     form, to_reviewers = registration.form, kind in TO_REVIEWERS
-    latest = registration.rounds[-1] if registration.rounds else None
+    latest = registration.latest
     parties = (registration.organization_name, "Microsoft")
     actor, recipient = parties if to_reviewers else parties[::-1]
     own = "" if to_reviewers else f"/referrals/{deal.id}"
@@ -69,7 +69,7 @@ def _facts_of_registration(
         registration=RegistrationFacts(
             solution=registration.solution_name,
             submitted_on=latest.submitted_at.date() if latest else None,
-            round=max(1, len(registration.rounds)),
+            round=max(1, registration.rounds),
             reason=latest.reason if latest and kind == "registrationRejected" else None,
             errors=tuple((error.target, error.message) for error in registration.errors),
         ),

@@ -35,7 +35,7 @@ def _unless(status: RegistrationStatus) -> Judge:
         return (
             registration is None
             or registration.status != status
-            or scene.round not in {None, len(registration.rounds)}
+            or scene.round not in {None, registration.rounds}
         )
 
     return judge

@@ -145,7 +145,7 @@ class _Errand:
         if registration is None:
             raise StoreUnavailable(f"Registration {registration_id} has work but no record.")
         await self.with_.registrations.file(registration)
-        if registration.kind == "IpCoSell" and registration.rounds:
+        if registration.kind == "IpCoSell" and registration.latest:
             await begin_review(self.engine, self.party, registration_id)
 
     async def _withdraw(self, parties: Sequence[Party]) -> None:

@@ -44,6 +44,8 @@ PARTNER_LED = "v:"
 
 REGISTRATIONS = "g:"
 """What the rows of registrations start with, before the deal's id."""
+ROUNDS = "h:"
+"""What the rows of their rounds start with, before the registration's id."""
 ALONE = ReferralId("alone")
 """In place of a deal's id, for registrations of deals that were never co-sold (G8)."""
 ANSWERS = "a:"
@@ -156,6 +158,11 @@ def answer(referral_id: ReferralId) -> str:
 def registration(referral_id: ReferralId, registration_id: RegistrationId) -> str:
     """A registration, with the deal that it belongs to."""
     return f"{REGISTRATIONS}{referral_id}:{registration_id}"
+
+
+def review_round(registration_id: RegistrationId, number: int) -> str:
+    """A round of a registration's review."""
+    return f"{ROUNDS}{registration_id}:{number:06d}"
 
 
 def idempotency(key_hash: str) -> str:

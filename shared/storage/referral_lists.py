@@ -14,8 +14,9 @@ from shared.storage import keys
 from shared.storage.codec import MAX_BYTES, Codec
 from shared.storage.tables import StoredRow, Tables
 
-REFERRALS = Codec[Referral](Referral, limit=MAX_BYTES + 16 * 1024)
-"""People's changes are held to the limit; what the clock or another party adds must never fail for its size."""
+REFERRALS = Codec[Referral](Referral, limit=MAX_BYTES + 64 * 1024)
+"""People's changes are held to the limit; what the clock or another party adds must never fail for its size, and
+neither must what a closed deal shows of its registrations."""
 
 LARGEST_PAGE = 1000
 """Rows of one storage page."""

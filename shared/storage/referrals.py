@@ -7,13 +7,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from json import dumps
 from typing import Generic, TypeVar
 
 from shared.domain.change import Change
 from shared.domain.directory import Person
+from shared.domain.eligibility import registrable
 from shared.domain.ids import OrganizationId, ReferralId, reverted
 from shared.domain.referral import Party, Referral
-from shared.domain.registration import Registration
 from shared.domain.response_speed import minutes_to_answer
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import MICROSOFT
@@ -22,19 +23,19 @@ from shared.errors import RecordTooLarge
 from shared.storage import keys
 from shared.storage.codec import MAX_BYTES, Codec
 from shared.storage.referral_lists import REFERRALS, Scan, list_keys
+from shared.storage.registration_rows import registration_operations
 from shared.storage.sizes import MOST_BYTES, wire_size
 from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 T = TypeVar("T")
 _ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
-_ANSWERS, REGISTRATION_ROWS = Codec[int](int), Codec[Registration](Registration, limit=400 * 1024)
-"""A registration keeps every round of its review (G5), and stands in one row of a step alone. A row takes 1 MiB of
-UTF-16, which this is at most 800 KiB of."""
+_ANSWERS = Codec[int](int)
 _AS_SENT, _AS_INVITED = Codec[Referral](Referral), Codec[Referral](Referral, limit=MAX_BYTES - 4096)
 """What people may send, and what of it an invitation may take: its reader's answer must find room in it."""
-_ROOM, _ROOM_IN_ROW, _ROOM_IN_INVITED = 256 * 1024, 1024, 64
-"""Bytes on the wire that people leave free in a transaction, for what comes to a record without them: an entry, and
-in every row that holds the record how it ended and what was heard of each party."""
+_ROOM, _ROOM_IN_ROW, _ROOM_IN_INVITED, _ROOM_IN_REGISTERED = 384 * 1024, 1024, 64, 256
+"""Bytes on the wire that people leave free in a transaction, for what comes to a record without them, or when they
+cannot shorten it any more: an entry, a registration with what reviewers say of it, and in every row that holds the
+record how it ended, what was heard of each party, and what is registered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Referrals:
         expired. Raises `StoreConflict` when either changed meanwhile, `RecordTooLarge` before anything is sent.
 
         Only people's steps are held to limits of size, and these leave room for those of the clock and of other
-        parties, which must never fail for it.
+        parties, which must never fail for it, and for registrations, which come when the deal is closed.
         """
         after = change.after
         operations: list[Operation] = [_document_operation(after, read), *_list_operations(change)]
@@ -104,13 +105,11 @@ class Referrals:
             Insert(REFERRALS.row(keys.invitation(after.id, invitation.id), invitation))
             for invitation in change.invitations
         )
-        operations.extend(
-            Upsert(REGISTRATION_ROWS.row(keys.registration(after.id, each.id), each))
-            for each in change.registrations
-        )
+        for registration in change.registrations:
+            operations.extend(registration_operations(after.id, registration))
         if idempotency:
             operations.append(idempotency_operation(idempotency, replaced))
-        if change.entry.actor.name:
+        if change.entry.actor.name and not change.registrations:
             _require_room(change, operations)
         await self._tables.write(keys.REFERRALS, _partition(after.party), operations)
 
@@ -246,7 +245,8 @@ def _require_room(change: Change, operations: Sequence[Operation]) -> None:
     _AS_SENT.values(after)
     for invitation in change.invitations:
         _AS_INVITED.values(invitation)
-    room = _ROOM + len(operations) * (_ROOM_IN_ROW + _ROOM_IN_INVITED * len(after.invited))
+    registered = sum(2 * (_ROOM_IN_REGISTERED + len(dumps(s.id))) for s in registrable(after))
+    room = _ROOM + len(operations) * (_ROOM_IN_ROW + _ROOM_IN_INVITED * len(after.invited) + registered)
     size = wire_size(_partition(after.party), operations)
     if size > MOST_BYTES - room:
         raise RecordTooLarge(size, MOST_BYTES - room)

@@ -1,7 +1,8 @@
 """Registrations, and the reviewers' queue (rules G4, G5, G8).
 
 A registration lies with its deal, or alone with its organization; every change of one with a deal goes through the
-deal's own transaction. Table `reviews` says where each is, and holds the queue: both follow what is true there.
+deal's own transaction. Table `reviews` says where each of a deal is, and holds the queue: both follow what is true
+there.
 """
 
 import logging
@@ -10,13 +11,14 @@ from dataclasses import dataclass, replace
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import Party
-from shared.domain.registration import Registration
+from shared.domain.registration import Registration, ReviewRound
 from shared.domain.vocabulary import RegistrationStatus
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.referral_lists import Scan
-from shared.storage.referrals import REGISTRATION_ROWS, IdempotencyRecord, Stored, idempotency_operation
+from shared.storage.referrals import IdempotencyRecord, Stored, idempotency_operation
+from shared.storage.registration_rows import REGISTRATIONS, ROUNDS, registration_operations
 from shared.storage.tables import Delete, Insert, Operation, Replace, StoredRow, Tables, Upsert
 
 logger = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ class Queued:
     assigned_to: str | None = None
 
 
-_FILED, QUEUE_ROWS = Codec[Filed](Filed), Codec[Queued](Queued, limit=64 * 1024)
+_FILED, QUEUE_ROWS = Codec[Filed](Filed), Codec[Queued](Queued, limit=168 * 1024)
 
 
 class Registrations:
@@ -60,14 +62,25 @@ class Registrations:
         partition = keys.partition_of(party.organization_id, party.referral_id)
         key = keys.registration(party.referral_id, registration_id)
         row = await self._tables.get(keys.REFERRALS, partition, key)
-        return REGISTRATION_ROWS.read(row) if row else None
+        return REGISTRATIONS.read(row) if row else None
 
     async def of_deal(self, party: Party) -> list[Registration]:
         """All registrations of a deal, oldest first."""
         partition = keys.partition_of(party.organization_id, party.referral_id)
         start, end = keys.starting_with(f"{keys.REGISTRATIONS}{party.referral_id}:")
         rows = await self._tables.between(keys.REFERRALS, partition, start, end)
-        return [REGISTRATION_ROWS.read(row) for row in rows]
+        return [REGISTRATIONS.read(row) for row in rows]
+
+    async def rounds(self, registration: Registration) -> list[ReviewRound]:
+        """All rounds of a registration as it was read, oldest first."""
+        latest = registration.latest
+        if latest is None or latest.number == 1:
+            return [latest] if latest else []
+        party = lies_with(registration)
+        partition = keys.partition_of(party.organization_id, party.referral_id)
+        first, end = (keys.review_round(registration.id, number) for number in (1, latest.number))
+        rows = await self._tables.between(keys.REFERRALS, partition, first, end)
+        return [*(ROUNDS.read(row) for row in rows), latest]
 
     def of_organization(self, organization_id: OrganizationId, after: str | None) -> Scan:
         """A reading of all registrations of an organization, deal by deal, those of the earliest deals first."""
@@ -81,8 +94,8 @@ class Registrations:
         replaced: Stored[IdempotencyRecord] | None,
     ) -> None:
         """Store a registration without a deal (G8). Raises `StoreConflict` if it, or one of its key, is there."""
-        row = REGISTRATION_ROWS.row(keys.registration(keys.ALONE, registration.id), registration)
-        operations: list[Operation] = [Insert(row)]
+        record, *rounds = registration_operations(keys.ALONE, registration)
+        operations: list[Operation] = [Insert(record.row), *rounds]
         if idempotency:
             operations.append(idempotency_operation(idempotency, replaced))
         partition = keys.partition_of(registration.organization_id, keys.ALONE)

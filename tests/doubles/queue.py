@@ -6,7 +6,7 @@ from shared.domain.ids import OrganizationId
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import RegistrationStatus
 from shared.storage.referral_lists import Scan
-from shared.storage.referrals import REGISTRATION_ROWS
+from shared.storage.registration_rows import REGISTRATIONS
 from shared.storage.registrations import QUEUE_ROWS, Queued, Registrations
 from shared.storage.tables import StoredRow
 
@@ -20,7 +20,7 @@ async def in_queue(registrations: Registrations, statuses: Sequence[Registration
 async def registered_by(registrations: Registrations, organization_id: OrganizationId) -> list[Registration]:
     """An organization's registrations, deal by deal."""
     rows = await _to_the_end(lambda after: registrations.of_organization(organization_id, after))
-    return [REGISTRATION_ROWS.read(row) for row in rows]
+    return [REGISTRATIONS.read(row) for row in rows]
 
 
 async def _to_the_end(read: Callable[[str | None], Scan]) -> list[StoredRow]:

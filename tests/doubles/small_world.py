@@ -9,6 +9,7 @@ PEOPLE = {
     "rae": ("contoso", "rae@contoso.com"),
     "kim": ("fabrikam", "kim@fabrikam.com"),
     "nia": ("northwind", "nia@northwindtraders.com"),
+    "mia": ("contoso", "mia@contoso.com"),
     "sam": ("msft", "sam@microsoft.com"),
     "dee": ("msft", "dee@microsoft.com"),
     "vera": ("msft", "vera@microsoft.com"),
@@ -16,6 +17,7 @@ PEOPLE = {
 }
 _ROLES = {"msft": "MicrosoftSeller", "portal": "LeadIntake"}
 _REVIEWERS = {"dee", "vera"}
+_OF_NO_LOCATION = {"mia"}
 
 
 def _organization(organization_id: str, name: str, location: str, country: str) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def _person(organization_id: str, email: str) -> dict[str, Any]:
         "firstName": name.title(),
         "lastName": "Example",
         "roles": ["DealReviewer" if name in _REVIEWERS else _ROLES.get(organization_id, "ReferralsAdmin")],
-        "global": True,
+        "global": name not in _OF_NO_LOCATION,
     }
 
 

@@ -3,17 +3,27 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from itertools import pairwise, permutations
 from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
-from shared.domain.referral import FieldError, Party
+from shared.domain.referral import Party, Referral, Solution, Terms
 from shared.domain.registering import registered
-from shared.domain.registration import Registration, reviewed, saved, submitted
-from shared.domain.registration_rules import LONGEST_ERROR, MOST_ERRORS
-from shared.errors import StoreConflict, StoreUnavailable
+from shared.domain.registration import (
+    FieldError,
+    RegisteredCustomer,
+    Registration,
+    RegistrationContact,
+    ReviewRound,
+    reviewed,
+    saved,
+    submitted,
+)
+from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON, MOST_ERRORS
+from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import IdempotencyRecord, Referrals
@@ -21,7 +31,7 @@ from shared.storage.registrations import Filed, Registrations, lies_with
 from shared.storage.tables import Operation, Tables
 from tests.doubles.queue import in_queue, registered_by
 from tests.doubles.yielding_tables import YieldingTables
-from tests.unit.examples import NOW, act, begun, creators
+from tests.unit.examples import NOW, act, begun, contact, creators
 from tests.unit.registration_examples import APPROVAL, FORM, REJECTION, REQUEST, draft
 
 ALL = ("Submitted", "ReviewPending", "ActionRequired", "Approved", "Rejected")
@@ -186,25 +196,120 @@ async def test_a_deal_shows_its_own_registrations_alone(tables: Tables, partitio
     assert len(await registered_by(registrations, OrganizationId(partition))) == 2
 
 
-@pytest.mark.parametrize("letter", ["가", '"', "x"])
-async def test_thirty_rounds_with_the_longest_words_of_reviewers_find_room(
-    tables: Tables, partition: str, letter: str
-) -> None:
-    """G5: any number of times. Rounds are kept whole, so the record grows with each."""
+async def test_a_review_takes_any_number_of_rounds_and_keeps_each(tables: Tables, partition: str) -> None:
+    """G5; the record does not grow with them."""
     referrals, registrations = Referrals(tables), Registrations(tables)
     deal = creators(id=ReferralId("deal-1"), organization_id=OrganizationId(partition))
     await referrals.commit(begun(deal), None)
+    record, decided = fresh(partition), list[ReviewRound]()
+    for number in range(1, 41):
+        at = NOW + timedelta(days=number)
+        record = submitted(record, replace(FORM, solution_value=Decimal(number)), at)
+        await stored(tables, deal.party, record, f"submit-{number}")
+        asked = FieldError(target="/solutionValue", message=f"Not {number}.")
+        record = reviewed(record, replace(REQUEST, errors=(asked,)), at)
+        await stored(tables, deal.party, record, f"review-{number}")
+        assert record.latest
+        decided.append(record.latest)
+    read = await registrations.get(deal.party, record.id)
+    assert read == record
+    assert await registrations.rounds(read) == decided
+    assert [each.form.solution_value for each in decided] == [Decimal(number) for number in range(1, 41)]
+
+
+async def test_the_rounds_of_a_record_that_is_not_submitted_are_none(tables: Tables, partition: str) -> None:
+    assert await Registrations(tables).rounds(fresh(partition)) == []
+
+
+@pytest.mark.parametrize("letter", ["가", '"', "😀", "x"])
+async def test_the_longest_words_of_partner_and_reviewer_find_room(
+    tables: Tables, partition: str, letter: str
+) -> None:
+    registrations = Registrations(tables)
+    deal = creators(id=ReferralId("deal-1"), organization_id=OrganizationId(partition))
+    await Referrals(tables).commit(begun(deal), None)
     errors = (FieldError(target="/contract/startDateTime", message=letter * LONGEST_ERROR),) * MOST_ERRORS
-    record = submitted(fresh(partition), FORM, NOW)
-    for _ in range(29):
-        record = submitted(reviewed(record, replace(REQUEST, errors=errors), NOW), FORM, NOW)
-    record = reviewed(record, replace(REQUEST, errors=errors), NOW)
-    read = await referrals.get(deal.party)
-    assert read
-    await referrals.commit(registered(read.value, (record,), act()), read)
+    name = letter * 255
+    form = replace(
+        FORM,
+        solution_id=letter * 100,
+        customer=RegisteredCustomer(name=name, country="US", city=name, state=name),
+        contact=RegistrationContact(first_name=name, last_name=name, phone_number=name, email=name),
+    )
+    sent = submitted(
+        fresh(partition, solution_id=letter * 100, solution_name=name, deal_name=name), form, NOW
+    )
+    record = reviewed(sent, replace(REQUEST, errors=errors, reason=letter * LONGEST_REASON), NOW)
+    await stored(tables, deal.party, record, "review")
     await registrations.file(record)
     assert await registrations.get(deal.party, record.id) == record
     assert await queued(registrations, partition) == [record]
+
+
+async def stored(tables: Tables, party: Party, record: Registration, operation: str) -> None:
+    referrals = Referrals(tables)
+    read = await referrals.get(party)
+    assert read
+    await referrals.commit(registered(read.value, (record,), act(operation=operation)), read)
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+@pytest.mark.parametrize("letter", ["가", "x"])
+@pytest.mark.parametrize("members", [1, 50])
+async def test_a_deal_that_is_full_to_the_last_character_shows_all_that_can_be_registered(
+    tables: Tables, partition: str, letter: str, members: int
+) -> None:
+    """G2: a closed deal cannot be shortened any more; two records of each of fifty solutions, and their reviews."""
+    solutions = tuple(
+        Solution(
+            id=f"{'S' * 90}{number}",
+            name=f"S{number}",
+            kind="MyCompany",
+            incentives=("IsvConnect", "AzureIpCoSell"),
+        )
+        for number in range(50)
+    )
+    team = tuple(contact(f"{number}@contoso.com") for number in range(members))
+
+    def deal(length: int) -> Referral:
+        terms = Terms(deal_value=None, currency=None, closing_at=None, solutions=solutions)
+        return creators(
+            id=ReferralId("deal-1"),
+            organization_id=OrganizationId(partition),
+            terms=terms,
+            team=team,
+            notes=letter * length,
+        )
+
+    async def taken(tables: Tables, length: int) -> bool:
+        try:
+            await Referrals(tables).commit(begun(deal(length)), None)
+        except RecordTooLarge:
+            return False
+        return True
+
+    fits, too_large = 0, 60_000
+    while too_large - fits > 1:
+        middle = (fits + too_large) // 2
+        fits, too_large = (middle, too_large) if await taken(MemoryTables(), middle) else (fits, middle)
+    assert await taken(tables, fits)
+    for number, solution in enumerate(solutions):
+        both = tuple(
+            submitted(
+                fresh(partition, number, id=_id(kind, number), kind=kind, solution_id=solution.id), FORM, NOW
+            )
+            for kind in ("IsvConnect", "IpCoSell")
+        )
+        read = await Referrals(tables).get(deal(fits).party)
+        assert read
+        await Referrals(tables).commit(registered(read.value, both, act(operation=f"{number}")), read)
+    read = await Referrals(tables).get(deal(fits).party)
+    assert read
+    assert len(read.value.registrations) == 100
+
+
+def _id(kind: str, number: int) -> RegistrationId:
+    return RegistrationId(f"{uuid5(NAMESPACE_DNS, f'{kind}{number}')}")
 
 
 def report(partition: str, number: int = 1) -> Registration:
@@ -227,14 +332,11 @@ async def test_a_deal_that_was_never_co_sold_is_registered_without_one(
     """G8."""
     registrations, record = Registrations(tables), report(partition)
     await registrations.enter_alone(record, None, None)
-    await registrations.file(record)
     place = lies_with(record)
     assert place == Party(organization_id=OrganizationId(partition), referral_id=keys.ALONE)
     assert await registrations.get(place, record.id) == record
     assert await registered_by(registrations, record.organization_id) == [record]
-    filed = await registrations.filed(record.id)
-    assert filed
-    assert filed.referral_id == keys.ALONE
+    assert await registrations.rounds(record) == [record.latest]
     with pytest.raises(StoreConflict):
         await registrations.enter_alone(record, None, None)
 

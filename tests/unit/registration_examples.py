@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from shared.domain.ids import OrganizationId, RegistrationId
-from shared.domain.referral import FieldError
 from shared.domain.registration import (
     Contract,
+    FieldError,
     RegisteredCustomer,
     Registration,
     RegistrationContact,

@@ -16,7 +16,7 @@ from shared.domain.eligibility import (
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Invited, Party, Referral, Registered, Solution, Terms
 from shared.domain.refusals import NotAllowed
-from shared.domain.registering import drafts, kinds_of, require_registrable
+from shared.domain.registering import drafts, kinds_of, no_solution, require_registrable, solution_named
 from shared.domain.vocabulary import DealType, Substatus
 from tests.unit.examples import NOW, act, creators, referral
 from tests.unit.registration_examples import FORM, draft
@@ -233,7 +233,7 @@ def test_the_records_of_a_solution_follow_from_its_incentives(name: str, kinds: 
     made = drafts(deal(name), solution, FORM, ("a", "b"), act())  # type: ignore[arg-type] # ids of a kind
     assert [(each.kind, each.id) for each in made] == list(zip(kinds, ("a", "b"), strict=False))
     for each in made:
-        assert (each.status, each.version, each.rounds, each.errors) == ("Draft", 0, (), ())
+        assert (each.status, each.version, each.latest, each.errors) == ("Draft", 0, None, ())
         assert (each.solution_id, each.form.solution_id) == (solution.id, solution.id)
         assert (each.organization_id, each.deal_name) == ("contoso", "Relecloud ERP")
         assert each.referral == deal().party
@@ -261,17 +261,39 @@ ELIGIBLE = eligibility(deal("ip"), "takesPart")
 @pytest.mark.parametrize(
     ("named", "registered", "wanted", "found"),
     [
-        (("ip", "isv"), (), None, "ip"),
+        (("ip",), (), None, "ip"),
         (("ip", "isv"), (), "ISV", "isv"),
         (("ip", "isv"), ("ip",), None, "isv"),
-        (("plain", "isv"), (), None, "isv"),
+        (("plain", "isv", "ip"), ("isv",), "IP", "ip"),
+        (("plain", "ip"), (), None, "ip"),
     ],
 )
-def test_a_request_registers_the_solution_that_it_names_or_the_next_that_is_left(
+def test_a_request_registers_the_solution_that_it_names_or_the_only_one_that_is_left(
     named: tuple[str, ...], registered: tuple[str, ...], wanted: str | None, found: str
 ) -> None:
     record = deal(*named, registrations=tuple(map(done, registered)))
-    assert require_registrable(record, ELIGIBLE, wanted) == SOLUTIONS[found]
+    require_registrable(record, ELIGIBLE, wanted)
+    assert solution_named(record, wanted) == SOLUTIONS[found]
+
+
+@pytest.mark.parametrize(
+    ("named", "wanted", "code"),
+    [
+        (("ip", "isv"), None, "required"),
+        (("ip", "isv"), "PLAIN", "notInCatalogue"),
+        (("ip", "plain"), "PLAIN", "notInCatalogue"),
+        (("ip",), "NOBODYS", "notInCatalogue"),
+    ],
+)
+def test_a_request_that_names_no_solution_of_several_is_told_which_there_are(
+    named: tuple[str, ...], wanted: str | None, code: str
+) -> None:
+    record = deal(*named)
+    require_registrable(record, ELIGIBLE, wanted)
+    assert solution_named(record, wanted) is None
+    fault = no_solution(record, wanted)
+    assert (fault.code, fault.target) == (code, "/solutionId")
+    assert "IP" in fault.message
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.referral import FieldError
 from shared.domain.refusals import Fault
 from shared.domain.registration import (
     NO_CONTACT,
     NO_CONTRACT,
     NO_CUSTOMER,
+    FieldError,
     RegistrationForm,
     Verdict,
 )

@@ -175,6 +175,6 @@ async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 @pytest.fixture
 async def review(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ReviewStory]:
     async with running_story(tmp_path, monkeypatch, ReviewStory) as running:
-        for place in ("shared.protocol.observe_review", "shared.mail.notices"):
+        for place in ("shared.protocol.observe_review", "shared.mail.pointless"):
             monkeypatch.setattr(f"{place}.holidays", lambda: running.holidays)
         yield running

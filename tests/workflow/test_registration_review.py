@@ -96,7 +96,7 @@ async def test_a_correction_begins_a_round_of_its_own(review: ReviewStory) -> No
     await decide(review, "requestAction")
     await review.day(corrected + 8 + 31)
     assert review.new_messages() == [*REMINDED, *ASKED]
-    rounds = (await review.deal.record()).rounds
+    rounds = await review.service.registrations.rounds(await review.deal.record())
     assert [each.decision for each in rounds] == ["requestAction", "requestAction"]
 
 

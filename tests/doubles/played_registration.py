@@ -1,0 +1,145 @@
+"""A won deal of the small world whose solutions have incentives, with its registrations and their reviewer Dee."""
+
+from typing import Any
+
+from api.closed_deals import reported
+from api.creation import create
+from api.exchange import Answer, Exchange
+from api.one_referral import shown, visible
+from api.registrations import correcting, listed, registering
+from api.reviews import got, reviewing
+from api.reviews import listed as queue
+from shared.operations.directory_import import World, import_world
+from tests.doubles import registered_deal
+from tests.doubles.played_deal import PATH, PlayedDeal
+from tests.doubles.service import request
+from tests.doubles.small_world import WORLD, deal
+
+REGISTRATIONS = "/v1.0/registrations"
+BOTH = ["AzureIpCoSell", "IsvConnect"]
+MOST_SOLUTIONS = 50
+FORM: dict[str, Any] = {name: value for name, value in registered_deal.FORM.items() if name != "solutionId"}
+
+
+def name_of(number: int) -> str:
+    """The id of one of the further solutions, a long one."""
+    return f"SOL-CONTOSO-{number:02d}-{'X' * 25}"
+
+
+def _world() -> World:
+    """The small world with many solutions that can be registered."""
+    document = WORLD.model_dump(mode="json", by_alias=True)
+    for organization in document["organizations"]:
+        for person in organization["people"]:
+            person["global"] = person.pop("everywhere", person.get("global"))
+    erp = document["solutions"][0]
+    erp["incentives"] = BOTH
+    document["solutions"] += [{**erp, "id": name_of(n), "name": f"S{n}"} for n in range(MOST_SOLUTIONS)]
+    return World.model_validate(document)
+
+
+def body_of(*solutions: str) -> dict[str, Any]:
+    """A partner-led deal of these solutions."""
+    body = deal(microsoft=False)
+    body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
+    if solutions:
+        body["details"]["requirements"]["solutions"] = [{"id": each} for each in solutions]
+    return body
+
+
+class PlayedRegistration(PlayedDeal):
+    """Rae's won deal."""
+
+    async def create(self, body: dict[str, Any]) -> Answer:
+        await import_world(self.service.tables, _world())
+
+        async def handler(exchange: Exchange) -> Answer:
+            return await create(exchange, self.engine)
+
+        return await request(self.service, "rae", handler, now=self.now, path=PATH, body=body)
+
+    async def won(self, body: dict[str, Any] | None = None) -> None:
+        made = await self.create(body or body_of())
+        assert made.status == 201, made.body
+        answer = await self.act("rae", "contoso", "win")
+        assert answer.status == 200, answer.body
+
+    async def read(self) -> dict[str, Any]:
+        """The deal, as Rae reads it."""
+
+        async def handler(exchange: Exchange) -> Answer:
+            return await shown(exchange, await visible(exchange))
+
+        answer = await self.ask("rae", "contoso", handler)
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    async def register(self, form: dict[str, Any] = FORM, **headers: str) -> Answer:
+        async def handler(exchange: Exchange) -> Answer:
+            return await registering(exchange, self.engine)
+
+        return await self.ask("rae", "contoso", handler, below="/registrations", body=form, headers=headers)
+
+    async def records(self, form: dict[str, Any] = FORM) -> dict[str, dict[str, Any]]:
+        """What a registration made, by kind."""
+        answer = await self.register(form)
+        assert answer.status == 201, answer.body
+        return {each["kind"]: each for each in answer.body["value"]}
+
+    async def of_deal(self) -> list[dict[str, Any]]:
+        """The deal's registrations."""
+        return (await self.ask("rae", "contoso", listed, below="/registrations")).body["value"]
+
+    async def put(self, record: dict[str, Any], form: dict[str, Any]) -> Answer:
+        async def handler(exchange: Exchange) -> Answer:
+            return await correcting(exchange, self.engine)
+
+        party = await self.party("contoso")
+        return await request(
+            self.service,
+            "rae",
+            handler,
+            now=self.now,
+            path=f"{PATH}/{party.referral_id}/registrations/{record['id']}",
+            body=form,
+            headers={"If-Match": record["eTag"]},
+            route={"id": party.referral_id, "rid": record["id"]},
+            method="PUT",
+        )
+
+    async def see(self, record: dict[str, Any], who: str = "dee") -> Answer:
+        return await self._about(who, got, record)
+
+    async def queue(self, who: str = "dee", **params: str) -> list[dict[str, Any]]:
+        """What somebody finds among the registrations."""
+        answer = await request(self.service, who, queue, now=self.now, path=REGISTRATIONS, params=params)
+        assert answer.status == 200, answer.body
+        return answer.body["value"]
+
+    async def review(self, record: dict[str, Any], decision: str, **more: Any) -> Answer:
+        async def handler(exchange: Exchange) -> Answer:
+            return await reviewing(exchange, self.engine)
+
+        body = {"decision": decision, **more}
+        return await self._about("dee", handler, record, below="/review", body=body)
+
+    async def report(self, form: dict[str, Any], who: str = "rae", **headers: str) -> Answer:
+        """A closed deal that was never co-sold; headers with underscores for hyphens."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await request(
+            self.service, who, reported, now=self.now, path=REGISTRATIONS, body=form, headers=sent
+        )
+
+    async def _about(
+        self, who: str, handler: Any, record: dict[str, Any], below: str = "", body: object = None
+    ) -> Answer:
+        return await request(
+            self.service,
+            who,
+            handler,
+            now=self.now,
+            path=f"{REGISTRATIONS}/{record['id']}{below}",
+            body=body,
+            headers={"If-Match": record["eTag"]} if body else {},
+            route={"rid": record["id"]},
+        )
