@@ -10,15 +10,14 @@ from api.registrations import correcting, listed, registering
 from api.reviews import got, reviewing
 from api.reviews import listed as queue
 from shared.operations.directory_import import World, import_world
-from tests.doubles import registered_deal
 from tests.doubles.played_deal import PATH, PlayedDeal
+from tests.doubles.registration_form import FORM
 from tests.doubles.service import request
 from tests.doubles.small_world import WORLD, deal
 
 REGISTRATIONS = "/v1.0/registrations"
 BOTH = ["AzureIpCoSell", "IsvConnect"]
 MOST_SOLUTIONS = 50
-FORM: dict[str, Any] = {name: value for name, value in registered_deal.FORM.items() if name != "solutionId"}
 
 
 def name_of(number: int) -> str:

@@ -15,32 +15,12 @@ from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import Party
 from shared.domain.registration import Registration
 from shared.wiring import Service
+from tests.doubles import registration_form
 from tests.doubles.service import request
 from tests.doubles.small_world import deal
 
 PATH = "/v1.0/engagements/referrals"
-FORM: dict[str, Any] = {
-    "solutionId": "SOL-CONTOSO-IP",
-    "contractType": "New",
-    "contract": {
-        "value": 250000,
-        "currency": "USD",
-        "signDateTime": "2026-11-01T00:00:00Z",
-        "startDateTime": "2026-12-01T00:00:00Z",
-        "endDateTime": "2027-12-01T00:00:00Z",
-        "term": "Finite",
-    },
-    "solutionValue": 200000,
-    "deployedOn": "Azure",
-    "consumptionTenant": "Customer",
-    "contact": {
-        "firstName": "Rae",
-        "lastName": "Rivers",
-        "phoneNumber": "+1 206 555 0102",
-        "email": "rae@contoso.com",
-    },
-    "contractNamesPartnerAndSolution": True,
-}
+FORM: dict[str, Any] = {**registration_form.FORM, "solutionId": "SOL-CONTOSO-IP"}
 DECISIONS: dict[str, dict[str, Any]] = {
     "approve": {"decision": "approve"},
     "reject": {"decision": "reject", "reason": "The contract names no solution."},

@@ -100,7 +100,7 @@ class Review:
         assert [each["decision"] for each in record["rounds"]] == ["requestAction", "approve"]
         own = {each["id"]: each["status"] for each in rae.read(self.deal)["registrations"]}
         assert own == {self.ids["IpCoSell"]: "Approved", self.ids["IsvConnect"]: "Draft"}
-        queue = dee.get("/v1.0/registrations?$top=100").json()["value"]
+        queue = dee.get("/v1.0/registrations?status=Approved&$top=100").json()["value"]
         assert [each["status"] for each in queue if each["id"] == self.id] == ["Approved"]
         assert rae.kinds(self.deal) == ["created", "won", *["registrationChanged"] * 7]
         assert self._service.told(self.name) == TOLD

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.doubles.registration_form import FORM
 from tests.live import (
     ESTIMATE,
-    FORM,
     MICROSOFT,
     REFERRALS,
     Person,

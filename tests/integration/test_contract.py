@@ -14,7 +14,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.openapi import UndescribedOperation, describe, document
-from tests.live import ESTIMATE, FORM, REFERRALS, Person, Service, deal, lead, private, won
+from tests.doubles.registration_form import FORM
+from tests.live import ESTIMATE, REFERRALS, Person, Service, deal, lead, private, won
 
 CHECKS: list[Callable[..., object]] = [
     not_a_server_error,

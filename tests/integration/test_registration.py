@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.doubles.registration_form import FORM
 from tests.live import (
-    FORM,
     REFERRALS,
     REGISTRATIONS,
     Person,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.doubles.registration_form import FORM
 from tests.live import (
     ESTIMATE,
-    FORM,
     REFERRALS,
     REGISTRATIONS,
     Service,

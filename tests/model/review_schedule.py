@@ -7,7 +7,6 @@ from datetime import timedelta
 from api.exchange import Answer, Exchange
 from shared.domain.registration import Registration
 from tests.doubles.registered_deal import RegisteredDeal
-from tests.doubles.service import request
 from tests.model.deaths import Died
 from tests.model.schedule import Schedule
 
@@ -30,17 +29,7 @@ class InsistentDeal(RegisteredDeal):
         answer = Answer(status=503)
         for _ in range(4):
             try:
-                answer = await request(
-                    self.service,
-                    who,
-                    handler,
-                    now=self.now(),
-                    path=path,
-                    body=body,
-                    headers=headers,
-                    route={"id": self.id, "rid": self.rid},
-                    method=method,
-                )
+                answer = await super().ask(who, handler, path, body, headers, method=method)
             except Died:
                 continue
             if answer.status < 500:

@@ -6,8 +6,6 @@ makes a request of storage, engine or mail service may die or get no answer, bef
 
 import os
 from collections import Counter
-from random import Random
-from uuid import UUID
 
 import pytest
 
@@ -21,15 +19,6 @@ SCHEDULES = int(os.environ.get("MODEL_SCHEDULES", "400"))
 BATCHES = 8
 LEAD_READERS = {"rae": "rae@contoso.com", "kim": "kim@fabrikam.com", "nia": "nia@northwindtraders.com"}
 OUTCOMES = {"accepted", "declined", "expired", "withdrawn"}
-
-
-@pytest.fixture(autouse=True)
-def _chance_that_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ids and jitter by chance, but the same in each run, so that a seed that fails fails again."""
-    chance = Random(0)
-    monkeypatch.setattr("secrets.token_bytes", chance.randbytes)
-    monkeypatch.setattr("secrets.randbelow", chance.randrange)
-    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=chance.getrandbits(128), version=4))
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

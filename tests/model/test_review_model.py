@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from random import Random
-from uuid import UUID
 
 import pytest
 
@@ -40,14 +38,6 @@ TELLS = {
     "Approved": "registrationApproved",
     "Rejected": "registrationRejected",
 }
-
-
-@pytest.fixture(autouse=True)
-def _chance_that_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    chance = Random(0)
-    monkeypatch.setattr("secrets.token_bytes", chance.randbytes)
-    monkeypatch.setattr("secrets.randbelow", chance.randrange)
-    monkeypatch.setattr("uuid.uuid4", lambda: UUID(int=chance.getrandbits(128), version=4))
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

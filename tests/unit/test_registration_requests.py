@@ -12,7 +12,8 @@ from shared.storage.keys import REVIEWS
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.tables import Operation
 from tests.doubles.played_deal import faults
-from tests.doubles.played_registration import FORM, PlayedRegistration, body_of, name_of
+from tests.doubles.played_registration import PlayedRegistration, body_of, name_of
+from tests.doubles.registration_form import FORM
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 ESTIMATE = [{"target": "/contract/value", "message": "This looks like an estimate."}]

@@ -7,7 +7,8 @@ import pytest
 
 from shared.domain.registration_rules import LONGEST_REASON
 from tests.doubles.played_deal import faults
-from tests.doubles.played_registration import FORM, MOST_SOLUTIONS, PlayedRegistration, body_of, name_of
+from tests.doubles.played_registration import MOST_SOLUTIONS, PlayedRegistration, body_of, name_of
+from tests.doubles.registration_form import FORM
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 WIDE = "😀"
