@@ -52,16 +52,16 @@ def facts_of(task: Notify, scene: Scene, portal_url: str, alternatives: tuple[st
 def _facts_of_registration(
     kind: MailKind, registration: Registration, deal: Referral, portal_url: str
 ) -> MailFacts:
-    form, to_reviewers = registration.form, kind in TO_REVIEWERS
-    latest = registration.latest
+    form, latest = registration.as_submitted, registration.latest
+    to_reviewers = kind in TO_REVIEWERS
     parties = (registration.organization_name, "Microsoft")
     actor, recipient = parties if to_reviewers else parties[::-1]
     own = "" if to_reviewers else f"/referrals/{deal.id}"
     return MailFacts(
         kind=kind,
         deal_name=deal.name,
-        customer_name=deal.customer.name,
-        customer_country=deal.customer.address.country,
+        customer_name=form.customer.name or deal.customer.name,
+        customer_country=form.customer.country or deal.customer.address.country,
         actor_organization=actor,
         recipient_organization=recipient,
         deal_value=form.contract.value,
