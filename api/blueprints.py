@@ -19,6 +19,7 @@ from api import (
     reference_data,
     referral_list,
     referrals,
+    registration_list,
     registrations,
     reviews,
     routing_rules,
@@ -30,7 +31,7 @@ HTTP = tuple(
     for module in (
         *(creation, referral_list, referrals, life_cycle, editing, invitations, engagements),
         *(leads, conversion, providers, profiles, routing_rules, mail_events),
-        *(registrations, closed_deals, reviews),
+        *(registrations, closed_deals, registration_list, reviews),
         *(lookups, reference_data, people, stage_maps, contract_pages, health),
     )
 )

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 from shared.domain.refusals import Fault, FaultCode
@@ -71,6 +72,10 @@ MORE_FAULTS = Fault(
 
 class Required:
     """Marks a field that a request must have, with something in it."""
+
+
+class RequiredOrNull(Required):
+    """Marks a field that a request must have, be it null."""
 
 
 class Body(BaseModel):
@@ -283,13 +288,20 @@ def _at(document: Any, step: str | int, names: _Names) -> Any:
 def _missing(body: Body, at: str) -> Iterator[Fault]:
     for name, field in type(body).model_fields.items():
         value, target = getattr(body, name), f"{at}/{field.alias or name}"
-        if any(isinstance(mark, Required) for mark in field.metadata) and value in (None, (), []):
+        if _is_missing(field, value, named=name in body.model_fields_set):
             yield Fault("required", target, "This field is mandatory.")
         for index, part in enumerate(value if isinstance(value, tuple) else ()):
             if isinstance(part, Body):
                 yield from _missing(part, f"{target}/{index}")
         if isinstance(value, Body):
             yield from _missing(value, target)
+
+
+def _is_missing(field: FieldInfo, value: object, *, named: bool) -> bool:
+    mark = next((mark for mark in field.metadata if isinstance(mark, Required)), None)
+    return mark is not None and not (
+        named if isinstance(mark, RequiredOrNull) else value not in (None, (), [])
+    )
 
 
 def _refuse_nesting(document: Any) -> None:

@@ -323,7 +323,7 @@ CONTRACT: dict[str, Shape] = {
         request=ReviewBody,
         answers={200: RegistrationView},
         errors=(*_VERB, 428),
-        headers=("If-Match",),
+        headers=("If-Match", "Idempotency-Key"),
     ),
     "assign_registration": Shape(
         request=AssignmentBody,

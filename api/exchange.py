@@ -20,6 +20,7 @@ from shared import clock
 from shared.domain.ids import digest
 from shared.domain.permissions import Caller, is_kept, may_see, may_see_partner_led
 from shared.domain.referral import Referral
+from shared.domain.registration import Registration
 from shared.domain.timeline import Actor
 from shared.protocol.commit import Who
 from shared.wiring import Service, wiring
@@ -64,6 +65,10 @@ class Exchange:
     def sees_partner_led(self, deal: Referral) -> bool:
         """Whether the caller is a seller who sees a deal as partner-led, and it is still shown (V3, N3)."""
         return may_see_partner_led(self.caller, deal) and self._is_shown(deal)
+
+    def keeps(self, registration: Registration) -> bool:
+        """Whether a registration is still shown (N3)."""
+        return is_kept(registration, self.now, self.service.settings.retention)
 
     def who(self, operation: str) -> Who:
         """The caller as the actor of an operation, with the hash of its Idempotency-Key for it."""

@@ -32,7 +32,7 @@ def _clean(allowed: set[str]) -> AfterValidator:
 _line = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
 Name = Annotated[str, _line, _clean(set())]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _clean(set())]
-many_lines = _clean(_MANY_LINES)
+one_line, many_lines = _clean(set()), _clean(_MANY_LINES)
 """Text of many lines, without other control characters."""
 Notes = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000), many_lines]
 
@@ -70,6 +70,11 @@ def _utc(moment: datetime) -> datetime:
         raise PydanticCustomError("outOfRange", "Use a date within the calendar.") from beyond
 
 
+def _with_offset(moment: datetime) -> datetime:
+    _utc(moment)
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
 def _no_bool(value: object) -> object:
     if isinstance(value, bool):
         raise PydanticCustomError("invalidType", "Use a number.")
@@ -96,6 +101,8 @@ Country = Annotated[
 Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
 Locale = Annotated[str, StringConstraints(pattern="^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35)]
 Moment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_utc)]
+LocalMoment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_with_offset)]
+"""A moment whose day matters: it keeps the offset that it is sent with, UTC if none."""
 Amount = Annotated[Decimal, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 EmptyObjectAsList = BeforeValidator(_empty_object_as_list)

@@ -20,6 +20,7 @@ from shared.domain.referral import Party, Referral
 from shared.domain.refusals import Fault, Invalid, Refusal
 from shared.domain.registration import FieldError
 from shared.domain.work import Publish
+from shared.protocol.commit import Who
 from shared.protocol.durable import DurableEngine
 from shared.protocol.wake import Event, wake_or_leave_to_sweep
 
@@ -94,13 +95,23 @@ async def take_step(exchange: Exchange, decide: Decision, event: Event, engine: 
     except (Refusal, Modified) as refused:
         if isinstance(refused, Modified) and exchange.request.method != "POST":
             raise
-        if who.key_hash and await commits.replayed(seen.party, who.key_hash):
+        if await is_repetition(exchange, seen.party, who, refused):
             return await visible(exchange)
         raise
     if change is None:
         return await visible(exchange)
     await settle(exchange, change, event, engine)
     return change.after
+
+
+async def is_repetition(exchange: Exchange, deal: Party, who: Who, refused: Refusal | Modified) -> bool:
+    """Whether a step is refused because it was taken before, under the same Idempotency-Key.
+
+    A step whose fields are at fault was let through by the state, so it was not taken yet.
+    """
+    if who.key_hash is None or isinstance(refused, Invalid):
+        return False
+    return await exchange.service.commits.replayed(deal, who.key_hash)
 
 
 def checked(exchange: Exchange, decide: Decision) -> Decision:

@@ -44,7 +44,14 @@ def require_version(exchange: Exchange, present: int, what: str) -> None:
     header = exchange.header("If-Match")
     if present == 0 and header is not None:
         raise Modified("")
-    if present and header is None:
+    if present:
+        require_tag(exchange, version_tag(present), what)
+
+
+def require_tag(exchange: Exchange, tag: str, what: str) -> None:
+    """Refuse a change that does not name this ETag. Raises `PreconditionRequired`, `Modified`."""
+    header = exchange.header("If-Match")
+    if header is None:
         raise PreconditionRequired(f"Send the ETag of the {what} that you mean in If-Match.")
-    if header is not None and not matches(header, version_tag(present)):
-        raise Modified(version_tag(present))
+    if not matches(header, tag):
+        raise Modified(tag)

@@ -56,6 +56,7 @@ class ReferenceDataView(View):
     deployments: list[CodeView]
     consumption_tenants: list[CodeView]
     registration_statuses: list[CodeView]
+    registration_kinds: list[CodeView]
     registration_fields: list[CodeView]
     review_decisions: list[CodeView]
     roles: list[CodeView]

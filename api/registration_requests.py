@@ -5,10 +5,23 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from api.body import Body, Required
-from api.fields import Amount, Code, Country, Currency, Email, Flag, Moment, Name, Phone, many_lines
+from api.body import Body, Required, RequiredOrNull
+from api.fields import (
+    Amount,
+    Code,
+    Country,
+    Currency,
+    Email,
+    Flag,
+    LocalMoment,
+    Name,
+    Phone,
+    many_lines,
+    one_line,
+)
 from shared.domain.directory import normalized_name
 from shared.domain.registration import (
+    NO_CUSTOMER,
     Contract,
     FieldError,
     RegisteredCustomer,
@@ -35,9 +48,9 @@ Reason = Annotated[
 class ContractBody(Body):
     value: Amount | None = None
     currency: Currency | None = None
-    sign_date_time: Moment | None = None
-    start_date_time: Moment | None = None
-    end_date_time: Moment | None = None
+    sign_date_time: LocalMoment | None = None
+    start_date_time: LocalMoment | None = None
+    end_date_time: LocalMoment | None = None
     term: ContractTerm | None = None
 
     def contract(self) -> Contract:
@@ -89,34 +102,42 @@ class RegistrationBody(Body):
     )
     solution_id: Code | None = None
     contract_type: ContractType | None = None
-    contract: ContractBody = ContractBody()
+    contract: ContractBody | None = None
     solution_value: Amount | None = None
     deployed_on: Deployment | None = None
     consumption_tenant: ConsumptionTenant | None = None
     customer: RegisteredCustomerBody | None = None
-    contact: RegistrationContactBody = RegistrationContactBody()
+    contact: RegistrationContactBody | None = None
     contract_names_partner_and_solution: Flag | None = None
     submit: Flag | None = None
 
     def form(self, prefilled: RegisteredCustomer) -> RegistrationForm:
         """The form; what is not said of the customer is as it was before: the deal's, or the record's."""
+        contract, contact = self.contract or ContractBody(), self.contact or RegistrationContactBody()
         return RegistrationForm(
             solution_id=self.solution_id,
             contract_type=self.contract_type,
-            contract=self.contract.contract(),
+            contract=contract.contract(),
             solution_value=self.solution_value,
             deployed_on=self.deployed_on,
             consumption_tenant=self.consumption_tenant,
-            customer=self.customer.customer(prefilled) if self.customer else prefilled,
-            contact=RegistrationContact(**self.contact.model_dump()),
+            customer=self._customer(prefilled),
+            contact=RegistrationContact(**contact.model_dump()),
             contract_names_both=bool(self.contract_names_partner_and_solution),
         )
+
+    def _customer(self, prefilled: RegisteredCustomer) -> RegisteredCustomer:
+        if self.customer:
+            return self.customer.customer(prefilled)
+        return NO_CUSTOMER if "customer" in self.model_fields_set else prefilled
 
 
 class FieldErrorBody(Body):
     target: Annotated[Code | None, Required()] = None
     message: Annotated[
-        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_ERROR)]
+        Annotated[
+            str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_ERROR), one_line
+        ]
         | None,
         Required(),
     ] = None
@@ -142,6 +163,6 @@ class ReviewBody(Body):
 
 
 class AssignmentBody(Body):
-    """`POST …/registrations/{rid}/assign`."""
+    """`POST …/registrations/{rid}/assign`; null gives it to nobody."""
 
-    email: Annotated[Email | None, Required()] = None
+    email: Annotated[Email | None, RequiredOrNull()] = None

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.organizations import version_tag
 from api.referral_resource import amount, field_errors
 from api.referral_view import FieldErrorView, Moment, PageView, View
 from shared.domain.eligibility import Eligibility, RuleId
+from shared.domain.ids import digest
 from shared.domain.registration import Registration, RegistrationForm, ReviewRound
 from shared.domain.vocabulary import (
     ConsumptionTenant,
@@ -133,6 +133,7 @@ def registration_view(
 
     Who reviews what is Microsoft's own; what is being corrected and was not handed in yet is the partner's.
     """
+    given_to = assigned_to if to_microsoft else None
     return RegistrationView(
         **dict(_form(registration.as_submitted if to_microsoft else registration.form)),
         id=registration.id,
@@ -140,19 +141,25 @@ def registration_view(
         status=registration.status,
         closed=registration.closed,
         errors=field_errors(registration.errors),
-        e_tag=version_tag(registration.version),
+        e_tag=registration_tag(registration, given_to),
         referral_id=registration.referral.referral_id if registration.referral else None,
         organization_id=registration.organization_id,
         organization_name=registration.organization_name,
         deal_name=registration.deal_name,
         solution_id=registration.solution_id,
         solution_name=registration.solution_name,
-        assigned_to=assigned_to if to_microsoft else None,
+        assigned_to=given_to,
         rounds=[_round(each, to_microsoft=to_microsoft) for each in rounds],
         submitted_date_time=registration.submitted_at,
         created_date_time=registration.created_at,
         updated_date_time=registration.updated_at,
     )
+
+
+def registration_tag(registration: Registration, assigned_to: str | None) -> str:
+    """A record's ETag, quotes included; reviewers' covers whom it was given to, which its partner does not see."""
+    given = f".{digest(assigned_to)[:8]}" if assigned_to else ""
+    return f'"{registration.version}{given}"'
 
 
 def latest_of(registration: Registration) -> tuple[ReviewRound, ...]:

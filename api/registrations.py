@@ -38,7 +38,14 @@ from shared.domain.registering import (
     require_registrable,
     solution_named,
 )
-from shared.domain.registration import RegisteredCustomer, Registration, RegistrationForm, saved, submitted
+from shared.domain.registration import (
+    RegisteredCustomer,
+    Registration,
+    RegistrationForm,
+    is_unchanged,
+    saved,
+    submitted,
+)
 from shared.domain.registration_rules import errors_of, faults_of_form
 from shared.protocol.durable import DurableEngine
 from shared.storage.referrals import IdempotencyRecord, Stored
@@ -135,15 +142,18 @@ async def correcting(exchange: Exchange, engine: DurableEngine) -> Answer:
     require_writer(exchange)
     require_version(exchange, present.version, "registration")
 
-    async def decide(referral: Referral, act: Act) -> Change:
+    async def decide(referral: Referral, act: Act) -> Change | None:
         before = await _present(exchange, referral)
         require_version(exchange, before.version, "registration")
         form = replace(reading.body.form(before.form.customer), solution_id=before.solution_id)
-        return registered(referral, (_handed_in(before, reading, form, act),), act)
+        after = _handed_in(before, reading, form, act)
+        return None if is_unchanged(before, after) else registered(referral, (after,), act)
 
     change = await _step(exchange, deal, decide, f"{deal.id}/{present.id}")
-    await settle(exchange, change, "changed", engine)
-    (after,) = change.registrations
+    after = present
+    if change:
+        await settle(exchange, change, "changed", engine)
+        (after,) = change.registrations
     rounds = await exchange.service.registrations.rounds(after)
     view = registration_view(after, rounds, to_microsoft=False)
     return Answer(body=view, headers={"ETag": view.e_tag})
@@ -164,7 +174,7 @@ class _Registering:
             made = tuple(ReferralId(each.id) for each in change.registrations)
             return replace(wanted or _no_record(), referral_id=change.after.id, made=made)
 
-        return await _step(
+        change = await _step(
             self.exchange,
             deal,
             self._decide,
@@ -172,6 +182,9 @@ class _Registering:
             idempotency=record if wanted else None,
             replaced=stored,
         )
+        if change is None:
+            raise NotFound("There is no such referral.")
+        return change
 
     async def _decide(self, deal: Referral, act: Act) -> Change:
         found = await eligibility_of(self.exchange, deal)
@@ -253,7 +266,7 @@ async def _step(
     *,
     idempotency: Callable[[Change], IdempotencyRecord] | None = None,
     replaced: Stored[IdempotencyRecord] | None = None,
-) -> Change:
+) -> Change | None:
     """Commit a step of a deal that the caller still sees; If-Match, if any, is that of the registration."""
 
     async def check(referral: Referral, act: Act) -> Change | None:
@@ -261,7 +274,7 @@ async def _step(
             raise NotFound("There is no such referral.")
         return await decide(referral, act)
 
-    change = await exchange.service.commits.step(
+    return await exchange.service.commits.step(
         deal.party,
         exchange.who(operation),
         check,
@@ -269,9 +282,6 @@ async def _step(
         idempotency=idempotency,
         replaced=replaced,
     )
-    if change is None:
-        raise NotFound("There is no such referral.")
-    return change
 
 
 async def _present(exchange: Exchange, deal: Referral) -> Registration:

@@ -24,6 +24,7 @@ def one_turn(context: df.DurableOrchestrationContext, observer: str = "observe")
 
     An activity fails only on a defect or while storage is away. The turn then ends in a pause, because giving the
     instance up would give up the record's deadline: the record ends the loop, by being closed with nothing open.
+    Events do not end the pause, for one that came early would; the next turn looks at what they tell of.
     """
     record: dict[str, str] = dict(context.get_input() or {})
     try:
@@ -35,7 +36,7 @@ def one_turn(context: df.DurableOrchestrationContext, observer: str = "observe")
             yield context.call_activity(step["activity"], {**record, **step, "now": now(context)})
     except Exception as failed:  # noqa: BLE001 - the SDK tells of a failed activity by a bare Exception
         context.set_custom_status({"pausedAfter": type(failed).__name__, "at": now(context)})
-        yield from wait(context, iso(context.current_utc_datetime + PAUSE_AFTER_FAILURE))
+        yield context.create_timer(context.current_utc_datetime + PAUSE_AFTER_FAILURE)
     else:
         if plan["finished"]:
             return

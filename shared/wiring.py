@@ -142,7 +142,7 @@ def assemble(
             visibility=visibility,
             notices=notices,
         ),
-        sweep=Sweep(referrals=referrals, intents=intents, wall_clock=wall_clock),
+        sweep=Sweep(referrals=referrals, registrations=registrations, intents=intents, wall_clock=wall_clock),
     )
 
 

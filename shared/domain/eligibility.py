@@ -37,8 +37,11 @@ class Eligibility:
         return " ".join(rule.explanation for rule in self.rules if not rule.passed)
 
 
-MicrosoftsPart = Literal["takesPart", "invited", "none", "hidden"]
-"""Microsoft's part in a deal: it takes part or may still accept, or neither, or the reader is not told of it (V1)."""
+MicrosoftsPart = Literal["takesPart", "invited", "none", "never", "hidden"]
+"""Microsoft's part in a deal: it takes part, may still accept, may be invited, or will never take part.
+
+Or the reader is not told of it (V1).
+"""
 
 
 def eligibility(deal: Referral, microsoft: MicrosoftsPart) -> Eligibility:
@@ -65,12 +68,15 @@ def microsofts_part(deal: Referral, creator: Referral) -> MicrosoftsPart:
     states = {i.substatus for i in creator.invited if i.party.organization_id == MICROSOFT}
     if states & ACCEPTED_ONCE:
         return "takesPart"
-    return "invited" if "Pending" in states else "none"
+    if "Pending" in states:
+        return "invited"
+    return "never" if creator.is_closed else "none"  # nobody invites into a closed deal (T3)
 
 
 def registrable(deal: Referral) -> tuple[Solution, ...]:
-    """The deal's solutions that are registered, each by itself: those with an incentive."""
-    return tuple(s for s in deal.terms.solutions if s.has_ip_incentive or ISV_CONNECT in s.incentives)
+    """The deal's solutions that are registered, each once and by itself: those with an incentive."""
+    found = (s for s in deal.terms.solutions if s.has_ip_incentive or ISV_CONNECT in s.incentives)
+    return tuple({solution.id: solution for solution in found}.values())
 
 
 def unregistered(deal: Referral) -> tuple[Solution, ...]:
@@ -113,7 +119,7 @@ def _deal_type(deal: Referral) -> EligibilityRule:
 
 
 def _incentive_solution(deal: Referral) -> EligibilityRule:
-    named = [solution.name for solution in deal.terms.solutions if solution.has_ip_incentive]
+    named = [solution.name for solution in registrable(deal) if solution.has_ip_incentive]
     if named:
         explanation = f"Solutions with an IP incentive: {', '.join(named)}."
         return EligibilityRule(id="incentiveSolution", passed=True, explanation=explanation)
@@ -145,13 +151,13 @@ def _microsoft_engaged(deal: Referral, microsoft: MicrosoftsPart) -> Eligibility
 
 
 def _until_engaged(deal: Referral, microsoft: MicrosoftsPart) -> str:
-    """What would have to happen for Microsoft to take part; nobody invites into a closed deal (T3)."""
+    """What would have to happen for Microsoft to take part."""
     if microsoft == "hidden":
         return "Microsoft's part in the deal shows once you work on it."
     if microsoft == "invited":
         return "Microsoft has not accepted its invitation yet: ask its sellers to accept it."
-    if deal.is_creators and not deal.is_closed:
-        return "Microsoft does not take part, and no invitation of it is open: invite it again."
-    if deal.is_closed:
+    if microsoft == "never":
         return "Microsoft does not take part, and the deal is closed, so this cannot change any more."
+    if deal.is_creators:
+        return "Microsoft does not take part, and no invitation of it is open: invite it again."
     return "Microsoft does not take part: ask the deal's creator to invite it."

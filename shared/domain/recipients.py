@@ -52,9 +52,9 @@ def recipients_of(audience: Audience, referral: Referral, readers: Readers) -> t
         case "customer":
             found = _contacts(referral.customer.team, Readers(people=()))
         case "reviewers" | "reviewLead":
-            found = _those_of("DealReviewer", readers.reviewers, readers)
+            found = _reviewers(readers)
         case "registrants":
-            found = (*_contacts(readers.registrant, readers), *_deal_team(referral, readers))
+            found = _registrants(referral, readers)
         case _:
             assert_never(audience)
     return _distinct(found)
@@ -76,7 +76,8 @@ def _answerers(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
     Microsoft the sellers of the routed team; all sellers where it has none.
     """
     if referral.organization_id == MICROSOFT:
-        return _those_of("MicrosoftSeller", readers.team, readers)
+        sellers = _having("MicrosoftSeller", readers)
+        return _people(_named(readers.team, sellers) or sellers)
     admins = [p for p in _having("ReferralsAdmin", readers) if _covers(p, referral.location)]
     return _people(admins) or _people(_having("MpnPartnerAdmin", readers))
 
@@ -86,11 +87,22 @@ def _deal_team(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
     return _contacts(referral.team, readers) or (() if referral.team else _invitees(referral, readers))
 
 
-def _those_of(role: Role, named: Iterable[str], readers: Readers) -> tuple[Recipient, ...]:
-    """Those of a role who are named; all of the role where nobody of it is."""
-    everybody = _having(role, readers)
-    addresses = {address.casefold() for address in named}
-    return _people([p for p in everybody if p.email.casefold() in addresses] or everybody)
+def _reviewers(readers: Readers) -> tuple[Recipient, ...]:
+    """The deal reviewers who are named; all of them where none is, or none of these wants mail (G5, G7)."""
+    reviewers = _having("DealReviewer", readers)
+    return _people(_named(readers.reviewers, reviewers)) or _people(reviewers)
+
+
+def _registrants(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
+    """The contact of a registration and the deal's team (M4), where a contact may have said that it wants no mail."""
+    silent = {contact.email.casefold() for contact in referral.team if contact.disable_notifications}
+    wanted = [contact for contact in readers.registrant if contact.email.casefold() not in silent]
+    return (*_contacts(wanted, readers), *_deal_team(referral, readers))
+
+
+def _named(addresses: Iterable[str], people: Iterable[Person]) -> list[Person]:
+    named = {address.casefold() for address in addresses}
+    return [person for person in people if person.email.casefold() in named]
 
 
 def _having(role: Role, readers: Readers) -> list[Person]:

@@ -36,9 +36,13 @@ def require_registrable(deal: Referral, found: Eligibility, solution_id: str | N
     """
     if not found.eligible:
         raise NotAllowed(f"This deal cannot be registered. {found.missing}")
-    if not unregistered(deal):
+    left = unregistered(deal)
+    named = [each for each in deal.registrations if not left or each.solution_id == solution_id]
+    if begun := [f"…/registrations/{each.id}" for each in named if each.status == "Draft"]:
+        raise NotAllowed(f"There is a draft of this already: submit it with PUT to {' and '.join(begun)}.")
+    if not left:
         raise NotAllowed("Every solution of this deal that has an incentive is registered.")
-    if any(each.solution_id == solution_id for each in deal.registrations):
+    if named:
         raise NotAllowed("This solution of the deal is registered already.")
 
 

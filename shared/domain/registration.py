@@ -136,6 +136,11 @@ class Registration:
         return self.status in CLOSED
 
     @property
+    def closed_at(self) -> datetime | None:
+        """When it was closed; nothing changes it any more."""
+        return self.updated_at if self.closed else None
+
+    @property
     def rounds(self) -> int:
         """How often it was handed in."""
         return self.latest.number if self.latest else 0
@@ -192,6 +197,11 @@ def saved(
     require_editable(registration)
     errors = faults if registration.status == "Draft" else registration.errors
     return _changed(registration, now, form=form, errors=errors)
+
+
+def is_unchanged(before: Registration, after: Registration) -> bool:
+    """Whether a step left everything as it was, but for its having been taken."""
+    return replace(after, updated_at=before.updated_at, version=before.version) == before
 
 
 def reviewed(registration: Registration, verdict: Verdict, now: datetime) -> Registration:

@@ -2,14 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 from shared.domain.ids import RegistrationId
 from shared.domain.messages import MailKind
 from shared.domain.registration import Registration
 from shared.domain.work import Notify
-from shared.domain.working_days import after_working_days
+from shared.domain.working_days import WorkingCalendar
 
 ESCALATED_EVERY = 5
 """Working days without a decision."""
@@ -33,15 +33,15 @@ class ReviewDue:
 
 
 def what_is_due(
-    registration: Registration, labels: Collection[str], now: datetime, holidays: Collection[date]
+    registration: Registration, labels: Collection[str], now: datetime, calendar: WorkingCalendar
 ) -> ReviewDue:
-    """What the clock asks for at `now`; `labels` are those of the work rows that exist.
+    """What the clock asks for at `now`; `labels` are those of the work rows that exist, `calendar` the reviewers'.
 
     Of several whose time has come only the latest is due: what was missed while the service was down is not sent on
     top of the next.
     """
     if registration.status == "ReviewPending" and registration.submitted_at:
-        return _escalation(registration, registration.submitted_at, labels, now, holidays)
+        return _escalation(registration, registration.submitted_at, labels, now, calendar)
     if registration.status == "ActionRequired" and registration.decided_at:
         return _reminder(registration, registration.decided_at, labels, now)
     return ReviewDue()
@@ -66,11 +66,11 @@ def _escalation(
     since: datetime,
     labels: Collection[str],
     now: datetime,
-    holidays: Collection[date],
+    calendar: WorkingCalendar,
 ) -> ReviewDue:
     at = since
     for number in count():
-        following = after_working_days(at, ESCALATED_EVERY, holidays)
+        following = calendar.after(at, ESCALATED_EVERY)
         if following > now:
             nudge = _nudge(registration, "registrationEscalated", number) if number else None
             return _unless_done(nudge, labels, following)

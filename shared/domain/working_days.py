@@ -1,20 +1,34 @@
-"""Counting days on which people work: neither weekends nor holidays (rule G7)."""
+"""Counting days on which people work: neither weekends nor holidays, where these people are (rule G7)."""
 
 from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 _SATURDAY = 5
 _DAY = timedelta(days=1)
 
 
-def is_working_day(day: date, holidays: Collection[date]) -> bool:
-    """Whether people work on a day."""
-    return day.weekday() < _SATURDAY and day not in holidays
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingCalendar:
+    """When a team works: where its days begin, and on which of them nobody works besides weekends."""
 
+    zone: tzinfo
+    holidays: Collection[date]
 
-def after_working_days(moment: datetime, days: int, holidays: Collection[date]) -> datetime:
-    """The same time of day, so many working days later; on a day without work the count begins with the next."""
-    while days:
-        moment += _DAY
-        days -= is_working_day(moment.date(), holidays)
-    return moment
+    def is_working_day(self, day: date) -> bool:
+        """Whether the team works on a day."""
+        return day.weekday() < _SATURDAY and day not in self.holidays
+
+    def after(self, moment: datetime, days: int) -> datetime:
+        """The same time of the team's day, so many working days later, in UTC.
+
+        What comes on a day without work counts from the beginning of the next one with work.
+        """
+        local = moment.astimezone(self.zone)
+        day, at = local.date(), local.time()
+        while not self.is_working_day(day):
+            day, at = day + _DAY, time()
+        while days:
+            day += _DAY
+            days -= self.is_working_day(day)
+        return datetime.combine(day, at, self.zone).astimezone(UTC)

@@ -70,7 +70,7 @@ def _facts_of_registration(
             solution=registration.solution_name,
             submitted_on=latest.submitted_at.date() if latest else None,
             round=max(1, registration.rounds),
-            reason=latest.reason if latest and kind == "registrationRejected" else None,
+            reason=latest.reason if latest else None,
             errors=tuple((error.target, error.message) for error in registration.errors),
         ),
         link=f"{portal_url}{own}/registrations/{registration.id}",

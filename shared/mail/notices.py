@@ -95,7 +95,7 @@ class Notices:
             if record.state == "split":
                 pending.extend(await self.records.of_message(record.referral_id, record.key + PART))
             if record.state == "refused":
-                refused.append(_undeliverable(record))
+                refused.extend(_undeliverable(record))
         if put_off:
             raise put_off[0]
         return refused
@@ -196,7 +196,7 @@ class Notices:
 
 
 def _registrant(registration: Registration) -> tuple[Contact, ...]:
-    contact = registration.form.contact
+    contact = registration.as_submitted.contact
     if not contact.email:
         return ()
     return (
@@ -224,11 +224,15 @@ def _groups(people: Iterable[Recipient]) -> Iterator[tuple[str, str, Sequence[Re
             yield name, locale, readers[start : start + MOST_RECIPIENTS]
 
 
-def _undeliverable(record: MailRecord) -> Undeliverable:
-    return Undeliverable(
+def _undeliverable(record: MailRecord) -> Iterator[Undeliverable]:
+    reason = record.reason or "refused"
+    if not record.failure_is_told:
+        logger.warning("mail_of_reviewers_failed operation=%s reason=%s", record.operation_id, reason)
+        return
+    yield Undeliverable(
         operation_id=record.operation_id,
         reader=record.reader,
         message=record.message,
         address=record.private_of or ", ".join(record.recipients),
-        reason=record.reason or "refused",
+        reason=reason,
     )

@@ -9,7 +9,7 @@ from shared.domain.review_due import what_is_due
 from shared.domain.vocabulary import RegistrationStatus
 from shared.domain.work import Notify
 from shared.mail.scene import Scene
-from shared.reference.holidays import holidays
+from shared.reference.review_calendar import review_calendar
 
 Judge = Callable[[Scene, str, datetime], bool]
 """Given what a message is about, the label of its work and the time: whether it is pointless."""
@@ -45,7 +45,7 @@ def _nudge(scene: Scene, label: str, now: datetime) -> bool:
     """Once the registration went on, or the next nudge is due."""
     if scene.registration is None:
         return True
-    due = what_is_due(scene.registration, (), now, holidays())
+    due = what_is_due(scene.registration, (), now, review_calendar())
     return due.nudge is None or due.nudge.label != label
 
 

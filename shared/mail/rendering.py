@@ -25,6 +25,7 @@ from markupsafe import Markup
 from shared.domain.messages import (
     OF_REGISTRATIONS,
     TO_CUSTOMERS,
+    TO_REVIEWERS,
     MailFacts,
     MailKind,
     PersonFact,
@@ -218,8 +219,8 @@ def _of_registration(
 
 
 def _notes(facts: MailFacts) -> str | None:
-    """Whose notes the reader is shown: a customer nobody's, of a registration the reviewers' reason alone (M7)."""
-    if facts.kind == "registrationRejected" and facts.registration:
+    """Whose notes the reader is shown: a customer nobody's, the partner of a registration the reviewers' (M7)."""
+    if facts.registration and facts.kind in OF_REGISTRATIONS - TO_REVIEWERS:
         return facts.registration.reason
     return None if facts.kind in TO_CUSTOMERS | OF_REGISTRATIONS else facts.notes
 

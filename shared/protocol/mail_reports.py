@@ -67,6 +67,11 @@ class Reports:
         await self.records.save(replace(record, reports=reports, state=state), stored.etag)
 
     async def _tell(self, record: MailRecord, report: DeliveryReport, now: datetime) -> None:
+        if not record.failure_is_told:
+            logger.warning(
+                "mail_of_reviewers_failed operation=%s reason=%s", record.operation_id, report.status
+            )
+            return
         address = record.private_of or report.recipient
         # A server's words often quote the address, so they are as private as it is.
         detail = None if record.private_of else (report.detail or "")[:_LONGEST_DETAIL] or None

@@ -1,14 +1,17 @@
 """What a registration's orchestration has to do now, and when to look again: read from the tables each time."""
 
+import logging
 from datetime import datetime
 
 from shared.domain.ids import RegistrationId
 from shared.domain.referral import Party
 from shared.domain.review_due import what_is_due
 from shared.protocol.observe import Plan, Step
-from shared.reference.holidays import holidays
+from shared.reference.review_calendar import last_year_with_holidays, review_calendar
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
+
+logger = logging.getLogger(__name__)
 
 
 async def observe_review(
@@ -26,9 +29,15 @@ async def observe_review(
     if registration is None:
         return Plan(finished=True)
     work = [row.value for row in await referrals.work(deal) if f":{registration_id}:" in row.value.label]
-    due = what_is_due(registration, {row.label for row in work}, now, holidays())
+    due = what_is_due(registration, {row.label for row in work}, now, review_calendar())
+    _warn_of_a_calendar_that_ends(due.next_at)
     steps = [Step(kind="nudge", label=due.nudge.label)] if due.nudge else []
     steps += [Step(kind="perform", label=row.label) for row in work if row.open and row.is_due(now)]
     to_come = [at for at in (due.next_at, *(row.next_at for row in work if row.open)) if at]
     finished = registration.closed and not any(row.open for row in work)
     return Plan(steps=tuple(steps), next_at=min(to_come, default=None), finished=finished and not steps)
+
+
+def _warn_of_a_calendar_that_ends(next_at: datetime | None) -> None:
+    if next_at and next_at.year > last_year_with_holidays():
+        logger.warning("review_calendar_ends: add the holidays of %d to review_calendar.toml", next_at.year)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.referral import Party
-from shared.errors import EngineUnavailable, StoreUnavailable
+from shared.errors import EngineUnavailable, StoreConflict, StoreUnavailable
 from shared.protocol.wake import Orchestrations, begin_review, wake
 from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
+from shared.storage.registrations import Registrations
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ LONGEST_HANDLER = timedelta(minutes=15)
 
 The domain clock can be moved while a handler is at work, so it does not tell whether one is.
 """
+_PASSING = (EngineUnavailable, StoreConflict, StoreUnavailable)
 FIRST_INTERVAL, LONGEST_INTERVAL = timedelta(minutes=1), timedelta(hours=12)
 
 
@@ -34,6 +36,7 @@ class Sweep:
     """Goes through the intents. Raises `StoreUnavailable` if they cannot be read; the next minute tries again."""
 
     referrals: Referrals
+    registrations: Registrations
     intents: Intents
     wall_clock: Callable[[], datetime]
 
@@ -45,10 +48,7 @@ class Sweep:
                 continue
             try:
                 woken += await self._look_at(intent, engine, now)
-            except (
-                EngineUnavailable,
-                StoreUnavailable,
-            ) as failed:  # one that fails must not keep us from the next
+            except _PASSING as failed:  # one that fails must not keep us from the next
                 logger.warning("sweep_failed referral=%s: %s", intent.party.referral_id, failed)
         return woken
 
@@ -69,10 +69,14 @@ class Sweep:
         return 0
 
     async def _wake_all(self, engine: Orchestrations, party: Party) -> None:
-        """Wake a record and the reviews of its registrations, which have orchestrations of their own (G7)."""
+        """Wake a record and the reviews of its registrations, which have orchestrations of their own (G7).
+
+        Reviewers find the registrations by another table, which may have been restored from another day.
+        """
         await wake(engine, party)
         stored = await self.referrals.get(party)
         for registered in stored.value.registrations if stored else ():
+            await self.registrations.file_anew(party, registered.id)
             if registered.in_review:
                 await begin_review(engine, party, registered.id)
 

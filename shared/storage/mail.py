@@ -53,6 +53,11 @@ class MailRecord:
     reason: str | None = None
     reports: Mapping[str, DeliveryStatus] = field(default_factory=dict[str, DeliveryStatus])
 
+    @property
+    def failure_is_told(self) -> bool:
+        """Whether the reader's timeline tells that it did not arrive (M6): not of what reviewers alone know."""
+        return self.private_of != "reviewTeam"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailPlace:

@@ -118,19 +118,52 @@ class Registrations:
             return
         await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
 
-    async def assign(self, registration: Registration, email: str) -> None:
-        """Give a registration to a reviewer; twice to the same one is the same as once.
+    async def file_anew(self, party: Party, registration_id: RegistrationId) -> None:
+        """Let look-up and queue follow a registration as it lies there, whatever was filed: tables were restored.
 
-        Raises `StoreConflict` if it is being filed at the same moment, or a newer version of it was; to be repeated
-        with the registration as it is then.
+        Raises `StoreConflict` if it is being filed at the same moment; to be repeated then.
+        """
+        row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id))
+        registration = await self.get(party, registration_id)  # after the row: what is filed since, conflicts
+        before = _FILED.read(row) if row else None
+        if registration:
+            await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
+
+    async def drop_lost(self) -> int:
+        """Forget look-ups and places in the queue whose registrations are not there: tables were restored.
+
+        A registration is there before it is filed. Reads the whole table; says how many were lost.
+        """
+        lost = 0
+        async for row in self._tables.everything(keys.REVIEWS):
+            if not row.key.startswith(_look_up("")):
+                continue
+            filed = _FILED.read(row)
+            place = Party(organization_id=filed.organization_id, referral_id=filed.referral_id)
+            if await self.get(place, RegistrationId(row.key.removeprefix(_look_up("")))) is None:
+                rows = (row.key, filed.queued) if filed.queued else (row.key,)
+                await self._tables.write(keys.REVIEWS, QUEUE, [Delete(key) for key in rows])
+                lost += 1
+        return lost
+
+    async def is_filed(self, registration: Registration) -> bool:
+        """Whether look-up and queue are of this version of a registration."""
+        filed = await self.filed(registration.id)
+        return filed is not None and filed.version == registration.version
+
+    async def assign(self, registration: Registration, email: str | None, before: Filed) -> None:
+        """Give a registration to a reviewer, or with None to nobody; `before` is how it was filed.
+
+        Raises `StoreConflict` if it is being filed at the same moment, a newer version of it was, or it was given to
+        somebody else; to be repeated with the registration as it is then.
         """
         row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration.id))
-        if row is None or _FILED.read(row).assigned_to == email:
-            return
-        before = replace(_FILED.read(row), assigned_to=email)
-        if before.version > registration.version:
-            raise StoreConflict("a newer version of the registration was filed")
-        await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
+        filed = _FILED.read(row) if row else None
+        if filed is None or filed.assigned_to != before.assigned_to or filed.version > registration.version:
+            raise StoreConflict("the registration went on, or was given to somebody else")
+        if filed.assigned_to != email:
+            given = replace(filed, assigned_to=email)
+            await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, given, row))
 
     async def file_or_leave_to_work(self, registration: Registration) -> None:
         """`file` at once; what storage refuses now, the orchestration does later."""

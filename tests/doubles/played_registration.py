@@ -6,9 +6,9 @@ from api.closed_deals import reported
 from api.creation import create
 from api.exchange import Answer, Exchange
 from api.one_referral import shown, visible
+from api.registration_list import listed as queue
 from api.registrations import correcting, listed, registering
 from api.reviews import got, reviewing
-from api.reviews import listed as queue
 from shared.operations.directory_import import World, import_world
 from tests.doubles.played_deal import PATH, PlayedDeal
 from tests.doubles.registration_form import FORM

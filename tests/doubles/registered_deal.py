@@ -9,6 +9,7 @@ from api.creation import create
 from api.exchange import Answer, Exchange
 from api.life_cycle import winning
 from api.one_referral import shown, take_step
+from api.registration_view import registration_tag
 from api.registrations import correcting, registering
 from api.reviews import assigning, reviewing
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
@@ -100,7 +101,7 @@ class RegisteredDeal:
         async def handler(exchange: Exchange) -> Answer:
             return await reviewing(exchange, self.engine)
 
-        path, tag = f"/v1.0/registrations/{self.rid}/review", tag or await self.tag()
+        path, tag = f"/v1.0/registrations/{self.rid}/review", tag or await self.reviewers_tag()
         return await self.ask(who, handler, path, DECISIONS[decision], {"If-Match": tag})
 
     async def assign(self, email: str) -> Answer:
@@ -112,6 +113,11 @@ class RegisteredDeal:
     async def tag(self) -> str:
         """The ETag of the record as it is now."""
         return f'"{(await self.record()).version}"'
+
+    async def reviewers_tag(self) -> str:
+        """The ETag that reviewers see, which covers whom the record was given to."""
+        filed = await self.calm.registrations.filed(self.rid)
+        return registration_tag(await self.record(), filed.assigned_to if filed else None)
 
     async def record(self) -> Registration:
         """The record that is reviewed, as it is now."""

@@ -164,7 +164,7 @@ class Engine:
     async def _do(self, asked: Any, instance: Instance, context: Context) -> Any:
         if isinstance(asked, Call):
             return await self._at_least_once(asked)
-        winner = await self._wait(asked, instance)
+        winner = await self._wait(asked.waits if isinstance(asked, AnyOf) else [asked], instance)
         context.current_utc_datetime = self._clock()
         return winner
 
@@ -175,12 +175,12 @@ class Engine:
             except Died:
                 await asyncio.sleep(0)
 
-    async def _wait(self, asked: AnyOf, instance: Instance) -> Any:
-        timer = next((wait for wait in asked.waits if isinstance(wait, Timer)), None)
+    async def _wait(self, waits: list[Any], instance: Instance) -> Any:
+        timer = next((wait for wait in waits if isinstance(wait, Timer)), None)
         instance.due = timer.at if timer else None
         while True:
             event = next(
-                (wait for wait in asked.waits if isinstance(wait, Wait) and wait.name in instance.events),
+                (wait for wait in waits if isinstance(wait, Wait) and wait.name in instance.events),
                 None,
             )
             if event:

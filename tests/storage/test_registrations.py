@@ -27,6 +27,7 @@ from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import IdempotencyRecord, Referrals
+from shared.storage.registration_rows import registration_operations
 from shared.storage.registrations import Filed, Registrations, lies_with
 from shared.storage.tables import Operation, Tables
 from tests.doubles.queue import in_queue, registered_by
@@ -374,7 +375,7 @@ async def test_an_assignment_stays_with_the_record_whatever_becomes_of_it(
     registrations, versions = Registrations(tables), life(partition)
     await registrations.file(versions[1])
     for _ in range(2):
-        await registrations.assign(versions[1], "dee@microsoft.com")
+        await registrations.assign(versions[1], "dee@microsoft.com", await filed(registrations, versions[1]))
     for version in versions[1:]:
         await registrations.file(version)
         found = [each for each in await in_queue(registrations, ALL) if each.registration == version]
@@ -386,9 +387,66 @@ async def test_an_assignment_of_what_was_read_before_a_decision_does_not_take_th
 ) -> None:
     registrations, versions = Registrations(tables), life(partition)
     await registrations.file(versions[-1])
+    before = await filed(registrations, versions[-1])
     with pytest.raises(StoreConflict):
-        await registrations.assign(versions[1], "dee@microsoft.com")
+        await registrations.assign(versions[1], "dee@microsoft.com", before)
     assert await queued(registrations, partition) == [versions[-1]]
+
+
+async def test_of_two_assignments_at_the_same_moment_one_is_told_of_the_other(
+    tables: Tables, partition: str
+) -> None:
+    registrations, version = Registrations(tables), life(partition)[1]
+    await registrations.file(version)
+    before = await filed(registrations, version)
+    await registrations.assign(version, "dee@microsoft.com", before)
+    with pytest.raises(StoreConflict):
+        await registrations.assign(version, "vera@microsoft.com", before)
+    await registrations.assign(version, None, await filed(registrations, version))
+    assert await filed(registrations, version) == before
+
+
+async def test_what_was_filed_before_tables_were_restored_is_filed_anew(
+    tables: Tables, partition: str
+) -> None:
+    """The deal's record is the truth, be it older than what was filed, or newer."""
+    registrations = Registrations(tables)
+    first, *_, last = [each for each in life(partition) if each.version]
+    for stored, known in ((first, last), (last, first)):
+        await _lies(tables, stored)
+        await registrations.file_anew(lies_with(known), known.id)
+        await _lies(tables, known)
+        assert not await registrations.is_filed(known)
+        await registrations.file_anew(lies_with(known), known.id)
+        assert await registrations.is_filed(known)
+        assert await queued(registrations, partition) == ([known] if known.latest else [])
+
+
+async def test_what_is_filed_and_lies_nowhere_is_forgotten() -> None:
+    """In memory alone: it looks through the whole table, which on Azurite is that of other tests too."""
+    tables = MemoryTables()
+    registrations = Registrations(tables)
+    lost, kept = (life(name)[1] for name in ("lost", "kept"))
+    await registrations.file(lost)
+    await _lies(tables, kept)
+    await registrations.file(kept)
+    assert await registrations.drop_lost() == 1
+    assert await registrations.filed(lost.id) is None
+    assert await registrations.is_filed(kept)
+    assert [each.registration for each in await in_queue(registrations, ALL)] == [kept]
+
+
+async def _lies(tables: Tables, registration: Registration) -> None:
+    place = lies_with(registration)
+    partition = keys.partition_of(place.organization_id, place.referral_id)
+    operations = registration_operations(place.referral_id, registration)
+    await tables.write(keys.REFERRALS, partition, operations)
+
+
+async def filed(registrations: Registrations, registration: Registration) -> Filed:
+    found = await registrations.filed(registration.id)
+    assert found
+    return found
 
 
 class Away(MemoryTables):

@@ -1,5 +1,6 @@
 """Whether a deal can be registered: every cell of type, state, Microsoft's part and solutions (G1, G2, G4, T4)."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ from shared.domain.eligibility import (
     unregistered,
     warnings,
 )
-from shared.domain.ids import OrganizationId, ReferralId
+from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import Invited, Party, Referral, Registered, Solution, Terms
 from shared.domain.refusals import NotAllowed
 from shared.domain.registering import drafts, kinds_of, no_solution, require_registrable, solution_named
@@ -121,7 +122,18 @@ def test_a_deal_that_microsoft_created_needs_no_acceptance_of_microsofts() -> No
 
 def test_only_microsofts_own_invitation_counts_as_microsofts() -> None:
     record = deal(invited=microsofts(None))
-    assert microsofts_part(record, record) == "none"
+    assert microsofts_part(record, record) == "never"
+
+
+@pytest.mark.parametrize(("status", "part"), [("New", "none"), ("Active", "none"), ("Closed", "never")])
+@pytest.mark.parametrize("heard", [None, "Declined", "Expired"])
+def test_while_its_creator_works_on_a_deal_microsoft_can_still_be_invited_to_it(
+    status: str, part: MicrosoftsPart, heard: Substatus | None
+) -> None:
+    """T3: also for a party that has won its own part already."""
+    created = deal(status=status, substatus="Accepted", invited=microsofts(heard))
+    own = referral(status="Closed", substatus="Won", terms=deal("ip").terms, accepted_at=NOW)
+    assert microsofts_part(own, created) == part
 
 
 @pytest.mark.parametrize(
@@ -186,12 +198,13 @@ def test_of_a_closed_deal_nothing_is_asked_that_cannot_be_done_any_more(
     ("record", "part", "said"),
     [
         (deal("ip"), "invited", "ask its sellers to accept"),
-        (deal("ip"), "none", "cannot change any more"),
+        (deal("ip"), "never", "cannot change any more"),
         (deal("ip", status="Active", substatus="Accepted"), "invited", "ask its sellers to accept"),
         (deal("ip", status="Active", substatus="Accepted"), "none", "invite it again"),
         (referral(status="Active", substatus="Accepted"), "invited", "ask its sellers to accept"),
         (referral(status="Active", substatus="Accepted"), "none", "ask the deal's creator to invite"),
-        (referral(status="Closed", substatus="Won"), "none", "cannot change any more"),
+        (referral(status="Closed", substatus="Won"), "none", "ask the deal's creator to invite"),
+        (referral(status="Closed", substatus="Won"), "never", "cannot change any more"),
         (referral(), "hidden", "shows once you work on it"),
     ],
 )
@@ -308,9 +321,27 @@ def test_a_request_that_names_no_solution_of_several_is_told_which_there_are(
 def test_no_solution_is_registered_twice(
     named: tuple[str, ...], registered: tuple[str, ...], wanted: str | None, why: str
 ) -> None:
-    record = deal(*named, registrations=tuple(map(done, registered)))
+    record = deal(*named, registrations=tuple(done(name, status="ReviewPending") for name in registered))
     with pytest.raises(NotAllowed, match=why):
         require_registrable(record, ELIGIBLE, wanted)
+
+
+@pytest.mark.parametrize("wanted", ["BOTH", None])
+def test_whoever_registers_what_has_drafts_is_sent_to_them(wanted: str | None) -> None:
+    """G4: a draft is submitted by itself."""
+    begun = (done("both"), replace(done("both", status="Submitted"), id=RegistrationId("2")))
+    with pytest.raises(NotAllowed, match=f"draft of this already.*/registrations/{begun[0].id}\\.$"):
+        require_registrable(deal("both", registrations=begun), ELIGIBLE, wanted)
+
+
+def test_a_solution_that_a_deal_names_twice_is_registered_once() -> None:
+    named_twice = deal("ip", "ip")
+    assert [each.id for each in unregistered(named_twice)] == ["IP"]
+    assert solution_named(named_twice, None)
+    explanation = next(
+        r.explanation for r in eligibility(named_twice, "none").rules if r.id == "incentiveSolution"
+    )
+    assert explanation == "Solutions with an IP incentive: Ip."
 
 
 def test_what_is_not_eligible_is_refused_with_every_condition_that_fails() -> None:

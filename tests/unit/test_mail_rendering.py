@@ -1,6 +1,7 @@
 """What readers get: every kind of mail, whole with few facts, harmless with hostile ones (rules M5, M7)."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -131,9 +132,9 @@ SHOWN = {  # beside the names and the notes
     "customerExpired": {"alternatives"},
     "registrationSubmitted": {"value", "solution", "submitted"},
     "registrationEscalated": {"value", "solution", "submitted"},
-    "actionRequired": {"value", "solution", "submitted", "field", "error"},
-    "actionReminder": {"value", "solution", "submitted", "field", "error"},
-    "registrationApproved": {"value", "solution", "submitted"},
+    "actionRequired": {"value", "solution", "submitted", "field", "error", "words"},
+    "actionReminder": {"value", "solution", "submitted", "field", "error", "words"},
+    "registrationApproved": {"value", "solution", "submitted", "words"},
     "registrationRejected": {"value", "solution", "submitted", "words"},
 }
 AS_WORDS = {
@@ -159,7 +160,7 @@ NAMED |= dict.fromkeys(OF_LEADS, ("Fabrikam", "ERP renewal 2026", "Adventure Wor
 NAMED |= dict.fromkeys(TO_CUSTOMERS, ("Contoso", "ERP renewal 2026", "Adventure Works"))
 NAMED |= dict.fromkeys(OF_REGISTRATIONS, ("Fabrikam", "ERP renewal 2026", "Adventure Works", "United States"))
 NAMED |= dict.fromkeys(TO_REVIEWERS, ("Contoso", "ERP renewal 2026", "Adventure Works", "United States"))
-SECTIONED = {*WITH_NOTES, *OF_CORRECTIONS, "registrationRejected"}
+SECTIONS = Counter([*WITH_NOTES, *OF_CORRECTIONS, *(OF_REGISTRATIONS - TO_REVIEWERS)])
 VOID = frozenset({"meta", "br"})
 
 
@@ -245,6 +246,15 @@ def test_a_mail_of_a_registration_has_none_of_the_deals_notes(kind: MailKind, la
     message = render(replace(FACTS, kind=kind), language)
     for part in (message.text, message.html):
         assert "Two lines" not in part
+
+
+@pytest.mark.parametrize("kind", sorted(OF_REGISTRATIONS - TO_REVIEWERS))
+def test_what_reviewers_wrote_to_a_decision_is_told_with_it(kind: MailKind) -> None:
+    message, heading = mail(kind=kind), "Reason" if kind == "registrationRejected" else "Notes from Contoso"
+    assert f"\n{heading}:\n> The contract was signed\n> before the deal.\n" in message.text
+    assert FACTS.registration
+    silent = replace(FACTS, registration=replace(FACTS.registration, reason=None))
+    assert heading not in Page(mail(silent, kind=kind).html).text
 
 
 def test_a_rejection_holds_the_reviewers_reason() -> None:
@@ -368,7 +378,7 @@ def test_the_html_is_accessible_dark_when_wished_and_loads_nothing(kind: MailKin
     page = Page(html)
     assert page.open == []
     assert page.elements[0] == ("html", {"lang": language[:2], "dir": "ltr"})
-    headings = ["h1", "h2"] if kind in SECTIONED else ["h1"]
+    headings = ["h1", *["h2"] * SECTIONS[kind]]
     assert [tag for tag, _ in page.elements if tag in {"h1", "h2"}] == headings
     assert all(attributes["scope"] == "row" for tag, attributes in page.elements if tag == "th")
     assert {"name": "color-scheme", "content": "light dark"} in [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.domain.registration import Registration, reviewed, saved, submitted
 from shared.domain.review_due import ReviewDue, nudge_task, what_is_due
 from shared.domain.work import Notify
-from shared.domain.working_days import after_working_days
+from shared.domain.working_days import WorkingCalendar
 from tests.unit.registration_examples import (
     APPROVAL,
     FORM,
@@ -24,7 +24,7 @@ from tests.unit.registration_examples import (
 
 FRIDAY = datetime(2026, 11, 20, 16, tzinfo=UTC)
 THANKSGIVING = date(2026, 11, 26)
-OFF = frozenset({THANKSGIVING})
+CALENDAR = WorkingCalendar(zone=UTC, holidays={THANKSGIVING})
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 FIRST_AT, SECOND_AT = FRIDAY + 10 * DAY, FRIDAY + 17 * DAY
 """Five working days on, over a weekend, a holiday and a weekend; five more."""
@@ -41,7 +41,7 @@ def reminder(number: int, rounds: int = 1) -> str:
 
 
 def due(record: Registration, now: datetime, labels: Collection[str] = ()) -> ReviewDue:
-    return what_is_due(record, labels, now, OFF)
+    return what_is_due(record, labels, now, CALENDAR)
 
 
 def label(found: ReviewDue) -> str | None:
@@ -72,10 +72,10 @@ def test_the_number_of_escalations_is_that_of_the_working_weeks_that_passed(hour
     now = FRIDAY + hours * HOUR
     found = due(WAITING, now)
     weeks = 0
-    while after_working_days(FRIDAY, 5 * (weeks + 1), OFF) <= now:
+    while CALENDAR.after(FRIDAY, 5 * (weeks + 1)) <= now:
         weeks += 1
     assert label(found) == (escalation(weeks) if weeks else None)
-    assert found.next_at == after_working_days(FRIDAY, 5 * (weeks + 1), OFF) > now
+    assert found.next_at == CALENDAR.after(FRIDAY, 5 * (weeks + 1)) > now
 
 
 REMINDERS = [FRIDAY + 30 * DAY + number * 7 * DAY for number in range(12)]
@@ -123,7 +123,7 @@ def test_a_new_round_begins_anew() -> None:
     corrected = FRIDAY + 40 * DAY
     again = submitted(ASKED, FORM, corrected)
     assert due(again, corrected + HOUR, {escalation(1)}).nudge is None
-    at = after_working_days(corrected, 5, OFF)
+    at = CALENDAR.after(corrected, 5)
     assert due(again, corrected, {escalation(1)}).next_at == at
     assert label(due(again, at, {escalation(1)})) == escalation(1, rounds=2)
     back = reviewed(again, REQUEST, at)

@@ -12,6 +12,7 @@ from shared.protocol.sweep import LONGEST_HANDLER, WAKE_ONLY, Sweep
 from shared.storage.intents import Intent, Intents
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
+from shared.storage.registrations import Registrations
 from tests.unit.examples import NOW, begun, referral
 
 
@@ -39,7 +40,12 @@ def tables() -> MemoryTables:
 
 @pytest.fixture
 def sweep(tables: MemoryTables) -> Sweep:
-    return Sweep(referrals=Referrals(tables), intents=Intents(tables), wall_clock=lambda: NOW)
+    return Sweep(
+        referrals=Referrals(tables),
+        registrations=Registrations(tables),
+        intents=Intents(tables),
+        wall_clock=lambda: NOW,
+    )
 
 
 def intent(operation: str, party: Party, label: str = "000001") -> Intent:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from orchestrators import referral_lifecycle, registration_review
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party
+from shared.domain.working_days import WorkingCalendar
 from shared.protocol.durable import DurableEngine
 from shared.storage.memory_tables import MemoryTables
 from shared.wiring import wiring
@@ -110,7 +111,8 @@ class ReviewStory(Story):
         self.deal = RegisteredDeal(self.service, self.engine, clock.now)
         today = clock.now().replace(hour=16, minute=0, second=0, microsecond=0)
         self.friday = today + timedelta(days=(4 - today.weekday()) % 7 + 7)
-        self.holidays: frozenset[date] = frozenset({(self.friday + timedelta(days=5)).date()})
+        wednesday = (self.friday + timedelta(days=5)).date()
+        self.calendar = WorkingCalendar(zone=UTC, holidays={wednesday})
         await self.advance_to(self.friday)
         await self.deal.win()
         await self.advance("PT0S")
@@ -176,5 +178,5 @@ async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def review(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ReviewStory]:
     async with running_story(tmp_path, monkeypatch, ReviewStory) as running:
         for place in ("shared.protocol.observe_review", "shared.mail.pointless"):
-            monkeypatch.setattr(f"{place}.holidays", lambda: running.holidays)
+            monkeypatch.setattr(f"{place}.review_calendar", lambda: running.calendar)
         yield running

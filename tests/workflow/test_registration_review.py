@@ -88,6 +88,9 @@ async def test_a_correction_begins_a_round_of_its_own(review: ReviewStory) -> No
     assert review.new_messages() == [*ASKED, *ESCALATED, *SUBMITTED]
     await review.day(FIRST + 31)
     assert review.new_messages() == REMINDED
+    await review.advance(
+        "PT1H"
+    )  # so that what falls due later that day is not due yet when the day is looked at
     assert (await review.deal.correct(solutionValue=1)).status == 200
     await review.advance("PT0S")
     assert review.new_messages() == SUBMITTED
