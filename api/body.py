@@ -29,6 +29,8 @@ from shared.domain.refusals import Fault, FaultCode
 MAX_BYTES = 1024 * 1024
 MAX_NESTING = 50
 """Arrays and objects inside each other, at most: what reads them goes down one call for each."""
+MOST_DIGITS = 1000
+"""Of a whole number."""
 MOST_FAULTS = 100
 """How many faults one answer tells of."""
 _FAULT_CODES: dict[str, FaultCode] = {
@@ -46,13 +48,20 @@ _FAULT_CODES: dict[str, FaultCode] = {
     "finite_number": "invalidValue",
     "string_unicode": "invalidFormat",
 }
+_A_NUMBER, A_MOMENT = "Use a number such as 250000.50", "Use text such as 2027-03-31T00:00:00Z"
 _OWN_CODES = {"invalidFormat", "invalidType", "invalidValue", "notInCatalogue", "outOfRange"}
 _MESSAGES = {
     "model_type": "Use a JSON object",
     "model_attributes_type": "Use a JSON object",
     "tuple_type": "Use a JSON array",
     "extra_forbidden": "This service knows no such field; remove it.",
-    "string_too_short": "Write something here, or leave the field out.",
+    "string_too_short": "Write something here, or leave the field out where it is optional.",
+    "string_type": "Use text",
+    "bool_type": "Use true or false",
+    "decimal_type": _A_NUMBER,
+    "decimal_parsing": _A_NUMBER,
+    "datetime_parsing": A_MOMENT,
+    "datetime_from_date_parsing": A_MOMENT,
 }
 
 
@@ -78,6 +87,13 @@ class RequiredOrNull(Required):
     """Marks a field that a request must have, be it null."""
 
 
+def _forbid_null(properties: dict[str, Any], name: str) -> None:
+    """All fields are optional to Pydantic; what is mandatory is not null to readers of the schema."""
+    shown = {key: value for key, value in properties[name].items() if key not in {"anyOf", "default"}}
+    choices = [each for each in properties[name].get("anyOf", []) if each != {"type": "null"}]
+    properties[name] = shown | ({"anyOf": choices} if len(choices) > 1 else choices[0] if choices else {})
+
+
 class Body(BaseModel):
     """Base of request models. Names are read whatever their case.
 
@@ -101,6 +117,9 @@ class Body(BaseModel):
         ]
         if required:
             made["required"] = required
+        for name, info in fields:
+            if any(isinstance(m, Required) and not isinstance(m, RequiredOrNull) for m in info.metadata):
+                _forbid_null(made["properties"], info.alias or name)
         for name in sorted(cls.unused):
             made["properties"].setdefault(name, {"description": "Accepted, and not kept."})
         for name in sorted(cls.ignored):
@@ -146,7 +165,7 @@ def load_json(content_type: str, raw: bytes, media_types: tuple[str, ...] = ("ap
         raise UnreadableBody(415, f"Send the body as {' or '.join(media_types)}.")
     try:
         text = raw.decode("utf-8-sig")
-        document = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        document = json.loads(text, parse_float=Decimal, parse_int=_integer, parse_constant=_refuse_constant)
         _refuse_nesting(document)
         json.dumps(document, ensure_ascii=False, default=str).encode()
     except UnicodeError as broken:
@@ -318,6 +337,13 @@ def _inside(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        message = f"a number has more than {MOST_DIGITS:,} digits"
+        raise ValueError(message)
+    return int(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -309,9 +309,13 @@ CONTRACT: dict[str, Shape] = {
         answers={200: RegistrationsPage},
         options=(
             Option("status", {"type": "string"}, "One status, or several separated by commas."),
-            Option("kind", {"type": "string"}, "IsvConnect or IpCoSell."),
+            Option("kind", {"type": "string"}, "One kind, or several separated by commas."),
             Option("customer", {"type": "string"}, "A part of the customer's name."),
-            Option("olderThanDays", {"type": "integer", "minimum": 0}, "How long it has waited at least."),
+            Option(
+                "olderThanDays",
+                {"type": "integer", "minimum": 0, "maximum": 10_000},
+                "How long it has waited at least.",
+            ),
             *_PAGING,
         ),
         errors=(400, 403),

@@ -56,6 +56,13 @@ def _country(code: str) -> str:
     return code
 
 
+def _currency(code: str) -> str:
+    """Its form alone; whether there is such a currency is a rule about the amount."""
+    if not re.fullmatch("[A-Z]{3}", code):
+        raise PydanticCustomError("invalidFormat", "Use an ISO 4217 currency code, such as USD.")
+    return code
+
+
 def _only_text(value: object) -> object:
     """Pydantic would read numbers as times; the wire has them as text only."""
     if not isinstance(value, str):
@@ -98,7 +105,7 @@ Email = Annotated[str, _line, AfterValidator(_email), _shown(format="email")]
 Country = Annotated[
     str, AfterValidator(_country), _shown(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")
 ]
-Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, AfterValidator(_currency), _shown(pattern="^[A-Z]{3}$", description="ISO 4217.")]
 Locale = Annotated[str, StringConstraints(pattern="^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35)]
 Moment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_utc)]
 LocalMoment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_with_offset)]

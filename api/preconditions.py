@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import azure.functions as func
 
@@ -40,13 +40,18 @@ def require_match(header: str | None, referral: Referral, entries: list[Entry]) 
 def top_of(request: func.HttpRequest) -> int:
     """How many items are asked for; more than 100 are clamped."""
     text = request.params.get("$top", str(MAX_TOP))
-    if not text.isdecimal() or not text.isascii() or len(text) > 9 or int(text) < 1:
+    if not text.isdecimal() or not text.isascii() or not text.strip("0"):
         raise BadQuery("$top is a whole number from 1.")
-    return min(int(text), MAX_TOP)
+    return min(int(text.lstrip("0")[:9]), MAX_TOP)
 
 
 def refuse_unknown_options(request: func.HttpRequest, known: frozenset[str]) -> None:
     """Say which query options are not supported, rather than ignore them."""
+    given = [name for name, _ in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)]
+    if repeated := sorted({name for name in given if given.count(name) > 1}):
+        raise BadQuery(
+            f"Give {', '.join(repeated)[:200]} once; several values go into one, where it takes them."
+        )
     unknown = sorted(set(request.params) - known)
     if unknown:
         raise BadQuery(

@@ -29,7 +29,7 @@ from shared.domain.registration import (
     RegistrationForm,
     Verdict,
 )
-from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON
+from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON, MOST_ERRORS
 from shared.domain.vocabulary import (
     ConsumptionTenant,
     ContractTerm,
@@ -148,7 +148,7 @@ class ReviewBody(Body):
 
     decision: Annotated[ReviewDecision | None, Required()] = None
     reason: Reason | None = None
-    errors: Annotated[tuple[FieldErrorBody, ...] | None, Field(max_length=100)] = None
+    errors: Annotated[tuple[FieldErrorBody, ...] | None, Field(max_length=MOST_ERRORS)] = None
 
     def verdict(self, reviewer: str) -> Verdict:
         """What is decided; to be asked of a body that names a decision."""

@@ -119,17 +119,18 @@ async def assigning(exchange: Exchange) -> Answer:
     """
     reading = read(AssignmentBody, exchange.json())
     seen = await _reviewed_by(exchange)
-    faults = (*reading.faults, *await _no_reviewer(exchange, reading.body.email))
+    email, unknown = await _reviewer(exchange, reading.body.email)
+    faults = (*reading.faults, *unknown)
     for _ in range(ATTEMPTS):
         before = await _filed(exchange, seen)
-        if before.assigned_to != reading.body.email:  # a repetition finds it done
+        if before.assigned_to != email:  # a repetition finds it done
             _require_match_if_sent(exchange, registration_tag(seen, before.assigned_to))
         if seen.closed:
             raise closed_for_good(seen)
         if faults:
             raise Invalid(faults)
         try:
-            await exchange.service.registrations.assign(seen, reading.body.email, before)
+            await exchange.service.registrations.assign(seen, email, before)
         except StoreConflict:
             seen = await _present(exchange, lies_with(seen), seen.id)
         else:
@@ -204,12 +205,15 @@ async def _reviewed_by(exchange: Exchange) -> Registration:
     return found
 
 
-async def _no_reviewer(exchange: Exchange, email: str | None) -> tuple[Fault, ...]:
+async def _reviewer(exchange: Exchange, email: str | None) -> tuple[str | None, tuple[Fault, ...]]:
+    """A reviewer's address as the directory spells it, or why there is none."""
+    if email is None:
+        return None, ()
     people = await exchange.service.directory.people(OrganizationId(MICROSOFT))
-    reviewers = {p.email.casefold() for p in people if "DealReviewer" in p.roles}
-    if email is None or email.casefold() in reviewers:
-        return ()
-    return (Fault("notInCatalogue", "/email", "Name a deal reviewer of Microsoft's directory."),)
+    reviewers = {p.email.casefold(): p.email for p in people if "DealReviewer" in p.roles}
+    if found := reviewers.get(email.casefold()):
+        return found, ()
+    return None, (Fault("notInCatalogue", "/email", "Name a deal reviewer of Microsoft's directory."),)
 
 
 async def _answer(registration: Registration, exchange: Exchange) -> Answer:

@@ -3,18 +3,19 @@
 from collections import Counter
 from datetime import datetime
 
-from shared.errors import MailUnavailable
+from shared.errors import MailRefused, MailUnavailable
 from shared.storage.mail import MailRecord
 
 
 class MemoryMailService:
     """Implements `shared.mail.service.MailService`; a repeated operation is the same send.
 
-    While it is `away` it takes nothing.
+    While it is `away` it takes nothing, and never anything to the addresses that it `refuses`.
     """
 
     def __init__(self) -> None:
         self.away = False
+        self.refuses: set[str] = set()
         self.taken: dict[str, MailRecord] = {}
         self.attempts: Counter[str] = Counter()
 
@@ -22,6 +23,8 @@ class MemoryMailService:
         self.attempts[record.operation_id] += 1
         if self.away:
             raise MailUnavailable("away")
+        if self.refuses.intersection(record.recipients):
+            raise MailRefused("InvalidRecipient")
         self.taken.setdefault(record.operation_id, record)
 
     async def knows(self, record: MailRecord) -> bool:

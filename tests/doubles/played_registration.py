@@ -8,7 +8,7 @@ from api.exchange import Answer, Exchange
 from api.one_referral import shown, visible
 from api.registration_list import listed as queue
 from api.registrations import correcting, listed, registering
-from api.reviews import got, reviewing
+from api.reviews import assigning, got, reviewing
 from shared.operations.directory_import import World, import_world
 from tests.doubles.played_deal import PATH, PlayedDeal
 from tests.doubles.registration_form import FORM
@@ -106,8 +106,9 @@ class PlayedRegistration(PlayedDeal):
             method="PUT",
         )
 
-    async def see(self, record: dict[str, Any], who: str = "dee") -> Answer:
-        return await self._about(who, got, record)
+    async def see(self, record: dict[str, Any], who: str = "dee", **headers: str) -> Answer:
+        """A record by itself; headers with underscores for hyphens."""
+        return await self._about(who, got, record, headers=_sent(headers))
 
     async def queue(self, who: str = "dee", **params: str) -> list[dict[str, Any]]:
         """What somebody finds among the registrations."""
@@ -115,22 +116,39 @@ class PlayedRegistration(PlayedDeal):
         assert answer.status == 200, answer.body
         return answer.body["value"]
 
-    async def review(self, record: dict[str, Any], decision: str, **more: Any) -> Answer:
+    async def review(
+        self, record: dict[str, Any], decision: str, key: str | None = None, **more: Any
+    ) -> Answer:
+        """Dee's decision about this version of a record."""
+
         async def handler(exchange: Exchange) -> Answer:
             return await reviewing(exchange, self.engine)
 
+        headers = {"If-Match": record["eTag"], **({"Idempotency-Key": key} if key else {})}
         body = {"decision": decision, **more}
-        return await self._about("dee", handler, record, below="/review", body=body)
+        return await self._about("dee", handler, record, below="/review", body=body, headers=headers)
+
+    async def assign(self, record: dict[str, Any], body: object, who: str = "dee", **headers: str) -> Answer:
+        """Give a record to a reviewer; headers with underscores for hyphens."""
+        sent = _sent(headers)
+        return await self._about(who, assigning, record, below="/assign", body=body, headers=sent)
 
     async def report(self, form: dict[str, Any], who: str = "rae", **headers: str) -> Answer:
         """A closed deal that was never co-sold; headers with underscores for hyphens."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = _sent(headers)
         return await request(
             self.service, who, reported, now=self.now, path=REGISTRATIONS, body=form, headers=sent
         )
 
     async def _about(
-        self, who: str, handler: Any, record: dict[str, Any], below: str = "", body: object = None
+        self,
+        who: str,
+        handler: Any,
+        record: dict[str, Any],
+        *,
+        below: str = "",
+        body: object = None,
+        headers: dict[str, str] | None = None,
     ) -> Answer:
         return await request(
             self.service,
@@ -139,6 +157,10 @@ class PlayedRegistration(PlayedDeal):
             now=self.now,
             path=f"{REGISTRATIONS}/{record['id']}{below}",
             body=body,
-            headers={"If-Match": record["eTag"]} if body else {},
+            headers=headers,
             route={"rid": record["id"]},
         )
+
+
+def _sent(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}

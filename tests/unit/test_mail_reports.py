@@ -101,6 +101,17 @@ async def test_a_customers_address_is_not_told() -> None:
     assert await failures(service) == [("Bounced", {"message": "customerDeclined", "to": "customer"})]
 
 
+async def test_what_the_review_team_did_not_get_is_not_its_partners_to_know(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """M6, G5: that a review was escalated is Microsoft's own, and those who keep the service are told."""
+    service = await desk(replace(MAIL, private_of="reviewTeam", message="registrationEscalated"))
+    await service.reports.take(report("Bounced"), NOW)
+    assert await failures(service) == []
+    assert (await state(service)).state == "bounced"
+    assert f"mail_of_reviewers_failed operation={MAIL.operation_id} reason=Bounced" in caplog.text
+
+
 async def test_it_is_told_where_the_readers_are_not_where_it_happened() -> None:
     """V1: whoever declined learns no address of the inviter's."""
     inviters = Party(organization_id=OrganizationId("contoso"), referral_id=READER.creator.referral_id)

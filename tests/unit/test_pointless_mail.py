@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from shared.domain.messages import MailKind
+from shared.domain.registration import Registration, reviewed, submitted
 from shared.domain.work import Notify
 from shared.mail.pointless import is_pointless
 from shared.mail.scene import Scene
 from tests.unit.examples import NOW, creators, referral
+from tests.unit.registration_examples import APPROVAL, FORM, REQUEST, in_review, sent_back
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NEW = {"status": "New", "substatus": "Pending"}
@@ -63,6 +65,47 @@ def test_a_message_has_no_point_once_what_it_asks_for_is_done_or_too_late(
     scene = Scene(subject=record, reader=record, entry=None)
     task = Notify(message=message, audience="invitee")
     assert is_pointless(task, scene, label, NOW + later) == pointless
+
+
+WAITING, ASKED = in_review(NOW), sent_back(NOW)
+AGAIN = submitted(ASKED, FORM, NOW + DAY)
+ESCALATION, REMINDER = f"registrationEscalated:{WAITING.id}:001:001", f"actionReminder:{WAITING.id}:001:001"
+OF_A_REGISTRATION: list[tuple[MailKind, Registration | None, int | None, str, int, bool]] = [
+    ("registrationSubmitted", WAITING, 1, ENTRY, 1, False),
+    ("registrationSubmitted", WAITING, None, ENTRY, 1, False),
+    ("registrationSubmitted", ASKED, 1, ENTRY, 1, True),
+    ("registrationSubmitted", AGAIN, 1, ENTRY, 1, True),
+    ("registrationSubmitted", AGAIN, 2, ENTRY, 1, False),
+    ("registrationSubmitted", None, 1, ENTRY, 1, True),
+    ("actionRequired", ASKED, 1, ENTRY, 1, False),
+    ("actionRequired", AGAIN, 1, ENTRY, 1, True),
+    ("actionRequired", reviewed(AGAIN, REQUEST, NOW + 2 * DAY), 1, ENTRY, 3, True),
+    ("registrationApproved", reviewed(WAITING, APPROVAL, NOW), 1, ENTRY, 30, False),
+    ("registrationEscalated", WAITING, None, ESCALATION, 10, False),
+    ("registrationEscalated", WAITING, None, ESCALATION, 17, True),
+    ("registrationEscalated", ASKED, None, ESCALATION, 10, True),
+    ("registrationEscalated", AGAIN, None, ESCALATION, 11, True),
+    ("registrationEscalated", None, None, ESCALATION, 10, True),
+    ("actionReminder", ASKED, None, REMINDER, 30, False),
+    ("actionReminder", ASKED, None, REMINDER, 37, True),
+    ("actionReminder", AGAIN, None, REMINDER, 30, True),
+]
+
+
+@pytest.mark.parametrize(("message", "record", "number", "label", "days", "pointless"), OF_A_REGISTRATION)
+def test_a_message_of_a_registration_has_no_point_once_its_review_went_on(
+    message: MailKind,
+    record: Registration | None,
+    number: int | None,
+    label: str,
+    days: int,
+    *,
+    pointless: bool,
+) -> None:
+    """G5, G7: by a decision, a correction, or the next escalation or reminder."""
+    scene = Scene(subject=creators(), reader=creators(), entry=None, registration=record, round=number)
+    task = Notify(message=message, audience="registrants")
+    assert is_pointless(task, scene, label, NOW + days * DAY) == pointless
 
 
 @pytest.mark.parametrize("message", ["won", "lost"])

@@ -44,6 +44,7 @@ SILENT = person("silent@f.com", "ReferralsAdmin", everywhere=True, off=True)
 SAM, SUE = person("sam@m.com", "MicrosoftSeller"), person("sue@m.com", "MicrosoftSeller")
 MUTE = person("mute@m.com", "MicrosoftSeller", off=True)
 DEE = person("dee@m.com", "DealReviewer")
+VERA, HUSH = person("vera@m.com", "DealReviewer"), person("hush@m.com", "DealReviewer", off=True)
 DESK = contact("desk@f.com")
 DESK_OFF = contact("desk@f.com", disable_notifications=True)
 INVITED = referral()
@@ -81,6 +82,17 @@ CASES: list[tuple[str, Audience, Referral, Readers, list[str]]] = [
     ("another party's team", "party", TEAM, Readers(people=(SEOUL,)), ["kim@f.com", "lee@f.com"]),
     ("a party without a team", "party", INVITED, Readers(people=(ADMIN, SEOUL)), ["seoul@f.com"]),
     ("a team that is silent", "party", SILENT_TEAM, Readers(people=(SILENT, SEOUL)), []),
+    ("all reviewers", "reviewers", TEAM, Readers(people=(SAM, DEE, HUSH, VERA)), ["dee@m.com", "vera@m.com"]),
+    ("the reviewer it was given to", "reviewers", TEAM, Readers(people=(DEE, VERA), reviewers=("VERA@m.com",)), ["vera@m.com"]),
+    ("a reviewer who is gone", "reviewers", TEAM, Readers(people=(SAM, DEE), reviewers=("sam@m.com",)), ["dee@m.com"]),
+    ("a reviewer who wants no mail", "reviewers", TEAM, Readers(people=(DEE, HUSH), reviewers=("hush@m.com",)), ["dee@m.com"]),
+    ("the lead", "reviewLead", TEAM, Readers(people=(DEE, VERA), reviewers=("vera@m.com",)), ["vera@m.com"]),
+    ("a lead who wants no mail", "reviewLead", TEAM, Readers(people=(DEE, HUSH), reviewers=("hush@m.com",)), ["dee@m.com"]),
+    ("the contact of a registration and the team", "registrants", TEAM, Readers(people=(), registrant=(DESK,)), ["desk@f.com", "kim@f.com", "lee@f.com"]),
+    ("one of the team", "registrants", TEAM, Readers(people=(), registrant=(contact("LEE@f.com"),)), ["lee@f.com", "kim@f.com"]),
+    ("a contact who wants no mail by the directory", "registrants", TEAM, Readers(people=(SILENT,), registrant=(contact("silent@f.com"),)), ["kim@f.com", "lee@f.com"]),
+    ("a contact who wants no mail by the team", "registrants", referral(team=(DESK_OFF, contact("kim@f.com"))), Readers(people=(), registrant=(DESK,)), ["kim@f.com"]),
+    ("a contact alone", "registrants", INVITED, Readers(people=(SEOUL,), registrant=(DESK,)), ["desk@f.com", "seoul@f.com"]),
     ("the customer", "customer", LEAD, Readers(people=EVERYBODY, contacts=(DESK,)), ["cara@r.com"]),
 ]  # fmt: skip
 
@@ -121,4 +133,11 @@ def test_a_contact_that_names_no_language_gets_its_mail_in_that_of_the_directory
 def test_a_customers_mail_is_in_the_language_of_its_contact() -> None:
     korean = Customer(name="R", address=Address(country="KR"), team=(contact("c@r.kr", locale="ko-KR"),))
     (told,) = recipients_of("customer", referral(customer=korean), Readers(people=()))
+    assert told.locale == "ko-KR"
+
+
+def test_the_contact_of_a_registration_is_written_to_as_the_team_knows_it() -> None:
+    """M5: the form has no language."""
+    team = referral(team=(contact("desk@f.com", locale="ko-KR"),))
+    (told,) = recipients_of("registrants", team, Readers(people=(), registrant=(DESK,)))
     assert told.locale == "ko-KR"

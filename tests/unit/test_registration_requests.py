@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -211,3 +211,78 @@ async def test_the_solution_of_a_record_is_not_another_ones() -> None:
         refused = await deal.put(record, form_of(solutionId="SOL-FABRIKAM-IOT", submit=submit))
         assert faults(refused) == [("/solutionId", "notEditable")]
     assert (await deal.put(record, form_of(solutionId="SOL-CONTOSO-ERP"))).status == 200
+
+
+async def test_null_leaves_nothing_of_a_part_of_the_form() -> None:
+    """G3: alike for customer, contract and contact."""
+    deal = await won()
+    record = (await deal.records(form_of(submit=False)))["IpCoSell"]
+    emptied = await deal.put(record, form_of(customer=None, contract=None, contact=None, submit=False))
+    assert emptied.status == 200, emptied.body
+    for part in ("customer", "contract", "contact"):
+        assert set(emptied.body[part].values()) == {None}, part
+
+
+async def test_a_save_that_changes_nothing_is_none() -> None:
+    """L9: a form that saves itself fills no timeline, and no other window of its partner finds the deal changed."""
+    deal = await won()
+    record = (await deal.records(form_of(submit=False)))["IpCoSell"]
+    before = await deal.read()
+    for _ in range(2):
+        again = await deal.put(record, form_of(submit=False))
+        assert (again.status, again.body["eTag"]) == (200, record["eTag"])
+    assert (await deal.read())["eTag"] == before["eTag"]
+    changed = await deal.put(record, form_of(solutionValue=1, submit=False))
+    assert changed.body["eTag"] != record["eTag"]
+    assert (await deal.read())["eTag"] != before["eTag"]
+
+
+IN_SEOUL = [
+    ("2026-12-01T10:00:00+09:00", "2026-12-01T00:00:00+09:00", "2027-12-01T00:00:00+09:00", []),
+    ("2026-11-30", "2026-12-01T00:00:00+09:00", "2026-12-01T10:00:00+09:00", ["/contract/endDateTime"]),
+    ("2026-12-02", "2026-12-01T23:00:00-08:00", "2027-12-01", ["/contract/startDateTime"]),
+]
+
+
+@pytest.mark.parametrize(("signed", "starts", "ends", "targets"), IN_SEOUL)
+async def test_the_days_of_a_contract_are_those_that_its_partner_wrote(
+    signed: str, starts: str, ends: str, targets: list[str]
+) -> None:
+    """G3: a day in Seoul is not compared as the two days of UTC that it is part of."""
+    deal = await won()
+    dates = {"signDateTime": signed, "startDateTime": starts, "endDateTime": ends}
+    record = (await deal.records({"submit": False}))["IpCoSell"]
+    answer = await deal.put(record, form_of(contract={**FORM["contract"], **dates}))
+    if targets:
+        assert [target for target, _ in faults(answer)] == targets
+    else:
+        assert answer.status == 200, answer.body
+        assert {name: answer.body["contract"][name] for name in dates} == dates, "as it was sent"
+
+
+async def test_whoever_registers_again_is_sent_to_the_draft() -> None:
+    deal = await won()
+    drafts = await deal.records({"submit": False})
+    refused = await deal.register(form_of())
+    assert refused.status == 409
+    message = refused.body["error"]["message"]
+    assert all(f"/registrations/{each['id']}" in message for each in drafts.values())
+
+
+async def test_after_the_retention_period_a_registration_is_shown_to_nobody() -> None:
+    """N3: neither to its partner, nor to reviewers, nor a report to whoever made it."""
+    deal = await won()
+    record = (await deal.records())["IpCoSell"]
+    assert (await deal.review(record, "approve")).status == 200
+    report = form_of(solutionId="SOL-CONTOSO-ERP", customer={"name": "Tailspin", "country": "US"})
+    [alone] = (await deal.report(report)).body["value"]
+
+    async def found() -> list[Any]:
+        seen = [(await deal.see(record)).status, (await deal.see(alone, "rae")).status]
+        listed = [*await deal.queue(status="Approved"), *await deal.queue("rae")]
+        return [*seen, len({each["id"] for each in listed})]
+
+    deal.now += timedelta(days=2556)
+    assert await found() == [200, 200, 3]
+    deal.now += timedelta(days=2)
+    assert await found() == [404, 404, 0]

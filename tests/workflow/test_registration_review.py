@@ -4,11 +4,20 @@ The story begins on a Friday at four; the Wednesday after is a holiday, and each
 So five working days end on the second Monday.
 """
 
+import asyncio
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import pytest
 
+from activities import review_steps
 from activities.review_steps import open_nudge
+from orchestrators.one_turn import PAUSE_AFTER_FAILURE
+from shared.errors import StoreUnavailable
+from shared.protocol.observe import Plan
+from shared.protocol.observe_review import observe_review
+from tests.doubles.registered_deal import FORM
 from tests.workflow.conftest import ReviewStory
 
 FIRST, SECOND, THIRD = 10, 17, 24
@@ -230,3 +239,59 @@ async def test_an_escalation_that_an_activity_opens_again_stays_the_one_that_it_
     assert not before.value.open
     await open_nudge(review.service, party, label)
     assert await review.service.referrals.work_row(party, label) == before
+
+
+async def test_the_contact_that_a_form_names_is_told_with_the_team(review: ReviewStory) -> None:
+    """M4: whoever it is; a correction that is only kept changes nothing about it."""
+    contact = {**FORM["contact"], "email": "contracts@contoso.com"}
+    assert (await review.deal.register(contact=contact)).status == 201
+    await review.advance("PT0S")
+    await decide(review, "requestAction")
+    told = [(f"contracts@contoso.com, {PARTNER}", "actionRequired")]
+    assert review.new_messages() == [*told, *SUBMITTED]
+    assert (await review.deal.correct(submit=False, contact={})).status == 200
+    await review.day(31)
+    assert review.new_messages() == [(f"contracts@contoso.com, {PARTNER}", "actionReminder")]
+
+
+async def test_what_reviewers_are_told_and_do_not_get_is_not_their_partners_to_know(
+    review: ReviewStory,
+) -> None:
+    """G5, M6: neither their addresses nor that somebody had to be reminded."""
+    review.mail.refuses = {LEAD}
+    await review.register()
+    await review.day(FIRST)
+    await decide(review, "approve")
+    private = {mail.message: mail.private_of for mail in review.mail.taken.values()}
+    assert private == {"registrationSubmitted": "reviewTeam", "registrationApproved": None}
+    kinds = [each.kind for each in await review.service.referrals.entries(review.deal.party)]
+    assert "mailFailed" not in kinds
+
+
+async def test_a_turn_that_fails_pauses_though_an_event_came_early(
+    review: ReviewStory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an instance whose storage is away would look again and again without a rest."""
+    await review.register()
+    looks: list[datetime] = []
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def unlucky(*given: Any) -> Plan:
+        looks.append(given[-1])
+        if len(looks) == 2:  # the first look of a turn, while which an event comes
+            entered.set()
+            await go_on.wait()
+        if len(looks) == 3:
+            raise StoreUnavailable("away")
+        return await observe_review(*given)
+
+    monkeypatch.setattr(review_steps, "observe_review", unlucky)
+    await review.engine.raise_event(review.deal.rid, "changed")
+    await entered.wait()
+    await review.engine.raise_event(review.deal.rid, "changed")
+    go_on.set()
+    await review.advance("PT4M")
+    assert len(looks) == 3
+    await review.advance("PT2M")
+    assert len(looks) > 3
+    assert looks[3] - looks[2] >= PAUSE_AFTER_FAILURE
