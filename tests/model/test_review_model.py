@@ -10,6 +10,8 @@ from shared.domain.referral import Party, Referral
 from shared.domain.registration import Registration, ReviewRound
 from shared.domain.vocabulary import RegistrationStatus
 from shared.operations.check import leave_intents, unfinished
+from shared.storage import keys
+from shared.storage.tables import Insert, Row, StoredRow, Tables
 from tests.doubles.queue import in_queue
 from tests.model.engine import Engine
 from tests.model.review_schedule import ReviewSchedule
@@ -89,6 +91,35 @@ async def test_after_a_review_is_over_an_operators_check_finds_nothing() -> None
     await schedule.deal.review("approve")
     await schedule.engine.settle()
     assert await unfinished(schedule.tables) == []
+
+
+@pytest.mark.parametrize("restored", ["lost", "older", "newer"])
+async def test_reviewers_find_what_is_true_after_their_table_was_restored_from_another_day(
+    restored: str,
+) -> None:
+    """An operator's check files it anew; what is closed, too."""
+    schedule = ReviewSchedule(7, deadly=0.0, flaky=0.0)
+    await schedule.prepare()
+    await schedule.deal.register()
+    await schedule.engine.settle()
+    table = keys.REFERRALS if restored == "newer" else keys.REVIEWS
+    backup = [] if restored == "lost" else [row async for row in schedule.tables.everything(table)]
+    await schedule.deal.review("approve")
+    await schedule.engine.settle()
+    await _restore(schedule.tables, table, backup)
+    assert await unfinished(schedule.tables) == [schedule.deal.party]
+    await leave_intents(schedule.calm.intents, [schedule.deal.party])
+    await schedule.calm.sweep.run(schedule.engine, schedule.now)
+    assert await schedule.calm.registrations.is_filed(await schedule.deal.record())
+    for record in await schedule.calm.registrations.of_deal(schedule.deal.party):
+        await _check_filing(schedule, record)
+
+
+async def _restore(tables: Tables, table: str, backup: Sequence[StoredRow]) -> None:
+    for row in [row async for row in tables.everything(table)]:
+        await tables.discard(table, row.partition, row.key)
+    for row in backup:
+        await tables.write(table, row.partition, [Insert(Row(row.key, row.values))])
 
 
 async def check(schedule: ReviewSchedule) -> None:

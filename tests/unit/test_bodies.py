@@ -1,6 +1,5 @@
 """Reading bodies: whatever kind of value stands anywhere, it is a fault and never an error."""
 
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import people, referral_parts, referral_requests, stage_maps
+from api import blueprints, people, referral_parts, referral_requests, registration_requests
 from api.body import (
     MAX_NESTING,
     MORE_FAULTS,
+    MOST_DIGITS,
     MOST_FAULTS,
     Body,
+    RequiredOrNull,
     UnreadableBody,
     load_json,
     read,
@@ -22,15 +23,14 @@ from api.body import (
 from api.idempotency import _canonical
 from shared.domain.refusals import Fault
 
-MODELS = sorted(
-    {
-        model
-        for module in (people, referral_parts, referral_requests, stage_maps)
-        for _, model in inspect.getmembers(module, inspect.isclass)
-        if issubclass(model, Body) and model is not Body
-    },
-    key=lambda model: model.__name__,
-)
+
+def below(model: type[Body]) -> set[type[Body]]:
+    """All kinds of bodies, of whatever operation."""
+    return {kind for each in model.__subclasses__() for kind in (each, *below(each)) if kind.model_fields}
+
+
+assert blueprints.HTTP, "imports what has bodies"
+MODELS = sorted(below(Body), key=lambda model: model.__name__)
 ODD: list[Any] = [
     None,
     {},
@@ -165,6 +165,44 @@ def test_an_empty_array_counts_as_a_level() -> None:
     assert load("[" * MAX_NESTING + "]" * MAX_NESTING)
     with pytest.raises(UnreadableBody):
         load("[" * (MAX_NESTING + 1) + "]" * (MAX_NESTING + 1))
+
+
+def test_a_number_of_too_many_digits_is_refused_in_our_words() -> None:
+    assert load("1" * MOST_DIGITS) == int("1" * MOST_DIGITS)
+    with pytest.raises(UnreadableBody, match=r"The body is not JSON: a number has more than 1,000 digits$"):
+        load('{"value": -' + "1" * (MOST_DIGITS + 1) + "}")
+
+
+NUMBER, TIME = "Use a number such as 250000.50.", "Use text such as 2027-03-31T00:00:00Z."
+CURRENCY = "Use an ISO 4217 currency code, such as USD."
+EMPTY = "Write something here, or leave the field out where it is optional."
+WORDS: list[tuple[dict[str, Any], str, str]] = [
+    ({"contract": {"value": "12,5"}}, "/contract/value", NUMBER),
+    ({"contract": {"value": []}}, "/contract/value", NUMBER),
+    ({"contract": {"currency": "usd"}}, "/contract/currency", CURRENCY),
+    ({"contract": {"signDateTime": "soon"}}, "/contract/signDateTime", TIME),
+    ({"contract": {"signDateTime": "20-12-2026"}}, "/contract/signDateTime", TIME),
+    ({"contract": {"signDateTime": 5}}, "/contract/signDateTime", TIME),
+    ({"submit": "perhaps"}, "/submit", "Use true or false."),
+    ({"solutionId": 5}, "/solutionId", "Use text."),
+    ({"contact": []}, "/contact", "Use a JSON object."),
+    ({"contact": {"lastName": " "}}, "/contact/lastName", EMPTY),
+]
+
+
+@pytest.mark.parametrize(("document", "target", "words"), WORDS)
+def test_a_fault_says_in_our_words_what_to_write(document: dict[str, Any], target: str, words: str) -> None:
+    (fault,) = read(registration_requests.RegistrationBody, document).faults
+    assert (fault.target, fault.message) == (target, words)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_what_a_body_must_have_is_not_null_to_readers_of_the_contract(model: type[Body]) -> None:
+    schema = model.model_json_schema()
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    for name in schema.get("required", ()):
+        nullable = any(isinstance(mark, RequiredOrNull) for mark in fields[name].metadata)
+        assert ({"type": "null"} in schema["properties"][name].get("anyOf", [])) == nullable, name
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])

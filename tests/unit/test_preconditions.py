@@ -1,0 +1,38 @@
+"""What a request says of the place that it means, and of the options that it takes."""
+
+import azure.functions as func
+import pytest
+
+from api.preconditions import MAX_TOP, refuse_unknown_options, top_of
+from api.problems import BadQuery
+
+KNOWN = frozenset({"status", "$top"})
+
+
+def asked(query: str) -> func.HttpRequest:
+    pairs = dict(pair.split("=") for pair in query.split("&"))
+    return func.HttpRequest("GET", f"http://127.0.0.1/v1.0/registrations?{query}", params=pairs, body=b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "top"), [("1", 1), ("100", 100), ("101", MAX_TOP), ("007", 7), ("9" * 30, MAX_TOP)]
+)
+def test_more_items_than_there_may_be_are_as_many_as_there_may_be(text: str, top: int) -> None:
+    assert top_of(asked(f"$top={text}")) == top
+
+
+@pytest.mark.parametrize("text", ["", "0", "000", "-1", "1.5", "five", "²"])
+def test_what_is_no_number_of_items_is_refused(text: str) -> None:
+    with pytest.raises(BadQuery, match="whole number from 1"):
+        top_of(asked(f"$top={text}"))
+
+
+def test_an_option_that_is_given_twice_is_not_read_as_one_of_them() -> None:
+    with pytest.raises(BadQuery, match="Give status once"):
+        refuse_unknown_options(asked("status=Approved&$top=1&status=Rejected"), KNOWN)
+    refuse_unknown_options(asked("status=Approved,Rejected&$top=1"), KNOWN)
+
+
+def test_an_unknown_option_is_refused_by_name() -> None:
+    with pytest.raises(BadQuery, match="does not support state"):
+        refuse_unknown_options(asked("state=Approved"), KNOWN)
