@@ -83,7 +83,10 @@ async def register(req: func.HttpRequest, client: df.DurableOrchestrationClient)
 @blueprint.route(f"{ONE}/registrations/{{rid}}", methods=["PUT"], auth_level=ANONYMOUS)
 @blueprint.durable_client_input(client_name="client")
 async def put_registration(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """Save or submit a draft, or correct what the reviewers sent back; `If-Match` is mandatory."""
+    """Save or submit a draft, or correct what the reviewers sent back; `If-Match` is mandatory.
+
+    The body is the whole form: what is left out of it is empty afterwards, but for the customer's fields.
+    """
 
     async def handle(exchange: Exchange) -> Answer:
         return await correcting(exchange, DurableEngine(client))

@@ -147,7 +147,7 @@ def test_the_document_and_its_page_need_no_token(service: Service) -> None:
 def test_limits_of_texts_and_lists_are_stated() -> None:
     schemas = document()["components"]["schemas"]
     name, notes = schemas["CreationBody"]["properties"]["name"], schemas["DetailsBody"]["properties"]["notes"]
-    assert name["anyOf"][0]["maxLength"] == 255
+    assert name["maxLength"] == 255
     assert notes["anyOf"][0]["maxLength"] == 8000
     assert set(schemas["CreationBody"]["required"]) == {"name", "team"}
     assert schemas["CreationBody"]["additionalProperties"] is False

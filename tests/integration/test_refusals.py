@@ -299,7 +299,7 @@ def test_what_can_be_read_but_makes_no_deal_is_a_422(service: Service, index: in
 @pytest.mark.parametrize(
     "path",
     [
-        *[f"{REFERRALS}?$top={top}" for top in ("0", "-1", "x", "1.5", "%C2%B2", "9" * 40)],
+        *[f"{REFERRALS}?$top={top}" for top in ("0", "-1", "x", "1.5", "%C2%B2")],
         *[f"{REFERRALS}?$skiptoken={token}" for token in ("%%%", "zzzz", "é", "AAAA")],
         *[f"{REFERRALS}?{option}=1" for option in ("$filter", "$orderby", "$count", "nonsense")],
     ],
