@@ -36,7 +36,12 @@ KINDS: tuple[MailKind, ...] = get_args(MailKind)
 READER = "gallery@referrals.example"
 _NOTES = "Please bring your sensors into the proof of concept.\n\nThe workshop is in January."
 _WITH_NOTES = frozenset({"invited", "reminder", "declined", *OF_LEADS})
-_REASON = "The contract was signed before the deal was shared with Microsoft.\n\nDeals like this are not registered."
+_REASONS: dict[MailKind, str] = {
+    "registrationRejected": "The contract was signed before the deal was shared with Microsoft.\n\n"
+    "Deals like this are not registered.",
+    "actionRequired": "We compared the form with section 4 of the contract that you sent.",
+    "actionReminder": "We compared the form with section 4 of the contract that you sent.",
+}
 _ERRORS = (
     ("/contract/value", "The signed contract says USD 240,000.00."),
     ("/contract/endDateTime", "The contract ends on March 31, 2029: please state the last day of its term."),
@@ -111,7 +116,10 @@ def _of_registration(told: MailFacts, names: dict[str, str], solution: str) -> M
         actor_organization=asking if to_reviewers else answering,
         recipient_organization=answering if to_reviewers else asking,
         registration=RegistrationFacts(
-            solution=solution, submitted_on=date(2026, 12, 1), reason=_REASON, errors=_ERRORS
+            solution=solution,
+            submitted_on=date(2026, 12, 1),
+            reason=_REASONS.get(told.kind),
+            errors=_ERRORS,
         ),
     )
 
