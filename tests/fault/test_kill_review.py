@@ -62,7 +62,7 @@ class Review:
         self._reached("sent back")
         advance(self._service, "P31D")
         self._reached("reminded")
-        self._sends(submit=False)
+        self._sends(submit=False, contractType="Renewal")
         self._reached("kept")
         self._sends(contractType="Renewal")
         self._reached("corrected")
