@@ -24,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
+from api.fields import A_MOMENT, A_NUMBER
 from shared.domain.refusals import Fault, FaultCode
 
 MAX_BYTES = 1024 * 1024
@@ -48,7 +49,6 @@ _FAULT_CODES: dict[str, FaultCode] = {
     "finite_number": "invalidValue",
     "string_unicode": "invalidFormat",
 }
-_A_NUMBER, A_MOMENT = "Use a number such as 250000.50", "Use text such as 2027-03-31T00:00:00Z"
 _OWN_CODES = {"invalidFormat", "invalidType", "invalidValue", "notInCatalogue", "outOfRange"}
 _MESSAGES = {
     "model_type": "Use a JSON object",
@@ -58,8 +58,11 @@ _MESSAGES = {
     "string_too_short": "Write something here, or leave the field out where it is optional.",
     "string_type": "Use text",
     "bool_type": "Use true or false",
-    "decimal_type": _A_NUMBER,
-    "decimal_parsing": _A_NUMBER,
+    "decimal_type": A_NUMBER,
+    "decimal_parsing": A_NUMBER,
+    "finite_number": "Use a number of fewer digits",
+    "int_type": "Use a whole number",
+    "int_parsing": "Use a whole number",
     "datetime_parsing": A_MOMENT,
     "datetime_from_date_parsing": A_MOMENT,
 }
@@ -88,9 +91,13 @@ class RequiredOrNull(Required):
 
 
 def _forbid_null(properties: dict[str, Any], name: str) -> None:
-    """All fields are optional to Pydantic; what is mandatory is not null to readers of the schema."""
+    """All fields are optional to Pydantic; what is mandatory is neither null nor empty to readers of the schema."""
     shown = {key: value for key, value in properties[name].items() if key not in {"anyOf", "default"}}
-    choices = [each for each in properties[name].get("anyOf", []) if each != {"type": "null"}]
+    choices = [
+        each | ({"minItems": 1} if each.get("type") == "array" else {})
+        for each in properties[name].get("anyOf", [])
+        if each != {"type": "null"}
+    ]
     properties[name] = shown | ({"anyOf": choices} if len(choices) > 1 else choices[0] if choices else {})
 
 
@@ -273,7 +280,7 @@ def _wire_names(model: type[Body]) -> set[str]:
 def _fault(error: Any, document: Any, names: _Names) -> Fault:
     kind: str = error["type"]
     code = cast("FaultCode", kind) if kind in _OWN_CODES else _FAULT_CODES.get(kind, "invalidType")
-    message = _MESSAGES.get(kind, error["msg"])
+    message = _MESSAGES.get(kind, error["msg"].replace("Input should be", "Use"))
     return Fault(code, _pointer(error["loc"], document, names), f"{message.rstrip('.')}.")
 
 

@@ -94,7 +94,7 @@ async def said(exchange: Exchange) -> Answer:
     _require_taking_part(exchange, own)
     if reading.faults:
         raise Invalid(reading.faults)
-    who = exchange.who(f"{own.engagement_id}/messages")
+    who = exchange.who_repeats(f"{own.engagement_id}/messages")
     message = Message(
         sequence=0,
         at=exchange.now,

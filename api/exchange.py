@@ -3,6 +3,7 @@
 `respond` is the frame of every trigger. It is the one place where refusals and errors become answers.
 """
 
+import hashlib
 import json
 import logging
 import uuid
@@ -68,7 +69,7 @@ class Exchange:
 
     def keeps(self, registration: Registration) -> bool:
         """Whether a registration is still shown (N3)."""
-        return is_kept(registration, self.now, self.service.settings.retention)
+        return is_kept(registration.retained_from, self.now, self.service.settings.retention)
 
     def who(self, operation: str) -> Who:
         """The caller as the actor of an operation, with the hash of its Idempotency-Key for it."""
@@ -78,8 +79,16 @@ class Exchange:
         key_hash = digest(person.organization_id, person.id, operation, key) if key else None
         return Who(actor=actor, now=self.now, key_hash=key_hash)
 
+    def who_repeats(self, operation: str) -> Who:
+        """The caller as the actor of an operation that is repeated by the same request alone.
+
+        The same body, and meant of the same version: another one under the same key is another request.
+        """
+        body = hashlib.sha256(self.request.get_body()).hexdigest()
+        return self.who(digest(operation, self.header("If-Match") or "", body))
+
     def _is_shown(self, referral: Referral) -> bool:
-        return is_kept(referral, self.now, self.service.settings.retention)
+        return is_kept(referral.closed_at, self.now, self.service.settings.retention)
 
 
 Handler = Callable[[Exchange], Awaitable[Answer]]

@@ -17,6 +17,9 @@ from shared.domain.vocabulary import NO_HELP
 
 _PHONE_SEPARATORS = re.compile(r"[\s().\-/]")
 _PHONE = re.compile(r"\+?\d{7,15}")
+_NUMBER = re.compile(r"[-+]?[\d.]+")
+_LOCALE = re.compile("[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+A_NUMBER, A_MOMENT = "Use a number, with a point before its decimals", "Use text such as 2027-03-31T00:00:00Z"
 _MANY_LINES = {"\n", "\r", "\t"}
 
 
@@ -63,10 +66,16 @@ def _currency(code: str) -> str:
     return code
 
 
+def _locale(tag: str) -> str:
+    if not _LOCALE.fullmatch(tag):
+        raise PydanticCustomError("invalidFormat", "Use a language tag such as en-US.")
+    return tag
+
+
 def _only_text(value: object) -> object:
-    """Pydantic would read numbers as times; the wire has them as text only."""
-    if not isinstance(value, str):
-        raise PydanticCustomError("invalidType", "Use text such as 2027-03-31T00:00:00Z.")
+    """Pydantic would read numbers as times, in text too; the wire has moments as ISO 8601 only."""
+    if not isinstance(value, str) or _NUMBER.fullmatch(value.strip()):
+        raise PydanticCustomError("invalidType", A_MOMENT)
     return value
 
 
@@ -84,7 +93,7 @@ def _with_offset(moment: datetime) -> datetime:
 
 def _no_bool(value: object) -> object:
     if isinstance(value, bool):
-        raise PydanticCustomError("invalidType", "Use a number.")
+        raise PydanticCustomError("invalidType", A_NUMBER)
     return value
 
 
@@ -106,7 +115,12 @@ Country = Annotated[
     str, AfterValidator(_country), _shown(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")
 ]
 Currency = Annotated[str, AfterValidator(_currency), _shown(pattern="^[A-Z]{3}$", description="ISO 4217.")]
-Locale = Annotated[str, StringConstraints(pattern="^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35)]
+Locale = Annotated[
+    str,
+    StringConstraints(max_length=35),
+    AfterValidator(_locale),
+    _shown(pattern=f"^{_LOCALE.pattern}$", description="BCP 47."),
+]
 Moment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_utc)]
 LocalMoment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_with_offset)]
 """A moment whose day matters: it keeps the offset that it is sent with, UTC if none."""

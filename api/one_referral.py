@@ -88,7 +88,7 @@ async def take_step(exchange: Exchange, decide: Decision, event: Event, engine: 
     the decision's `Refusal`.
     """
     seen = await visible(exchange)
-    who = exchange.who(f"{seen.id}/{_operation(exchange)}")
+    who = exchange.who_repeats(f"{seen.id}/{_operation(exchange)}")
     commits = exchange.service.commits
     try:
         change = await commits.step(seen.party, who, checked(exchange, decide), announce=True)

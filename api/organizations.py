@@ -50,8 +50,13 @@ def require_version(exchange: Exchange, present: int, what: str) -> None:
 
 def require_tag(exchange: Exchange, tag: str, what: str) -> None:
     """Refuse a change that does not name this ETag. Raises `PreconditionRequired`, `Modified`."""
-    header = exchange.header("If-Match")
-    if header is None:
+    if exchange.header("If-Match") is None:
         raise PreconditionRequired(f"Send the ETag of the {what} that you mean in If-Match.")
-    if not matches(header, tag):
+    refuse_other_tag(exchange, tag)
+
+
+def refuse_other_tag(exchange: Exchange, tag: str) -> None:
+    """Refuse a change that names another ETag; it may name none. Raises `Modified`."""
+    header = exchange.header("If-Match")
+    if header is not None and not matches(header, tag):
         raise Modified(tag)

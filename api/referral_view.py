@@ -26,7 +26,7 @@ from shared.domain.vocabulary import (
 
 
 def moment(at: datetime) -> str:
-    """A time as the wire shows it: UTC, ISO 8601, `Z`."""
+    """A time as the wire shows it: ISO 8601, UTC as `Z`, which all times are in but the days of a contract."""
     return at.isoformat().replace("+00:00", "Z")
 
 

@@ -159,6 +159,6 @@ def _codes(text: str | None, known: tuple[Code, ...], name: str) -> tuple[Code, 
 def _age(text: str | None) -> timedelta:
     if text is None:
         return timedelta()
-    if not (text.isascii() and text.isdecimal() and int(text[:9]) <= _OLDEST and len(text) < 9):
+    if not (text.isascii() and text.isdecimal() and int(text.lstrip("0")[:9] or "0") <= _OLDEST):
         raise BadQuery(f"olderThanDays is a whole number up to {_OLDEST:,}.")
     return timedelta(days=int(text))

@@ -153,10 +153,9 @@ async def correcting(exchange: Exchange, engine: DurableEngine) -> Answer:
         return None if is_unchanged(before, after) else registered(referral, (after,), act)
 
     change = await _step(exchange, deal, decide, f"{deal.id}/{present.id}")
-    after = present
     if change:
         await settle(exchange, change, "changed", engine)
-        (after,) = change.registrations
+    after = change.registrations[0] if change else await _present(exchange, deal)
     rounds = await exchange.service.registrations.rounds(after)
     view = registration_view(after, rounds, to_microsoft=False)
     return Answer(body=view, headers={"ETag": view.e_tag})

@@ -6,7 +6,7 @@ import azure.functions as func
 from api.body import Reading, read, unless_below
 from api.exchange import Answer, Exchange, respond
 from api.one_referral import is_repetition
-from api.organizations import require_tag
+from api.organizations import refuse_other_tag, require_tag
 from api.preconditions import matches
 from api.problems import Forbidden, Modified, NotFound
 from api.registration_requests import AssignmentBody, ReviewBody
@@ -76,7 +76,7 @@ async def reviewing(exchange: Exchange, engine: DurableEngine) -> Answer:
     """
     reading = read(ReviewBody, exchange.json())
     seen = await _reviewed_by(exchange)
-    deal, who = lies_with(seen), exchange.who(f"{seen.id}/review")
+    deal, who = lies_with(seen), exchange.who_repeats(f"{seen.id}/review")
     try:
         after = await _decided(exchange, seen, reading, who)
     except (Refusal, Modified) as refused:
@@ -124,7 +124,7 @@ async def assigning(exchange: Exchange) -> Answer:
     for _ in range(ATTEMPTS):
         before = await _filed(exchange, seen)
         if faults or before.assigned_to != email:  # a repetition finds it done
-            _require_match_if_sent(exchange, registration_tag(seen, before.assigned_to))
+            refuse_other_tag(exchange, registration_tag(seen, before.assigned_to))
         if seen.closed:
             raise closed_for_good(seen)
         if faults:
@@ -148,12 +148,6 @@ async def _filed(exchange: Exchange, registration: Registration) -> Filed:
 def _given_to(exchange: Exchange, filed: Filed | None) -> str | None:
     """Which reviewer has a registration, for those who may know."""
     return filed.assigned_to if filed and may_review(exchange.caller) else None
-
-
-def _require_match_if_sent(exchange: Exchange, tag: str) -> None:
-    header = exchange.header("If-Match")
-    if header is not None and not matches(header, tag):
-        raise Modified(tag)
 
 
 async def _present(exchange: Exchange, deal: Party, registration_id: RegistrationId) -> Registration:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.domain.invitable import why_not_again
 from shared.domain.referral import Referral, Solution
 from shared.domain.vocabulary import ISV_CONNECT, MICROSOFT
 
@@ -38,7 +39,7 @@ class Eligibility:
 
 
 MicrosoftsPart = Literal["takesPart", "invited", "none", "never", "hidden"]
-"""Microsoft's part in a deal: it takes part, may still accept, may be invited, or will never take part.
+"""Microsoft's part in a deal: it takes part, may still accept, may be invited, or will never take part (T3).
 
 Or the reader is not told of it (V1).
 """
@@ -70,7 +71,7 @@ def microsofts_part(deal: Referral, creator: Referral) -> MicrosoftsPart:
         return "takesPart"
     if "Pending" in states:
         return "invited"
-    return "never" if creator.is_closed else "none"  # nobody invites into a closed deal (T3)
+    return "never" if creator.is_closed or why_not_again(MICROSOFT, creator.invited) else "none"
 
 
 def registrable(deal: Referral) -> tuple[Solution, ...]:
@@ -157,7 +158,7 @@ def _until_engaged(deal: Referral, microsoft: MicrosoftsPart) -> str:
     if microsoft == "invited":
         return "Microsoft has not accepted its invitation yet: ask its sellers to accept it."
     if microsoft == "never":
-        return "Microsoft does not take part, and the deal is closed, so this cannot change any more."
+        return "Microsoft does not take part, and cannot be invited any more, so this cannot change."
     if deal.is_creators:
         return "Microsoft does not take part, and no invitation of it is open: invite it again."
     return "Microsoft does not take part: ask the deal's creator to invite it."

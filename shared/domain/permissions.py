@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import LocationId
 from shared.domain.referral import Referral
-from shared.domain.registration import Registration
 from shared.domain.vocabulary import OrganizationKind, Role
 
 _REFERRAL_ROLES: dict[OrganizationKind, frozenset[Role]] = {
@@ -70,9 +69,9 @@ def may_see(caller: Caller, referral: Referral) -> bool:
     return referral.location in reach.team_locations and is_on_team(caller.person, referral)
 
 
-def is_kept(record: Referral | Registration, now: datetime, retention: timedelta) -> bool:
+def is_kept(closed_at: datetime | None, now: datetime, retention: timedelta) -> bool:
     """Whether a record is still shown: a closed one until its retention period is over (N3)."""
-    return record.closed_at is None or now < record.closed_at + retention
+    return closed_at is None or now < closed_at + retention
 
 
 def may_see_partner_led(caller: Caller, deal: Referral) -> bool:

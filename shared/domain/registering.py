@@ -37,11 +37,12 @@ def require_registrable(deal: Referral, found: Eligibility, solution_id: str | N
     if not found.eligible:
         raise NotAllowed(f"This deal cannot be registered. {found.missing}")
     left = unregistered(deal)
-    named = [each for each in deal.registrations if not left or each.solution_id == solution_id]
+    wanted = {solution_id} if solution_id or left else {each.solution_id for each in deal.registrations}
+    named = [each for each in deal.registrations if each.solution_id in wanted]
     if begun := [f"…/registrations/{each.id}" for each in named if each.status == "Draft"]:
         raise NotAllowed(f"There is a draft of this already: submit it with PUT to {' and '.join(begun)}.")
     if not left:
-        raise NotAllowed("Every solution of this deal that has an incentive is registered.")
+        raise NotAllowed("Every solution of this deal that has an incentive is registered, or has a draft.")
     if named:
         raise NotAllowed("This solution of the deal is registered already.")
 
@@ -78,6 +79,7 @@ def drafts(
             organization_name=deal.organization_name,
             referral=deal.party,
             deal_name=deal.name,
+            deal_closed_at=deal.closed_at,
             solution_id=solution.id,
             solution_name=solution.name,
             form=replace(form, solution_id=solution.id),

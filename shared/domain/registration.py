@@ -126,6 +126,7 @@ class Registration:
     status: RegistrationStatus
     errors: tuple[FieldError, ...] = ()
     latest: ReviewRound | None = None
+    deal_closed_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
     version: int = 1
@@ -136,9 +137,9 @@ class Registration:
         return self.status in CLOSED
 
     @property
-    def closed_at(self) -> datetime | None:
-        """When it was closed; nothing changes it any more."""
-        return self.updated_at if self.closed else None
+    def retained_from(self) -> datetime:
+        """When its retention period begins (N3): with that of its deal, a report's with itself."""
+        return self.deal_closed_at or self.created_at
 
     @property
     def rounds(self) -> int:
@@ -201,7 +202,8 @@ def saved(
 
 def is_unchanged(before: Registration, after: Registration) -> bool:
     """Whether a step left everything as it was, but for its having been taken."""
-    return replace(after, updated_at=before.updated_at, version=before.version) == before
+    untaken = replace(after, updated_at=before.updated_at, version=before.version)
+    return untaken == before and _dates(after.form.contract) == _dates(before.form.contract)
 
 
 def reviewed(registration: Registration, verdict: Verdict, now: datetime) -> Registration:
@@ -239,6 +241,12 @@ def require_editable(registration: Registration) -> None:
 def closed_for_good(registration: Registration) -> TerminalState:
     """Why nothing can be done to a closed record any more (G6)."""
     return TerminalState(f"This registration is {registration.status}. It is final.")
+
+
+def _dates(contract: Contract) -> list[str | None]:
+    """As they were sent: the same moment may be another day (G3)."""
+    moments = (contract.signed_at, contract.starts_at, contract.ends_at)
+    return [moment.isoformat() if moment else None for moment in moments]
 
 
 def _changed(registration: Registration, now: datetime, **new: object) -> Registration:

@@ -94,8 +94,12 @@ class Notices:
                 continue
             if record.state == "split":
                 pending.extend(await self.records.of_message(record.referral_id, record.key + PART))
-            if record.state == "refused":
-                refused.extend(_undeliverable(record))
+            if record.state == "refused" and record.failure_is_told:
+                refused.append(_undeliverable(record))
+            elif record.state == "refused":
+                logger.warning(
+                    "mail_of_reviewers_failed operation=%s reason=%s", record.operation_id, record.reason
+                )
         if put_off:
             raise put_off[0]
         return refused
@@ -224,15 +228,11 @@ def _groups(people: Iterable[Recipient]) -> Iterator[tuple[str, str, Sequence[Re
             yield name, locale, readers[start : start + MOST_RECIPIENTS]
 
 
-def _undeliverable(record: MailRecord) -> Iterator[Undeliverable]:
-    reason = record.reason or "refused"
-    if not record.failure_is_told:
-        logger.warning("mail_of_reviewers_failed operation=%s reason=%s", record.operation_id, reason)
-        return
-    yield Undeliverable(
+def _undeliverable(record: MailRecord) -> Undeliverable:
+    return Undeliverable(
         operation_id=record.operation_id,
         reader=record.reader,
         message=record.message,
         address=record.private_of or ", ".join(record.recipients),
-        reason=reason,
+        reason=record.reason or "refused",
     )

@@ -126,30 +126,49 @@ class Registrations:
         row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id))
         registration = await self.get(party, registration_id)  # after the row: what is filed since, conflicts
         before = _FILED.read(row) if row else None
-        if registration:
-            await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
+        if registration is None:
+            return
+        unqueued = replace(before, queued=None) if before else None  # its place may be missing already
+        await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, unqueued, row))
+        if before and before.queued not in {None, _queue_key(registration)}:
+            await self._tables.discard(keys.REVIEWS, QUEUE, before.queued or "")
 
     async def drop_lost(self) -> int:
-        """Forget look-ups and places in the queue whose registrations are not there: tables were restored.
+        """Forget look-ups whose registrations are not there, and places in the queue that no look-up names.
 
-        A registration is there before it is filed. Reads the whole table; says how many were lost.
+        Tables were restored then: a registration is there before it is filed, and both rows are written together.
+        Reads the whole table; says how many rows were lost.
         """
         lost = 0
         async for row in self._tables.everything(keys.REVIEWS):
-            if not row.key.startswith(_look_up("")):
-                continue
-            filed = _FILED.read(row)
-            place = Party(organization_id=filed.organization_id, referral_id=filed.referral_id)
-            if await self.get(place, RegistrationId(row.key.removeprefix(_look_up("")))) is None:
-                rows = (row.key, filed.queued) if filed.queued else (row.key,)
-                await self._tables.write(keys.REVIEWS, QUEUE, [Delete(key) for key in rows])
+            is_look_up = row.key.startswith(_look_up(""))
+            if not await (self._leads_somewhere(row) if is_look_up else self._is_named(row)):
+                await self._tables.discard(keys.REVIEWS, QUEUE, row.key)
                 lost += 1
         return lost
+
+    async def _leads_somewhere(self, look_up: StoredRow) -> bool:
+        filed = _FILED.read(look_up)
+        place = Party(organization_id=filed.organization_id, referral_id=filed.referral_id)
+        return await self.get(place, RegistrationId(look_up.key.removeprefix(_look_up("")))) is not None
+
+    async def _is_named(self, queued: StoredRow) -> bool:
+        registration = QUEUE_ROWS.read(queued).registration
+        filed, found = (
+            await self.filed(registration.id),
+            await self.get(lies_with(registration), registration.id),
+        )
+        return filed is not None and filed.queued == queued.key and found is not None
 
     async def is_filed(self, registration: Registration) -> bool:
         """Whether look-up and queue are of this version of a registration."""
         filed = await self.filed(registration.id)
-        return filed is not None and filed.version == registration.version
+        if filed is None or filed.version != registration.version or filed.queued != _queue_key(registration):
+            return False
+        if filed.queued is None:
+            return True
+        row = await self._tables.get(keys.REVIEWS, QUEUE, filed.queued)
+        return row is not None and QUEUE_ROWS.read(row).registration == registration
 
     async def assign(self, registration: Registration, email: str | None, before: Filed) -> None:
         """Give a registration to a reviewer, or with None to nobody; `before` is how it was filed.

@@ -28,8 +28,8 @@ from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import IdempotencyRecord, Referrals
 from shared.storage.registration_rows import registration_operations
-from shared.storage.registrations import Filed, Registrations, lies_with
-from shared.storage.tables import Operation, Tables
+from shared.storage.registrations import QUEUE, QUEUE_ROWS, Filed, Queued, Registrations, lies_with
+from shared.storage.tables import Insert, Operation, Tables
 from tests.doubles.queue import in_queue, registered_by
 from tests.doubles.yielding_tables import YieldingTables
 from tests.unit.examples import NOW, act, begun, contact, creators
@@ -430,10 +430,33 @@ async def test_what_is_filed_and_lies_nowhere_is_forgotten() -> None:
     await registrations.file(lost)
     await _lies(tables, kept)
     await registrations.file(kept)
-    assert await registrations.drop_lost() == 1
+    stray = QUEUE_ROWS.row(f"s:Approved:000000000001:{kept.id}", Queued(registration=kept))
+    await tables.write(keys.REVIEWS, QUEUE, [Insert(stray)])
+    assert await registrations.drop_lost() == 3
+    assert await registrations.drop_lost() == 0
     assert await registrations.filed(lost.id) is None
     assert await registrations.is_filed(kept)
     assert [each.registration for each in await in_queue(registrations, ALL)] == [kept]
+
+
+async def test_filing_anew_comes_to_an_end_though_half_of_what_was_filed_is_missing(
+    tables: Tables, partition: str
+) -> None:
+    """A copy of a table that was written meanwhile: the look-up names a place in the queue that is not there."""
+    registrations, versions = Registrations(tables), life(partition)
+    for known in versions[1:]:
+        await registrations.file(known)
+        before = await filed(registrations, known)
+        await tables.discard(keys.REVIEWS, QUEUE, before.queued or "")
+        await _lies(tables, known)
+        assert not await registrations.is_filed(known)
+        later = versions[-1]
+        await _lies(tables, later)
+        await registrations.file_anew(lies_with(later), later.id)
+        assert await registrations.is_filed(later)
+        assert await queued(registrations, partition) == [later]
+        await tables.discard(keys.REVIEWS, QUEUE, (await filed(registrations, later)).queued or "")
+        await tables.discard(keys.REVIEWS, QUEUE, f"r:{later.id}")
 
 
 async def _lies(tables: Tables, registration: Registration) -> None:

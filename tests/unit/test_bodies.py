@@ -173,16 +173,21 @@ def test_a_number_of_too_many_digits_is_refused_in_our_words() -> None:
         load('{"value": -' + "1" * (MOST_DIGITS + 1) + "}")
 
 
-NUMBER, TIME = "Use a number such as 250000.50.", "Use text such as 2027-03-31T00:00:00Z."
+NUMBER, TIME = "Use a number, with a point before its decimals.", "Use text such as 2027-03-31T00:00:00Z."
 CURRENCY = "Use an ISO 4217 currency code, such as USD."
 EMPTY = "Write something here, or leave the field out where it is optional."
 WORDS: list[tuple[dict[str, Any], str, str]] = [
     ({"contract": {"value": "12,5"}}, "/contract/value", NUMBER),
     ({"contract": {"value": []}}, "/contract/value", NUMBER),
+    ({"contract": {"value": True}}, "/contract/value", NUMBER),
+    ({"contract": {"value": 10**400}}, "/contract/value", "Use a number of fewer digits."),
+    ({"contractType": "Old"}, "/contractType", "Use 'New' or 'Renewal'."),
     ({"contract": {"currency": "usd"}}, "/contract/currency", CURRENCY),
     ({"contract": {"signDateTime": "soon"}}, "/contract/signDateTime", TIME),
     ({"contract": {"signDateTime": "20-12-2026"}}, "/contract/signDateTime", TIME),
     ({"contract": {"signDateTime": 5}}, "/contract/signDateTime", TIME),
+    ({"contract": {"signDateTime": "1790000000"}}, "/contract/signDateTime", TIME),
+    ({"contract": {"signDateTime": " -1.5e3"}}, "/contract/signDateTime", TIME),
     ({"submit": "perhaps"}, "/submit", "Use true or false."),
     ({"solutionId": 5}, "/solutionId", "Use text."),
     ({"contact": []}, "/contact", "Use a JSON object."),
@@ -202,7 +207,9 @@ def test_what_a_body_must_have_is_not_null_to_readers_of_the_contract(model: typ
     fields = {info.alias or name: info for name, info in model.model_fields.items()}
     for name in schema.get("required", ()):
         nullable = any(isinstance(mark, RequiredOrNull) for mark in fields[name].metadata)
-        assert ({"type": "null"} in schema["properties"][name].get("anyOf", [])) == nullable, name
+        shown = schema["properties"][name]
+        assert ({"type": "null"} in shown.get("anyOf", [])) == nullable, name
+        assert shown.get("type") != "array" or shown["minItems"] >= 1, name
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])

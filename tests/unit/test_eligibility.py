@@ -198,13 +198,13 @@ def test_of_a_closed_deal_nothing_is_asked_that_cannot_be_done_any_more(
     ("record", "part", "said"),
     [
         (deal("ip"), "invited", "ask its sellers to accept"),
-        (deal("ip"), "never", "cannot change any more"),
+        (deal("ip"), "never", "cannot be invited any more"),
         (deal("ip", status="Active", substatus="Accepted"), "invited", "ask its sellers to accept"),
         (deal("ip", status="Active", substatus="Accepted"), "none", "invite it again"),
         (referral(status="Active", substatus="Accepted"), "invited", "ask its sellers to accept"),
         (referral(status="Active", substatus="Accepted"), "none", "ask the deal's creator to invite"),
         (referral(status="Closed", substatus="Won"), "none", "ask the deal's creator to invite"),
-        (referral(status="Closed", substatus="Won"), "never", "cannot change any more"),
+        (referral(status="Closed", substatus="Won"), "never", "cannot be invited any more"),
         (referral(), "hidden", "shows once you work on it"),
     ],
 )
@@ -213,6 +213,16 @@ def test_of_microsofts_part_one_is_asked_for_what_one_can_do(
 ) -> None:
     """T3: a closed deal invites nobody; an open invitation can still be accepted."""
     assert said in _explanation(record, "microsoftEngaged", part)
+
+
+@pytest.mark.parametrize("reason", ["NotACustomer", "AbuseSpamOrPhishing", "Other"])
+def test_whoever_is_not_asked_again_is_not_to_be_asked_again(reason: str) -> None:
+    """T3."""
+    [*others, microsoft] = microsofts("Declined")
+    declined = replace(microsoft, reason=reason)
+    created = deal("ip", status="Active", substatus="Accepted", invited=(*others, declined))
+    expected = "none" if reason == "Other" else "never"
+    assert microsofts_part(created, created) == expected
 
 
 def test_an_invited_party_is_told_to_ask_the_deals_creator_for_what_only_it_can_do() -> None:
@@ -332,6 +342,15 @@ def test_whoever_registers_what_has_drafts_is_sent_to_them(wanted: str | None) -
     begun = (done("both"), replace(done("both", status="Submitted"), id=RegistrationId("2")))
     with pytest.raises(NotAllowed, match=f"draft of this already.*/registrations/{begun[0].id}\\.$"):
         require_registrable(deal("both", registrations=begun), ELIGIBLE, wanted)
+
+
+@pytest.mark.parametrize("wanted", ["IP", "NOBODYS"])
+def test_of_another_solutions_draft_nobody_is_told_who_names_this_one(wanted: str) -> None:
+    both = (done("ip", status="Approved"), replace(done("isv"), id=RegistrationId("2")))
+    with pytest.raises(NotAllowed, match="is registered, or has a draft"):
+        require_registrable(deal("ip", "isv", registrations=both), ELIGIBLE, wanted)
+    with pytest.raises(NotAllowed, match=r"draft of this already.*/registrations/2"):
+        require_registrable(deal("ip", "isv", registrations=both), ELIGIBLE, None)
 
 
 def test_a_solution_that_a_deal_names_twice_is_registered_once() -> None:

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from api.exchange import Answer
+from shared.domain.registration import Registration
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage.keys import REVIEWS
 from shared.storage.memory_tables import MemoryTables
+from shared.storage.registrations import Registrations
 from shared.storage.tables import Operation
 from tests.doubles.played_deal import faults
 from tests.doubles.played_registration import PlayedRegistration, body_of, name_of
@@ -232,6 +235,10 @@ async def test_a_save_that_changes_nothing_is_none() -> None:
         again = await deal.put(record, form_of(submit=False))
         assert (again.status, again.body["eTag"]) == (200, record["eTag"])
     assert (await deal.read())["eTag"] == before["eTag"]
+    same_moment = {**FORM["contract"], "signDateTime": "2026-10-31T19:00:00-05:00"}
+    moved = await deal.put(record, form_of(contract=same_moment, submit=False))
+    assert moved.body["eTag"] != record["eTag"], "it is another day"
+    record = moved.body
     changed = await deal.put(record, form_of(solutionValue=1, submit=False))
     assert changed.body["eTag"] != record["eTag"]
     assert (await deal.read())["eTag"] != before["eTag"]
@@ -269,20 +276,46 @@ async def test_whoever_registers_again_is_sent_to_the_draft() -> None:
     assert all(f"/registrations/{each['id']}" in message for each in drafts.values())
 
 
-async def test_after_the_retention_period_a_registration_is_shown_to_nobody() -> None:
-    """N3: neither to its partner, nor to reviewers, nor a report to whoever made it."""
+@pytest.mark.parametrize("decision", ["approve", "requestAction"])
+async def test_after_the_retention_period_of_its_deal_a_registration_is_shown_to_nobody(
+    decision: str,
+) -> None:
+    """N3: neither to its partner, nor to reviewers; nor a report to whoever made it."""
     deal = await won()
+    deal.now += timedelta(days=100)
     record = (await deal.records())["IpCoSell"]
-    assert (await deal.review(record, "approve")).status == 200
+    errors = ESTIMATE if decision == "requestAction" else []
+    assert (await deal.review(record, decision, errors=errors)).status == 200
     report = form_of(solutionId="SOL-CONTOSO-ERP", customer={"name": "Tailspin", "country": "US"})
     [alone] = (await deal.report(report)).body["value"]
 
-    async def found() -> list[Any]:
-        seen = [(await deal.see(record)).status, (await deal.see(alone, "rae")).status]
-        listed = [*await deal.queue(status="Approved"), *await deal.queue("rae")]
-        return [*seen, len({each["id"] for each in listed})]
+    async def found_after(days: int) -> list[int]:
+        deal.now = NOW + timedelta(days=days)
+        seen = [(await deal.see(each, who)).status for each, who in ((record, "dee"), (record, "rae"))]
+        listed = [await deal.queue(status="Approved,ActionRequired"), await deal.queue("rae")]
+        return [*seen, (await deal.see(alone, "rae")).status, *map(len, listed)]
 
-    deal.now += timedelta(days=2556)
-    assert await found() == [200, 200, 3]
-    deal.now += timedelta(days=2)
-    assert await found() == [404, 404, 0]
+    assert await found_after(2556) == [200, 200, 200, 1, 3]
+    assert await found_after(2558) == [404, 404, 200, 0, 1]
+    assert await found_after(2656) == [404, 404, 200, 0, 1]
+    assert await found_after(2658) == [404, 404, 404, 0, 0]
+
+
+async def test_a_save_that_finds_itself_done_shows_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """E2: `If-Match: *` means whatever is there, be it since a moment ago."""
+    deal = await won()
+    record = (await deal.records(form_of(submit=False)))["IpCoSell"]
+    anything, form = {**record, "eTag": "*"}, form_of(solutionValue=5, submit=False)
+    others: list[Answer] = []
+    read = Registrations.get
+
+    async def read_before_another(*asked: Any) -> Registration | None:
+        found = await read(*asked)
+        monkeypatch.setattr(Registrations, "get", read)
+        others.append(await deal.put(anything, form))
+        return found
+
+    monkeypatch.setattr(Registrations, "get", read_before_another)
+    own = await deal.put(anything, form)
+    assert own.body == others[0].body
+    assert own.body["solutionValue"] == 5

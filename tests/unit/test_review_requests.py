@@ -43,6 +43,21 @@ async def test_another_decision_under_the_same_key_is_taken_or_refused_but_never
     assert (approved.status, approved.body["status"]) == (200, "Approved")
 
 
+async def test_a_repetition_is_the_same_request() -> None:
+    """C5: another decision, or of another round, is answered by what it finds."""
+    deal, record = await in_review()
+    asked = await deal.review(record, "requestAction", key="key", errors=ESTIMATE)
+    again = (await deal.put(asked.body, FORM)).body
+    resubmitted = (await deal.see(again)).body
+    assert (await deal.review(record, "approve", key="key")).status == 412
+    assert (await deal.assign(resubmitted, {"email": VERA})).status == 200
+    assert (await deal.review(resubmitted, "requestAction", key="key", errors=ESTIMATE)).status == 412
+    present = (await deal.see(again)).body
+    assert (await deal.review(present, "approve", key="key")).status == 200
+    assert (await deal.review(present, "reject", key="key", reason="No.")).status == 412
+    assert (await deal.review(present, "approve", key="key")).body["status"] == "Approved"
+
+
 async def test_a_reviewers_etag_covers_whom_a_record_was_given_to() -> None:
     """E2: a look that is repeated finds it, and of two who assign at once the second is told."""
     deal, record = await in_review()
