@@ -32,6 +32,12 @@ OPERATIONS = {
 
 
 @pytest.fixture(scope="module")
+def service(service_of_its_own: Service) -> Service:
+    """Whatever is sent may be stored, as a table that routes all of Microsoft's invitations elsewhere."""
+    return service_of_its_own
+
+
+@pytest.fixture(scope="module")
 def ids(service: Service) -> dict[str, str]:
     """A referral and an engagement that exist, for the paths."""
     made = service.rae.create(deal("Contract", "fabrikam"))
