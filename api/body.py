@@ -7,10 +7,9 @@ faults can be read without them, and the rules that need the remaining fields ca
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 from itertools import chain, count, islice
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -27,13 +26,12 @@ from pydantic_core import CoreSchema
 from api.fields import A_MOMENT, A_NUMBER
 from shared.domain.refusals import Fault, FaultCode
 
-MAX_BYTES = 1024 * 1024
-MAX_NESTING = 50
-"""Arrays and objects inside each other, at most: what reads them goes down one call for each."""
-MOST_DIGITS = 1000
-"""Of a whole number."""
 MOST_FAULTS = 100
 """How many faults one answer tells of."""
+MORE_FAULTS = Fault(
+    "invalidValue", "", f"There are more faults than these {MOST_FAULTS}: correct them, and send it again."
+)
+"""The last fault of too many. It stands for the whole body, so that nothing is said about what was not read."""
 _FAULT_CODES: dict[str, FaultCode] = {
     "extra_forbidden": "unknownField",
     "literal_error": "invalidValue",
@@ -56,6 +54,7 @@ _MESSAGES = {
     "tuple_type": "Use a JSON array",
     "extra_forbidden": "This service knows no such field; remove it.",
     "string_too_short": "Write something here, or leave the field out where it is optional.",
+    "too_long": "Send at most {max_length} of these",
     "string_type": "Use text",
     "bool_type": "Use true or false",
     "decimal_type": A_NUMBER,
@@ -68,20 +67,6 @@ _MESSAGES = {
 }
 
 
-class UnreadableBody(Exception):
-    """A body that is no JSON in UTF-8, or the wrong kind, or too large: `status` is 400, 413 or 415."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-MORE_FAULTS = Fault(
-    "invalidValue", "", f"There are more faults than these {MOST_FAULTS}: correct them, and send it again."
-)
-"""The last fault of too many. It stands for the whole body, so that nothing is said about what was not read."""
-
-
 class Required:
     """Marks a field that a request must have, with something in it."""
 
@@ -90,7 +75,11 @@ class RequiredOrNull(Required):
     """Marks a field that a request must have, be it null."""
 
 
-def _forbid_null(properties: dict[str, Any], name: str) -> None:
+def _mark_of(field: FieldInfo) -> Required | None:
+    return next((mark for mark in field.metadata if isinstance(mark, Required)), None)
+
+
+def _demand_something(properties: dict[str, Any], name: str) -> None:
     """All fields are optional to Pydantic; what is mandatory is neither null nor empty to readers of the schema."""
     shown = {key: value for key, value in properties[name].items() if key not in {"anyOf", "default"}}
     choices = [
@@ -119,14 +108,12 @@ class Body(BaseModel):
         """The schema says as well what `Required`, `ignored` and `unused` mean."""
         made = handler.resolve_ref_schema(handler(schema))
         fields = cls.model_fields.items()
-        required = [
-            info.alias or name for name, info in fields if any(isinstance(m, Required) for m in info.metadata)
-        ]
+        required = {info.alias or name: mark for name, info in fields if (mark := _mark_of(info))}
         if required:
-            made["required"] = required
-        for name, info in fields:
-            if any(isinstance(m, Required) and not isinstance(m, RequiredOrNull) for m in info.metadata):
-                _forbid_null(made["properties"], info.alias or name)
+            made["required"] = list(required)
+        for name, mark in required.items():
+            if not isinstance(mark, RequiredOrNull):
+                _demand_something(made["properties"], name)
         for name in sorted(cls.unused):
             made["properties"].setdefault(name, {"description": "Accepted, and not kept."})
         for name in sorted(cls.ignored):
@@ -158,30 +145,6 @@ class Reading(Generic[M]):
     unused: tuple[str, ...]
 
 
-def load_json(content_type: str, raw: bytes, media_types: tuple[str, ...] = ("application/json",)) -> Any:
-    """The JSON of a request, nested `MAX_NESTING` deep at most; an empty body is an empty object.
-
-    Raises `UnreadableBody`.
-    """
-    if len(raw) > MAX_BYTES:
-        raise UnreadableBody(413, f"Send at most {MAX_BYTES:,} bytes.")
-    if not raw.strip():
-        return {}
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type not in media_types:
-        raise UnreadableBody(415, f"Send the body as {' or '.join(media_types)}.")
-    try:
-        text = raw.decode("utf-8-sig")
-        document = json.loads(text, parse_float=Decimal, parse_int=_integer, parse_constant=_refuse_constant)
-        _refuse_nesting(document)
-        json.dumps(document, ensure_ascii=False, default=str).encode()
-    except UnicodeError as broken:
-        raise UnreadableBody(400, "The body is not UTF-8.") from broken
-    except (ValueError, RecursionError) as broken:
-        raise UnreadableBody(400, f"The body is not JSON: {str(broken)[:200]}") from broken
-    return document
-
-
 def read(model: type[M], document: Any, *, partial: bool = False) -> Reading[M]:
     """A document as a request of this model, with all faults of form, and unless `partial` all missing fields.
 
@@ -195,7 +158,7 @@ def read(model: type[M], document: Any, *, partial: bool = False) -> Reading[M]:
             body = model.model_validate(remaining, context=context)
             break
         except ValidationError as invalid:
-            errors = invalid.errors(include_url=False, include_input=False, include_context=False)
+            errors = invalid.errors(include_url=False, include_input=False)
             told = (_fault(error, document, spelled) for error in errors)
             faults += tuple(islice(_unexplained(told, faults), MOST_FAULTS + 1))
             if len(faults) > MOST_FAULTS:  # no more is said about this body: whole fields go at once
@@ -280,7 +243,8 @@ def _wire_names(model: type[Body]) -> set[str]:
 def _fault(error: Any, document: Any, names: _Names) -> Fault:
     kind: str = error["type"]
     code = cast("FaultCode", kind) if kind in _OWN_CODES else _FAULT_CODES.get(kind, "invalidType")
-    message = _MESSAGES.get(kind, error["msg"].replace("Input should be", "Use"))
+    message = _MESSAGES.get(kind, "").format(**error.get("ctx", {})) or error["msg"]
+    message = message.replace("Input should be", "Use")
     return Fault(code, _pointer(error["loc"], document, names), f"{message.rstrip('.')}.")
 
 
@@ -324,34 +288,7 @@ def _missing(body: Body, at: str) -> Iterator[Fault]:
 
 
 def _is_missing(field: FieldInfo, value: object, *, named: bool) -> bool:
-    mark = next((mark for mark in field.metadata if isinstance(mark, Required)), None)
+    mark = _mark_of(field)
     return mark is not None and not (
         named if isinstance(mark, RequiredOrNull) else value not in (None, (), [])
     )
-
-
-def _refuse_nesting(document: Any) -> None:
-    """Refuse what nests too deep, level by level: recursion would end where Python's stack does."""
-    level = [document]
-    for _ in range(MAX_NESTING):
-        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, dict | list)]
-    if level:
-        message = f"arrays and objects are nested more than {MAX_NESTING} levels deep"
-        raise ValueError(message)
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
-        message = f"a number has more than {MOST_DIGITS:,} digits"
-        raise ValueError(message)
-    return int(digits)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

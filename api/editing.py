@@ -7,12 +7,13 @@ from dataclasses import replace
 import azure.durable_functions as df
 import azure.functions as func
 
-from api.body import UnreadableBody, unless_below
+from api.body import unless_below
 from api.catalogue import catalogue_of
 from api.documents import Document, document_of, merged, patched
 from api.edits import Edit, edit_of
 from api.exchange import Answer, Exchange, respond
 from api.fields import currency_decimals
+from api.json_body import UnreadableBody
 from api.one_referral import require_if_match, shown, take_step, unless_faulty, visible
 from api.preconditions import etag_of
 from api.referral_resource import resource

@@ -16,7 +16,7 @@ import azure.functions as func
 from pydantic import BaseModel
 
 from api import problems
-from api.body import load_json
+from api.json_body import load_json
 from shared import clock
 from shared.domain.ids import digest
 from shared.domain.permissions import Caller, is_kept, may_see, may_see_partner_led

@@ -20,7 +20,6 @@ _PHONE = re.compile(r"\+?\d{7,15}")
 _NUMBER = re.compile(r"[-+]?[\d.]+")
 _LOCALE = re.compile("[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 A_NUMBER, A_MOMENT = "Use a number, with a point before its decimals", "Use text such as 2027-03-31T00:00:00Z"
-_MANY_LINES = {"\n", "\r", "\t"}
 
 
 def _clean(allowed: set[str]) -> AfterValidator:
@@ -32,11 +31,11 @@ def _clean(allowed: set[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+one_line, many_lines = _clean(set()), _clean({"\n", "\r", "\t"})
+"""Text without control characters; of many lines, without others than those of lines."""
 _line = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
-Name = Annotated[str, _line, _clean(set())]
-Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _clean(set())]
-one_line, many_lines = _clean(set()), _clean(_MANY_LINES)
-"""Text of many lines, without other control characters."""
+Name = Annotated[str, _line, one_line]
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), one_line]
 Notes = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000), many_lines]
 
 
@@ -108,7 +107,7 @@ def _shown(**extra: str) -> Any:
 
 
 Phone = Annotated[
-    str, _line, _clean(set()), AfterValidator(_phone), _shown(description="7 to 15 digits, with separators.")
+    str, _line, one_line, AfterValidator(_phone), _shown(description="7 to 15 digits, with separators.")
 ]
 Email = Annotated[str, _line, AfterValidator(_email), _shown(format="email")]
 Country = Annotated[

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from api import problems
-from api.body import UnreadableBody, load_json
 from api.exchange import Answer, to_response
+from api.json_body import UnreadableBody, load_json
 from shared import clock
 from shared.errors import Unauthenticated
 from shared.protocol.mail_reports import DeliveryReport

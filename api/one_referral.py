@@ -95,7 +95,7 @@ async def take_step(exchange: Exchange, decide: Decision, event: Event, engine: 
     except (Refusal, Modified) as refused:
         if isinstance(refused, Modified) and exchange.request.method != "POST":
             raise
-        if await is_repetition(exchange, seen.party, who, refused):
+        if await is_repetition(exchange, seen.party, who):
             return await visible(exchange)
         raise
     if change is None:
@@ -104,14 +104,9 @@ async def take_step(exchange: Exchange, decide: Decision, event: Event, engine: 
     return change.after
 
 
-async def is_repetition(exchange: Exchange, deal: Party, who: Who, refused: Refusal | Modified) -> bool:
-    """Whether a step is refused because it was taken before, under the same Idempotency-Key.
-
-    A step whose fields are at fault was let through by the state, so it was not taken yet.
-    """
-    if who.key_hash is None or isinstance(refused, Invalid):
-        return False
-    return await exchange.service.commits.replayed(deal, who.key_hash)
+async def is_repetition(exchange: Exchange, deal: Party, who: Who) -> bool:
+    """Whether a step that is refused was taken before, by the same request under the same Idempotency-Key."""
+    return who.key_hash is not None and await exchange.service.commits.replayed(deal, who.key_hash)
 
 
 def checked(exchange: Exchange, decide: Decision) -> Decision:

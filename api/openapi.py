@@ -10,8 +10,8 @@ import azure.functions as func
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.body import MAX_BYTES
 from api.contract import CONTRACT, ErrorView, Schema, Shape
+from api.json_body import MAX_BYTES
 
 _MODEL = "#/components/schemas/{model}"
 _MEANINGS = {

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from api.body import MOST_FAULTS, UnreadableBody, at_most
+from api.body import MOST_FAULTS, at_most
+from api.json_body import UnreadableBody
 from shared.auth.callers import UnknownPerson
 from shared.auth.tokens import KeysUnavailable
 from shared.domain.directory import CustomerEntity

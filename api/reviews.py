@@ -60,13 +60,11 @@ async def assign_registration(req: func.HttpRequest) -> func.HttpResponse:
 
 async def got(exchange: Exchange) -> Answer:
     """One record."""
-    registration = await _visible(exchange)
-    filed = await exchange.service.registrations.filed(registration.id)
-    tag = registration_tag(registration, _given_to(exchange, filed))
+    answer = await _answer(await _visible(exchange), exchange)
     known = exchange.header("If-None-Match")
-    if known and matches(known, tag):
-        return Answer(status=304, headers={"ETag": tag})
-    return await _answer(registration, exchange)
+    if known and matches(known, answer.headers["ETag"]):
+        return Answer(status=304, headers=answer.headers)
+    return answer
 
 
 async def reviewing(exchange: Exchange, engine: DurableEngine) -> Answer:
@@ -79,8 +77,8 @@ async def reviewing(exchange: Exchange, engine: DurableEngine) -> Answer:
     deal, who = lies_with(seen), exchange.who_repeats(f"{seen.id}/review")
     try:
         after = await _decided(exchange, seen, reading, who)
-    except (Refusal, Modified) as refused:
-        if await is_repetition(exchange, deal, who, refused):
+    except (Refusal, Modified):
+        if await is_repetition(exchange, deal, who):
             return await _answer(await _present(exchange, deal, seen.id), exchange)
         raise
     await exchange.service.registrations.file_or_leave_to_work(after)
@@ -92,7 +90,7 @@ async def _decided(
     exchange: Exchange, seen: Registration, reading: Reading[ReviewBody], who: Who
 ) -> Registration:
     deal = lies_with(seen)
-    given_to = _given_to(exchange, await exchange.service.registrations.filed(seen.id))
+    given_to = (await _filed(exchange, seen)).assigned_to
     verdict = reading.body.verdict(exchange.caller.person.name)
     rules = faults_of_verdict(verdict) if reading.body.decision else ()
     faults = (*reading.faults, *unless_below(rules, reading.faults))
@@ -143,11 +141,6 @@ async def _filed(exchange: Exchange, registration: Registration) -> Filed:
     if filed is None:
         raise NotFound(_UNKNOWN)
     return filed
-
-
-def _given_to(exchange: Exchange, filed: Filed | None) -> str | None:
-    """Which reviewer has a registration, for those who may know."""
-    return filed.assigned_to if filed and may_review(exchange.caller) else None
 
 
 async def _present(exchange: Exchange, deal: Party, registration_id: RegistrationId) -> Registration:

@@ -111,7 +111,8 @@ class Registration:
 
     `form` is how its partner left it, `latest` its present round or the last one; the earlier rounds are kept beside
     it, so that a review may take any number of them (G5). `errors` are a draft's faults, or what the reviewers ask to
-    be corrected. `version` counts all changes, and is the ETag.
+    be corrected. `deal_closed_at` is its deal's, which stays as it is: whoever looks through many reads no deals.
+    `version` counts all changes, and is the ETag.
     """
 
     id: RegistrationId

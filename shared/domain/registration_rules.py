@@ -59,9 +59,6 @@ def _faults_of_verdict(verdict: Verdict) -> Iterator[Fault]:
         yield Fault("required", "/errors", "Name at least one field, and what is wrong with it.")
     if verdict.decision != "requestAction" and verdict.errors:
         yield Fault("notAllowed", "/errors", "Errors go with requestAction alone.")
-    if len(verdict.errors) > MOST_ERRORS:
-        yield Fault("tooLong", "/errors", f"Name at most {MOST_ERRORS} errors.")
-        return
     for index, error in enumerate(verdict.errors):
         if error.target not in FIELDS:
             message = f"Name a field of the registration: {', '.join(FIELDS)}."

@@ -8,6 +8,7 @@ freely.
 
 import argparse
 import asyncio
+import logging
 
 from shared import clock
 from shared.domain.referral import Party, Referral
@@ -20,6 +21,8 @@ from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.tables import Tables
 from shared.wiring import new_operation_id, table_service
+
+logger = logging.getLogger(__name__)
 
 
 async def unfinished(tables: Tables) -> list[Party]:
@@ -63,7 +66,8 @@ async def _run(*, wake: bool) -> int:
     try:
         parties = await unfinished(tables)
         if wake:
-            await Registrations(tables).drop_lost()
+            if lost := await Registrations(tables).drop_lost():
+                logger.warning("reviews_dropped rows=%d: they led to no registration", lost)
             await leave_intents(Intents(tables), parties)
     finally:
         await tables.close()

@@ -154,11 +154,10 @@ class Registrations:
 
     async def _is_named(self, queued: StoredRow) -> bool:
         registration = QUEUE_ROWS.read(queued).registration
-        filed, found = (
-            await self.filed(registration.id),
-            await self.get(lies_with(registration), registration.id),
-        )
-        return filed is not None and filed.queued == queued.key and found is not None
+        filed = await self.filed(registration.id)
+        if filed is None or filed.queued != queued.key:
+            return False
+        return await self.get(lies_with(registration), registration.id) is not None
 
     async def is_filed(self, registration: Registration) -> bool:
         """Whether look-up and queue are of this version of a registration."""

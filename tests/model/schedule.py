@@ -1,10 +1,11 @@
 """One schedule of the model: a deal and its parties, everybody dying by chance, then calm until nothing is left."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
 from activities.review_steps import open_nudge
@@ -24,6 +25,7 @@ from tests.doubles.small_world import deal, import_small_world
 from tests.model.deaths import DeadlyEngine, DeadlyMailService, DeadlyTables, Died, Fate
 from tests.model.engine import Engine
 
+S = TypeVar("S", bound="Schedule")
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 PARTNERS = {"kim": "fabrikam", "nia": "northwind", "sam": "msft"}
 VERBS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -211,3 +213,13 @@ class Schedule:
     async def referral_of(self, organization: str) -> str | None:
         rows = await self.tables.between("referrals", organization, "d:", "d;")
         return rows[0].key.removeprefix("d:") if rows else None
+
+
+async def play(schedule: S, check: Callable[[S], Awaitable[None]]) -> None:
+    """Run a schedule and check what came of it; what fails says which schedule it was."""
+    await schedule.run()
+    try:
+        await check(schedule)
+    except AssertionError as failed:
+        failed.add_note(f"seed {schedule.seed}: {schedule.answers}")
+        raise

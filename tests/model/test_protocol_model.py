@@ -13,7 +13,7 @@ from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party, Referral
 from shared.protocol.perform import LONGEST_DELAY
 from tests.model.lead_schedule import COMPANIES, LeadSchedule
-from tests.model.schedule import Schedule
+from tests.model.schedule import Schedule, play
 
 SCHEDULES = int(os.environ.get("MODEL_SCHEDULES", "400"))
 BATCHES = 8
@@ -24,13 +24,7 @@ OUTCOMES = {"accepted", "declined", "expired", "withdrawn"}
 @pytest.mark.parametrize("batch", range(BATCHES))
 async def test_nothing_is_lost_or_doubled_whoever_dies_where(batch: int) -> None:
     for seed in range(batch, SCHEDULES, BATCHES):
-        schedule = Schedule(seed)
-        await schedule.run()
-        try:
-            await check(schedule)
-        except AssertionError as failed:
-            failed.add_note(f"seed {seed}: {schedule.answers}")
-            raise
+        await play(Schedule(seed), check)
 
 
 async def test_without_deaths_the_model_plays_the_scenario_and_tells_everybody() -> None:
@@ -46,13 +40,7 @@ async def test_without_deaths_the_model_plays_the_scenario_and_tells_everybody()
 @pytest.mark.parametrize("batch", range(BATCHES))
 async def test_every_company_of_a_request_gets_one_lead_that_ends_once_whoever_dies_where(batch: int) -> None:
     for seed in range(batch, SCHEDULES // 2, BATCHES):
-        schedule = LeadSchedule(seed)
-        await schedule.run()
-        try:
-            await check_leads(schedule)
-        except AssertionError as failed:
-            failed.add_note(f"seed {seed}: {schedule.answers}")
-            raise
+        await play(LeadSchedule(seed), check_leads)
 
 
 async def test_without_deaths_the_companies_and_the_customer_are_told() -> None:

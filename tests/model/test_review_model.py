@@ -15,6 +15,7 @@ from shared.storage.tables import Insert, Row, StoredRow, Tables
 from tests.doubles.queue import in_queue
 from tests.model.engine import Engine
 from tests.model.review_schedule import ReviewSchedule
+from tests.model.schedule import play
 from tests.model.test_protocol_model import BATCHES, SCHEDULES
 
 ALLOWED = {
@@ -45,13 +46,7 @@ TELLS = {
 @pytest.mark.parametrize("batch", range(BATCHES))
 async def test_a_registration_ends_where_its_people_were_told_whoever_dies_where(batch: int) -> None:
     for seed in range(batch, SCHEDULES // 2, BATCHES):
-        schedule = ReviewSchedule(seed)
-        await schedule.run()
-        try:
-            await check(schedule)
-        except AssertionError as failed:
-            failed.add_note(f"seed {seed}: {schedule.answers}")
-            raise
+        await play(ReviewSchedule(seed), check)
 
 
 async def test_without_deaths_every_state_is_reached_and_told() -> None:

@@ -9,18 +9,15 @@ from hypothesis import strategies as st
 
 from api import blueprints, people, referral_parts, referral_requests, registration_requests
 from api.body import (
-    MAX_NESTING,
     MORE_FAULTS,
-    MOST_DIGITS,
     MOST_FAULTS,
     Body,
     RequiredOrNull,
-    UnreadableBody,
-    load_json,
     read,
     unless_below,
 )
 from api.idempotency import _canonical
+from api.json_body import MAX_NESTING, MOST_DIGITS, UnreadableBody, load_json
 from shared.domain.refusals import Fault
 
 

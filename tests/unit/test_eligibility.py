@@ -155,7 +155,7 @@ def test_microsofts_part_is_told_to_nobody_who_does_not_work_on_the_deal(
     assert microsofts_part(referral(**own), deal(invited=microsofts("Accepted"))) == part
 
 
-TODO: list[tuple[dict[str, Any], str, str]] = [
+REMEDIES: list[tuple[dict[str, Any], str, str]] = [
     ({"deal_type": "Private"}, "dealType", "invite Microsoft or share it with Microsoft's sellers"),
     ({"deal_type": "PartnerToPartner"}, "dealType", "invite Microsoft or share it with Microsoft's sellers"),
     ({"deal_type": "Lead"}, "dealType", "Convert it into a deal"),
@@ -166,7 +166,7 @@ TODO: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "rule_id", "todo"), TODO)
+@pytest.mark.parametrize(("changes", "rule_id", "todo"), REMEDIES)
 def test_an_explanation_says_what_would_have_to_happen(
     changes: dict[str, Any], rule_id: str, todo: str
 ) -> None:
@@ -253,7 +253,7 @@ def test_the_records_of_a_solution_follow_from_its_incentives(name: str, kinds: 
     """G4: one, or two."""
     solution = SOLUTIONS[name]
     assert kinds_of(solution) == kinds
-    made = drafts(deal(name), solution, FORM, ("a", "b"), act())  # type: ignore[arg-type] # ids of a kind
+    made = drafts(deal(name), solution, FORM, (RegistrationId("a"), RegistrationId("b")), act())
     assert [(each.kind, each.id) for each in made] == list(zip(kinds, ("a", "b"), strict=False))
     for each in made:
         assert (each.status, each.version, each.latest, each.errors) == ("Draft", 0, None, ())

@@ -222,7 +222,6 @@ DECISIONS: tuple[ReviewDecision, ...] = get_args(ReviewDecision)
         ("requestAction", "Because.", 0, ["required /errors"]),
         ("requestAction", None, 1, []),
         ("requestAction", None, 20, []),
-        ("requestAction", None, 21, ["tooLong /errors"]),
     ],
 )
 def test_a_verdict_says_what_it_has_to_and_no_more(

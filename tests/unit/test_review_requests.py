@@ -122,4 +122,6 @@ async def test_an_error_is_a_line_without_control_characters() -> None:
         ("/errors/0/message", "invalidFormat")
     ]
     many = ESTIMATE * 21
-    assert faults(await deal.review(record, "requestAction", errors=many)) == [("/errors", "tooLong")]
+    refused = await deal.review(record, "requestAction", errors=many)
+    assert faults(refused) == [("/errors", "tooLong")]
+    assert refused.body["error"]["details"][0]["message"] == "Send at most 20 of these."

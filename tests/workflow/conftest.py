@@ -142,7 +142,7 @@ class ReviewStory(Story):
 async def running_story(
     data: Path,
     monkeypatch: pytest.MonkeyPatch,
-    kind: type[S] = Story,  # type: ignore[assignment]
+    kind: type[S],
 ) -> AsyncIterator[S]:
     app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
     app.register_functions(referral_lifecycle.blueprint)
@@ -170,7 +170,7 @@ async def running_story(
 
 @pytest.fixture
 async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Story]:
-    async with running_story(tmp_path, monkeypatch) as running:
+    async with running_story(tmp_path, monkeypatch, Story) as running:
         yield running
 
 
