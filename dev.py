@@ -27,7 +27,7 @@ def _run() -> int:
 
     options = parse(sys.argv[1:])
     try:
-        enter_environment()
+        enter_environment(on_deployed=bool(getattr(options, "python", None)))
     except InstallError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,4 +1,4 @@
-"""Makes the virtual environment of the project and continues inside it. Standard library only."""
+"""Makes the virtual environments of the project and continues inside them. Standard library only."""
 
 import os
 import subprocess
@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from localcloud.errors import InstallError
+from localcloud.platform.python import DEPLOYED, deployed_python
 from localcloud.process.locks import exclusively
 from localcloud.process.progress import run_shown
 from localcloud.project import PROJECT
+
+DEVELOPMENT, DEPLOYMENT = "requirements-dev.txt", "requirements.txt"
+NO_DEPLOYED_PYTHON = (
+    f"Python {DEPLOYED}, which the app is deployed on, is not on this machine: neither `python{DEPLOYED}` nor one "
+    "of pyenv's answers. Install it and start again."
+)
 
 _NO_VENV = (
     "This Python cannot make virtual environments. Install that part of it "
@@ -20,31 +27,42 @@ _NO_VENV = (
 _NO_PACKAGES = "Check the network and the package index of this machine, then start again."
 
 
-def enter_environment(project: Path = PROJECT) -> None:
+def enter_environment(project: Path = PROJECT, *, on_deployed: bool = False) -> None:
     """Return inside the up-to-date virtual environment; outside of it, make it and start this program again there.
 
-    Raises InstallError.
+    `on_deployed` means the environment of the tests on the Python of production. Raises InstallError.
     """
-    environment = project / ".venv"
-    prepare(project)
+    if on_deployed:
+        environment = deployed_environment(DEVELOPMENT, project)
+    else:
+        environment = project / ".venv"
+        prepare(environment, project / DEVELOPMENT, sys.executable)
     if Path(sys.prefix).resolve() != environment.resolve():
         _restart_in(environment)
 
 
-def prepare(project: Path) -> None:
-    """Make `.venv` and install the locked packages unless the lock is installed already.
+def deployed_environment(requirements: str = DEPLOYMENT, project: Path = PROJECT) -> Path:
+    """Return an environment of production's Python with these requirements and nothing else. Raises InstallError."""
+    python = deployed_python()
+    if python is None:
+        raise InstallError(NO_DEPLOYED_PYTHON)
+    environment = project / f".venv-{DEPLOYED}{'-dev' if requirements == DEVELOPMENT else ''}"
+    prepare(environment, project / requirements, str(python))
+    return environment
+
+
+def prepare(environment: Path, requirements: Path, python: str) -> None:
+    """Make the environment with this Python and install the locked packages unless the lock is installed already.
 
     Several processes may call this at once: one installs, the others wait. Raises InstallError.
     """
-    requirements = project / "requirements-dev.txt"
-    environment = project / ".venv"
     stamp = environment / ".installed-lock"
     with exclusively(requirements):
         wanted = sha256(requirements.read_bytes()).hexdigest()
         if _works(environment) and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
             return
         if not _works(environment):
-            _create(environment)
+            _create(environment, python)
         _install(environment, requirements)
         stamp.write_text(wanted, encoding="ascii")
 
@@ -58,12 +76,12 @@ def _works(environment: Path) -> bool:
     return probe.returncode == 0
 
 
-def _create(environment: Path) -> None:
-    if find_spec("ensurepip") is None or find_spec("venv") is None:
+def _create(environment: Path, python: str) -> None:
+    if python == sys.executable and (find_spec("ensurepip") is None or find_spec("venv") is None):
         raise InstallError(_NO_VENV)
     run_shown(
-        "Making the virtual environment .venv",
-        [sys.executable, "-m", "venv", "--clear", str(environment)],
+        f"Making the virtual environment {environment.name}",
+        [python, "-m", "venv", "--clear", str(environment)],
         directory=environment.parent,
         advice=_NO_VENV,
     )

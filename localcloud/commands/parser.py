@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from localcloud.platform.python import DEPLOYED
 from localcloud.project import PROJECT
 
 DEFAULT_PORT = 7071
@@ -64,11 +65,18 @@ def _add_service(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_checks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    for name, text in (
-        ("test", "run the tests; further arguments go to pytest"),
-        ("bench", "run the benchmarks; further arguments go to them"),
-    ):
-        commands.add_parser(name, help=text, add_help=False, allow_abbrev=False)
+    test = commands.add_parser(
+        "test", help="run the tests; further arguments go to pytest", add_help=False, allow_abbrev=False
+    )
+    test.add_argument(
+        "--python", choices=(DEPLOYED,), help="run them on the Python that the app is deployed on"
+    )
+    commands.add_parser(
+        "bench",
+        help="run the benchmarks; further arguments go to them",
+        add_help=False,
+        allow_abbrev=False,
+    )
     commands.add_parser("lint", help="run ruff, mypy and import-linter", allow_abbrev=False)
 
 

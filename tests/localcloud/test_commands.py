@@ -199,14 +199,15 @@ def test_everything_before_the_environment_exists_needs_the_standard_library_alo
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project with an empty lock and a fake venv; records what bootstrapping runs."""
-    (tmp_path / "requirements-dev.txt").write_text("")
+    """A project with empty locks; records what bootstrapping runs, and makes environments of fake Pythons."""
+    for name in (bootstrap.DEVELOPMENT, bootstrap.DEPLOYMENT):
+        (tmp_path / name).write_text("")
     ran = []
 
     def run_shown(title, command, **_rest):
         ran.append(title)
         if "venv" in command:
-            python = tmp_path / ".venv" / "bin" / "python"
+            python = Path(command[-1]) / "bin" / "python"
             python.parent.mkdir(parents=True, exist_ok=True)
             python.write_text("#!/bin/sh\nexit 0\n")
             python.chmod(python.stat().st_mode | stat.S_IXUSR)
@@ -215,21 +216,25 @@ def project(tmp_path, monkeypatch):
     return tmp_path, ran
 
 
+def prepare(path):
+    bootstrap.prepare(path / ".venv", path / bootstrap.DEVELOPMENT, sys.executable)
+
+
 def test_the_environment_is_made_once_and_installed_once_per_lock(project):
     path, ran = project
     for _ in range(2):
-        bootstrap.prepare(path)
+        prepare(path)
     assert ran == ["Making the virtual environment .venv", "Installing the locked packages"]
-    (path / "requirements-dev.txt").write_text("# changed")
-    bootstrap.prepare(path)
+    (path / bootstrap.DEVELOPMENT).write_text("# changed")
+    prepare(path)
     assert ran[2:] == ["Installing the locked packages"]
 
 
 def test_an_environment_whose_python_is_gone_is_made_anew(project):
     path, ran = project
-    bootstrap.prepare(path)
+    prepare(path)
     (path / ".venv" / "bin" / "python").unlink()
-    bootstrap.prepare(path)
+    prepare(path)
     assert ran[2:] == ["Making the virtual environment .venv", "Installing the locked packages"]
 
 
@@ -237,7 +242,30 @@ def test_a_python_without_venv_is_told_what_to_install(project, monkeypatch):
     path, ran = project
     monkeypatch.setattr(bootstrap, "find_spec", lambda _name: None)
     with pytest.raises(InstallError, match="apt install python3-venv"):
-        bootstrap.prepare(path)
+        prepare(path)
+    assert ran == []
+
+
+def test_productions_environment_holds_what_is_deployed_and_the_tests_have_one_of_their_own(
+    project, monkeypatch
+):
+    path, ran = project
+    monkeypatch.setattr(bootstrap, "deployed_python", lambda: Path("/opt/python3.13"))
+    assert bootstrap.deployed_environment(project=path) == path / ".venv-3.13"
+    assert bootstrap.deployed_environment(bootstrap.DEVELOPMENT, path) == path / ".venv-3.13-dev"
+    assert [title for title in ran if "Making" in title] == [
+        "Making the virtual environment .venv-3.13",
+        "Making the virtual environment .venv-3.13-dev",
+    ]
+
+
+def test_without_productions_python_one_line_says_so(project, monkeypatch):
+    path, ran = project
+    monkeypatch.setattr(bootstrap, "deployed_python", lambda: None)
+    with pytest.raises(
+        InstallError, match=r"Python 3\.13, which the app is deployed on, is not on this machine"
+    ):
+        bootstrap.deployed_environment(project=path)
     assert ran == []
 
 
