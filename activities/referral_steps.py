@@ -5,6 +5,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from activities.step import Step
 from shared.domain.change import Act, Change
 from shared.domain.ids import derived_operation
 from shared.domain.lifecycle import BY_THE_CLOCK, expire, is_overdue
@@ -22,27 +23,27 @@ blueprint = df.Blueprint()
 
 
 @blueprint.activity_trigger(input_name="step")
-async def observe(step: dict[str, str]) -> dict[str, Any]:
+async def observe(step: Step) -> dict[str, Any]:
     """{organizationId, referralId, now} → {steps: [{activity, label}], nextAt, finished}."""
     service = await wiring.service()
     return as_json(await observe_record(service.referrals, party_of(step), moment_of(step)))
 
 
 @blueprint.activity_trigger(input_name="step")
-async def expire_referral(step: dict[str, str]) -> None:
+async def expire_referral(step: Step) -> None:
     """Close a referral whose time to answer is over (L4)."""
     await expire_if_overdue(await wiring.service(), party_of(step), moment_of(step))
 
 
 @blueprint.activity_trigger(input_name="step")
-async def remind(step: dict[str, str]) -> None:
+async def remind(step: Step) -> None:
     """Open the work of the reminder `label`, once (M3)."""
     await open_reminder(await wiring.service(), party_of(step), step["label"])
 
 
 @blueprint.activity_trigger(input_name="step")
 @blueprint.durable_client_input(client_name="client")
-async def perform(step: dict[str, str], client: df.DurableOrchestrationClient) -> None:
+async def perform(step: Step, client: df.DurableOrchestrationClient) -> None:
     """Try the due tasks of the work row `label` once each."""
     service = await wiring.service()
     await service.performer.perform(DurableEngine(client), party_of(step), step["label"], moment_of(step))
@@ -79,6 +80,6 @@ def as_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def moment_of(step: dict[str, str]) -> datetime:
+def moment_of(step: Step) -> datetime:
     """The orchestration's time, from an activity's input."""
     return datetime.fromisoformat(step["now"])

@@ -5,6 +5,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.referral_steps import as_json, moment_of
+from activities.step import Step
 from shared.domain.ids import derived_operation
 from shared.domain.referral import Party
 from shared.domain.review_due import nudge_task
@@ -18,7 +19,7 @@ blueprint = df.Blueprint()
 
 
 @blueprint.activity_trigger(input_name="step")
-async def observe_registration(step: dict[str, str]) -> dict[str, Any]:
+async def observe_registration(step: Step) -> dict[str, Any]:
     """{organizationId, referralId, registrationId, now} → {steps: [{activity, label}], nextAt, finished}."""
     service = await wiring.service()
     plan = await observe_review(
@@ -28,7 +29,7 @@ async def observe_registration(step: dict[str, str]) -> dict[str, Any]:
 
 
 @blueprint.activity_trigger(input_name="step")
-async def nudge(step: dict[str, str]) -> None:
+async def nudge(step: Step) -> None:
     """Open the work of the escalation or reminder `label`, once (G7)."""
     await open_nudge(await wiring.service(), party_of(step), step["label"])
 

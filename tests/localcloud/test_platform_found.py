@@ -1,6 +1,5 @@
 """What of the platform is found on this machine: a command's name alone is not enough."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def test_the_clock_library_is_looked_for_beside_the_func_that_a_link_leads_to(
     commands: Path, tmp_path: Path
 ) -> None:
     func = program(tmp_path / "tools" / "func", "exit 0")
-    os.symlink(func, commands / "func")
+    (commands / "func").symlink_to(func)
     assert find_core_tools() == CoreTools(func, None)
     library = tmp_path / "tools" / "clock" / "libshifted_clock.so"
     library.parent.mkdir()
