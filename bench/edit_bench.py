@@ -46,7 +46,7 @@ class Result:
 def run(patches: int = 400) -> Result:
     """Measure once, within a minute or two."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "edits", samples=True) as stack:
-        stack.devhost.stop()
+        stack.host.stop()
         return asyncio.run(_measured(stack, patches))
 
 

@@ -77,7 +77,7 @@ def run(sizes: Iterable[int] = RECIPIENTS, times: int = TIMES) -> list[Measured]
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "leads", samples=True) as stack:
         asyncio.run(_enter(stack, 2 + (times + 1) * sum(wanted)))
         spent = asyncio.run(_timed(stack, partners, wanted, times))
-        stack.devhost.stop()
+        stack.host.stop()
         costs = asyncio.run(_counted(stack, partners, wanted))
     return [Measured(recipients=size, spent=spent[size], cost=costs[size]) for size in wanted]
 

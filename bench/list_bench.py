@@ -105,7 +105,7 @@ def run(sizes: Iterable[int] = SIZES) -> list[Measured]:
     """Measure each size in turn; the organization grows from one to the next."""
     wanted = sorted(sizes)
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "lists", samples=False) as stack:
-        stack.devhost.stop()
+        stack.host.stop()
         settings = read_settings(stack.environment())
         return asyncio.run(_both(settings, wanted))
 

@@ -55,10 +55,10 @@ class Result:
 def run(deals: int = 60) -> Result:
     """Measure once, within a few minutes."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "rates", samples=True) as stack:
-        idle = _rss_mib(stack.devhost.pid)
+        idle = _rss_mib(stack.host.pid)
         created, accepted, told = asyncio.run(_rates(stack, deals))
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "counts", samples=True) as stack:
-        stack.devhost.stop()
+        stack.host.stop()
         requests, invocations = asyncio.run(_counts(stack))
     referrals = COUNTED_DEALS * 3
     return Result(

@@ -2,13 +2,18 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from localcloud.errors import LocalCloudError
 from localcloud.loopback import is_loopback
+from localcloud.platform.engine_clock import ClockFiles, EngineClock
+from localcloud.platform.host_admin import engine_clock
 from localcloud.server import running
 
 
@@ -33,14 +38,29 @@ async def _serve(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
-    async with running(
-        options.data,
-        port=options.port,
-        clock_offset_file=options.clock_offset_file,
-        mail_events_url=options.mail_events_url,
-    ) as cloud:
+    async with (
+        _engine_clock(options) as engine_clock,
+        running(
+            options.data,
+            port=options.port,
+            clock_offset_file=options.clock_offset_file,
+            mail_events_url=options.mail_events_url,
+            engine_clock=engine_clock,
+        ) as cloud,
+    ):
         print(f"Ready: {cloud.url}", flush=True)
         await ended.wait()
+
+
+@asynccontextmanager
+async def _engine_clock(options: argparse.Namespace) -> AsyncIterator[EngineClock | None]:
+    """The clock of the durable engine behind `--engine-of`, whose storage the environment names."""
+    if options.engine_of is None or options.clock_offset_file is None:
+        yield None
+        return
+    files = ClockFiles(options.clock_offset_file, options.clock_shift_file)
+    async with engine_clock(options.engine_of, files, os.environ["TABLES_CONNECTION_STRING"]) as clock:
+        yield clock
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,6 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument(
         "--clock-offset-file", type=Path, help="microseconds between wall clock and domain clock"
+    )
+    parser.add_argument(
+        "--engine-of",
+        type=_loopback_url,
+        metavar="URL",
+        help="the Functions host over the real durable engine, whose clock is moved here",
+    )
+    parser.add_argument(
+        "--clock-shift-file", type=Path, help="microseconds by which the engine's clock is shifted"
     )
     parser.add_argument(
         "--mail-events-url",

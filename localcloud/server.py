@@ -22,6 +22,8 @@ from localcloud.mail.refusals import RefusedError
 from localcloud.mail.reports_api import ReportsApi
 from localcloud.mail.store import MailStore
 from localcloud.mail.webhook import Webhook
+from localcloud.platform.clock_api import ClockApi
+from localcloud.platform.engine_clock import EngineClock
 
 HOST = "127.0.0.1"
 _LARGEST_MESSAGE = 10 * 1024 * 1024
@@ -46,16 +48,19 @@ async def running(
     port: int = 0,
     clock_offset_file: Path | None = None,
     mail_events_url: str | None = None,
+    engine_clock: EngineClock | None = None,
     wall: Clock = wall_clock,
 ) -> AsyncIterator[LocalCloud]:
     """Serve the data directory on loopback while the context is open; port 0 takes a free one.
 
-    Delivery reports go to `mail_events_url`, to which the secret of the data directory is added.
-    Raises OSError if the port is taken.
+    Delivery reports go to `mail_events_url`, to which the secret of the data directory is added. `engine_clock` is
+    served where the app runs on a host without a clock of its own. Raises OSError if the port is taken.
     """
     store = MailStore(data / "mail" / "mail.sqlite")
     webhook = None if mail_events_url is None else Webhook(mail_events_url, events_key(data))
     application = _application(data, store, domain_clock(clock_offset_file, wall), wall, webhook)
+    if engine_clock is not None:
+        application.add_routes(ClockApi(engine_clock).routes())
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)
     try:
         await runner.setup()

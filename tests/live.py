@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any, Self
 
 import httpx
+import pytest
 
 from localcloud import issuer
 from localcloud.stack.stack import Stack
@@ -129,15 +130,17 @@ class Service:
         return Person(self, name)
 
     def advance(self, duration: str) -> str:
-        answer = self.http.post(
-            f"{self.stack.url}/admin/devhost/clock", json={"advance": duration}, timeout=120
-        )
+        """Let time pass, and everything that becomes due be done; on an engine of real time only the latter."""
+        url = f"{self.stack.controls}/admin/devhost/clock"
+        answer = self.http.post(url, json={"advance": duration}, timeout=300)
+        if answer.status_code == 409 and "keeps real time" in answer.text:
+            pytest.skip("This test moves the clock, and func comes without a library for it.")
         assert answer.status_code == 200, answer.text
         return answer.json()["now"]
 
     def mails(self, deal_name: str) -> list[dict[str, Any]]:
         """The mails that name a deal, in order of arrival."""
-        kept = self.http.get(f"{self.stack.url}/admin/devhost/mail").json()["value"]
+        kept = self.http.get(f"{self.stack.controls}/admin/devhost/mail").json()["value"]
         return [mail for mail in kept if deal_name in mail["subject"]]
 
     def told(self, deal_name: str) -> Counter[tuple[str, str]]:

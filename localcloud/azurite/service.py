@@ -3,10 +3,11 @@
 import os
 import secrets
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from localcloud.azurite.install import ensure_installed
 from localcloud.azurite.node import Node
@@ -43,12 +44,21 @@ class Azurite(Member):
     """Azurite on a data directory. Only an end by SIGTERM writes everything: kill() loses the last seconds."""
 
     def __init__(
-        self, data: Path, ports: AzuritePorts, *, node: Node, log: Path, record: ChildRecord
+        self,
+        data: Path,
+        ports: AzuritePorts,
+        *,
+        node: Node,
+        log: Path,
+        record: ChildRecord,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """`environment` comes on top of this process's own."""
         self.ports = ports
         self.connection_string = connection_string(data, ports)
-        environment = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{_account_key(data)}"}
-        super().__init__(Command("azurite", _arguments(node, data, ports), environment, data, log), record)
+        account = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{_account_key(data)}"}
+        settings = {**os.environ, **environment, **account}
+        super().__init__(Command("azurite", _arguments(node, data, ports), settings, data, log), record)
 
     def ready(self) -> bool:
         """Say whether the tables answer; they are the last to listen."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from localcloud.commands.interruption import interruption
 from localcloud.commands.modules import run_module
+from localcloud.commands.run import chosen_host
 from localcloud.errors import NotRunningError
 from localcloud.process.progress import tell
 from localcloud.stack.addresses import Addresses
@@ -35,16 +36,20 @@ def gallery(options: Namespace) -> int:
 def demo(options: Namespace) -> int:
     """Play the scenario against the given service, else the running one, else one that lives as long as the demo."""
     if options.url is not None:
-        return _play(options.url, DataDirectory(options.data.resolve()))
+        return _play(options.url, options.url, DataDirectory(options.data.resolve()))
     data, running = _running(options)
     if running is not None:
-        return _play(running.url, data)
-    with interruption() as asked, Stack(options.data, samples=True, report=tell, interrupted=asked) as stack:
-        return _play(stack.url, stack.data)
+        return _play(running.url, running.controls, data)
+    host = chosen_host(options.host)
+    with (
+        interruption() as asked,
+        Stack(options.data, host=host, samples=True, report=tell, interrupted=asked) as stack,
+    ):
+        return _play(stack.url, stack.controls, stack.data)
 
 
-def _play(url: str, data: DataDirectory) -> int:
-    return run_module("samples.demo", ["--url", url, "--data", str(data.path)])
+def _play(url: str, controls: str, data: DataDirectory) -> int:
+    return run_module("samples.demo", ["--url", url, "--controls", controls, "--data", str(data.path)])
 
 
 def _beside_service(module: str, arguments: Sequence[str], options: Namespace) -> int:

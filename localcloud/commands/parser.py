@@ -40,8 +40,10 @@ def _add_service(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     run.add_argument("--port", type=_port, default=DEFAULT_PORT, metavar="N", help="default: %(default)s")
     run.add_argument("--no-samples", action="store_true", help="do not load the sample world")
+    _add_host(run)
     demo = commands.add_parser("demo", help="play the demo scenario against the service", allow_abbrev=False)
     demo.add_argument("--url", help="a service that runs already; default: the one on the data directory")
+    _add_host(demo)
     mail = commands.add_parser(
         "mail", help="run the mail sink and the token issuer alone", allow_abbrev=False
     )
@@ -102,6 +104,15 @@ def _add_data(command: argparse.ArgumentParser) -> None:
         default=PROJECT / ".data",
         metavar="DIR",
         help="the data directory; default: %(default)s",
+    )
+
+
+def _add_host(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--host",
+        choices=("devhost", "func"),
+        default="devhost",
+        help="the embedded host, or the Functions Core Tools over the real engine; default: %(default)s",
     )
 
 

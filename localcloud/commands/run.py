@@ -1,19 +1,24 @@
 """`dev.py run`: the service until someone ends it."""
 
 from argparse import Namespace
-from collections.abc import Sequence
 from threading import Event
 
+from localcloud.commands.bootstrap import deployed_environment
 from localcloud.commands.interruption import interruption
 from localcloud.errors import InterruptedStartError
 from localcloud.process.progress import tell
-from localcloud.stack.stack import DEVHOST, Stack
+from localcloud.stack.hosts import Devhost, Func, Host
+from localcloud.stack.stack import Stack
 
 _LOOK_EVERY = 0.2
 
 
-def run(options: Namespace, host: Sequence[str] = DEVHOST) -> int:
-    """Run the service until SIGINT or SIGTERM: 0. Raises MemberError if a part of it ends on its own."""
+def run(options: Namespace, host: Host | None = None) -> int:
+    """Run the service until SIGINT or SIGTERM: 0.
+
+    Raises MemberError if a part of it ends on its own, InstallError if the host that was asked for is not here.
+    """
+    host = host or chosen_host(options.host)
     with interruption() as asked:
         stack = Stack(
             options.data,
@@ -32,6 +37,11 @@ def run(options: Namespace, host: Sequence[str] = DEVHOST) -> int:
     return 0
 
 
+def chosen_host(name: str) -> Host:
+    """The host of this name: `devhost` or `func`. Raises InstallError."""
+    return Func.found(deployed_environment()) if name == "func" else Devhost()
+
+
 def _supervise(stack: Stack, asked: Event) -> None:
     while not asked.wait(_LOOK_EVERY):
         ended = stack.first_ended()
@@ -42,14 +52,14 @@ def _supervise(stack: Stack, asked: Event) -> None:
 
 
 def _welcome(stack: Stack) -> str:
-    url = stack.url
+    url, controls = stack.url, stack.controls
     places = {
         "API": f"{url}/v1.0",
         "Functions": f"{url}/admin/functions",
-        "Host page": f"{url}/admin/devhost",
-        "Clock": f"{url}/admin/devhost/clock",
-        "Mails": f"{url}/admin/devhost/mail/view",
-        "Mails as JSON": f"{url}/admin/devhost/mail",
+        **({"Host page": f"{url}/admin/devhost"} if stack.host.name == "devhost" else {}),
+        "Clock": f"{controls}/admin/devhost/clock",
+        "Mails": f"{controls}/admin/devhost/mail/view",
+        "Mails as JSON": f"{controls}/admin/devhost/mail",
         "Data": f"{stack.data.path}",
         "Logs": f"{stack.data.logs}",
         "Sign in": "python3 dev.py token --as rae@contoso.com",

@@ -15,6 +15,8 @@ class Addresses:
     host: int
     mail: int
     azurite: AzuritePorts
+    controls: str = ""
+    """Where mails are read and the clock is moved."""
 
     @classmethod
     def drawn(cls, host: int) -> "Addresses":
@@ -38,7 +40,9 @@ class Addresses:
         """Return what `file` tells, or None if there is no such file. Raises DamagedFileError."""
         try:
             content = json.loads(file.read_bytes())
-            return cls(content["host"], content["mail"], AzuritePorts(**content["azurite"]))
+            return cls(
+                content["host"], content["mail"], AzuritePorts(**content["azurite"]), content["controls"]
+            )
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -16,9 +16,9 @@ from localcloud.project import PROJECT
 from localcloud.stack.addresses import Addresses
 from localcloud.stack.data_directory import DataDirectory
 from localcloud.stack.environment import MAIL_EVENTS_PATH, app_environment
+from localcloud.stack.hosts import Devhost, Host
 from localcloud.stack.lock import DataLock, Holder
 
-DEVHOST = (sys.executable, "-m", "devhost", "--app", str(PROJECT))
 _START_TAKES = 60.0
 _SAMPLES_TAKE = 300.0
 _GRACE = 15.0
@@ -31,8 +31,8 @@ def silent(_line: str) -> None:
 class Stack:
     """The service on `data`: Azurite, the local cloud's server and the host, each a process of its own.
 
-    `port` 0 takes a free one. `host` is the command line of the host, to which data, port and forwards are added.
-    Ports stay the same as long as the object lives, so that single members can be killed and started again.
+    `port` 0 takes a free one. Ports stay the same as long as the object lives, so that single members can be killed
+    and started again.
     `interrupted` ends a start early (InterruptedStartError).
     """
 
@@ -42,7 +42,7 @@ class Stack:
         *,
         port: int = 0,
         samples: bool = False,
-        host: Sequence[str] = DEVHOST,
+        host: Host = Devhost(),  # noqa: B008 - immutable
         report: Report = silent,
         interrupted: Event | None = None,
         patience: float = 20.0,
@@ -50,7 +50,7 @@ class Stack:
         self.data = DataDirectory.prepared(data)
         self._port = port
         self._samples = samples
-        self._host = tuple(host)
+        self._runs_on = host
         self._report = report
         self._interrupted = interrupted or Event()
         self._patience = patience
@@ -73,6 +73,11 @@ class Stack:
         return self.addresses.url
 
     @property
+    def controls(self) -> str:
+        """The address at which the clock is moved and the mails are read."""
+        return self._runs_on.controls(self.addresses)
+
+    @property
     def members(self) -> tuple[Member, ...]:
         """The members that were started, in the order of their start."""
         return tuple(self._started)
@@ -93,7 +98,7 @@ class Stack:
         except BaseException:
             self.stop()
             raise
-        self.addresses.write(self.data.addresses)
+        replace(self.addresses, controls=self.controls).write(self.data.addresses)
         self._lock.tell(Holder(os.getpid(), self.url))
 
     def stop(self) -> None:
@@ -119,14 +124,32 @@ class Stack:
     def _start_members(self) -> None:
         node = ensure_installed()
         data, ports = self.data.path, self.addresses.azurite
-        self.azurite = Azurite(data, ports, node=node, log=self.data.log("azurite"), record=self._record)
+        self.azurite = Azurite(
+            data,
+            ports,
+            node=node,
+            log=self.data.log("azurite"),
+            record=self._record,
+            environment=self._runs_on.storage_environment(self.data),
+        )
         self._start(self.azurite)
         self.localcloud = self._member("localcloud", self._localcloud_command())
         self._start(self.localcloud)
         if self._samples:
             self._load_samples()
-        self.devhost = self._member("devhost", self._devhost_command())
-        self._start(self.devhost)
+        self.host = self.add_host(self._runs_on)
+
+    def add_host(self, host: Host, addresses: Addresses | None = None, name: str = "") -> Member:
+        """Start a host on the service's storage; one more of them needs addresses and a name of its own."""
+        addresses = addresses or self.addresses
+        environment = {**app_environment(self.data, addresses, os.environ), **host.environment(self.data)}
+        name = name or host.name
+        command = Command(
+            name, host.command(self.data, addresses), environment, host.app, self.data.log(name), _GRACE
+        )
+        member = Member(command, self._record)
+        self._start(member)
+        return member
 
     def _start(self, member: Member) -> None:
         self._report(f"Starting {member.name}")
@@ -162,8 +185,5 @@ class Stack:
             # Without its secret, which everybody on this machine could read here: the sink has it on disk.
             "--mail-events-url",
             self.addresses.url + MAIL_EVENTS_PATH,
+            *self._runs_on.cloud_arguments(self.data, self.addresses),
         )
-
-    def _devhost_command(self) -> tuple[str, ...]:
-        where = ("--data", str(self.data.host), "--port", str(self.addresses.host))
-        return (*self._host, *where, "--forward", f"/admin/devhost/mail={self.addresses.mail_url}")

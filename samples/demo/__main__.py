@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     options = _parse(arguments)
     screen = Screen()
     try:
-        with Service(options.url, options.data) as service:
+        with Service(options.url, options.controls or options.url, options.data) as service:
             screen.time(service.now())
             for play in SCENES:
                 screen.closing()
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         return 130
     screen.closing(
         "Everything went as it should.",
-        f"The mails as people see them: {options.url}/admin/devhost/mail/view",
+        f"The mails as people see them: {options.controls or options.url}/admin/devhost/mail/view",
     )
     return 0
 
@@ -58,6 +58,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--url", required=True, help="where the service answers, such as http://127.0.0.1:7071"
+    )
+    parser.add_argument(
+        "--controls", help="where its clock is moved and its mails are read; default: the same"
     )
     parser.add_argument(
         "--data",

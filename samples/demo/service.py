@@ -49,10 +49,16 @@ class Mail:
 
 
 class Service:
-    """Calls the service as one person or another. Every method raises `UnexpectedAnswer`."""
+    """Calls the service as one person or another. Every method raises `UnexpectedAnswer`.
 
-    def __init__(self, url: str, data: Path, transport: httpx.BaseTransport | None = None) -> None:
+    `controls` is where its clock is moved and its mails are read.
+    """
+
+    def __init__(
+        self, url: str, controls: str, data: Path, transport: httpx.BaseTransport | None = None
+    ) -> None:
         self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS, transport=transport)
+        self._clock, self._mail = controls + _CLOCK, controls + _MAIL
         self._data = data
         self._last_mail = 0
 
@@ -98,11 +104,11 @@ class Service:
 
     def now(self) -> datetime:
         """Return the virtual time."""
-        return datetime.fromisoformat(self._send("GET", _CLOCK, HTTPStatus.OK)["now"])
+        return datetime.fromisoformat(self._send("GET", self._clock, HTTPStatus.OK)["now"])
 
     def advance(self, duration: str) -> datetime:
         """Let time pass (ISO 8601 duration) until everything that became due is done; the new virtual time."""
-        answer = self._send("POST", _CLOCK, HTTPStatus.OK, body={"advance": duration})
+        answer = self._send("POST", self._clock, HTTPStatus.OK, body={"advance": duration})
         return datetime.fromisoformat(answer["now"])
 
     def new_mails(self, referrals: AbstractSet[str]) -> list[Mail]:
@@ -112,7 +118,7 @@ class Service:
         return [mail for mail in mails if any(referral in mail.thread for referral in referrals)]
 
     def _mails(self) -> list[Mail]:
-        answer = self._send("GET", f"{_MAIL}?after={self._last_mail}", HTTPStatus.OK)
+        answer = self._send("GET", f"{self._mail}?after={self._last_mail}", HTTPStatus.OK)
         return [Mail.read(wire) for wire in answer["value"]]
 
     def _send(

@@ -17,6 +17,7 @@ import httpx
 import isodate
 import pytest
 
+from localcloud.stack.hosts import Host
 from localcloud.stack.stack import Stack
 from tests.live import REFERRALS, Person, Service, deal
 
@@ -39,8 +40,9 @@ TOLD = Counter(
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Stack(tmp_path_factory.mktemp("killed") / "data", samples=True) as stack, Service(stack) as running:
+def service(tmp_path_factory: pytest.TempPathFactory, host: Host) -> Iterator[Service]:
+    data = tmp_path_factory.mktemp("killed") / "data"
+    with Stack(data, host=host, samples=True) as stack, Service(stack) as running:
         yield running
 
 
@@ -65,8 +67,8 @@ class Killer:
     def _kill(self) -> None:
         for delay in self._delays:
             self._over.wait(delay)
-            self._stack.devhost.kill()
-            self._stack.restart(self._stack.devhost)
+            self._stack.host.kill()
+            self._stack.restart(self._stack.host)
             self.kills += 1
 
 
@@ -110,7 +112,7 @@ def arrived(person: Person, engagement: str) -> str:
 
 def advance(service: Service, duration: str) -> None:
     """Move the clock to a fixed time, however often the host dies on the way."""
-    url = f"{service.stack.url}/admin/devhost/clock"
+    url = f"{service.stack.controls}/admin/devhost/clock"
     now = insist(lambda: service.http.get(url)).json()["now"]
     target = datetime.fromisoformat(now) + isodate.parse_duration(duration)
     for _ in range(20):
@@ -144,9 +146,9 @@ def test_the_scenario_ends_the_same_whenever_the_host_is_killed(service: Service
 
 
 @pytest.mark.timeout(100)
-def test_killing_everything_after_six_quiet_seconds_loses_nothing(tmp_path: Path) -> None:
+def test_killing_everything_after_six_quiet_seconds_loses_nothing(tmp_path: Path, host: Host) -> None:
     data = tmp_path / "data"
-    with Stack(data, samples=True) as stack, Service(stack) as service:
+    with Stack(data, host=host, samples=True) as stack, Service(stack) as service:
         made = service.rae.create(deal("Everything", "fabrikam", "northwind"))
         for person in (service.sam, service.kim):
             person.act(person.referral_in(made["engagementId"])["id"], "accept")
@@ -154,7 +156,7 @@ def test_killing_everything_after_six_quiet_seconds_loses_nothing(tmp_path: Path
         time.sleep(QUIET_SECONDS)
         for member in reversed(stack.members):
             member.kill()
-    with Stack(data, samples=True) as stack, Service(stack) as service:
+    with Stack(data, host=host, samples=True) as stack, Service(stack) as service:
         advance(service, "P12D")
         service.rae.act(made["id"], "win")
         check(service, "Everything", made)

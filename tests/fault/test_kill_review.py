@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from localcloud.stack.hosts import Host
 from localcloud.stack.stack import Stack
 from tests.doubles.registered_deal import DECISIONS, FORM
 from tests.fault.test_kill import Killer, advance, insist
@@ -31,8 +32,9 @@ STATES = [
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Stack(tmp_path_factory.mktemp("killed") / "data", samples=True) as stack, Service(stack) as running:
+def service(tmp_path_factory: pytest.TempPathFactory, host: Host) -> Iterator[Service]:
+    data = tmp_path_factory.mktemp("killed") / "data"
+    with Stack(data, host=host, samples=True) as stack, Service(stack) as running:
         yield running
 
 
@@ -111,8 +113,8 @@ class Review:
 def test_a_review_ends_the_same_in_whatever_state_the_host_is_killed(service: Service, state: str) -> None:
     def kill(reached: str) -> None:
         if reached == state:
-            service.stack.devhost.kill()
-            service.stack.restart(service.stack.devhost)
+            service.stack.host.kill()
+            service.stack.restart(service.stack.host)
 
     review = Review(service, f"Killed when {state}", kill)
     review.play()

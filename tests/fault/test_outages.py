@@ -4,25 +4,27 @@ from collections.abc import Iterator
 
 import pytest
 
+from localcloud.stack.hosts import Host
 from localcloud.stack.stack import Stack
 from tests.live import REFERRALS, Service, deal, eventually
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Stack(tmp_path_factory.mktemp("outages") / "data", samples=True) as stack, Service(stack) as service:
+def running(tmp_path_factory: pytest.TempPathFactory, host: Host) -> Iterator[Service]:
+    data = tmp_path_factory.mktemp("outages") / "data"
+    with Stack(data, host=host, samples=True) as stack, Service(stack) as service:
         yield service
 
 
 @pytest.fixture
 def service(running: Service) -> Iterator[Service]:
     yield running
-    running.http.delete(f"{running.stack.url}/admin/devhost/mail/faults")
+    running.http.delete(f"{running.stack.controls}/admin/devhost/mail/faults")
 
 
 def script(service: Service, *faults: dict) -> None:
     answer = service.http.post(
-        f"{service.stack.url}/admin/devhost/mail/faults", json={"faults": list(faults)}
+        f"{service.stack.controls}/admin/devhost/mail/faults", json={"faults": list(faults)}
     )
     assert answer.status_code < 300, answer.text
 
@@ -51,7 +53,7 @@ def test_a_mail_outage_delays_neither_an_answer_nor_an_expiry(service: Service) 
     ends = {"contoso": "Accepted", "msft": "Expired", "fabrikam": "Accepted"}
     assert service.rae.parties(made["engagementId"]) == ends
     assert service.told("Mail is away") == before
-    service.http.delete(f"{service.stack.url}/admin/devhost/mail/faults")
+    service.http.delete(f"{service.stack.controls}/admin/devhost/mail/faults")
     service.advance("PT2H")
     assert service.told("Mail is away") - before == {
         ("rae@contoso.com", "Fabrikam accepted your invitation to the deal"): 1,

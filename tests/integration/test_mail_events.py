@@ -22,7 +22,7 @@ def post(service: Service, events: Any, key: str | None = None, **options: Any) 
 def order(service: Service, mail: dict[str, Any], **body: Any) -> int:
     """Have the mail sink report of a mail, as the mail service would."""
     return service.http.post(
-        f"{service.stack.url}/admin/devhost/mail/{mail['id']}/reports", json=body
+        f"{service.stack.controls}/admin/devhost/mail/{mail['id']}/reports", json=body
     ).status_code
 
 

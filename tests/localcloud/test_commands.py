@@ -148,12 +148,15 @@ def test_check_and_directory_run_with_the_environment_of_the_service(service, mo
 def test_demo_plays_against_the_running_service(service, modules):
     data, addresses = service
     operations.demo(parser.parse(["demo", "--data", str(data.path)]))
-    assert modules == [("samples.demo", ["--url", addresses.url, "--data", str(data.path)], None)]
+    where = ["--url", addresses.url, "--controls", addresses.controls, "--data", str(data.path)]
+    assert modules == [("samples.demo", where, None)]
 
 
 def test_demo_plays_against_a_given_url(tmp_path, modules):
-    operations.demo(parser.parse(["demo", "--url", "http://127.0.0.1:9", "--data", str(tmp_path)]))
-    assert modules == [("samples.demo", ["--url", "http://127.0.0.1:9", "--data", str(tmp_path)], None)]
+    url = "http://127.0.0.1:9"
+    operations.demo(parser.parse(["demo", "--url", url, "--data", str(tmp_path)]))
+    where = ["--url", url, "--controls", url, "--data", str(tmp_path)]
+    assert modules == [("samples.demo", where, None)]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from localcloud.process.identity import identify
 from localcloud.process.ports import free_ports
 from localcloud.process.waiting import wait_until
 from localcloud.stack import Stack
+from localcloud.stack.hosts import Devhost
 from localcloud.stack.lock import DataLock, Holder, is_held
 
 HOST = (sys.executable, str(Path(__file__).with_name("stand_in_host.py")))
@@ -38,7 +39,7 @@ def silent(_line):
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    with Stack(tmp_path_factory.mktemp("stack") / "data", host=HOST) as running:
+    with Stack(tmp_path_factory.mktemp("stack") / "data", host=Devhost(HOST)) as running:
         yield running
 
 
@@ -118,17 +119,17 @@ def test_members_start_in_order_and_have_pids(stack):
 
 def test_a_killed_host_starts_again_on_the_same_port_while_the_others_stay(stack):
     others = stack.azurite.pid, stack.localcloud.pid
-    stack.devhost.kill()
-    assert stack.first_ended() is stack.devhost
-    assert stack.devhost.ending == "signal SIGKILL"
-    stack.restart(stack.devhost)
+    stack.host.kill()
+    assert stack.first_ended() is stack.host
+    assert stack.host.ending == "signal SIGKILL"
+    stack.restart(stack.host)
     assert seen_by_host(stack)
     assert (stack.azurite.pid, stack.localcloud.pid) == others
     assert stack.first_ended() is None
 
 
 def test_a_second_start_on_the_same_data_is_refused_with_pid_and_url(stack):
-    second = Stack(stack.data.path, host=HOST, patience=60)
+    second = Stack(stack.data.path, host=Devhost(HOST), patience=60)
     with pytest.raises(DataDirectoryBusyError, match=f"pid {os.getpid()} at {stack.url}. End that one first"):
         second.start()
     assert stack.first_ended() is None
@@ -138,7 +139,7 @@ def test_a_second_start_on_the_same_data_is_refused_with_pid_and_url(stack):
 def test_the_data_of_a_stopped_stack_comes_back(tmp_path):
     data = tmp_path / "data"
     with (
-        Stack(data, host=HOST) as first,
+        Stack(data, host=Devhost(HOST)) as first,
         TableServiceClient.from_connection_string(first.azurite.connection_string) as tables,
     ):
         tables.create_table("people").upsert_entity({"PartitionKey": "a", "RowKey": "b", "name": "Rae"})
@@ -146,14 +147,14 @@ def test_the_data_of_a_stopped_stack_comes_back(tmp_path):
     assert not any(identify(pid) for pid in pids)
     assert not is_held(first.data.lock)
     with (
-        Stack(data, host=HOST) as second,
+        Stack(data, host=Devhost(HOST)) as second,
         TableServiceClient.from_connection_string(second.azurite.connection_string) as tables,
     ):
         assert tables.get_table_client("people").get_entity("a", "b")["name"] == "Rae"
 
 
 def test_a_host_that_fails_to_start_shows_its_log_and_ends_the_others(tmp_path):
-    stack = Stack(tmp_path / "data", host=(*HOST, "--fail"))
+    stack = Stack(tmp_path / "data", host=Devhost((*HOST, "--fail")))
     with pytest.raises(MemberError, match=r"devhost ended while starting \(exit code 1\)(.|\n)*told to fail"):
         stack.start()
     assert stack.members == ()
@@ -164,7 +165,7 @@ def test_a_host_that_fails_to_start_shows_its_log_and_ends_the_others(tmp_path):
 def test_an_interrupted_start_leaves_nothing_running(tmp_path):
     asked = Event()
     asked.set()
-    stack = Stack(tmp_path / "data", host=HOST, interrupted=asked)
+    stack = Stack(tmp_path / "data", host=Devhost(HOST), interrupted=asked)
     with pytest.raises(InterruptedStartError):
         stack.start()
     assert json.loads(stack.data.children.read_text()) == {}
@@ -172,7 +173,7 @@ def test_an_interrupted_start_leaves_nothing_running(tmp_path):
 
 
 def test_a_taken_port_is_told_before_anything_starts(tmp_path, stack):
-    late = Stack(tmp_path / "data", port=stack.addresses.host, host=HOST)
+    late = Stack(tmp_path / "data", port=stack.addresses.host, host=Devhost(HOST))
     with pytest.raises(PortTakenError, match=f"Port {stack.addresses.host} is taken"):
         late.start()
     assert not list(late.data.logs.iterdir())
@@ -197,7 +198,8 @@ import sys
 from pathlib import Path
 from localcloud.commands import dispatch, parser
 from localcloud.commands.run import run
-host = [sys.executable, sys.argv[1]]
+from localcloud.stack.hosts import Devhost
+host = Devhost((sys.executable, sys.argv[1]))
 dispatch._COMMANDS["run"] = lambda options: run(options, host)
 sys.exit(dispatch.dispatch(parser.parse(sys.argv[2:])))
 """

@@ -280,7 +280,7 @@ def sink() -> Sink:
 @pytest.fixture
 def service(sink: Sink, tmp_path: Path) -> Iterator[Service]:
     sink.receive("about d1, from an earlier run")
-    with Service("http://service", tmp_path, httpx.MockTransport(sink.answer)) as service:
+    with Service("http://service", "http://service", tmp_path, httpx.MockTransport(sink.answer)) as service:
         yield service
 
 

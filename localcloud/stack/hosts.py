@@ -1,0 +1,133 @@
+"""The hosts that the function app can run on here: devhost, and the Functions Core Tools over the real engine."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from localcloud.errors import InstallError
+from localcloud.platform.core_tools import NO_CORE_TOOLS, CoreTools, find_core_tools
+from localcloud.platform.engine_clock import NO_SHIFT
+from localcloud.private_files import private_directory, read_or_create
+from localcloud.project import PROJECT
+from localcloud.stack.addresses import Addresses
+from localcloud.stack.data_directory import DataDirectory
+
+DEVHOST_COMMAND = (sys.executable, "-m", "devhost", "--app", str(PROJECT))
+
+
+class Host(Protocol):
+    """How a host is started, and what the other parts of the service must know of it."""
+
+    @property
+    def name(self) -> str:
+        """`devhost` or `func`."""
+
+    @property
+    def app(self) -> Path:
+        """The folder of the app, in which the host is started."""
+
+    def command(self, data: DataDirectory, addresses: Addresses) -> tuple[str, ...]:
+        """The command line."""
+
+    def environment(self, data: DataDirectory) -> Mapping[str, str]:
+        """What the host is told besides the app's settings."""
+
+    def storage_environment(self, data: DataDirectory) -> Mapping[str, str]:
+        """What the storage emulator is told."""
+
+    def controls(self, addresses: Addresses) -> str:
+        """The address where people look at mails and move the clock."""
+
+    def cloud_arguments(self, data: DataDirectory, addresses: Addresses) -> tuple[str, ...]:
+        """Further arguments of the local cloud's server."""
+
+
+@dataclass(frozen=True)
+class Devhost:
+    """The embedded host. It has a clock of its own, and hands requests for the mail pages on."""
+
+    arguments: Sequence[str] = DEVHOST_COMMAND
+    name: str = "devhost"
+    app: Path = PROJECT
+
+    def command(self, data: DataDirectory, addresses: Addresses) -> tuple[str, ...]:
+        """See the protocol."""
+        where = ("--data", str(data.host), "--port", str(addresses.host))
+        return (*self.arguments, *where, "--forward", f"/admin/devhost/mail={addresses.mail_url}")
+
+    def environment(self, data: DataDirectory) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
+        """See the protocol."""
+        return {}
+
+    def storage_environment(self, data: DataDirectory) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
+        """See the protocol."""
+        return {}
+
+    def controls(self, addresses: Addresses) -> str:
+        """See the protocol."""
+        return addresses.url
+
+    def cloud_arguments(self, data: DataDirectory, addresses: Addresses) -> tuple[str, ...]:  # noqa: ARG002
+        """See the protocol."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Func:
+    """The Core Tools over the real durable engine. `python` is an environment with what is deployed.
+
+    `node` is a host name of its own, which each of several hosts on one machine needs: by it the engine tells who
+    owns which part of the task hub.
+    """
+
+    tools: CoreTools
+    python: Path
+    app: Path = PROJECT
+    name: str = "func"
+    node: str | None = None
+
+    @classmethod
+    def found(cls, python: Path) -> "Func":
+        """The Core Tools of this machine. Raises InstallError if there are none."""
+        tools = find_core_tools()
+        if tools is None:
+            raise InstallError(NO_CORE_TOOLS)
+        return cls(tools, python)
+
+    def command(self, data: DataDirectory, addresses: Addresses) -> tuple[str, ...]:  # noqa: ARG002
+        """See the protocol."""
+        start = (str(self.tools.func), "start", "--port", str(addresses.host))
+        if self.node is None:
+            return start
+        return ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.node, *start)
+
+    def environment(self, data: DataDirectory) -> Mapping[str, str]:
+        """See the protocol."""
+        shifted = {"CLOCK_SHIFT_FILE": str(_shift_file(data))} if self.tools.clock_library else {}
+        # The queues are looked at each second: nobody who sits before it wants to wait for the production's five.
+        polling = "AzureFunctionsJobHost__extensions__durableTask__storageProvider__maxQueuePollingInterval"
+        return {"VIRTUAL_ENV": str(self.python), polling: "00:00:01", **shifted}
+
+    def storage_environment(self, data: DataDirectory) -> Mapping[str, str]:
+        """See the protocol."""
+        if self.tools.clock_library is None:
+            return {}
+        return {"LD_PRELOAD": str(self.tools.clock_library), "CLOCK_SHIFT_FILE": str(_shift_file(data))}
+
+    def controls(self, addresses: Addresses) -> str:
+        """See the protocol."""
+        return addresses.mail_url
+
+    def cloud_arguments(self, data: DataDirectory, addresses: Addresses) -> tuple[str, ...]:
+        """See the protocol."""
+        shifted = ("--clock-shift-file", str(_shift_file(data))) if self.tools.clock_library else ()
+        return ("--engine-of", addresses.url, *shifted)
+
+
+def _shift_file(data: DataDirectory) -> Path:
+    """The file that shifts the clocks of the engine and of the storage emulator; made when it is not there."""
+    file = private_directory(data.path / "func") / "clock-shift"
+    read_or_create(file, lambda: NO_SHIFT)
+    return file

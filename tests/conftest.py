@@ -1,0 +1,37 @@
+"""Which host the tests of the whole service run on: `--host devhost` (the default) or `--host func`."""
+
+import pytest
+
+from localcloud.commands.bootstrap import deployed_environment
+from localcloud.errors import InstallError
+from localcloud.platform.core_tools import find_core_tools
+from localcloud.stack.hosts import Devhost, Func, Host
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--host",
+        choices=("devhost", "func"),
+        default="devhost",
+        help="what the tests of the whole service run on: devhost, or the Core Tools over the real engine",
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if config.getoption("--host") != "func":
+        return None
+    tools = find_core_tools()
+    if tools is not None and tools.clock_library is None:
+        return "host: func, without a library that shifts its clock: tests that move the clock are not run"
+    return "host: func"
+
+
+@pytest.fixture(scope="session")
+def host(request: pytest.FixtureRequest) -> Host:
+    """The host that was asked for."""
+    if request.config.getoption("--host") == "devhost":
+        return Devhost()
+    try:
+        return Func.found(deployed_environment())
+    except InstallError as missing:
+        pytest.exit(str(missing), returncode=2)
