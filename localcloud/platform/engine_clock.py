@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from localcloud.clocks import Clock, wall_clock
-from localcloud.platform.task_hub import TaskHub, until_quiet
+from localcloud.platform.task_hub import Looked, until_quiet
 from localcloud.private_files import replace_private
 
 NO_SHIFT = struct.pack("<q", 0)
-_PATIENCE = 120.0
 # The engine hides a timer's message by whole seconds.
 _JUST_PAST = timedelta(seconds=1)
 
@@ -53,18 +52,24 @@ class ClockFiles:
 
 
 class EngineClock:
-    """`run_timers` runs all timer functions of the app once."""
+    """Moves the clock, and waits for what became due: at most `patience` seconds after each step.
+
+    `run_timers` runs all timer functions of the app once.
+    """
 
     def __init__(
         self,
         files: ClockFiles,
-        hub: TaskHub,
+        hub: Looked,
         run_timers: Callable[[], Awaitable[None]],
+        *,
+        patience: float = 120.0,
         wall: Clock = wall_clock,
     ) -> None:
         self._files = files
         self._hub = hub
         self._run_timers = run_timers
+        self._patience = patience
         self._wall = wall
         self._moving = asyncio.Lock()
 
@@ -94,7 +99,7 @@ class EngineClock:
 
     async def _settled(self) -> tuple[datetime, ...]:
         """Wait until everything that is due has been done; the due times that are to come."""
-        end = asyncio.get_running_loop().time() + _PATIENCE
+        end = asyncio.get_running_loop().time() + self._patience
         try:
             while True:
                 look = await until_quiet(self._hub, end - asyncio.get_running_loop().time())
@@ -102,7 +107,7 @@ class EngineClock:
                     return look.timers
                 await asyncio.sleep(0.05)
         except TimeoutError as late:
-            raise ClockRefusal(409, f"After {_PATIENCE:.0f} s the task hub still has {late}.") from late
+            raise ClockRefusal(409, f"After {self._patience:.0f} s the task hub still has {late}.") from late
 
     def _require_clock(self) -> None:
         if self._files.engine is None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueServiceClient
@@ -31,6 +31,13 @@ class Look:
     busy: str
     timers: tuple[datetime, ...]
     mark: object
+
+
+class Looked(Protocol):
+    """What can be looked at."""
+
+    async def look(self) -> Look:
+        """See `TaskHub.look`."""
 
 
 class TaskHub:
@@ -112,7 +119,7 @@ def _open(history: Iterable[Mapping[str, Any]]) -> tuple[int, tuple[datetime, ..
     return sum(row["EventType"] == "TaskScheduled" for row in waiting), timers
 
 
-async def until_quiet(hub: TaskHub, seconds: float, looks: int = 3, every: float = 0.1) -> Look:
+async def until_quiet(hub: Looked, seconds: float, looks: int = 3, every: float = 0.1) -> Look:
     """Return the last of several looks in a row that found nothing to be done, and nothing done in between.
 
     A turn that is under way shows in no queue, so one look is not enough. Raises TimeoutError with what the hub
