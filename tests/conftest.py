@@ -1,5 +1,7 @@
 """Which host the tests of the whole service run on: `--host devhost` (the default) or `--host func`."""
 
+from collections import Counter
+
 import pytest
 
 from localcloud.commands.bootstrap import deployed_environment
@@ -24,6 +26,14 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     if tools is not None and tools.clock_library is None:
         return "host: func, without a library that shifts its clock: tests that move the clock are not run"
     return "host: func"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Each reason for which something was not run, in one line."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(each.longrepr[2] for each in skipped if isinstance(each.longrepr, tuple))
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count} not run: {reason.removeprefix('Skipped: ')}")
 
 
 @pytest.fixture(scope="session")
