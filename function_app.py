@@ -4,11 +4,12 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities import referral_steps, review_steps
-from api import intent_sweep
+from api import history_purge, intent_sweep
 from api.blueprints import HTTP
 from orchestrators import referral_lifecycle, registration_review
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 DURABLE = (referral_lifecycle, referral_steps, registration_review, review_steps)
-for blueprint in (*HTTP, intent_sweep.blueprint, *(module.blueprint for module in DURABLE)):
+TIMERS = (intent_sweep, history_purge)
+for blueprint in (*HTTP, *(module.blueprint for module in (*TIMERS, *DURABLE))):
     app.register_functions(blueprint)

@@ -10,6 +10,7 @@ ServiceError
 ├── MailRefused         the mail service will never take this message
 ├── Unauthenticated     a token is missing or proves nothing
 └── ConfigurationError  a setting is missing or malformed
+    └── ClaimedByAnotherSlot  storage belongs to another deployment slot
 """
 
 from datetime import timedelta
@@ -68,3 +69,17 @@ class Unauthenticated(ServiceError):
 
 class ConfigurationError(ServiceError):
     """A setting is missing or malformed; the text names it and what it should hold."""
+
+
+class ClaimedByAnotherSlot(ConfigurationError):
+    """Storage belongs to another deployment slot. `resource` says which, `setting` what names its account."""
+
+    def __init__(self, *, resource: str, setting: str, slot: str, owner: str, row: str) -> None:
+        super().__init__(
+            f"This is the deployment slot {slot}, and {resource} (in the account of {setting}) belongs to the slot "
+            f"{owner}. Give this slot a storage account of its own, in slot settings that stay with it when slots "
+            f"are swapped. If {resource} is meant for {slot}: stop the slot {owner}, and delete the row {row} there. "
+            "See docs/operations.md, Slots."
+        )
+        self.slot = slot
+        self.owner = owner

@@ -1,8 +1,9 @@
 """The settings, from the environment. No secret has a default. README.md has the table."""
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import isodate
@@ -16,6 +17,27 @@ _DEVELOPMENT_ACCOUNT = (
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
     "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
 )
+HUB_SETTING = "AzureFunctionsJobHost__extensions__durableTask__hubName"
+"""How the environment overrides the name of the task hub in host.json. The host ignores the case of its letters."""
+DEFAULT_HUB = "cosellreferrals"
+"""The name of the task hub in host.json."""
+PRODUCTION = "Production"
+"""What the platform calls the slot that is no other slot."""
+EVERY_MINUTE = "0 * * * * *"
+_FIELD = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/0*[1-9]\d?)?")
+_FIELD_RANGES = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableAccount:
+    """Where tables are: a connection string, or an address that the app's identity may use.
+
+    `setting` is the name of the setting that says so.
+    """
+
+    setting: str = field(compare=False)
+    connection_string: str | None = None
+    endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +47,15 @@ class Settings:
     Storage and mail are reached by a connection string or key if one is given, else by the app's identity.
     Without `mail_events_key` no delivery reports are taken.
     `auth_issuer` holds `{tid}` where the token's tenant must stand.
+    `hub` is the account of the task hub `hub_name`; it is None where only an operator's tools run.
+    `slot` is the deployment slot that the app runs in.
     """
 
-    tables_connection_string: str | None
-    tables_endpoint: str | None
+    tables: TableAccount
+    hub: TableAccount | None
+    hub_name: str
+    slot: str
+    sweep_schedule: str
     mail_endpoint: str
     mail_access_key: str | None
     mail_sender: str
@@ -46,8 +73,11 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. Raises `ConfigurationError`, naming what is missing or malformed."""
     source = os.environ if environment is None else environment
     return Settings(
-        tables_connection_string=_connection_string(source),
-        tables_endpoint=source.get("TABLES_ENDPOINT"),
+        tables=_tables(source),
+        hub=_hub(source),
+        hub_name=_hub_name(source),
+        slot=source.get("WEBSITE_SLOT_NAME") or PRODUCTION,
+        sweep_schedule=read_sweep_schedule(source),
         mail_endpoint=_required(source, "MAIL_ENDPOINT", "the address of the mail service").rstrip("/"),
         mail_access_key=source.get("MAIL_ACCESS_KEY"),
         mail_sender=_required(source, "MAIL_SENDER", "the address that mails come from"),
@@ -66,13 +96,61 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     )
 
 
-def _connection_string(source: Mapping[str, str]) -> str | None:
-    if source.get("TABLES_ENDPOINT"):
-        return None
-    text = source.get("TABLES_CONNECTION_STRING") or source.get("AzureWebJobsStorage")
-    if not text:
-        raise ConfigurationError("Set TABLES_ENDPOINT (with the app's identity) or TABLES_CONNECTION_STRING.")
-    return _DEVELOPMENT_ACCOUNT if text.strip().rstrip(";") == _DEVELOPMENT_STORAGE else text
+def read_sweep_schedule(source: Mapping[str, str]) -> str:
+    """When the sweep runs: NCRONTAB of six fields. Raises `ConfigurationError`.
+
+    Names of months and days are refused, although the host takes them: what is taken here means the same everywhere.
+    """
+    text = source.get("SWEEP_SCHEDULE") or EVERY_MINUTE
+    fields = text.split()
+    if len(fields) != len(_FIELD_RANGES) or not all(map(_is_field, fields, _FIELD_RANGES)):
+        raise ConfigurationError(
+            "Set SWEEP_SCHEDULE to an NCRONTAB expression of six fields (second, minute, hour, day, month, day of "
+            f"the week) in digits and * , - /, such as {EVERY_MINUTE!r} for each minute."
+        )
+    return " ".join(fields)
+
+
+def _is_field(text: str, limits: tuple[int, int]) -> bool:
+    low, high = limits
+    for part in text.split(","):
+        found = _FIELD.fullmatch(part)
+        if found is None:
+            return False
+        first, last = int(found[1] or low), int(found[2] or found[1] or high)
+        if not low <= first <= last <= high:
+            return False
+    return True
+
+
+def _tables(source: Mapping[str, str]) -> TableAccount:
+    if endpoint := source.get("TABLES_ENDPOINT"):
+        return TableAccount(setting="TABLES_ENDPOINT", endpoint=endpoint)
+    for setting in ("TABLES_CONNECTION_STRING", "AzureWebJobsStorage"):
+        if text := source.get(setting):
+            return _by_connection_string(setting, text)
+    raise ConfigurationError("Set TABLES_ENDPOINT (with the app's identity) or TABLES_CONNECTION_STRING.")
+
+
+def _hub(source: Mapping[str, str]) -> TableAccount | None:
+    setting = "AzureWebJobsStorage"
+    if text := source.get(setting):
+        return _by_connection_string(setting, text)
+    endpoint = source.get(f"{setting}__tableServiceUri")
+    if not endpoint and (account := source.get(f"{setting}__accountName")):
+        endpoint = f"https://{account}.table.core.windows.net"
+    return TableAccount(setting=setting, endpoint=endpoint) if endpoint else None
+
+
+def _hub_name(source: Mapping[str, str]) -> str:
+    names = {name.casefold(): name for name in source}
+    name = names.get(HUB_SETTING.casefold())
+    return (source[name] if name else "") or DEFAULT_HUB
+
+
+def _by_connection_string(setting: str, text: str) -> TableAccount:
+    development = text.strip().rstrip(";") == _DEVELOPMENT_STORAGE
+    return TableAccount(setting=setting, connection_string=_DEVELOPMENT_ACCOUNT if development else text)
 
 
 def _required(source: Mapping[str, str], name: str, meaning: str) -> str:

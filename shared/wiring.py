@@ -25,11 +25,13 @@ from shared.protocol.intake import Intake
 from shared.protocol.invitations import Invitations
 from shared.protocol.mail_reports import Reports
 from shared.protocol.perform import Performer
+from shared.protocol.purge import Purge
 from shared.protocol.sweep import Sweep
 from shared.protocol.visibility import Visibility
-from shared.settings import Settings, read_settings
+from shared.settings import Settings, TableAccount, read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import CONNECT_SECONDS, READ_SECONDS, RETRIES, AzureTables
+from shared.storage.claims import claim, of_hub, of_tables
 from shared.storage.directory import Directory
 from shared.storage.directory_search import DirectorySearch
 from shared.storage.engagements import Engagements
@@ -73,6 +75,7 @@ class Service:
     visibility: Visibility
     performer: Performer
     sweep: Sweep
+    purge: Purge
 
 
 def assemble(
@@ -143,6 +146,7 @@ def assemble(
             notices=notices,
         ),
         sweep=Sweep(referrals=referrals, registrations=registrations, intents=intents, wall_clock=wall_clock),
+        purge=Purge(wall_clock=wall_clock),
     )
 
 
@@ -159,7 +163,10 @@ class Wiring:
         self._lock = asyncio.Lock()
 
     async def service(self) -> Service:
-        """The process's service. Raises `ConfigurationError`, or `StoreUnavailable` while storage is away."""
+        """The process's service, on storage that the slot it runs in has claimed.
+
+        Raises `ConfigurationError`, `ClaimedByAnotherSlot`, or `StoreUnavailable` while storage is away.
+        """
         if self._service is None:
             async with self._lock:
                 if self._service is None:
@@ -171,26 +178,52 @@ class Wiring:
         logging.getLogger("azure").setLevel(logging.WARNING)
         settings = read_settings()
         tables = AzureTables(table_service(settings))
-        await tables.create_tables(keys.TABLES)
+        try:
+            await claim(tables, of_tables(settings.tables.setting), settings.slot)
+            await _claim_hub(settings, tables)
+            await tables.create_tables(keys.TABLES)
+        except BaseException:
+            await tables.close()
+            raise
         return assemble(settings, tables, AzureMailService(email_client(settings), settings.mail_sender))
+
+
+async def _claim_hub(settings: Settings, tables: AzureTables) -> None:
+    """Claim the task hub in its account, which may be that of the tables."""
+    if settings.hub is None:
+        raise ConfigurationError(
+            "Set AzureWebJobsStorage, or with the app's identity AzureWebJobsStorage__accountName or "
+            "AzureWebJobsStorage__tableServiceUri, to the account of the task hub."
+        )
+    shared = settings.hub == settings.tables
+    account = tables if shared else AzureTables(_tables_client(settings.hub))
+    try:
+        await claim(account, of_hub(settings.hub_name, settings.hub.setting), settings.slot)
+    finally:
+        if not shared:
+            await account.close()
 
 
 wiring = Wiring()
 
 
 def table_service(settings: Settings) -> TableServiceClient:
-    """The client of Table Storage, by connection string or by the app's identity."""
+    """The client of the service's tables, by connection string or by the app's identity."""
+    return _tables_client(settings.tables)
+
+
+def _tables_client(account: TableAccount) -> TableServiceClient:
     bounds: dict[str, Any] = {
         "connection_timeout": CONNECT_SECONDS,
         "read_timeout": READ_SECONDS,
         "retry_total": RETRIES,
         "logging_enable": False,
     }
-    if settings.tables_connection_string:
-        return TableServiceClient.from_connection_string(settings.tables_connection_string, **bounds)
-    if not settings.tables_endpoint:
-        raise ConfigurationError("Set TABLES_ENDPOINT or TABLES_CONNECTION_STRING.")
-    return TableServiceClient(endpoint=settings.tables_endpoint, credential=_identity(), **bounds)
+    if account.connection_string:
+        return TableServiceClient.from_connection_string(account.connection_string, **bounds)
+    if not account.endpoint:
+        raise ConfigurationError(f"Set {account.setting} to the address of an account's tables.")
+    return TableServiceClient(endpoint=account.endpoint, credential=_identity(), **bounds)
 
 
 def email_client(settings: Settings) -> EmailClient:

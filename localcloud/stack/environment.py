@@ -10,8 +10,10 @@ from localcloud.mail.events_key import events_key
 from localcloud.stack.addresses import Addresses
 from localcloud.stack.data_directory import DataDirectory
 
-LARGEST_BODY = str(2 * 1024 * 1024)
-"""What the host takes in before the app says in its own words that it takes less."""
+LARGEST_BODY = str(100 * 1024 * 1024)
+"""The platform's own default, in bytes: beyond it the host refuses without words, and the app takes far less."""
+THREADS = "10"
+"""As many orchestrators as host.json runs at once: they are the app's only functions that need a thread."""
 MAIL_SENDER = "no-reply@referrals.example"
 # Where the app takes events of its mails. On Azure the Event Grid subscription names it, with the secret as `key`.
 MAIL_EVENTS_PATH = "/v1.0/mail-events"
@@ -36,6 +38,7 @@ def app_environment(
         "CLOCK_OFFSET_FILE": str(data.clock_offset),
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": LARGEST_BODY,
+        "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,
         "PYTHONUNBUFFERED": "1",
     }
 

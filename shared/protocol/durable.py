@@ -4,6 +4,7 @@ The SDK raises bare `Exception` for every refusal, so what a refusal means is re
 """
 
 import logging
+from datetime import datetime
 
 import aiohttp
 from azure.durable_functions import DurableOrchestrationClient, OrchestrationRuntimeStatus
@@ -22,7 +23,7 @@ _FINISHED = {
 
 
 class DurableEngine:
-    """Implements `shared.protocol.wake.Orchestrations`."""
+    """Implements `shared.protocol.wake.Orchestrations` and `shared.protocol.purge.FinishedInstances`."""
 
     def __init__(self, client: DurableOrchestrationClient) -> None:
         self._client = client
@@ -50,6 +51,28 @@ class DurableEngine:
                 raise EngineUnavailable(f"The durable engine refused to start {name}: {refused}") from refused
             return False
         return True
+
+    async def finished(self, before: datetime) -> list[str]:
+        """See the port. The SDK hands on the first page alone."""
+        try:
+            found = await self._client.get_status_by(created_time_to=before, runtime_status=list(_FINISHED))
+        except Exception as failed:  # of any kind, as below
+            raise EngineUnavailable(f"The durable engine does not list instances: {failed}") from failed
+        return [status.instance_id for status in found if status.instance_id]
+
+    async def purge(self, instance_id: str) -> bool:
+        """See the port."""
+        try:
+            result = await self._client.purge_instance_history(instance_id)
+        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
+            raise EngineUnavailable(f"The durable engine did not purge {instance_id}: {failed}") from failed
+        except Exception as refused:
+            if not await self._is_running(instance_id):
+                raise EngineUnavailable(
+                    f"The durable engine refused to purge {instance_id}: {refused}"
+                ) from refused
+            return False
+        return bool(result.instances_deleted)
 
     async def _is_running(self, instance_id: str) -> bool:
         """Whether there is such an instance, not finished. Raises `EngineUnavailable` whatever else the host says."""

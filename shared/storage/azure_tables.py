@@ -37,7 +37,7 @@ class AzureTables:
         self.requests = 0
 
     async def create_tables(self, names: Sequence[str]) -> None:
-        """Create the tables that do not exist."""
+        """See the port."""
         async with self._request():
             for name in names:
                 await self._service.create_table_if_not_exists(name)

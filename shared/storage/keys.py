@@ -22,6 +22,8 @@ from shared.domain.vocabulary import Status
 
 REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY = "referrals", "engagements", "intents", "mail", "directory"
 REVIEWS = "reviews"
+CLAIMS = "claims"
+"""Which deployment slot a storage account belongs to: in the tables' account and in the task hub's."""
 TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY, REVIEWS)
 
 
@@ -163,6 +165,16 @@ def registration(referral_id: ReferralId, registration_id: RegistrationId) -> st
 def review_round(registration_id: RegistrationId, number: int) -> str:
     """A round of a registration's review."""
     return f"{ROUNDS}{registration_id}:{number:06d}"
+
+
+def claimed_tables() -> str:
+    """The claim of all tables."""
+    return "tables"
+
+
+def claimed_hub(hub: str) -> str:
+    """The claim of a task hub, whose name has the same meaning in any case."""
+    return f"hub:{safe(hub.casefold())}"
 
 
 def idempotency(key_hash: str) -> str:

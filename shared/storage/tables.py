@@ -66,6 +66,10 @@ Operation = Insert | Replace | Upsert | Delete
 class Tables(Protocol):
     """Table Storage as this service uses it. Every method raises `StoreUnavailable` when storage does not answer."""
 
+    async def create_tables(self, names: Sequence[str]) -> None:
+        """Create the tables that do not exist; until then they read as empty."""
+        ...
+
     async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
         """One row, or None."""
         ...

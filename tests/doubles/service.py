@@ -14,14 +14,17 @@ from shared import clock
 from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.permissions import Caller
 from shared.mail.service import MailService
-from shared.settings import Settings
+from shared.settings import Settings, TableAccount
 from shared.storage.tables import Tables
 from shared.wiring import Service, assemble
 from tests.doubles.small_world import PEOPLE
 
 SETTINGS = Settings(
-    tables_connection_string=None,
-    tables_endpoint=None,
+    tables=TableAccount(setting="TABLES_ENDPOINT"),
+    hub=None,
+    hub_name="testhub",
+    slot="Production",
+    sweep_schedule="0 * * * * *",
     mail_endpoint="http://127.0.0.1",
     mail_access_key=None,
     mail_sender="no-reply@referrals.example",

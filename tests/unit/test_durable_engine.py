@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import azure.durable_functions as df
 import pytest
@@ -40,11 +42,13 @@ class Host(df.DurableOrchestrationClient):
         self._posted, self._asked = posted, asked
         self._post_async_request = self._post
         self._get_async_request = self._get
+        self._delete_async_request = self._post
 
     async def _post(self, url: str, *_: Any, **__: Any) -> list[Any]:
         return list(self._posted(url) if callable(self._posted) else self._posted)
 
     async def _get(self, url: str, *_: Any, **__: Any) -> list[Any]:
+        self.asked_for = url
         return list(self._asked)
 
 
@@ -65,6 +69,47 @@ async def test_a_host_that_answers_nothing_we_understand_is_unavailable(status: 
         await engine.raise_event("one", "changed")
     with pytest.raises(EngineUnavailable):
         await engine.start("referral_lifecycle", "one", {})
+
+
+@pytest.mark.parametrize(
+    "status", [AWAY, (429, ""), (502, {"message": "?"}), (200, [{"runtimeStatus": "?"}])]
+)
+async def test_a_host_that_does_not_list_instances_is_unavailable(status: Reply) -> None:
+    with pytest.raises(EngineUnavailable):
+        await DurableEngine(Host(posted=AWAY, asked=status)).finished(NOW)
+
+
+async def test_the_finished_instances_before_a_moment_are_asked_for() -> None:
+    host = Host(posted=AWAY, asked=(200, [{**RUNNING, "runtimeStatus": "Completed"}]))
+    assert await DurableEngine(host).finished(datetime(2026, 11, 21, 10, 30, tzinfo=UTC)) == ["one"]
+    query = parse_qs(urlsplit(host.asked_for).query)
+    assert query["createdTimeTo"] == ["2026-11-21T10:30:00.000000Z"]
+    assert set(query["runtimeStatus"][0].split(",")) == {"Completed", "Failed", "Terminated", "Canceled"}
+
+
+FINISHED = {**RUNNING, "runtimeStatus": "Completed"}
+
+
+@pytest.mark.parametrize(
+    ("deleted", "asked", "purged"),
+    [
+        ((200, {"instancesDeleted": 1}), AWAY, True),
+        ((404, ""), AWAY, False),
+        ((412, "not in a finished state"), (202, RUNNING), False),
+        ((500, "not in a finished state"), (202, RUNNING), False),
+    ],
+    ids=["removed", "gone", "runs again: 412", "runs again: 500"],
+)
+async def test_an_instance_is_purged_unless_it_is_gone_or_runs_again(
+    deleted: Reply, asked: Reply, purged: bool
+) -> None:
+    assert await DurableEngine(Host(posted=deleted, asked=asked)).purge("one") is purged
+
+
+@pytest.mark.parametrize("asked", [AWAY, (200, FINISHED), (404, "")])
+async def test_a_purge_that_is_refused_for_another_reason_is_an_engine_that_is_away(asked: Reply) -> None:
+    with pytest.raises(EngineUnavailable):
+        await DurableEngine(Host(posted=AWAY, asked=asked)).purge("one")
 
 
 async def test_an_instance_that_is_not_there_or_runs_is_told_apart_from_a_host_that_is_away() -> None:

@@ -1,0 +1,19 @@
+"""The timer that purges finished orchestrations each hour (docs/operations.md)."""
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared import clock
+from shared.protocol.durable import DurableEngine
+from shared.wiring import wiring
+
+blueprint = df.Blueprint()
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="0 17 * * * *")
+@blueprint.durable_client_input(client_name="client")
+async def purge_finished(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Remove the history of orchestrations that finished."""
+    del timer
+    service = await wiring.service()
+    await service.purge.run(DurableEngine(client), clock.now())
