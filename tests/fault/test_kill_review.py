@@ -68,6 +68,7 @@ class Review:
         self._reached("kept")
         self._sends(contractType="Renewal")
         self._reached("corrected")
+        advance(self._service, "PT1H")  # a decision that comes sooner makes the reviewers' mail pointless
         self._decides("approve")
         self._reached("approved")
 
