@@ -9,8 +9,8 @@ from azure.functions import HttpRequest
 from azure.functions.http import HttpRequest as WorkerHttpRequest
 from azure.functions.http import HttpResponseConverter
 
-from devhost.discovery import Function, HttpTrigger
 from devhost.errors import StartError
+from devhost.functions import Function, HttpTrigger
 from devhost.invocation import Invoker
 from devhost.routes import Match, RouteError, RouteTable
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from azure.functions.timer import TimerRequest
 
 from devhost.clock import DomainClock
-from devhost.discovery import Function, TimerTrigger
+from devhost.functions import Function, TimerTrigger
 from devhost.invocation import Invoker
 from devhost.meter import WorkMeter
 from devhost.schedule import Schedule, parse_schedule

@@ -32,7 +32,7 @@ def shop() -> df.DFApp:
         return "plain"
 
     @app.route(route="nothing")
-    def nothing(req: func.HttpRequest) -> None:
+    def nothing(req: func.HttpRequest):
         return None
 
     @app.route(route="broken")
