@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from devhost.clock import DomainClock
-from devhost.discovery import Function
+from devhost.functions import Function
 from devhost.history import Event, task_completed, task_failed
 from devhost.invocation import Invoker
 from devhost.meter import WorkMeter

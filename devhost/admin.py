@@ -11,7 +11,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from devhost.clock import DomainClock
-from devhost.discovery import ActivityTrigger, Function, HttpTrigger, OrchestrationTrigger, TimerTrigger
+from devhost.functions import ActivityTrigger, Function, HttpTrigger, OrchestrationTrigger, TimerTrigger
 from devhost.http_functions import full_route
 from devhost.status_json import status_view
 from devhost.store import InstanceFilter, Store, reads

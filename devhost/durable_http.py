@@ -61,8 +61,11 @@ class DurableHttpApi:
         ]
 
     async def start(self, request: web.Request) -> web.Response:
-        """Start an instance: 202 with the management URLs, or its outcome if it ends within `timeout` seconds."""
-        name = self._engine.orchestrator_name(request.match_info["name"])
+        """Start an instance: 202 with the management URLs, or its outcome if it ends within `timeout` seconds.
+
+        Whether there is such an orchestrator is found out when it runs: then the instance fails.
+        """
+        name = request.match_info["name"]
         instance_id = _checked_id(request.match_info.get("id") or uuid4().hex)
         start = writes.Start(
             instance_id,
@@ -121,7 +124,7 @@ class DurableHttpApi:
         return web.json_response([status_view(one, show_input=show_input) for one in found], headers=headers)
 
     async def purge(self, request: web.Request) -> web.Response:
-        """Delete a finished instance: 200, 404, 500 if it still runs."""
+        """Delete a finished instance: 200, 404, 412 if it still runs."""
         await self._store.write(writes.purge_instance, request.match_info["id"])
         return web.json_response({"instancesDeleted": 1})
 
@@ -164,17 +167,24 @@ def _answering(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except ManagementError as refusal:
-            return web.json_response(
-                {
-                    "Message": "Something went wrong while processing your request",
-                    "ExceptionMessage": str(refusal),
-                    "ExceptionType": refusal.kind,
-                    "StackTrace": "",
-                },
-                status=refusal.status,
-            )
+            return _refused(refusal)
 
     return answer
+
+
+def _refused(refusal: ManagementError) -> web.Response:
+    """The extension's answer, whose shape depends on the status."""
+    status, text = refusal.status, str(refusal)
+    match status:
+        case 404 | 410:
+            return web.Response(status=status)
+        case 409:
+            return web.json_response({"Message": text}, status=status)
+        case 412:
+            return web.json_response(text, status=status)
+    told = "Something went wrong while processing your request"
+    body = {"Message": told, "ExceptionMessage": text, "ExceptionType": refusal.kind, "StackTrace": ""}
+    return web.json_response(body, status=status)
 
 
 def _checked_id(instance_id: str) -> str:

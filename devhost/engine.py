@@ -13,7 +13,6 @@ from typing import Any
 from devhost.clock import DomainClock
 from devhost.episode import Execution, Outcome, failed_outcome, run_episode
 from devhost.episode_log import log_outcome
-from devhost.errors import ManagementError
 from devhost.meter import WorkMeter
 from devhost.orchestrator import OrchestratorFunction
 from devhost.store import ActivityRecord, Instance, Message, Store, reads, writes
@@ -31,6 +30,14 @@ class DurableFunctions:
 
     orchestrators: Mapping[str, OrchestratorFunction]
     activities: frozenset[str]
+
+    def without_orchestrator(self, name: str) -> str:
+        """Why an instance of this name fails."""
+        known = ", ".join(f"'{one}'" for one in sorted(self.orchestrators)) or "none"
+        return (
+            f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
+            f"This app's orchestrator functions: {known}."
+        )
 
 
 class Engine:
@@ -86,18 +93,6 @@ class Engine:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def orchestrator_name(self, name: str) -> str:
-        """The name as the starter wrote it, if there is such an orchestrator. Raises ManagementError (400)."""
-        if name.casefold() not in self._functions.orchestrators:
-            known = ", ".join(sorted(self._functions.orchestrators)) or "none"
-            raise ManagementError(
-                400,
-                f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
-                f"The app's orchestrator functions: {known}.",
-                "System.ArgumentException",
-            )
-        return name
-
     async def progress(self, deadline: float) -> None:
         """Wait until some episode has been committed, or for the loop's time `deadline`."""
         try:
@@ -152,9 +147,7 @@ class Engine:
     ) -> None:
         function = self._functions.orchestrators.get(instance.name.casefold())
         if function is None:
-            outcome = failed_outcome(
-                execution, f"this app has no orchestrator '{instance.name}' any more", now
-            )
+            outcome = failed_outcome(execution, self._functions.without_orchestrator(instance.name), now)
         else:
             outcome = await self._outcome(execution, messages, now, function)
         self._commit(writes.EpisodeCommit(instance, messages, outcome, now))

@@ -12,7 +12,6 @@ from devhost.errors import StartError
 _HOP_BY_HOP = frozenset(
     {
         "connection",
-        "content-encoding",
         "content-length",
         "host",
         "keep-alive",
@@ -24,6 +23,8 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+# The client inflates what it reads.
+_NOT_COPIED = _HOP_BY_HOP | {"content-encoding"}
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
 
 
@@ -77,6 +78,6 @@ def _copy(answer: aiohttp.ClientResponse, body: bytes) -> web.Response:
     response = web.Response(status=answer.status, body=body)
     response.headers.popall("Content-Type", None)
     for name, value in answer.headers.items():
-        if name.lower() not in _HOP_BY_HOP:
+        if name.lower() not in _NOT_COPIED:
             response.headers.add(name, value)
     return response

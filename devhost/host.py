@@ -13,16 +13,16 @@ from devhost.admin import AdminPages
 from devhost.agenda import Agenda
 from devhost.clock import DomainClock
 from devhost.clock_api import ClockApi, target_after
-from devhost.discovery import (
+from devhost.durable_http import DurableHttpApi
+from devhost.durable_urls import client_json
+from devhost.engine import DurableFunctions, Engine
+from devhost.forward import Forwarder
+from devhost.functions import (
     ActivityTrigger,
     Function,
     OrchestrationTrigger,
     TimerTrigger,
 )
-from devhost.durable_http import DurableHttpApi
-from devhost.durable_urls import client_json
-from devhost.engine import DurableFunctions, Engine
-from devhost.forward import Forwarder
 from devhost.host_json import HostSettings
 from devhost.http_functions import HttpFunctions
 from devhost.invocation import Invoker

@@ -14,7 +14,7 @@ from devhost.errors import StartError
 _OVERRIDE = "azurefunctionsjobhost__"
 _BODY_LIMIT = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 _TIME_SPAN = re.compile(
-    r"(?:(?P<days>\d+)\.)?(?P<hours>\d{1,2}):(?P<minutes>\d{2}):(?P<seconds>\d{2})(?:\.\d+)?"
+    r"(?:(?P<days>\d+)\.)?(?P<hours>[01]?\d|2[0-3]):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d)(?:\.\d+)?"
 )
 
 
@@ -32,7 +32,7 @@ class HostSettings:
 
 
 def parse_time_span(text: str) -> timedelta:
-    """Parse `[d.]hh:mm:ss`. Raises ValueError."""
+    """Parse `[d.]hh:mm:ss`. Raises ValueError, also for 24 hours and more, which .NET reads as days."""
     found = _TIME_SPAN.fullmatch(text)
     if found is None:
         raise ValueError(f"'{text}' is no time span; write it as hh:mm:ss or d.hh:mm:ss")

@@ -1,16 +1,17 @@
 """HTTP triggers: requests and responses converted as the worker converts them."""
 
 import logging
+import re
 from collections.abc import Iterable
-from urllib.parse import unquote
 
 from aiohttp import web
 from azure.functions import HttpRequest
 from azure.functions.http import HttpRequest as WorkerHttpRequest
 from azure.functions.http import HttpResponseConverter
 
-from devhost.discovery import Function, HttpTrigger
 from devhost.errors import StartError
+from devhost.functions import Function, HttpTrigger
+from devhost.http_target import escaped, join_values, query_options, segments, split_target
 from devhost.invocation import Invoker
 from devhost.routes import Match, RouteError, RouteTable
 
@@ -18,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 # The server frames the response itself.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t -~]*")
+_FIRST_FINAL, _RESET_CONTENT = 200, 205
 
 
 class HttpFunctions:
@@ -39,17 +43,20 @@ class HttpFunctions:
             raise StartError(f"An HTTP function cannot be served: {failure}.") from failure
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve a request: 404 if no function takes it, 413 beyond the limit, 500 if the function fails."""
-        match = self._routes.find(request.method, _segments(request))
+        """Serve a request: 404 if no function takes it, 500 if its body is over the limit or the function fails."""
+        path, query = split_target(request.raw_path)
+        match = self._routes.find(request.method, segments(path))
         if match is None:
             return web.Response(status=404)
-        if (request.content_length or 0) > self._largest_body:
-            return web.Response(status=413, text=f"Send at most {self._largest_body:,} bytes.")
-        body = await request.read()
+        name, length = match.target.name, request.content_length or 0
+        if length > self._largest_body:
+            _log.error("request.too_large name=%s bytes=%d limit=%d", name, length, self._largest_body)
+            return web.Response(status=500)
         try:
-            return _response(await self._invoker.call(match.target, _request(request, match, body)))
+            sent = await _worker_request(request, match, path, query)
+            return _response(await self._invoker.call(match.target, sent))
         except Exception:  # noqa: BLE001 - the app's own; logged, and answered with 500
-            _log.exception("function.failed name=%s", match.target.name)
+            _log.exception("function.failed name=%s", name)
             return web.Response(status=500)
 
 
@@ -58,35 +65,39 @@ def full_route(prefix: str, route: str) -> str:
     return "/".join(part for part in (prefix, route.strip("/")) if part)
 
 
-def _segments(request: web.Request) -> list[str]:
-    path = request.rel_url.raw_path.strip("/")
-    return [unquote(segment) for segment in path.split("/")] if path else []
-
-
-def _request(request: web.Request, match: Match[Function], body: bytes) -> HttpRequest:
-    query = {name: ",".join(request.query.getall(name)) for name in request.query}
+async def _worker_request(request: web.Request, match: Match[Function], path: str, query: str) -> HttpRequest:
+    """What the host hands to the worker: no body without a length, and none of it decompressed."""
     return WorkerHttpRequest(
         method=request.method,
-        url=f"{request.scheme}://{request.host}{request.raw_path}",
-        headers={name.lower(): ",".join(request.headers.getall(name)) for name in request.headers},
-        params={name: value for name, value in query.items() if value},
+        url=f"{request.scheme}://{request.host}{escaped(path)}{query}",
+        headers={name.lower(): join_values(request.headers.getall(name)) for name in request.headers},
+        params=query_options(query),
         route_params={name: value for name, value in match.parameters.items() if value},
         body_type="bytes",
-        body=body,
+        body=await request.read() if request.content_length else b"",
     )
 
 
 def _response(returned: object) -> web.Response:
-    """Convert what a function returned. Raises NotImplementedError for what the worker cannot encode either."""
+    """Convert what a function returned. Raises what the worker or the server raises for what cannot be sent."""
     datum = HttpResponseConverter.encode(returned, expected_type=None)
     if datum.type == "string":
         return web.Response(text=datum.value)
     value = datum.value
-    response = web.Response(status=int(value["status_code"].value), body=value["body"].value)
+    status = int(value["status_code"].value)
+    if status < _FIRST_FINAL or status == _RESET_CONTENT:
+        raise ValueError(f"the status {status} cannot be answered with")
+    response = web.Response(status=status, body=value["body"].value)
     for name, header in value["headers"].items():
         if name.lower() not in _FRAMING:
-            response.headers[name] = header.value
+            response.headers[_sendable(_NAME, name)] = _sendable(_VALUE, header.value)
     for cookie in value["cookies"] or ():
         for morsel in cookie.values():
             response.headers.add("Set-Cookie", morsel.OutputString())
     return response
+
+
+def _sendable(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{text!r} cannot be sent in a header: it takes printable ASCII only")
+    return text

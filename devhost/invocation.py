@@ -16,7 +16,7 @@ from uuid import uuid4
 from azure.functions.durable_functions import ActivityTriggerConverter
 from azure.functions.meta import Datum
 
-from devhost.discovery import Function
+from devhost.functions import Function
 
 _log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ parameter, catch-all. Letter case does not matter.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 from devhost.route_constraints import Check, constraint
@@ -83,6 +84,7 @@ class RouteTemplate:
         """Raises RouteError."""
         try:
             segments = list(_segments(template.strip("/")))
+            _check_parameters(segments)
         except ValueError as failure:
             raise RouteError(f"the route '{template}' cannot be read: {failure}") from failure
         if any(segment.catches_all for segment in segments[:-1]):
@@ -93,18 +95,26 @@ class RouteTemplate:
         self.precedence = tuple(segment.rank for segment in segments)
 
     def match(self, path: list[str]) -> dict[str, str] | None:
-        """The parameters if the decoded path segments match, defaults filled in; else None."""
+        """The parameters if the decoded path segments match, defaults filled in; else None.
+
+        The last segment is empty where the path ends with a slash, which only a catch-all takes up.
+        """
         values = dict(self._defaults)
         for position, (segment, pattern) in enumerate(self._segments):
             rest = path[position:]
-            if not rest and segment.may_be_missing:
+            if rest in ([], [""]) and segment.may_be_missing:
                 continue
-            found = _values(segment, pattern, "/".join(rest) if segment.catches_all else "".join(rest[:1]))
+            if not rest or not rest[0]:
+                return None
+            found = _values(segment, pattern, "/".join(rest) if segment.catches_all else rest[0])
             if found is None:
                 return None
             values |= found
-        ends_open = bool(self._segments) and self._segments[-1][0].catches_all
-        return values if ends_open or len(path) <= len(self._segments) else None
+        return values if self._ends_open or path[len(self._segments) :] in ([], [""]) else None
+
+    @property
+    def _ends_open(self) -> bool:
+        return bool(self._segments) and self._segments[-1][0].catches_all
 
 
 def _values(segment: _Segment, pattern: re.Pattern[str], text: str) -> dict[str, str] | None:
@@ -121,7 +131,11 @@ def _segments(template: str) -> Iterator[_Segment]:
     for token in _TOKEN.finditer(template):
         if token["stray"]:
             raise ValueError(f"there is a stray '{token['stray']}'")
+        if "?" in (token["literal"] or ""):
+            raise ValueError("a '?' stands outside of a parameter")
         if token["slash"]:
+            if not parts:
+                raise ValueError("there is nothing between two slashes")
             yield _segment(parts)
             parts = []
         else:
@@ -130,10 +144,22 @@ def _segments(template: str) -> Iterator[_Segment]:
         yield _segment(parts)
 
 
+def _check_parameters(segments: list[_Segment]) -> None:
+    names = [parameter.name.lower() for segment in segments for parameter in segment.parameters]
+    if len(set(names)) < len(names):
+        raise ValueError("a parameter appears twice")
+    if segments and str(segments[0].parts[0]).startswith("~"):
+        raise ValueError("it begins with '~'")
+
+
 def _segment(parts: list[str | _Parameter]) -> _Segment:
     segment = _Segment(tuple(parts))
     if segment.catches_all and not segment.is_parameter:
         raise ValueError("a catch-all must be a segment of its own")
+    if any(parameter.optional for parameter in segment.parameters) and not segment.is_parameter:
+        raise ValueError("an optional parameter must be a segment of its own")
+    if any(isinstance(one, _Parameter) and isinstance(next_, _Parameter) for one, next_ in pairwise(parts)):
+        raise ValueError("two parameters stand side by side")
     return segment
 
 
@@ -141,10 +167,11 @@ def _parameter(text: str) -> _Parameter:
     found = _PARAMETER.fullmatch(text.replace("{{", "{").replace("}}", "}"))
     if found is None:
         raise ValueError(f"'{{{text}}}' is no parameter")
+    default = found["default"]
+    if default is not None and (found["optional"] or default.endswith("?")):
+        raise ValueError(f"'{{{text}}}' is optional and has a default")
     checks = (constraint(one["name"], one["arguments"]) for one in _CONSTRAINT.finditer(found["constraints"]))
-    return _Parameter(
-        found["name"], tuple(checks), found["default"], bool(found["optional"]), bool(found["star"])
-    )
+    return _Parameter(found["name"], tuple(checks), default, bool(found["optional"]), bool(found["star"]))
 
 
 @dataclass(frozen=True, slots=True)

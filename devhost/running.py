@@ -12,8 +12,9 @@ from typing import Any
 from azure.functions import FunctionRegister
 
 from devhost.clock import OFFSET_FILE, OFFSET_VARIABLE, DomainClock
-from devhost.discovery import Function, discover, load_app
+from devhost.discovery import discover, load_app
 from devhost.errors import StartError
+from devhost.functions import Function
 from devhost.host import HOST, Host, Options
 from devhost.host_json import HostSettings, host_settings, read_host_json
 from devhost.store import Store, reads

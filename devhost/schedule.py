@@ -14,6 +14,10 @@ from devhost.errors import StartError
 from devhost.host_json import parse_time_span
 from devhost.timestamps import SECOND, Micros, from_datetime, to_datetime
 
+# Crontabs know more (L, W, #, 7 for Sunday); the platform's reader of them refuses it.
+_PART = r"(?:\*|(?:\d+|[a-z]{3})(?:-(?:\d+|[a-z]{3}))?)(?:/\d+)?"
+_FIELD = re.compile(rf"{_PART}(?:,{_PART})*", re.IGNORECASE)
+_DAY_7 = re.compile(r"(?<![/\d])0*7(?!\d)")
 _SETTING = re.compile(r"%([^%]+)%")
 
 
@@ -76,6 +80,7 @@ def parse_schedule(text: str, environment: Mapping[str, str] = os.environ) -> Sc
     try:
         if " " not in expression:
             return _interval(expression)
+        _check_fields([field for field in expression.split(" ") if field])
         zone = ZoneInfo(environment.get("WEBSITE_TIME_ZONE") or "UTC")
         crontab = Crontab(expression, zone)
         crontab.after(Micros(0))
@@ -85,6 +90,14 @@ def parse_schedule(text: str, environment: Mapping[str, str] = os.environ) -> Sc
             "first, or hh:mm:ss."
         ) from failure
     return crontab
+
+
+def _check_fields(fields: list[str]) -> None:
+    for field in fields:
+        if not _FIELD.fullmatch(field):
+            raise ValueError(f"'{field}' is nothing that the platform reads")
+    if _DAY_7.search(fields[-1]):
+        raise ValueError("Sunday is 0, and the platform takes no 7")
 
 
 def _interval(text: str) -> Interval:

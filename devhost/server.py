@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from devhost.forward import Forwarder
+from devhost.http_limits import LONGEST_READ, MOST_READ, refused_with
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -33,7 +34,16 @@ class HttpServer:
         app = web.Application(client_max_size=largest_body, middlewares=[self._guard])
         app.add_routes(list(routes))
         app.router.add_route("*", "/{path:(?s:.*)}", self._app_function)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handle_signals=False)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=1.0,
+            handle_signals=False,
+            auto_decompress=False,
+            max_line_size=LONGEST_READ,
+            max_field_size=LONGEST_READ,
+            max_headers=MOST_READ,
+        )
 
     async def start(self) -> None:
         """Begin to serve."""
@@ -56,6 +66,8 @@ class HttpServer:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (refusal := refused_with(request)) is not None:
+            return web.Response(status=refusal)
         forward = self._forwarder.target(request.path)
         if forward is None and not request.path.lower().startswith(_OWN):
             return await handler(request)

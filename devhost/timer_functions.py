@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from azure.functions.timer import TimerRequest
 
 from devhost.clock import DomainClock
-from devhost.discovery import Function, TimerTrigger
+from devhost.errors import StartError
+from devhost.functions import Function, TimerTrigger
 from devhost.invocation import Invoker
 from devhost.meter import WorkMeter
 from devhost.schedule import Schedule, parse_schedule
@@ -122,7 +123,10 @@ class TimerFunctions:
 
 def _recurring(function: Function, now: Micros) -> Recurring:
     assert isinstance(function.trigger, TimerTrigger)
-    schedule = parse_schedule(function.trigger.schedule)
+    try:
+        schedule = parse_schedule(function.trigger.schedule)
+    except StartError as failure:
+        raise StartError(f"Timer function '{function.name}' cannot run. {failure}") from failure
     return Recurring(function, function.trigger.schedule, schedule, schedule.after(now))
 
 

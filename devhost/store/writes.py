@@ -37,14 +37,12 @@ class EpisodeCommit:
 def start_instance(connection: sqlite3.Connection, start: Start, now: Micros) -> int:
     """Insert an instance with its first message, in place of a finished one of that id. Returns its key.
 
-    Raises ManagementError (500, as the extension answers) if an unfinished instance has that id.
+    Raises ManagementError (409) if an unfinished instance has that id.
     """
     known = instance_by_id(connection, start.instance_id)
     if known is not None and not (known.status.is_final or start.replaces_running):
         raise ManagementError(
-            500,
-            f"An Orchestration instance with the status {known.status} already exists.",
-            "DurableTask.Core.Exceptions.OrchestrationAlreadyExistsException",
+            409, f"An Orchestration instance with the status {known.status} already exists."
         )
     if known is not None:
         _delete(connection, known.key)
@@ -74,13 +72,15 @@ def terminate(connection: sqlite3.Connection, instance_id: str, reason: str, now
 
 
 def purge_instance(connection: sqlite3.Connection, instance_id: str) -> None:
-    """Delete a finished instance. Raises ManagementError (404 if unknown, 500 if it is not finished)."""
+    """Delete a finished instance. Raises ManagementError (404 if unknown, 412 if it is not finished)."""
     instance = instance_by_id(connection, instance_id)
     if instance is None:
         raise ManagementError(404, f"No instance with ID {instance_id} found.")
     if not instance.status.is_final:
         raise ManagementError(
-            500, f"Instance {instance_id} is {instance.status}; terminate it before its history."
+            412,
+            "Only orchestrations in a terminal state can be purged, but the orchestration with instance ID "
+            f"{instance_id} has status {instance.status}",
         )
     _delete(connection, instance.key)
 

@@ -17,6 +17,16 @@ def new_app() -> df.DFApp:
     return df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
+def idle_app() -> df.DFApp:
+    """An app whose only function is never called."""
+    app = new_app()
+
+    @app.activity_trigger(input_name="nothing")
+    def idle(nothing) -> None: ...
+
+    return app
+
+
 class Driver:
     """Starts, raises, advances and looks, by the durable HTTP API and the admin pages."""
 

@@ -1,6 +1,7 @@
 """The host's own pages, the guard against other sites, and forwarding."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -138,6 +139,13 @@ async def test_a_forwarded_prefix_reaches_the_other_server_with_path_query_and_b
         assert answer.json() == {"method": "PUT", "path": path, "body": "hello"}
         assert (await d.http.get("/admin/devhost/mail")).json()["path"] == "/admin/devhost/mail"
         assert (await d.http.get("/admin/devhost/mailbox")).status_code == 404
+
+
+async def test_a_compressed_body_is_forwarded_as_it_was_sent(drive: Drive) -> None:
+    async with mirror() as url, drive(museum(), forwards={"/mail": url}) as d:
+        headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain"}
+        answer = await d.http.post("/mail", content=gzip.compress(b"hello"), headers=headers)
+        assert answer.json()["body"] == "hello"
 
 
 async def test_a_forward_to_a_server_that_is_down_is_a_502_that_says_so(drive: Drive) -> None:

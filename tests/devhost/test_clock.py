@@ -12,7 +12,7 @@ import pytest
 
 from devhost.clock import DomainClock
 from tests.devhost.conftest import Drive
-from tests.devhost.driver import Driver, new_app
+from tests.devhost.driver import Driver, idle_app, new_app
 
 CLOCK = "/admin/devhost/clock"
 
@@ -169,14 +169,14 @@ async def test_advancing_by_nothing_waits_for_what_is_due_now(drive: Drive) -> N
 async def test_what_the_clock_cannot_do_is_refused_with_a_sentence(
     drive: Drive, body: object, sentence: str
 ) -> None:
-    async with drive(new_app()) as d:
+    async with drive(idle_app()) as d:
         answer = await d.http.post(CLOCK, content=json.dumps(body))
         assert answer.status_code == 400
         assert sentence in answer.json()["error"]
 
 
 async def test_a_body_that_is_not_json_is_refused(drive: Drive) -> None:
-    async with drive(new_app()) as d:
+    async with drive(idle_app()) as d:
         answer = await d.http.post(CLOCK, content="P1D")
         assert answer.status_code == 400
         assert "not JSON" in answer.json()["error"]

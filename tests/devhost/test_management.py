@@ -1,5 +1,6 @@
 """The durable HTTP API, and the SDK's client on it."""
 
+import json
 from datetime import UTC, datetime
 
 import azure.durable_functions as df
@@ -73,6 +74,7 @@ calls = {
     "start-anonymous": lambda client: client.start_new("order"),
     "start-unknown": lambda client: client.start_new("ordr"),
     "start-instant": lambda client: client.start_new("instant", "two"),
+    "raise-nobody": lambda client: client.raise_event("nobody", "approved", 1),
     "raise": lambda client: client.raise_event("one", "approved", {"ok": True}),
     "terminate": lambda client: client.terminate("one", "not today, thanks"),
     "terminate-nobody": lambda client: client.terminate("nobody", "x"),
@@ -105,8 +107,7 @@ async def test_the_sdk_s_client_starts_raises_and_reads(drive: Drive) -> None:
 async def test_an_id_that_runs_already_is_refused_and_a_finished_one_is_replaced(drive: Drive) -> None:
     async with drive(orders()) as d:
         await call(d, "start")
-        assert "OrchestrationAlreadyExistsException" in await call(d, "start")
-        assert "already exists" in await call(d, "start")
+        assert "'Message': 'An Orchestration instance with the status" in await call(d, "start")
         await d.settle()
         assert "with the status Running already exists" in await call(d, "start")
         await call(d, "raise")
@@ -138,9 +139,38 @@ async def test_an_id_that_cannot_be_used_is_refused(drive: Drive, instance_id: s
         assert "cannot be used" in answer.json()["ExceptionMessage"]
 
 
-async def test_an_unknown_orchestrator_is_a_clean_exception_for_the_client(drive: Drive) -> None:
+async def test_an_unknown_orchestrator_is_started_and_fails(drive: Drive) -> None:
     async with drive(orders()) as d:
-        assert (await call(d, "start-unknown")).startswith("The function 'ordr' doesn't exist")
+        instance_id = (await call(d, "start-unknown")).strip("'")
+        status, output = await d.outcome(instance_id)
+        assert status == "Failed"
+        assert output.startswith("Orchestrator function 'ordr' failed: The function 'ordr' doesn't exist")
+        assert "'failing', 'instant', 'order'" in output
+
+
+async def test_refusals_have_the_shapes_of_the_extension_s(drive: Drive) -> None:
+    async with drive(orders()) as d:
+        await d.start("order")
+        await d.start("instant", "ended")
+        await d.settle()
+
+        async def asked(method: str, path: str) -> tuple[int, bytes]:
+            answer = await d.http.request(method, f"/durabletask{path}", json=1)
+            return answer.status_code, answer.content
+
+        refused = {"Message": "An Orchestration instance with the status Running already exists."}
+        running = (
+            "Only orchestrations in a terminal state can be purged, but the orchestration with instance ID one "
+            "has status Running"
+        )
+        status, body = await asked("POST", "/orchestrators/order/one")
+        assert (status, json.loads(body)) == (409, refused)
+        status, body = await asked("DELETE", "/instances/one")
+        assert (status, json.loads(body)) == (412, running)
+        assert await asked("DELETE", "/instances/nobody") == (404, b"")
+        for what in ("raiseEvent/approved", "terminate"):
+            assert await asked("POST", f"/instances/nobody/{what}") == (404, b"")
+            assert await asked("POST", f"/instances/ended/{what}") == (410, b"")
 
 
 async def test_terminating_ends_an_instance_with_the_reason_and_keeps_its_custom_status(drive: Drive) -> None:
@@ -153,6 +183,8 @@ async def test_terminating_ends_an_instance_with_the_reason_and_keeps_its_custom
             ("Terminated", {"stage": "waiting"}, '{"pizza": 1}', "not today, thanks")
         )
         assert await call(d, "terminate") == "None"
+        assert (await call(d, "raise")).startswith("Instance with ID one is gone")
+        assert await call(d, "raise-nobody") == "No instance with ID nobody found."
         assert await call(d, "terminate-nobody") == "No instance with ID 'nobody' found."
 
 
@@ -161,7 +193,7 @@ async def test_purging_deletes_finished_instances_only(drive: Drive) -> None:
         await call(d, "start")
         await call(d, "start-instant")
         await d.settle()
-        assert "unexpected status code 500" in await call(d, "purge")
+        assert "unexpected status code 412" in await call(d, "purge")
         assert await call(d, "purge-all") == "1"
         assert await call(d, "names") == repr(["one"])
         await call(d, "raise")

@@ -107,14 +107,6 @@ async def test_where_the_real_extension_would_hang_the_text_says_so(drive: Drive
             assert "The real extension would leave the instance Running for ever." in output
 
 
-async def test_an_unknown_orchestrator_is_refused_with_the_names_there_are(drive: Drive) -> None:
-    async with drive(mistaken()) as d:
-        answer = await d.http.post("/durabletask/orchestrators/helthy")
-        assert answer.status_code == 400
-        assert "The function 'helthy' doesn't exist" in answer.json()["ExceptionMessage"]
-        assert "healthy" in answer.json()["ExceptionMessage"]
-
-
 def changing(version: int) -> df.DFApp:
     app = new_app()
 
@@ -163,7 +155,7 @@ async def test_an_instance_whose_orchestrator_is_gone_fails_and_says_so(drive: D
         await d.settle()
     async with drive(mistaken()) as d:
         await d.raise_event("served")
-        assert "this app has no orchestrator 'recipe' any more" in (await d.outcome())[1]
+        assert "The function 'recipe' doesn't exist, is disabled" in (await d.outcome())[1]
 
 
 async def unsupported(d: Driver, method: str, path: str) -> str:

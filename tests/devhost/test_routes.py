@@ -54,6 +54,18 @@ GUID = "0b0f2f0a-9a9e-4a52-8f3e-3b2f5f1b7a11"
         ("{zip:regex(^\\d{{5}}$)}", "1234", None),
         ("{id:int:min(1)}", "0", None),
         ("{id:int?}", "", {}),
+        ("orders", "orders/", {}),
+        ("orders", "orders//", None),
+        ("orders/{id}", "orders/1/", {"id": "1"}),
+        ("orders/{id}", "orders//", None),
+        ("orders/{id?}", "orders/", {}),
+        ("orders/{id?}", "orders//", None),
+        ("orders/{id}/lines", "orders//lines", None),
+        ("files/{*rest}", "files/", {}),
+        ("files/{*rest}", "files/a/", {"rest": "a/"}),
+        ("files/{*rest}", "files/a//b", {"rest": "a//b"}),
+        ("files/{*rest}", "files//a", None),
+        ("{*rest}", "a", {"rest": "a"}),
     ],
 )
 def test_a_template_matches_a_path(template: str, path: str, parameters: dict[str, str] | None) -> None:
@@ -82,7 +94,11 @@ def test_the_method_chooses_between_templates_that_are_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    "template", ["{id", "{id:unknown}", "{id:length(x)}", "{*rest}/more", "a{*rest}", "{}", "{id:int(}"]
+    "template",
+    [
+        *("{id", "id}", "{}", "{id:unknown}", "{id:length(x)}", "{id:int(}", "{id:int(1)}", "{id=5?}"),
+        *("{id}/{ID}", "{a}{b}", "{a?}.{b}", "{*rest}/more", "a{*rest}", "a?b", "a//b", "~a"),
+    ],
 )
 def test_a_template_that_cannot_be_read_is_refused(template: str) -> None:
     with pytest.raises(RouteError):

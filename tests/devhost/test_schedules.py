@@ -23,6 +23,8 @@ from tests.devhost.driver import new_app
         ("30 * * * * *", "2026-03-01T10:02:30Z", "2026-03-01T10:03:30Z"),
         ("0 0 9 * * MON-FRI", "2026-03-06T09:00:00Z", "2026-03-09T09:00:00Z"),
         ("0 0 9 * * 0", "2026-03-06T09:00:00Z", "2026-03-08T09:00:00Z"),
+        ("0 0 9 * * */7", "2026-03-06T09:00:00Z", "2026-03-08T09:00:00Z"),
+        ("23:59:59", "2026-03-01T00:00:00Z", "2026-03-01T23:59:59Z"),
         ("0 0 0 13 * 5", "2026-03-14T00:00:00Z", "2026-11-13T00:00:00Z"),
         ("0 0 0 29 2 *", "2026-03-01T00:00:00Z", "2028-02-29T00:00:00Z"),
         ("00:30:00", "2026-03-01T10:02:00Z", "2026-03-01T10:32:00Z"),
@@ -65,11 +67,27 @@ def test_a_schedule_follows_the_time_zone_of_the_app() -> None:
         ("00:00:00", "longer than zero"),
         ("%NOWHERE%", "the setting 'NOWHERE', which is not set"),
         ("0 0 0 31 2 *", "cannot be used"),
+        ("0 0 0 L * *", "'L' is nothing that the platform reads"),
+        ("0 0 0 LW * *", "'LW' is nothing that"),
+        ("0 0 0 * * 5L", "'5L' is nothing that"),
+        ("0 0 0 * * 1#2", "'1#2' is nothing that"),
+        ("0\t0 0 * * *", "nothing that the platform reads"),
+        ("0 0 0 * * 7", "the platform takes no 7"),
+        ("0 0 0 * * 1-7", "the platform takes no 7"),
+        ("24:00:00", "write it as hh:mm:ss or d.hh:mm:ss"),
+        ("00:60:00", "write it as hh:mm:ss or d.hh:mm:ss"),
+        ("00:00:60", "write it as hh:mm:ss or d.hh:mm:ss"),
     ],
 )
 def test_a_schedule_that_cannot_be_used_is_refused(schedule: str, sentence: str) -> None:
     with pytest.raises(StartError, match=sentence):
         parse_schedule(schedule, {})
+
+
+async def test_a_schedule_that_cannot_be_used_is_refused_with_the_function_s_name(drive: Drive) -> None:
+    with pytest.raises(StartError, match="Timer function 'ring' cannot run"):
+        async with drive(Bell("0 0 0 L * *").app):
+            pass
 
 
 class Bell:

@@ -112,20 +112,22 @@ def test_a_body_that_cannot_be_read_is_refused_with_the_reason(
 def test_a_filter_of_twenty_thousand_terms_is_refused(service: Service) -> None:
     """By the app where it arrives, by the host where its line is too long."""
     address = urlsplit(service.stack.url)
-    for terms in (200, 20_000):
+    for terms, status, has_words in ((200, 400, True), (20_000, 414, False)):
         text = quote(" or ".join(["status eq 'New'"] * terms))
         connection = HTTPConnection(address.hostname or "", address.port, timeout=30)
         headers = {"Authorization": f"Bearer {service.rae.token}"}
         connection.request("GET", f"{REFERRALS}?$filter={text}", headers=headers)
         refused = connection.getresponse()
-        assert refused.status in {400, 414, 431}
-        assert refused.read()
+        assert refused.status == status
+        assert bool(refused.read()) is has_words
         connection.close()
 
 
 def test_bodies_that_are_too_large_take_memory_once_and_give_it_back(service: Service) -> None:
     """The host takes in a whole body before the app can refuse it: one at a time, and none is kept."""
-    (app,) = [member for member in service.stack.members if "devhost" in member.name]
+    app = service.stack.host
+    if app.name != "devhost":
+        pytest.skip("Memory is measured on devhost, where the app runs in the host's process.")
     body = b'{"name": "' + b"x" * 50_000_000 + b'"}'
 
     def resident(kind: str) -> int:
