@@ -339,7 +339,7 @@ CONTRACT: dict[str, Shape] = {
         request=EVENTS_SCHEMA,
         answers={200: EventsTaken},
         options=(Option("key", {"type": "string"}, "The secret of the subscription.", required=True),),
-        errors=(400, 401, 413, 415, 503),
+        errors=(400, 401, 411, 413, 415, 503),
         without_token=True,
     ),
     "get_stage_map": Shape(answers={200: StageMapView}, errors=_READING),

@@ -16,7 +16,7 @@ import azure.functions as func
 from pydantic import BaseModel
 
 from api import problems
-from api.json_body import load_json
+from api.json_body import load_json, refuse_lost_body
 from shared import clock
 from shared.domain.ids import digest
 from shared.domain.permissions import Caller, is_kept, may_see, may_see_partner_led
@@ -95,11 +95,15 @@ Handler = Callable[[Exchange], Awaitable[Answer]]
 
 
 async def respond(request: func.HttpRequest, handler: Handler) -> func.HttpResponse:
-    """Recognize the caller, run a handler, and answer: 401 before anything else is looked at."""
+    """Recognize the caller, run a handler, and answer: 401 before anything else is looked at.
+
+    A body that was announced must be there, whether or not the handler reads it.
+    """
     sent_id = request.headers.get("client-request-id")
     try:
         service = await wiring.service()
         caller = await service.callers.recognize(request.headers.get("Authorization"))
+        refuse_lost_body(request.headers, request.get_body())
         exchange = Exchange(
             request=request, service=service, caller=caller, now=clock.now(), client_request_id=sent_id
         )

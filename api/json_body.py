@@ -1,7 +1,7 @@
-"""Bodies as JSON: bytes of bounded size, depth and numbers (docs/api.md, Errors)."""
+"""Bodies as JSON: bytes that arrived, of bounded size, depth and numbers (docs/api.md, Errors)."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -13,11 +13,27 @@ MOST_DIGITS = 1000
 
 
 class UnreadableBody(Exception):
-    """A body that is no JSON in UTF-8, or the wrong kind, or too large: `status` is 400, 413 or 415."""
+    """A body that did not arrive, is too large, the wrong kind, or no JSON in UTF-8.
+
+    `status` is 411, 413, 415 or 400.
+    """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def refuse_lost_body(headers: Mapping[str, str], raw: bytes) -> None:
+    """Refuse a request that announces a body and has none: the Functions host drops bodies that come in chunks.
+
+    Without it, what was asked for would be taken for an empty body, which many operations allow. `headers` are
+    looked up without regard to case. Raises `UnreadableBody`.
+    """
+    if not raw and ("Transfer-Encoding" in headers or headers.get("Content-Length", "").strip("0 ")):
+        raise UnreadableBody(
+            411,
+            "The body did not arrive: send it with its Content-Length, not as Transfer-Encoding: chunked.",
+        )
 
 
 def load_json(content_type: str, raw: bytes, media_types: tuple[str, ...] = ("application/json",)) -> Any:

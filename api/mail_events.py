@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from api import problems
 from api.exchange import Answer, to_response
-from api.json_body import UnreadableBody, load_json
+from api.json_body import UnreadableBody, load_json, refuse_lost_body
 from shared import clock
 from shared.errors import Unauthenticated
 from shared.protocol.mail_reports import DeliveryReport
@@ -94,6 +94,7 @@ async def taken(request: func.HttpRequest, service: Service) -> Answer:
     Raises `Unauthenticated`, `UnreadableBody`, `StoreUnavailable`, `Contended`.
     """
     _require_key(request.params.get("key", ""), service.settings.mail_events_key)
+    refuse_lost_body(request.headers, request.get_body())
     for event in _events(load_json(request.headers.get("Content-Type") or "", request.get_body())):
         if isinstance(event, ValidationEvent):
             return Answer(body={"validationResponse": event.data.validation_code})

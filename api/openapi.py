@@ -24,6 +24,7 @@ _MEANINGS = {
     403: "The caller may not do this.",
     404: "There is no such record, or none that the caller may see.",
     409: "The state, direction or type forbids it, the record is closed, or the key was used for another body.",
+    411: "The request announces a body that did not arrive: send its Content-Length.",
     412: "The record is not as If-Match says; innerError tells its tag and what changed.",
     413: f"More than {MAX_BYTES:,} bytes.",
     415: "Another media type.",
@@ -131,7 +132,7 @@ def _responses(shape: Shape, refs: dict[Any, Schema]) -> Schema:
     answers: Schema = {
         str(status): _answer(status, body, shape, refs) for status, body in shape.answers.items()
     }
-    shared = () if shape.without_token else (401, 403, 503)
+    shared = () if shape.without_token else (401, 403, 411, 503)
     for status in sorted({*shape.errors, *shared}):
         content = {"application/json": {"schema": refs[ErrorView, "serialization"]}}
         answers.setdefault(str(status), {"description": _MEANINGS[status], "content": content})

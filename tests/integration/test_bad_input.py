@@ -109,6 +109,35 @@ def test_a_body_that_cannot_be_read_is_refused_with_the_reason(
     assert refused.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("verb", ["win", "accept", "decline", "stage", "invitations"])
+def test_a_body_in_chunks_is_refused_and_does_nothing(service: Service, verb: str, name: str) -> None:
+    """The Functions host hands such a body on as an empty one, which would be another wish."""
+    made = service.rae.create(private(name))
+    path = f"{REFERRALS}/{made['id']}"
+    refused = service.rae.call("POST", f"{path}/{verb}", content=iter([b'{"no', b'": 1}']), headers=JSON_TYPE)
+    assert refused.status_code == 411, refused.text
+    assert refused.json()["error"]["code"] == "invalidRequest"
+    assert "Content-Length" in refused.json()["error"]["message"]
+    assert service.rae.read(made["id"])["eTag"] == made["eTag"]
+
+
+def test_chunks_are_refused_wherever_they_are_sent(service: Service) -> None:
+    """Also where an operation takes no body; without a token it is the token that is asked for."""
+    for method, path in [
+        ("POST", REFERRALS),
+        ("GET", REFERRALS),
+        ("PUT", f"{REFERRALS}/unknown"),
+        ("PATCH", f"{REFERRALS}/unknown"),
+        ("DELETE", f"{REFERRALS}/unknown/favorite"),
+        ("POST", "/v1.0/leads"),
+        ("POST", f"/v1.0/mail-events?key={service.stack.environment()['MAIL_EVENTS_KEY']}"),
+    ]:
+        refused = service.rae.call(method, path, content=iter([b"[]"]), headers=JSON_TYPE)
+        assert refused.status_code == 411, (method, path)
+    unknown = service.http.post(service.stack.url + REFERRALS, content=iter([b"[]"]), headers=JSON_TYPE)
+    assert unknown.status_code == 401
+
+
 def test_a_filter_of_twenty_thousand_terms_is_refused(service: Service) -> None:
     """By the app where it arrives, by the host where its line is too long."""
     address = urlsplit(service.stack.url)
