@@ -84,10 +84,10 @@ def _response(returned: object) -> web.Response:
     if datum.type == "string":
         return web.Response(text=datum.value)
     value = datum.value
-    status = int(value["status_code"].value)
-    if status < _FIRST_FINAL or status == _RESET_CONTENT:
-        raise ValueError(f"the status {status} cannot be answered with")
-    response = web.Response(status=status, body=value["body"].value)
+    status, body = int(value["status_code"].value), value["body"].value
+    if status < _FIRST_FINAL or (status == _RESET_CONTENT and body):
+        raise ValueError(f"the status {status} cannot be answered with, or not with a body")
+    response = web.Response(status=status, body=body)
     for name, header in value["headers"].items():
         if name.lower() not in _FRAMING:
             response.headers[_sendable(_NAME, name)] = _sendable(_VALUE, header.value)
