@@ -129,7 +129,9 @@ def _tables(source: Mapping[str, str]) -> TableAccount:
     for setting in ("TABLES_CONNECTION_STRING", "AzureWebJobsStorage"):
         if text := source.get(setting):
             return _by_connection_string(setting, text)
-    raise ConfigurationError("Set TABLES_ENDPOINT (with the app's identity) or TABLES_CONNECTION_STRING.")
+    raise ConfigurationError(
+        "Set TABLES_ENDPOINT (with the app's identity), TABLES_CONNECTION_STRING or AzureWebJobsStorage."
+    )
 
 
 def _hub(source: Mapping[str, str]) -> TableAccount | None:

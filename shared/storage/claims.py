@@ -24,7 +24,7 @@ class Claim:
 
 def of_tables(setting: str) -> Claim:
     """The tables of the service."""
-    return Claim(keys.claimed_tables(), "the service's tables", setting)
+    return Claim(keys.claimed_tables(), "the table storage of the service", setting)
 
 
 def of_hub(hub: str, setting: str) -> Claim:

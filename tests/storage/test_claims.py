@@ -104,7 +104,7 @@ async def test_an_app_in_another_slot_is_not_ready_on_productions_tables_or_hub(
 ) -> None:
     await started()
     environment.setenv("WEBSITE_SLOT_NAME", "staging")
-    with pytest.raises(ClaimedByAnotherSlot, match="the service's tables"):
+    with pytest.raises(ClaimedByAnotherSlot, match="the table storage of the service"):
         await started()
 
 
