@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from localcloud.azurite import ensure_installed
-from localcloud.commands.modules import run_module
+from localcloud.commands.modules import run_module, run_python
 from localcloud.process.progress import tell
 from localcloud.project import PROJECT
 
@@ -19,6 +19,9 @@ _TYPED = (
     "dev.py",
 )
 
+# import-linter has no module to be run by `python -m`: that of its name does nothing.
+_LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
 
 def test(options: Namespace) -> int:
     """Run pytest; the tests start their own Azurite, so it is installed first."""
@@ -28,7 +31,7 @@ def test(options: Namespace) -> int:
 
 def lint(_options: Namespace) -> int:
     """Run every check, also after one has failed; 1 if any did."""
-    failed = [name for name, module, arguments in _checks() if _check(name, module, arguments) != 0]
+    failed = [name for name, arguments in _checks() if _check(name, arguments) != 0]
     tell(f"Failed: {', '.join(failed)}" if failed else "All checks passed.")
     return 1 if failed else 0
 
@@ -38,18 +41,18 @@ def bench(options: Namespace) -> int:
     return run_module("bench", options.rest)
 
 
-def _checks() -> list[tuple[str, str, tuple[str, ...]]]:
+def _checks() -> list[tuple[str, tuple[str, ...]]]:
     typed = tuple(
         name for name in _TYPED if (PROJECT / name).is_file() or any((PROJECT / name).rglob("*.py"))
     )
     return [
-        ("ruff check", "ruff", ("check", ".")),
-        ("ruff format", "ruff", ("format", "--check", ".")),
-        ("mypy", "mypy", typed),
-        ("import-linter", "importlinter.cli", ()),
+        ("ruff check", ("-m", "ruff", "check", ".")),
+        ("ruff format", ("-m", "ruff", "format", "--check", ".")),
+        ("mypy", ("-m", "mypy", *typed)),
+        ("import-linter", ("-c", _LINT_IMPORTS)),
     ]
 
 
-def _check(name: str, module: str, arguments: tuple[str, ...]) -> int:
+def _check(name: str, arguments: tuple[str, ...]) -> int:
     tell(f"── {name}")
-    return run_module(module, arguments)
+    return run_python(arguments)

@@ -11,13 +11,18 @@ from localcloud.project import PROJECT
 
 
 def run_module(module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
-    """Run `python -m module` in the project's folder and return its exit code.
+    """Run `python -m module` in the project's folder and return its exit code. Raises as `run_python` does."""
+    return run_python(["-m", module, *arguments], environment)
 
-    The module ends by itself on Ctrl-C, which the terminal sends to both; SIGTERM is handed on.
+
+def run_python(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Run Python with these arguments in the project's folder and return its exit code.
+
+    It ends by itself on Ctrl-C, which the terminal sends to both; SIGTERM is handed on.
     Raises KeyboardInterrupt once it has ended so.
     """
     with interruption() as asked:
-        process = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=PROJECT, env=environment)
+        process = subprocess.Popen([sys.executable, *arguments], cwd=PROJECT, env=environment)
         with _handed_on(process):
             code = process.wait()
     if asked.is_set() or code == -signal.SIGTERM:

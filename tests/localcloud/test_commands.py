@@ -98,9 +98,32 @@ def modules(monkeypatch):
     return ran
 
 
-def test_lint_runs_all_four_also_when_one_fails(modules):
+def test_lint_runs_all_four_also_when_one_fails(monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(
+        checks, "run_python", lambda arguments: ran.append(arguments) or int("ruff" in arguments)
+    )
     assert checks.lint(parser.parse(["lint"])) == 1
-    assert [module for module, _, _ in modules] == ["ruff", "ruff", "mypy", "importlinter.cli"]
+    assert len(ran) == 4
+    assert capsys.readouterr().err.splitlines()[-1] == "Failed: ruff check, ruff format"
+
+
+def test_the_imports_are_really_looked_at(tmp_path):
+    """A contract that is broken fails the check."""
+    for name, source in {"upper": "import lower\n", "lower": ""}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(source)
+    contract = 'name = "No"\ntype = "forbidden"\nsource_modules = ["upper"]\nforbidden_modules = ["lower"]\n'
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.importlinter]\nroot_packages = ["upper", "lower"]\n[[tool.importlinter.contracts]]\n'
+        + contract
+    )
+    (arguments,) = [arguments for name, arguments in checks._checks() if name == "import-linter"]
+    told = subprocess.run(
+        [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1, told.stderr
+    assert "0 kept, 1 broken" in told.stdout
 
 
 def test_test_and_bench_pass_their_arguments_on(modules, monkeypatch):
