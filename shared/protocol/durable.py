@@ -35,7 +35,7 @@ class DurableEngine:
         except (aiohttp.ClientError, TimeoutError, OSError) as failed:
             raise EngineUnavailable(f"The durable engine did not take {event}: {failed}") from failed
         except Exception as refused:
-            if await self._is_running(instance_id):
+            if await self.is_running(instance_id):
                 raise EngineUnavailable(f"The durable engine refused {event}: {refused}") from refused
             return False
         return True
@@ -47,7 +47,7 @@ class DurableEngine:
         except (aiohttp.ClientError, TimeoutError, OSError) as failed:
             raise EngineUnavailable(f"The durable engine did not start {name}: {failed}") from failed
         except Exception as refused:
-            if not await self._is_running(instance_id):
+            if not await self.is_running(instance_id):
                 raise EngineUnavailable(f"The durable engine refused to start {name}: {refused}") from refused
             return False
         return True
@@ -67,15 +67,27 @@ class DurableEngine:
         except (aiohttp.ClientError, TimeoutError, OSError) as failed:
             raise EngineUnavailable(f"The durable engine did not purge {instance_id}: {failed}") from failed
         except Exception as refused:
-            if not await self._is_running(instance_id):
+            if not await self.is_running(instance_id):
                 raise EngineUnavailable(
                     f"The durable engine refused to purge {instance_id}: {refused}"
                 ) from refused
             return False
         return bool(result.instances_deleted)
 
-    async def _is_running(self, instance_id: str) -> bool:
-        """Whether there is such an instance, not finished. Raises `EngineUnavailable` whatever else the host says."""
+    async def terminate(self, instance_id: str, reason: str) -> None:
+        """See the port. The SDK takes a finished instance for terminated, and refuses one that is not there."""
+        try:
+            await self._client.terminate(instance_id, reason)
+        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
+            raise EngineUnavailable(f"The durable engine did not end {instance_id}: {failed}") from failed
+        except Exception as refused:
+            if await self.is_running(instance_id):
+                raise EngineUnavailable(
+                    f"The durable engine refused to end {instance_id}: {refused}"
+                ) from refused
+
+    async def is_running(self, instance_id: str) -> bool:
+        """See the port."""
         try:
             status = await self._client.get_status(instance_id)
         except (

@@ -17,7 +17,7 @@ Event = Literal["accepted", "declined", "changed"]
 
 
 class Orchestrations(Protocol):
-    """The durable engine, as this service uses it. Both methods raise `EngineUnavailable` when it does not answer."""
+    """The durable engine, as this service uses it. Each method raises `EngineUnavailable` when it does not answer."""
 
     async def raise_event(self, instance_id: str, event: Event) -> bool:
         """Deliver an event; False if there is no such instance, or it has finished."""
@@ -25,6 +25,14 @@ class Orchestrations(Protocol):
 
     async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
         """Start an instance; False if it is running already."""
+        ...
+
+    async def is_running(self, instance_id: str) -> bool:
+        """Whether there is such an instance that has not finished, whatever may become of it."""
+        ...
+
+    async def terminate(self, instance_id: str, reason: str) -> None:
+        """Ask for the end of an instance, which comes later; nothing happens where none runs."""
         ...
 
 
