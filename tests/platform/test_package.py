@@ -25,7 +25,15 @@ def test_the_package_holds_nothing_that_python_or_a_tool_left_behind(tmp_path: P
 def project(tmp_path: Path) -> Path:
     """A folder with files that patterns tell apart."""
     folder = tmp_path / "project"
-    for name in ("app.py", "docs/a.md", "api/docs/b.md", "api/docs.py", "api/build", "api/kept.tmp", "api/x.tmp"):
+    for name in (
+        "app.py",
+        "docs/a.md",
+        "api/docs/b.md",
+        "api/docs.py",
+        "api/build",
+        "api/kept.tmp",
+        "api/x.tmp",
+    ):
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(name)
