@@ -58,3 +58,4 @@ def test_patterns_mean_what_they_mean_to_git(
     package = build_package(tmp_path / "package", project)
     files = {each.relative_to(package).as_posix() for each in package.rglob("*") if each.is_file()}
     assert files == packed
+    assert all(any(each.iterdir()) for each in package.rglob("*") if each.is_dir())
