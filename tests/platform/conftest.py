@@ -1,24 +1,73 @@
-"""What only the real platform can show: these tests run on the Core Tools, or say in one line what they miss."""
+"""The platform: production's Python and worker with the package that is deployed, and the real engine under it."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localcloud.commands.bootstrap import deployed_environment
+from devhost.durable_urls import client_json
+from localcloud.commands.bootstrap import NO_DEPLOYED_PYTHON, deployed_environment, prepare
 from localcloud.errors import InstallError
-from localcloud.stack.hosts import Func
+from localcloud.platform.package import build_package
+from localcloud.platform.python import DEPLOYED, deployed_python
+from localcloud.project import PROJECT
+from localcloud.stack.hosts import Devhost, Func, Host
 from localcloud.stack.stack import Stack
 from tests.live import Service
+from tests.platform.worker import Platform, Worker
+
+_RUNTIME = Path(__file__).with_name("requirements-runtime.txt")
 
 
 @pytest.fixture(scope="session")
-def func() -> Func:
-    """The Core Tools with the Python of production."""
+def platform() -> Platform:
+    """Skips without production's Python; where CI is set, that is a failure."""
+    python = deployed_python()
+    if python is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_DEPLOYED_PYTHON)
+    beside = PROJECT / f".venv-{DEPLOYED}-runtime"
+    prepare(beside, _RUNTIME, str(python))
+    return Platform(deployed_environment(), beside / "lib" / f"python{DEPLOYED}" / "site-packages")
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_package(tmp_path_factory.mktemp("deployed") / "package")
+
+
+@pytest.fixture(scope="session")
+def service(platform: Platform, package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Storage, mail, issuer and an engine, which runs the package too. It leaves the sweep to the worker."""
+    host = (sys.executable, "-m", "devhost", "--app", str(package))
+    data = tmp_path_factory.mktemp("service") / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AzureWebJobs.sweep_intents.Disabled", "true")
+        with Stack(data, samples=True, host=Devhost(host)) as stack, Service(stack) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+def worker(
+    platform: Platform, package: Path, service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Worker]:
+    """A worker that has read the package and runs with the service's settings."""
+    log = tmp_path_factory.mktemp("worker") / "worker.log"
+    client = client_json(service.stack.url, "cosellreferrals")
+    with Worker(platform, package, service.stack.environment(), log, client) as running:
+        running.index()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def func(package: Path) -> Func:
+    """The Core Tools over the real engine, with the package that is deployed."""
     try:
-        return Func.found(deployed_environment())
+        return replace(Func.found(deployed_environment()), app=package)
     except InstallError as missing:
         pytest.skip(str(missing))
 
@@ -38,7 +87,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Starts services on a host; they end with the test."""
     with ExitStack() as running:
 
-        def started(host: Func, **options: Any) -> Service:
+        def started(host: Host, **options: Any) -> Service:
             stack = running.enter_context(Stack(tmp_path / "data", host=host, samples=True, **options))
             return running.enter_context(Service(stack))
 

@@ -4,7 +4,6 @@ Instances that wait have a history of the version that began them. Another versi
 asks for an activity that is not there any more, as soon as an event or a timer arrives.
 """
 
-import shutil
 import subprocess
 import sys
 import time
@@ -16,12 +15,12 @@ from typing import Any
 
 import pytest
 
+from localcloud.platform.package import build_package
 from localcloud.process.ports import free_ports
 from localcloud.project import PROJECT
 from localcloud.stack.hosts import Func
 from tests.live import Service, invitation, private
 
-APP = ("api", "activities", "orchestrators", "shared", "function_app.py", "host.json")
 DEALS = 12
 SIDE_BY_SIDE = 60.0
 """Seconds for which both versions run."""
@@ -41,13 +40,8 @@ RENAMED_ORCHESTRATOR = {
 
 
 def changed(folder: Path, changes: dict[str, tuple[str, str]]) -> Path:
-    """A copy of the app with these replacements, each of which must apply."""
-    for name in APP:
-        source = PROJECT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder)
+    """The package with these replacements, each of which must apply."""
+    build_package(folder)
     for name, (before, after) in changes.items():
         file = folder / name
         text = file.read_text()

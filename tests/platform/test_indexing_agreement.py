@@ -1,13 +1,14 @@
 """The real indexer, `azure-functions-runtime` on Python 3.13, agrees with devhost about the same apps."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.devhost.example_apps import ACCEPTED, REFUSED_BY_THE_HOST, REFUSED_BY_THE_WORKER
-from tests.platform.indexer import find_indexer
+from tests.platform.worker import Platform
 
 SOURCES = (
     ACCEPTED
@@ -17,15 +18,12 @@ SOURCES = (
 
 
 @pytest.fixture(scope="module")
-def refusals() -> dict[str, str | None]:
+def refusals(platform: Platform) -> dict[str, str | None]:
     """What the indexer says of each app; None where it takes it."""
-    found = find_indexer()
-    if isinstance(found, str):
-        pytest.skip(found)
-    python, environment = found
+    python = platform.environment / "bin" / "python"
     answer = subprocess.run(
-        [*python, str(Path(__file__).parent / "index_apps.py")],
-        env=environment,
+        [str(python), str(Path(__file__).parent / "index_apps.py")],
+        env={**os.environ, "PYTHONPATH": str(platform.runtime)},
         input=json.dumps(SOURCES),
         capture_output=True,
         text=True,

@@ -8,8 +8,6 @@ running instances with the deployment (docs/architecture.md), then record anew w
 import json
 import os
 from collections.abc import Iterator
-from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import azure.durable_functions as df
@@ -19,10 +17,9 @@ from azure.durable_functions.models import DurableOrchestrationContext
 from orchestrators.referral_lifecycle import referral_lifecycle
 from orchestrators.registration_review import registration_review
 from tests.workflow.conftest import ReviewStory, Story
+from tests.workflow.parked import CREATE_TIMER, HISTORIES, fired, name_of, raised, read, woken
 
-HISTORIES = Path(__file__).parent / "histories"
-CALL_ACTIVITY, CREATE_TIMER, WAIT, WHEN_ANY = 0, 5, 6, 11
-STARTED, FIRED = 0, 11
+CALL_ACTIVITY, WAIT, WHEN_ANY = 0, 6, 11
 ORCHESTRATORS = {
     each._function.get_function_name(): each._function.get_user_function().orchestrator_function
     for each in (referral_lifecycle, registration_review)
@@ -58,15 +55,6 @@ def replay(context: dict[str, Any]) -> dict[str, Any]:
     """Today's decisions on a history."""
     orchestrator = df.Orchestrator(ORCHESTRATORS[name_of(context)])
     return json.loads(orchestrator.handle(DurableOrchestrationContext.from_json(json.dumps(context))))
-
-
-def name_of(context: dict[str, Any]) -> str:
-    """Which orchestrator a history is of."""
-    return next(each["Name"] for each in context["history"] if each["EventType"] == STARTED)
-
-
-def read(name: str) -> dict[str, Any]:
-    return json.loads((HISTORIES / f"{name}.json").read_text())
 
 
 def record(name: str, context: dict[str, Any]) -> None:
@@ -117,33 +105,13 @@ def test_a_parked_instance_of_an_older_deployment_waits_for_the_same_things(name
 @pytest.mark.parametrize("event", ["accepted", "declined", "changed"])
 def test_a_parked_instance_of_an_older_deployment_looks_again_when_it_is_woken(name: str, event: str) -> None:
     context = read(name)
-    again = _replayed_with({"EventType": 15, "EventId": -1, "Name": event, "Input": "null"}, context)
+    again = replay(woken(context, replay(context), raised(event)))["actions"][0][-1]
     assert (again["actionType"], again["functionName"]) == (CALL_ACTIVITY, OBSERVERS[name_of(context)])
 
 
 @pytest.mark.parametrize("name", [name for name, waits_for in PARKED.items() if CREATE_TIMER in waits_for])
 def test_a_parked_instance_of_an_older_deployment_looks_again_when_its_timer_fires(name: str) -> None:
     context = read(name)
-    (timer,) = _decisions_of(replay(context), "")
-    fired = {"EventType": FIRED, "EventId": -1, "TimerId": 1, "FireAt": timer["FireAt"]}
-    again = _replayed_with(fired, context)
+    state = replay(context)
+    again = replay(woken(context, state, fired(state)))["actions"][0][-1]
     assert (again["actionType"], again["functionName"]) == (CALL_ACTIVITY, OBSERVERS[name_of(context)])
-
-
-def _replayed_with(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    """Today's last decision on a parked history and what comes next."""
-    woken = deepcopy(context)
-    started = next(each for each in reversed(woken["history"]) if each["EventType"] == 12)
-    woken["history"] += _decisions_of(replay(context), started["Timestamp"])
-    woken["history"].append({**started, "IsPlayed": False})
-    woken["history"].append({**event, "IsPlayed": False, "Timestamp": started["Timestamp"]})
-    return replay(woken)["actions"][0][-1]
-
-
-def _decisions_of(state: dict[str, Any], at: str) -> list[dict[str, Any]]:
-    """The host's record of a timer that the last turn asked for."""
-    timers = [a for a in state["actions"][0][-1]["compoundActions"] if a["actionType"] == CREATE_TIMER]
-    return [
-        {"EventType": 10, "EventId": 1, "IsPlayed": False, "Timestamp": at, "FireAt": timer["fireAt"]}
-        for timer in timers
-    ]

@@ -1,0 +1,100 @@
+"""HTTP functions on the platform's runtime: tokens, reading, writing, and the durable client that wakes an engine."""
+
+import json
+from typing import Any
+
+import pytest
+
+from devhost.durable_urls import WEBHOOK_PATH, client_json
+from localcloud.process.ports import free_ports
+from tests.live import REFERRALS, Service, deal, eventually
+from tests.platform.http_messages import Response, request
+from tests.platform.worker import Failed, Worker
+
+
+def create(worker: Worker, service: Service, name: str, **options: Any) -> dict[str, Any]:
+    """A deal of rae's that is made through the worker."""
+    asked = request("POST", REFERRALS, token=service.rae.token, body=deal(name, "fabrikam"))
+    answer = Response.of(worker.invoke("create_referral", asked, **options))
+    assert answer.status == 201, answer.body
+    return answer.json()
+
+
+def instance(service: Service, instance_id: str) -> Any:
+    """What the engine says of an instance; None if there is none."""
+    answer = service.http.get(f"{service.stack.url}{WEBHOOK_PATH}/instances/{instance_id}")
+    return answer.json() if answer.status_code != 404 else None
+
+
+def running(service: Service, instance_id: str) -> Any:
+    """What the engine says of an instance once it has begun."""
+    asked = instance(service, instance_id)
+    assert asked, "The engine has no such instance."
+    eventually(lambda: instance(service, instance_id)["runtimeStatus"] == "Running")
+    return asked
+
+
+def test_the_service_is_ready(worker: Worker) -> None:
+    answer = Response.of(worker.invoke("healthz", request("GET", "/healthz")))
+    assert (answer.status, answer.json()) == (200, {"status": "ready", "reason": None})
+
+
+@pytest.mark.parametrize("token", [None, "no.token.ofours"])
+def test_who_has_no_token_of_the_issuer_is_turned_away(worker: Worker, token: str | None) -> None:
+    answer = Response.of(worker.invoke("list_referrals", request("GET", REFERRALS, token=token)))
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json()["error"]["code"] == "unauthenticated"
+
+
+def test_what_is_created_is_on_the_list_and_can_be_read(worker: Worker, service: Service) -> None:
+    made = create(worker, service, "Listed deal")
+    listed = Response.of(worker.invoke("list_referrals", request("GET", REFERRALS, token=service.rae.token)))
+    assert listed.status == 200
+    assert made["id"] in [each["id"] for each in listed.json()["value"]]
+    one = request("GET", f"{REFERRALS}/{made['id']}", token=service.rae.token, id=made["id"])
+    read = Response.of(worker.invoke("get_referral", one))
+    assert (read.status, read.json()["name"], read.headers["etag"]) == (200, "Listed deal", made["eTag"])
+
+
+def test_a_fault_in_a_body_is_answered_and_not_raised(worker: Worker, service: Service) -> None:
+    asked = request("POST", REFERRALS, token=service.rae.token, body={"name": 7})
+    answer = Response.of(worker.invoke("create_referral", asked))
+    assert answer.status == 422
+    assert "/name" in {each["target"] for each in answer.json()["error"]["details"]}
+
+
+def test_the_durable_client_starts_an_orchestration_in_the_engine(worker: Worker, service: Service) -> None:
+    made = create(worker, service, "Started deal")
+    started = running(service, made["id"])
+    assert started["name"] == "referral_lifecycle"
+    assert json.loads(started["input"]) == {"organizationId": "contoso", "referralId": made["id"]}
+
+
+def test_the_durable_client_raises_an_event_that_the_orchestration_answers(
+    worker: Worker, service: Service
+) -> None:
+    """Nothing else wakes it: it has parked, the sweep is off, and the first reminder is days away."""
+    made = create(worker, service, "Accepted deal")
+    service.advance("PT0S")
+    own = service.kim.referral_in(made["engagementId"])
+    asked = request("POST", f"{REFERRALS}/{own['id']}/accept", token=service.kim.token, body={}, id=own["id"])
+    assert Response.of(worker.invoke("accept_referral", asked)).status == 200
+    news = ("rae@contoso.com", "Fabrikam accepted your invitation to the deal")
+    service.advance("PT0S")
+    assert service.told("Accepted deal")[news] == 1
+
+
+def test_an_engine_that_is_away_is_made_up_for_by_the_timer(worker: Worker, service: Service) -> None:
+    (closed,) = free_ports(1)
+    away = client_json(f"http://127.0.0.1:{closed}", "cosellreferrals")
+    made = create(worker, service, "Swept deal", client=away)
+    assert instance(service, made["id"]) is None
+    due = '{"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false}'
+    assert worker.invoke("sweep_intents", {"json": due}) == {}
+    assert running(service, made["id"])
+
+
+def test_an_exception_of_a_function_is_reported_to_the_host(worker: Worker) -> None:
+    with pytest.raises(Failed, match="KeyError: 'organizationId'"):
+        worker.invoke("observe", {"string": "{}"})
