@@ -1,15 +1,15 @@
 """Restarting a record's orchestrations: end what the engine has of them, and begin anew from the tables.
 
-A deployment that changes the shape of a turn needs it (docs/operations.md): an instance that waits has a history of the
-version that began it, and another version can do nothing with that. Nothing is lost, because nothing is in an
-instance that the tables do not have.
+A deployment that changes the shape of a turn needs it (docs/operations.md): an instance that waits has a history of
+the version that began it, and another version can do nothing with that. Nothing is lost, because an instance holds
+nothing that the tables do not have.
 
-Ending takes the engine up to half a minute, and a start that comes sooner is refused. So a restart takes rounds, one a
-sweep: the first asks for the end, and the first that finds everything ended begins anew.
+Ending takes the engine up to half a minute, and a start that comes sooner is refused. So a restart takes rounds, one
+a sweep: the first asks for the end, and the first that finds everything ended begins anew.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.referral import Party
@@ -29,27 +29,25 @@ LONGEST_INTERVAL = timedelta(minutes=16)
 REASON = "Restarted by an operator."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restarts:
-    """Ends the instances of records. Raises `EngineUnavailable`, `StoreUnavailable`: the next round tries again."""
+async def ended(engine: Orchestrations, referrals: Referrals, intent: Intent) -> bool:
+    """Whether none of a record's instances runs any more; those that do are told to end.
 
-    referrals: Referrals
+    Raises `EngineUnavailable`, `StoreUnavailable`: the next round tries again.
+    """
+    running = [each for each in await _instances(referrals, intent.party) if await engine.is_running(each)]
+    if intent.wakes % PATIENT_ROUNDS == 0:
+        for instance_id in running:
+            await engine.terminate(instance_id, REASON)
+    if running and intent.wakes >= PATIENT_ROUNDS:
+        logger.warning("restart_waits rounds=%d instances=%s", intent.wakes, ",".join(running))
+    return not running
 
-    async def ended(self, engine: Orchestrations, intent: Intent) -> bool:
-        """Whether none of a record's instances runs any more; those that do are told to end."""
-        running = [each for each in await self._instances(intent.party) if await engine.is_running(each)]
-        if intent.wakes % PATIENT_ROUNDS == 0:
-            for instance_id in running:
-                await engine.terminate(instance_id, REASON)
-        if running and intent.wakes >= PATIENT_ROUNDS:
-            logger.warning("restart_waits rounds=%d instances=%s", intent.wakes, ",".join(running))
-        return not running
 
-    async def _instances(self, party: Party) -> list[str]:
-        """A record's own instance, and those of the reviews of its registrations (G7)."""
-        stored = await self.referrals.get(party)
-        registered = stored.value.registrations if stored else ()
-        return [party.referral_id, *(each.id for each in registered if each.in_review)]
+async def _instances(referrals: Referrals, party: Party) -> list[str]:
+    """A record's own instance, and those of the reviews of its registrations (G7)."""
+    stored = await referrals.get(party)
+    registered = stored.value.registrations if stored else ()
+    return [party.referral_id, *(each.id for each in registered if each.in_review)]
 
 
 def next_round(intent: Intent, now: datetime) -> Intent:

@@ -1,16 +1,18 @@
 """The sweep: find the intents of those who died between their commit and their wake-up.
 
 It reads every intent each minute, whatever its age. Whose work is open is woken, at doubling intervals; whose work
-was never committed is forgotten once its handler cannot be alive any more.
+was never committed is forgotten once its handler cannot be alive any more. What an operator asks for comes last, and
+of restarts a bounded number.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.referral import Party
 from shared.errors import EngineUnavailable, StoreConflict, StoreUnavailable
+from shared.protocol.restart import MOST_AT_ONCE, RESTART, ended, next_round
 from shared.protocol.wake import Orchestrations, begin_review, wake
 from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
@@ -26,6 +28,7 @@ The domain clock can be moved while a handler is at work, so it does not tell wh
 _PASSING = (EngineUnavailable, StoreConflict, StoreUnavailable)
 FIRST_INTERVAL, LONGEST_INTERVAL = timedelta(minutes=1), timedelta(hours=12)
 
+_Look = Callable[[Intent, Orchestrations, datetime], Awaitable[int]]
 
 WAKE_ONLY = ""
 """The label of an intent that no commit made: an operator wants the record woken, whatever its work."""
@@ -43,14 +46,25 @@ class Sweep:
     async def run(self, engine: Orchestrations, now: datetime) -> int:
         """One round; says how many orchestrations it woke."""
         woken = 0
+        restarts: list[Intent] = []
         async for intent in self.intents.all():
             if intent.next_wake_at and now < intent.next_wake_at:
                 continue
-            try:
-                woken += await self._look_at(intent, engine, now)
-            except _PASSING as failed:  # one that fails must not keep us from the next
-                logger.warning("sweep_failed referral=%s: %s", intent.party.referral_id, failed)
+            if intent.label != RESTART:
+                woken += await self._tried(self._look_at, intent, engine, now)
+            elif len(restarts) < MOST_AT_ONCE:
+                restarts.append(intent)
+        for intent in restarts:
+            woken += await self._tried(self._restart, intent, engine, now)
         return woken
+
+    async def _tried(self, look: _Look, intent: Intent, engine: Orchestrations, now: datetime) -> int:
+        """Look at an intent; one that fails must not keep us from the next."""
+        try:
+            return await look(intent, engine, now)
+        except _PASSING as failed:
+            logger.warning("sweep_failed referral=%s: %s", intent.party.referral_id, failed)
+            return 0
 
     async def _look_at(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:
         if intent.label == WAKE_ONLY:
@@ -67,6 +81,14 @@ class Sweep:
         if committed or self.wall_clock() - intent.at > LONGEST_HANDLER:
             await self.intents.forget(intent.operation_id)
         return 0
+
+    async def _restart(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:
+        if not await ended(engine, self.referrals, intent):
+            await self.intents.postpone(next_round(intent, now))
+            return 0
+        await self._wake_all(engine, intent.party)
+        await self.intents.forget(intent.operation_id)
+        return 1
 
     async def _wake_all(self, engine: Orchestrations, party: Party) -> None:
         """Wake a record and the reviews of its registrations, which have orchestrations of their own (G7).

@@ -59,7 +59,7 @@ async def begin_review(engine: Orchestrations, deal: Party, registration_id: Reg
 
 
 async def wake_or_leave_to_sweep(engine: Orchestrations, party: Party, event: Event) -> None:
-    """Wake after a commit. If the engine does not answer, the intent stays and the sweep wakes within a minute."""
+    """Wake after a commit. If the engine does not answer, the intent stays, and the next sweep wakes."""
     try:
         await wake(engine, party, event)
     except EngineUnavailable:

@@ -127,6 +127,15 @@ class DeadlyEngine:
         await self._fate.after(EngineUnavailable("after"))
         return started
 
+    async def is_running(self, instance_id: str) -> bool:
+        await self._fate.before(EngineUnavailable("before"))
+        return await self._engine.is_running(instance_id)
+
+    async def terminate(self, instance_id: str, reason: str) -> None:
+        await self._fate.before(EngineUnavailable("before"))
+        await self._engine.terminate(instance_id, reason)
+        await self._fate.after(EngineUnavailable("after"))
+
 
 class DeadlyMailService(MemoryMailService):
     """The mail service, whose caller may die before or after it takes a mail."""

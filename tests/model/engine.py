@@ -16,6 +16,8 @@ from shared.errors import ServiceError
 from shared.protocol.wake import LIFECYCLE, REVIEW
 from tests.model.deaths import Died
 
+_AN_END_TAKES = 20
+"""Turns of the loop between being told to end and the end."""
 RunActivity = Callable[[str, dict[str, Any]], Awaitable[Any]]
 OBSERVERS = {LIFECYCLE: "observe", REVIEW: "observe_registration"}
 """By what each orchestrator looks what is to be done; all else they share."""
@@ -84,6 +86,7 @@ class Instance:
     events: list[str] = field(default_factory=list)
     parked: bool = False
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    task: "asyncio.Task[None]" = field(init=False)
 
 
 class Engine:
@@ -112,6 +115,29 @@ class Engine:
         self._run(instance)
         return True
 
+    async def is_running(self, instance_id: str) -> bool:
+        instance = self.instances.get(instance_id)
+        return instance is not None and not instance.finished
+
+    async def terminate(self, instance_id: str, _reason: str) -> None:
+        """The end comes later; until then the instance takes events, which nobody will look at."""
+        instance = self.instances.get(instance_id)
+        if instance and not instance.finished:
+            self.busy += 1
+            task = asyncio.create_task(self._end(instance))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _end(self, instance: Instance) -> None:
+        for _ in range(_AN_END_TAKES):
+            await asyncio.sleep(0)
+        if not instance.finished:
+            if instance.parked:
+                self._wake(instance)
+            instance.finished = True
+            instance.task.cancel()
+        self.busy -= 1
+
     def fire_due(self) -> None:
         """Let the timers fire whose time has come."""
         for instance in self.instances.values():
@@ -135,7 +161,7 @@ class Engine:
 
     def _run(self, instance: Instance) -> None:
         self.busy += 1
-        task = asyncio.create_task(self._live(instance))
+        task = instance.task = asyncio.create_task(self._live(instance))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -15,8 +15,10 @@ from api.invitations import invited
 from api.life_cycle import accepting, declining, losing, winning
 from api.one_referral import Decision, shown, take_step
 from shared.errors import ServiceError
+from shared.operations.check import leave_intents, unfinished
 from shared.protocol.observe import Plan, observe
 from shared.protocol.observe_review import observe_review
+from shared.protocol.restart import RESTART
 from shared.protocol.sweep import LONGEST_HANDLER
 from shared.protocol.wake import party_of, registration_of
 from shared.storage.memory_tables import MemoryTables
@@ -53,6 +55,11 @@ class Schedule:
         return self.seed % 3 == 0
 
     @property
+    def restarted(self) -> bool:
+        """Whether an operator restarts everything in the midst of it."""
+        return bool(self.deadly) and self.seed % 4 == 1
+
+    @property
     def late(self) -> float:
         """How many inserts come late: in every second schedule, else a write is over with its answer."""
         return 0.15 if self.deadly and self.seed % 2 else 0.0
@@ -84,6 +91,8 @@ class Schedule:
         actors = [self._party_acts(who) for who in PARTNERS]
         if self.microsoft_later:
             actors.append(self._creator_invites_microsoft())
+        if self.restarted:
+            actors.append(self._operator_restarts())
         await asyncio.gather(self._creator_closes(), self._time_passes(), *actors)
 
     async def calm_down(self) -> None:
@@ -95,11 +104,18 @@ class Schedule:
             await self.engine.settle()
             await self.calm.sweep.run(self.engine, self.now)
             await self.engine.settle()
-            self.now = min(max(self.engine.next_due() or end, self.now + timedelta(minutes=1)), end)
+            soon = self.now + timedelta(minutes=1)
+            self.now = (
+                soon if await self._restarts_wait() else min(max(self.engine.next_due() or end, soon), end)
+            )
             self.engine.fire_due()
         await self.engine.settle()
         await self.calm.sweep.run(self.engine, self.now)
         await self.engine.settle()
+
+    async def _restarts_wait(self) -> bool:
+        """Whether the sweep has restarts to go on with, minute by minute."""
+        return any([intent.label == RESTART async for intent in self.calm.intents.all()])
 
     async def creator_creates(self) -> str | None:
         body = deal("fabrikam", "northwind", microsoft=not self.microsoft_later)
@@ -130,6 +146,12 @@ class Schedule:
         path = f"/v1.0/engagements/referrals/{referral_id}/invitations"
         body = {"invitations": [{"organizationId": "msft", "assistanceRequestCode": "QuotesOrLicensing"}]}
         await self._insisting("rae", "invite", handler, path, body=body, route={"id": referral_id or ""})
+
+    async def _operator_restarts(self) -> None:
+        """At some moment, and again at another one: whoever does it twice harms nothing."""
+        for _ in range(2):
+            await self._idle(120)
+            await leave_intents(self.calm.intents, await unfinished(self.tables), RESTART)
 
     async def _creator_closes(self) -> None:
         verb = self.random.choice(["win", "lose", "nothing"])

@@ -138,3 +138,39 @@ async def test_a_sweep_goes_on_though_the_host_is_away_for_one() -> None:
     engine = DurableEngine(Host(posted=lambda url: AWAY if "fabrikam-0" in url else (202, ""), asked=AWAY))
     assert await played.service.sweep.run(engine, NOW) == 2
     assert [each.operation_id async for each in intents.all()] == ["op-0"]
+
+
+@pytest.mark.parametrize(
+    ("answered", "asked"),
+    [
+        ((202, ""), AWAY),
+        ((410, ""), AWAY),
+        ((404, ""), (404, "")),
+        ((404, ""), (200, FINISHED)),
+    ],
+    ids=["ends", "has ended", "is not there", "is not there any more"],
+)
+async def test_an_instance_is_told_to_end_unless_none_runs(answered: Reply, asked: Reply) -> None:
+    await DurableEngine(Host(posted=answered, asked=asked)).terminate("one", "Restarted.")
+
+
+@pytest.mark.parametrize("asked", [AWAY, (202, RUNNING)])
+async def test_an_end_that_is_refused_is_an_engine_that_is_away(asked: Reply) -> None:
+    with pytest.raises(EngineUnavailable):
+        await DurableEngine(Host(posted=(500, "?"), asked=asked)).terminate("one", "Restarted.")
+
+
+@pytest.mark.parametrize(
+    ("asked", "runs"),
+    [
+        ((202, RUNNING), True),
+        ((202, {**RUNNING, "runtimeStatus": "Pending"}), True),
+        ((202, {**RUNNING, "runtimeStatus": "Suspended"}), True),
+        ((200, {**RUNNING, "runtimeStatus": "Failed"}), False),
+        ((200, {**RUNNING, "runtimeStatus": "Terminated"}), False),
+        ((200, FINISHED), False),
+        ((404, ""), False),
+    ],
+)
+async def test_an_instance_runs_as_long_as_it_has_not_finished(asked: Reply, *, runs: bool) -> None:
+    assert await DurableEngine(Host(posted=AWAY, asked=asked)).is_running("one") is runs

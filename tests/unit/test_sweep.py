@@ -32,6 +32,12 @@ class Engine:
     async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
         raise AssertionError(name)
 
+    async def is_running(self, instance_id: str) -> bool:
+        raise AssertionError(instance_id)
+
+    async def terminate(self, instance_id: str, reason: str) -> None:
+        raise AssertionError(reason)
+
 
 @pytest.fixture
 def tables() -> MemoryTables:
