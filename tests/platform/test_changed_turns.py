@@ -82,12 +82,12 @@ class Deployment:
     def restart(self) -> None:
         """What an operator does: one command. The sweep's minutes are made to pass."""
         command = [sys.executable, "dev.py", "check", "--restart", "--data", str(self._stack.data.path)]
-        process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
-        end = time.monotonic() + PATIENCE
-        while process.poll() is None and time.monotonic() < end:
-            self.sweep()
-            time.sleep(5)
-        assert process.wait(10) == 0, process.stdout and process.stdout.read()
+        with subprocess.Popen(command, cwd=PROJECT) as process:
+            end = time.monotonic() + PATIENCE
+            while process.poll() is None and time.monotonic() < end:
+                self.sweep()
+                time.sleep(5)
+            assert process.wait(10) == 0
 
     def sweep(self) -> None:
         swept = self._service.http.post(
