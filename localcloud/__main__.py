@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from localcloud.errors import LocalCloudError
 from localcloud.loopback import is_loopback
 from localcloud.platform.engine_clock import ClockFiles, EngineClock
-from localcloud.platform.host_admin import engine_clock
+from localcloud.platform.host_admin import HUB, HUB_SETTING, engine_clock
 from localcloud.server import running
 
 
@@ -59,7 +59,8 @@ async def _engine_clock(options: argparse.Namespace) -> AsyncIterator[EngineCloc
         yield None
         return
     files = ClockFiles(options.clock_offset_file, options.clock_shift_file)
-    async with engine_clock(options.engine_of, files, os.environ["TABLES_CONNECTION_STRING"]) as clock:
+    storage, hub = os.environ["TABLES_CONNECTION_STRING"], os.environ.get(HUB_SETTING, HUB)
+    async with engine_clock(options.engine_of, files, storage, hub) as clock:
         yield clock
 
 

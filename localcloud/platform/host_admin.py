@@ -8,14 +8,13 @@ import aiohttp
 from localcloud.platform.engine_clock import ClockFiles, ClockRefusal, EngineClock
 from localcloud.platform.task_hub import TaskHub
 
-HUB = "cosellreferrals"
+HUB_SETTING, HUB = "AzureFunctionsJobHost__extensions__durableTask__hubName", "cosellreferrals"
+"""What names the task hub, and its name where the environment does not."""
 _TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=5)
 
 
 @asynccontextmanager
-async def engine_clock(
-    host: str, files: ClockFiles, storage: str, hub: str = HUB
-) -> AsyncIterator[EngineClock]:
+async def engine_clock(host: str, files: ClockFiles, storage: str, hub: str) -> AsyncIterator[EngineClock]:
     """The clock of the engine of this host; `storage` is the connection string of its task hub."""
     task_hub = TaskHub(storage, hub)
     async with aiohttp.ClientSession(host, timeout=_TIMEOUT) as http:

@@ -1,0 +1,82 @@
+"""What only the real engine can show of settings, slots and the purge; devhost has no hubs and no slots."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import httpx
+import pytest
+from azure.data.tables import TableServiceClient
+
+from localcloud.platform.host_admin import HUB_SETTING
+from localcloud.process.ports import free_ports
+from localcloud.stack.hosts import Func
+from localcloud.stack.stack import Stack
+from tests.live import REFERRALS, Service, invitation, private
+
+HUB = "anotherhub"
+
+
+@pytest.fixture(scope="module")
+def engine(func: Func, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose task hub is named by an app setting."""
+    data = tmp_path_factory.mktemp("engine") / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(HUB_SETTING, HUB)
+        with Stack(data, host=func, samples=True) as stack, Service(stack) as running:
+            yield running
+
+
+def tables(service: Service) -> TableServiceClient:
+    return TableServiceClient.from_connection_string(service.stack.azurite.connection_string)
+
+
+def instances(service: Service, referral_id: str) -> list[str]:
+    """How the engine's instances of a referral are, by the engine's own table."""
+    with tables(service) as account:
+        found = account.get_table_client(f"{HUB}Instances").query_entities(f"PartitionKey eq '{referral_id}'")
+        return [row["RuntimeStatus"] for row in found]
+
+
+def test_an_app_setting_names_the_task_hub(engine: Service) -> None:
+    made = engine.rae.create(private("In another hub", invitations=[invitation("fabrikam")]))
+    engine.advance("PT0S")
+    assert engine.told("In another hub") == {("kim@fabrikam.com", "Contoso에서 거래에 초대했습니다"): 1}
+    assert instances(engine, made["id"]) == ["Running"]
+    with tables(engine) as account:
+        names = {table.name for table in account.list_tables()}
+    assert f"{HUB}History" in names
+    assert "cosellreferralsHistory" not in names
+
+
+def test_finished_instances_leave_the_engine_and_waiting_ones_stay(
+    engine: Service, clocked_func: Func
+) -> None:
+    del clocked_func  # says that the clock can be moved
+    made = engine.rae.create(private("Purged", invitations=[invitation("fabrikam")]))
+    own = engine.kim.referral_in(made["engagementId"])
+    assert engine.kim.act(own["id"], "decline", {"reason": "TimelineTooShort"}).status_code == 200
+    engine.advance("PT1H")
+    assert instances(engine, own["id"]) == ["Completed"]
+    engine.advance("P2D")  # at its end timer functions run
+    assert instances(engine, own["id"]) == []
+    assert instances(engine, made["id"]) == ["Running"]
+    assert engine.kim.read(own["id"])["substatus"] == "Declined"
+
+
+def test_a_slot_on_productions_storage_is_not_ready_and_says_why(
+    engine: Service, func: Func, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HUB_SETTING, HUB)
+    monkeypatch.setenv("WEBSITE_SLOT_NAME", "staging")
+    addresses = replace(engine.stack.addresses, host=free_ports(1)[0])
+    slot = engine.stack.add_host(replace(func, node="staging"), addresses, "staging")
+    try:
+        for path in ("/healthz", REFERRALS):
+            answer = httpx.get(addresses.url + path, timeout=60)
+            assert answer.status_code == 503
+            assert all(
+                word in answer.text for word in ("staging", "Production", "storage account of its own")
+            )
+        assert engine.http.get(f"{engine.stack.url}/healthz").status_code == 200
+    finally:
+        slot.stop()
