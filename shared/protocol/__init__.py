@@ -2,6 +2,6 @@
 
 Read in this order: `commit` (decide, announce, one transaction), `wake` (tell the orchestration), `observe`
 (what is to be done now), `perform` (do it), `sweep` (find those who died in between),
-`purge` (remove what has finished).
-docs/architecture.md tells the story; tests/unit/test_protocol_model.py tries it with random deaths.
+`restart` (end an instance and begin it anew), `purge` (remove what has finished).
+docs/architecture.md tells the story; tests/model tries it with random deaths.
 """
