@@ -89,19 +89,25 @@ async def _all_filed(registrations: Registrations, deal: Referral) -> bool:
     return all([await registrations.is_filed(each) for each in found])
 
 
-async def _run(options: argparse.Namespace) -> tuple[int, int]:
+async def look_after(tables: Tables, options: argparse.Namespace) -> tuple[int, int]:
     """How many records are unfinished, and how many of them are not restarted although it was asked for."""
+    parties = await unfinished(tables)
+    if not (options.wake or options.restart):
+        return len(parties), 0
+    if lost := await Registrations(tables).drop_lost():
+        logger.warning("reviews_dropped rows=%d: they led to no registration", lost)
+    intents = Intents(tables)
+    if options.wake:
+        await leave_intents(intents, parties)
+        return len(parties), 0
+    asked = await leave_intents(intents, parties, RESTART)
+    return len(parties), await until_restarted(intents, asked, options.minutes * 60 // LOOK_SECONDS, _pause)
+
+
+async def _run(options: argparse.Namespace) -> tuple[int, int]:
     tables = AzureTables(table_service(read_settings()))
     try:
-        parties = await unfinished(tables)
-        if not (options.wake or options.restart):
-            return len(parties), 0
-        if lost := await Registrations(tables).drop_lost():
-            logger.warning("reviews_dropped rows=%d: they led to no registration", lost)
-        intents = Intents(tables)
-        asked = await leave_intents(intents, parties, RESTART if options.restart else WAKE_ONLY)
-        looks = options.minutes * 60 // LOOK_SECONDS if options.restart else 0
-        return len(parties), await until_restarted(intents, asked, looks, _pause) if options.restart else 0
+        return await look_after(tables, options)
     finally:
         await tables.close()
 

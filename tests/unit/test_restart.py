@@ -1,5 +1,6 @@
 """A restart takes rounds: the first asks for the end, and the first that finds everything ended begins anew."""
 
+from argparse import Namespace
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from shared.errors import EngineUnavailable
 from shared.operations import check
 from shared.operations.check import leave_intents, until_restarted
 from shared.protocol.restart import MOST_AT_ONCE, REASON, RESTART
-from shared.protocol.sweep import Sweep
+from shared.protocol.sweep import WAKE_ONLY, Sweep
 from shared.protocol.wake import LIFECYCLE, REVIEW
 from shared.storage.inquiries import party_of
 from shared.storage.intents import Intents
@@ -108,7 +109,7 @@ async def test_an_instance_is_ended_in_one_sweep_and_begun_anew_in_the_next(swee
     await leave_intents(sweep.intents, await stored(sweep, record), RESTART)
     await rounds(sweep, engine, 1)
     assert (engine.told, engine.started, await left(sweep)) == (["fabrikam-1"], [], 1)
-    await rounds(sweep, engine, 1, first=1)
+    await sweep.run(engine, NOW + timedelta(seconds=1))  # whichever sweep comes next, however soon
     assert (engine.started, await left(sweep)) == ([(LIFECYCLE, "fabrikam-1")], 0)
     assert engine.told == ["fabrikam-1"]
 
@@ -128,7 +129,7 @@ async def test_the_reviews_of_a_deals_registrations_are_restarted_with_it(sweep:
         for status in ("ReviewPending", "ActionRequired", "Approved", "Draft")
     ]
     deal = creators(status="Closed", substatus="Won", registrations=tuple(registered))
-    engine = Engine(running={deal.id, "ReviewPending", "ActionRequired"})
+    engine = Engine(running={deal.id, *(each.id for each in registered)})
     await leave_intents(sweep.intents, await stored(sweep, deal), RESTART)
     await rounds(sweep, engine, 2)
     assert sorted(engine.told) == sorted([deal.id, "ReviewPending", "ActionRequired"])
@@ -285,6 +286,20 @@ def test_the_command_answers_with_what_came_of_it(
     monkeypatch.setattr("sys.argv", ["check", *arguments])
     assert check.main() == (1 if remaining else 0)
     assert capsys.readouterr().out.startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("action", "labels"), [("look", set()), ("wake", {WAKE_ONLY}), ("restart", {RESTART})]
+)
+async def test_the_command_leaves_an_intent_for_each_unfinished_record(
+    sweep: Sweep, action: str, labels: set[str]
+) -> None:
+    await stored(sweep, referral())
+    options = Namespace(wake=action == "wake", restart=action == "restart", minutes=0)
+    assert await check.look_after(sweep.referrals._tables, options) == (1, 1 if action == "restart" else 0)
+    left_behind = [each async for each in sweep.intents.all()]
+    assert {each.label for each in left_behind} == labels
+    assert {each.party.referral_id for each in left_behind} == ({"fabrikam-1"} if labels else set())
 
 
 def test_waking_and_restarting_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
