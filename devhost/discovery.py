@@ -102,6 +102,7 @@ def _function(function: Any) -> Function:
 def _trigger(name: str, binding: Mapping[str, Any]) -> Trigger:
     match binding["type"]:
         case "httpTrigger":
+            _check_level(name, binding.get("authLevel", "ANONYMOUS"))
             methods = frozenset(method.upper() for method in binding.get("methods", ()))
             return HttpTrigger(_route(name, binding.get("route", "").strip() or name), methods)
         case "timerTrigger":
@@ -115,6 +116,14 @@ def _trigger(name: str, binding: Mapping[str, Any]) -> Trigger:
                 f"Function '{name}' has the trigger '{kind}', which devhost leaves out; it runs HTTP, timer, "
                 "orchestration and activity triggers."
             )
+
+
+def _check_level(name: str, level: str) -> None:
+    if level.upper() != "ANONYMOUS":
+        raise StartError(
+            f"Function '{name}' asks for a key of the level '{level}', and devhost has no keys; set auth_level to "
+            "AuthLevel.ANONYMOUS and let the app itself say who may call."
+        )
 
 
 def _route(name: str, route: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from devhost.errors import StartError
 
 _OVERRIDE = "azurefunctionsjobhost__"
+_HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 _BODY_LIMIT = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 _TIME_SPAN = re.compile(
     r"(?:(?P<days>\d+)\.)?(?P<hours>[01]?\d|2[0-3]):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d)(?:\.\d+)?"
@@ -59,7 +60,7 @@ def host_settings(document: Mapping[str, Any], environment: Mapping[str, str] = 
         return HostSettings(
             route_prefix=str(settings.get("extensions.http.routeprefix", default.route_prefix)).strip("/"),
             function_timeout=_timeout(settings.get("functiontimeout", "00:30:00")),
-            hub_name=str(settings.get(f"{durable}.hubname", default.hub_name)),
+            hub_name=_hub_name(settings.get(f"{durable}.hubname", default.hub_name)),
             max_concurrent_activities=_count(
                 settings.get(f"{durable}.maxconcurrentactivityfunctions", default.max_concurrent_activities)
             ),
@@ -102,6 +103,15 @@ class _Settings:
 
 def _timeout(text: str) -> timedelta | None:
     return None if str(text) == "-1" else parse_time_span(str(text))
+
+
+def _hub_name(value: Any) -> str:
+    """The extension refuses others at its start."""
+    if not _HUB_NAME.fullmatch(str(value)):
+        raise ValueError(
+            f"the task hub's name '{value}' must have 3 to 45 letters and digits and begin with a letter"
+        )
+    return str(value)
 
 
 def _count(value: Any) -> int:

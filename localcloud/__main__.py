@@ -13,13 +13,18 @@ from urllib.parse import urlsplit
 from localcloud.errors import LocalCloudError
 from localcloud.loopback import is_loopback
 from localcloud.platform.engine_clock import ClockFiles, EngineClock
-from localcloud.platform.host_admin import HUB, HUB_SETTING, engine_clock
+from localcloud.platform.host_admin import HUB, HUB_SETTING, STORAGE_SETTING, engine_clock
 from localcloud.server import running
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.engine_of is not None and (
+        options.clock_offset_file is None or STORAGE_SETTING not in os.environ
+    ):
+        parser.error(f"--engine-of needs --clock-offset-file, and {STORAGE_SETTING} in the environment")
     try:
         asyncio.run(_serve(options))
     except OSError as error:
@@ -55,11 +60,11 @@ async def _serve(options: argparse.Namespace) -> None:
 @asynccontextmanager
 async def _engine_clock(options: argparse.Namespace) -> AsyncIterator[EngineClock | None]:
     """The clock of the durable engine behind `--engine-of`, whose storage the environment names."""
-    if options.engine_of is None or options.clock_offset_file is None:
+    if options.engine_of is None:
         yield None
         return
     files = ClockFiles(options.clock_offset_file, options.clock_shift_file)
-    storage, hub = os.environ["TABLES_CONNECTION_STRING"], os.environ.get(HUB_SETTING, HUB)
+    storage, hub = os.environ[STORAGE_SETTING], os.environ.get(HUB_SETTING, HUB)
     async with engine_clock(options.engine_of, files, storage, hub) as clock:
         yield clock
 

@@ -1,7 +1,7 @@
 """What can go wrong here, as sentences for the person at the terminal.
 
 LocalCloudError
-├── DataDirectoryBusyError   another service holds the data directory
+├── DataDirectoryBusyError   another service holds the data directory, or it belongs to another host
 ├── NotRunningError          a command needs the running service, and there is none
 ├── PortTakenError           something else listens on the wanted port
 ├── InstallError             npm, pip or the network failed

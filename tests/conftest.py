@@ -42,6 +42,6 @@ def host(request: pytest.FixtureRequest) -> Host:
     if request.config.getoption("--host") == "devhost":
         return Devhost()
     try:
-        return Func.found(deployed_environment())
+        return Func.found(deployed_environment)
     except InstallError as missing:
         pytest.exit(str(missing), returncode=2)

@@ -36,9 +36,11 @@ def gallery(options: Namespace) -> int:
 def demo(options: Namespace) -> int:
     """Play the scenario against the given service, else the running one, else one that lives as long as the demo."""
     if options.url is not None:
-        return _play(options.url, options.url, DataDirectory(options.data.resolve()))
+        return _play(options.url, options.controls or options.url, DataDirectory(options.data.resolve()))
     data, running = _running(options)
     if running is not None:
+        if options.host is not None:
+            data.claim_for(options.host)
         return _play(running.url, running.controls, data)
     host = chosen_host(options.host)
     with (

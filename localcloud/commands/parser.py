@@ -44,6 +44,9 @@ def _add_service(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     demo = commands.add_parser("demo", help="play the demo scenario against the service", allow_abbrev=False)
     demo.add_argument("--url", help="a service that runs already; default: the one on the data directory")
     _add_host(demo)
+    demo.add_argument(
+        "--controls", metavar="URL", help="where that service's clock is moved and its mails are read"
+    )
     mail = commands.add_parser(
         "mail", help="run the mail sink and the token issuer alone", allow_abbrev=False
     )
@@ -111,8 +114,7 @@ def _add_host(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--host",
         choices=("devhost", "func"),
-        default="devhost",
-        help="the embedded host, or the Functions Core Tools over the real engine; default: %(default)s",
+        help="the embedded host (default), or the Functions Core Tools over the real engine",
     )
 
 

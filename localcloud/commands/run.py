@@ -37,9 +37,9 @@ def run(options: Namespace, host: Host | None = None) -> int:
     return 0
 
 
-def chosen_host(name: str) -> Host:
-    """The host of this name: `devhost` or `func`. Raises InstallError."""
-    return Func.found(deployed_environment()) if name == "func" else Devhost()
+def chosen_host(name: str | None) -> Host:
+    """The host of this name: `func`, or devhost. Raises InstallError."""
+    return Func.found(deployed_environment) if name == "func" else Devhost()
 
 
 def _supervise(stack: Stack, asked: Event) -> None:

@@ -1,4 +1,4 @@
-"""`/admin/devhost/clock` for a service on the real host: the same requests and answers as devhost's own."""
+"""`/admin/devhost/clock` for a service on the real host: answers as devhost's own does, but for `timers`."""
 
 import json
 from collections.abc import Callable
@@ -39,6 +39,8 @@ class ClockApi:
 def _target(text: str, now: datetime) -> Callable[[datetime], datetime]:
     try:
         body: dict[str, Any] = json.loads(text)
+        if len(body) != 1:
+            raise ClockRefusal(400, _USAGE)
         if "advance" in body:
             ahead = isodate.parse_duration(body["advance"])  # type: ignore[no-untyped-call]
             return _forwards(lambda begin: begin + ahead, now)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from azure.core.exceptions import AzureError
+
 from localcloud.clocks import Clock, wall_clock
-from localcloud.platform.task_hub import Looked, until_quiet
+from localcloud.platform.task_hub import Observable, until_quiet
 from localcloud.private_files import replace_private
 
 NO_SHIFT = struct.pack("<q", 0)
@@ -30,7 +32,7 @@ class ClockRefusal(Exception):
 
 @dataclass(frozen=True)
 class ClockFiles:
-    """Where the shift stands: `engine` is None if the engine keeps real time."""
+    """The files that hold the shift: `engine` is None if the engine keeps real time."""
 
     app: Path
     engine: Path | None
@@ -60,7 +62,7 @@ class EngineClock:
     def __init__(
         self,
         files: ClockFiles,
-        hub: Looked,
+        hub: Observable,
         run_timers: Callable[[], Awaitable[None]],
         *,
         patience: float = 120.0,
@@ -100,14 +102,25 @@ class EngineClock:
     async def _settled(self) -> tuple[datetime, ...]:
         """Wait until everything that is due has been done; the due times that are to come."""
         end = asyncio.get_running_loop().time() + self._patience
+        overdue = ""
         try:
             while True:
                 look = await until_quiet(self._hub, end - asyncio.get_running_loop().time())
                 if not look.timers or look.timers[0] > self.now():
                     return look.timers
+                overdue = f"a timer of {look.timers[0].isoformat()} that has not fired"
                 await asyncio.sleep(0.05)
         except TimeoutError as late:
-            raise ClockRefusal(409, f"After {self._patience:.0f} s the task hub still has {late}.") from late
+            raise ClockRefusal(
+                409,
+                f"After {self._patience:.0f} s the task hub still has {overdue or late}. The log of the host may say "
+                "why; ask again to go on waiting.",
+            ) from late
+        except AzureError as failed:
+            raise ClockRefusal(
+                409,
+                f"The storage of the task hub does not answer: {type(failed).__name__}. Start it and ask again.",
+            ) from failed
 
     def _require_clock(self) -> None:
         if self._files.engine is None:

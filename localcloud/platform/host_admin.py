@@ -1,4 +1,4 @@
-"""The Functions host's own pages, as the clock of the engine needs them: running timer functions now."""
+"""The clock of the engine of a Functions host, whose own pages run timer functions now."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +8,7 @@ import aiohttp
 from localcloud.platform.engine_clock import ClockFiles, ClockRefusal, EngineClock
 from localcloud.platform.task_hub import TaskHub
 
+STORAGE_SETTING = "AzureWebJobsStorage"
 HUB_SETTING, HUB = "AzureFunctionsJobHost__extensions__durableTask__hubName", "cosellreferrals"
 """What names the task hub, and its name where the environment does not."""
 _TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=5)

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 DEPLOYED = "3.13"
-"""What runs in production; infra and requirements.txt are made for it."""
+"""What runs in production; requirements.txt is locked for it."""
 
 
 def deployed_python(home: Path | None = None) -> Path | None:

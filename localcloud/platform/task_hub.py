@@ -33,8 +33,8 @@ class Look:
     mark: object
 
 
-class Looked(Protocol):
-    """What can be looked at."""
+class Observable(Protocol):
+    """Whatever can be looked at."""
 
     async def look(self) -> Look:
         """See `TaskHub.look`."""
@@ -119,7 +119,7 @@ def _open(history: Iterable[Mapping[str, Any]]) -> tuple[int, tuple[datetime, ..
     return sum(row["EventType"] == "TaskScheduled" for row in waiting), timers
 
 
-async def until_quiet(hub: Looked, seconds: float, looks: int = 3, every: float = 0.1) -> Look:
+async def until_quiet(hub: Observable, seconds: float, looks: int = 3, every: float = 0.1) -> Look:
     """Return the last of several looks in a row that found nothing to be done, and nothing done in between.
 
     A turn that is under way shows in no queue, so one look is not enough. Raises TimeoutError with what the hub
@@ -130,7 +130,7 @@ async def until_quiet(hub: Looked, seconds: float, looks: int = 3, every: float 
     while len(seen) < looks:
         found = await hub.look()
         seen = [] if found.busy else [*(each for each in seen if each.mark == found.mark), found]
-        if asyncio.get_running_loop().time() > end:
+        if len(seen) < looks and asyncio.get_running_loop().time() > end:
             raise TimeoutError(found.busy or "turns that go on and on")
         await asyncio.sleep(every)
     return seen[-1]

@@ -1,9 +1,11 @@
 """One process of a service: started, watched until it is ready, ended."""
 
+import json
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event
@@ -124,6 +126,32 @@ class Member:
         with self.command.log.open("rb") as log:
             log.seek(self._log_begins)
             return log.read().decode("utf-8", errors="replace")
+
+
+class HttpMember(Member):
+    """A process that is ready as soon as a question to it is answered as wanted; it need not say so."""
+
+    def __init__(self, command: Command, record: ChildRecord, is_ready: Callable[[], bool]) -> None:
+        super().__init__(command, record)
+        self._is_ready = is_ready
+
+    def ready(self) -> bool:
+        """Ask."""
+        return self._is_ready()
+
+
+def host_runs(port: int) -> bool:
+    """Say whether a Functions host answers on a loopback port that it is running."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/admin/host/status")
+        answer = connection.getresponse()
+        status = json.loads(answer.read()) if answer.status == HTTPStatus.OK else {}
+    except (OSError, HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+    return isinstance(status, dict) and status.get("state") == "Running"
 
 
 def answers(port: int) -> bool:

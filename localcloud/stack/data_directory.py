@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.private_files import private_directory
+from localcloud.errors import DataDirectoryBusyError
+from localcloud.private_files import private_directory, read_or_create
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,18 @@ class DataDirectory:
         private_directory(data.logs)
         private_directory(data.host)
         return data
+
+    def claim_for(self, host: str) -> None:
+        """Keep the directory to the host that it was made on. Raises DataDirectoryBusyError.
+
+        Clock and waiting orchestrations are the host's own, and another one would begin from others.
+        """
+        made_on = read_or_create(self.path / "host", host.encode).decode()
+        if made_on != host:
+            raise DataDirectoryBusyError(
+                f"The data directory {self.path} was made on {made_on}. Start with --host {made_on}, or choose "
+                "another directory with --data."
+            )
 
     @property
     def logs(self) -> Path:

@@ -1,7 +1,7 @@
 """The hosts that the function app can run on here: devhost, and the Functions Core Tools over the real engine."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +10,8 @@ from localcloud.errors import InstallError
 from localcloud.platform.core_tools import NO_CORE_TOOLS, CoreTools, find_core_tools
 from localcloud.platform.engine_clock import NO_SHIFT
 from localcloud.private_files import private_directory, read_or_create
+from localcloud.process.children import ChildRecord
+from localcloud.process.member import Command, HttpMember, Member, host_runs
 from localcloud.project import PROJECT
 from localcloud.stack.addresses import Addresses
 from localcloud.stack.data_directory import DataDirectory
@@ -28,8 +30,15 @@ class Host(Protocol):
     def app(self) -> Path:
         """The folder of the app, in which the host is started."""
 
+    @property
+    def start_takes(self) -> float:
+        """How many seconds a start may take."""
+
     def command(self, data: DataDirectory, addresses: Addresses) -> tuple[str, ...]:
         """The command line."""
+
+    def member(self, command: Command, record: ChildRecord, addresses: Addresses) -> Member:
+        """The process, which knows when it is ready."""
 
     def environment(self, data: DataDirectory) -> Mapping[str, str]:
         """What the host is told besides the app's settings."""
@@ -51,11 +60,16 @@ class Devhost:
     arguments: Sequence[str] = DEVHOST_COMMAND
     name: str = "devhost"
     app: Path = PROJECT
+    start_takes: float = 60.0
 
     def command(self, data: DataDirectory, addresses: Addresses) -> tuple[str, ...]:
         """See the protocol."""
         where = ("--data", str(data.host), "--port", str(addresses.host))
         return (*self.arguments, *where, "--forward", f"/admin/devhost/mail={addresses.mail_url}")
+
+    def member(self, command: Command, record: ChildRecord, addresses: Addresses) -> Member:  # noqa: ARG002
+        """See the protocol: it says so itself."""
+        return Member(command, record)
 
     def environment(self, data: DataDirectory) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
         """See the protocol."""
@@ -87,26 +101,33 @@ class Func:
     app: Path = PROJECT
     name: str = "func"
     node: str | None = None
+    start_takes: float = 300.0
+    """A first start may fetch the worker's packages, or an extension bundle."""
 
     @classmethod
-    def found(cls, python: Path) -> "Func":
-        """The Core Tools of this machine. Raises InstallError if there are none."""
+    def found(cls, python: Callable[[], Path]) -> "Func":
+        """The Core Tools of this machine, and the environment that `python` makes. Raises InstallError."""
         tools = find_core_tools()
         if tools is None:
             raise InstallError(NO_CORE_TOOLS)
-        return cls(tools, python)
+        return cls(tools, python())
 
     def command(self, data: DataDirectory, addresses: Addresses) -> tuple[str, ...]:  # noqa: ARG002
         """See the protocol."""
         start = (str(self.tools.func), "start", "--port", str(addresses.host))
         if self.node is None:
             return start
-        return ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.node, *start)
+        named = ("unshare", "--user", "--map-root-user", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"')
+        return (*named, self.node, *start)
+
+    def member(self, command: Command, record: ChildRecord, addresses: Addresses) -> Member:
+        """See the protocol: the Core Tools print no line that says so."""
+        return HttpMember(command, record, lambda: host_runs(addresses.host))
 
     def environment(self, data: DataDirectory) -> Mapping[str, str]:
         """See the protocol."""
         shifted = {"CLOCK_SHIFT_FILE": str(_shift_file(data))} if self.tools.clock_library else {}
-        # The queues are looked at each second: nobody who sits before it wants to wait for the production's five.
+        # Each second, not every five as in production: here somebody waits for it.
         polling = "AzureFunctionsJobHost__extensions__durableTask__storageProvider__maxQueuePollingInterval"
         return {"VIRTUAL_ENV": str(self.python), polling: "00:00:01", **shifted}
 

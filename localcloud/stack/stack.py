@@ -90,6 +90,7 @@ class Stack:
         """Start everything; on an error, end what was started. Raises LocalCloudError."""
         self._lock.acquire(patience=self._patience, report=self._report, interrupted=self._interrupted)
         try:
+            self.data.claim_for(self._runs_on.name)
             self._record.end_leftovers(_GRACE, self._report)
             if self._port:
                 require_free(self._port)
@@ -115,7 +116,7 @@ class Stack:
     def restart(self, member: Member) -> None:
         """Start a member again that has ended or was killed, on the same data and ports; return when it is ready."""
         member.start()
-        self._wait_ready(member)
+        member.wait_ready(_START_TAKES, self._interrupted)
 
     def first_ended(self) -> Member | None:
         """Return a member that has ended on its own, if there is one."""
@@ -147,18 +148,15 @@ class Stack:
         command = Command(
             name, host.command(self.data, addresses), environment, host.app, self.data.log(name), _GRACE
         )
-        member = Member(command, self._record)
-        self._start(member)
+        member = host.member(command, self._record, addresses)
+        self._start(member, host.start_takes)
         return member
 
-    def _start(self, member: Member) -> None:
+    def _start(self, member: Member, takes: float = _START_TAKES) -> None:
         self._report(f"Starting {member.name}")
         self._started.append(member)
         member.start()
-        self._wait_ready(member)
-
-    def _wait_ready(self, member: Member) -> None:
-        member.wait_ready(_START_TAKES, self._interrupted)
+        member.wait_ready(takes, self._interrupted)
 
     def _load_samples(self) -> None:
         loader = self._member("samples", (sys.executable, "-m", "samples.load"))

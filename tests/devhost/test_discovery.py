@@ -96,6 +96,12 @@ def test_what_cannot_be_run_is_refused(app: df.DFApp, sentence: str) -> None:
     assert sentence in str(refusal.value)
 
 
+def test_a_function_that_needs_a_key_is_refused() -> None:
+    app = with_http(route="secret", auth_level=func.AuthLevel.FUNCTION)
+    with pytest.raises(StartError, match="'page' asks for a key of the level 'FUNCTION'"):
+        discover(app)
+
+
 def test_a_function_can_be_disabled_by_the_environment() -> None:
     assert discover(with_http(route="x"), {"AzureWebJobs.page.Disabled": "true"}) == ()
     assert len(discover(with_http(route="x"), {"AzureWebJobs.page.Disabled": "false"})) == 1
@@ -147,6 +153,7 @@ def test_the_environment_overrides_host_json() -> None:
         {"extensions": {"durableTask": {"maxConcurrentActivityFunctions": 0}}},
         {"extensions": {"durableTask": {"maxConcurrentActivityFunctions": "many"}}},
         {"extensions": []},
+        *({"extensions": {"durableTask": {"hubName": name}}} for name in ("my-hub", "2hub", "ab", "h" * 46)),
     ],
 )
 def test_an_impossible_value_is_refused(document: dict) -> None:

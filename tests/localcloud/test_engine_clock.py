@@ -1,5 +1,6 @@
 """The clock of the real engine goes from due time to due time, as devhost's own does."""
 
+import re
 import struct
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from azure.core.exceptions import ServiceRequestError
 
 from localcloud.platform.engine_clock import NO_SHIFT, ClockFiles, ClockRefusal, EngineClock
 from localcloud.platform.task_hub import Look
@@ -107,7 +109,30 @@ async def test_without_a_library_for_it_the_clock_is_not_moved_but_what_is_due_i
 async def test_what_is_never_done_ends_the_wait(tmp_path: Path) -> None:
     clocked = Clocked(tmp_path)
     clocked.hub.busy = "3 calls"
-    with pytest.raises(ClockRefusal, match=r"After 2 s the task hub still has 3 calls\."):
+    with pytest.raises(ClockRefusal, match=r"After 2 s the task hub still has 3 calls\. The log"):
+        await clocked.advance(DAY)
+
+
+async def test_a_timer_that_never_fires_is_named(tmp_path: Path) -> None:
+    clocked = Clocked(tmp_path)
+    stuck = datetime.now(UTC) - DAY
+
+    async def look() -> Look:
+        return Look("", (stuck,), 1)
+
+    clocked.hub.look = look
+    with pytest.raises(ClockRefusal, match=rf"a timer of {re.escape(stuck.isoformat())} that has not fired"):
+        await clocked.advance(DAY)
+
+
+async def test_storage_that_is_away_is_told(tmp_path: Path) -> None:
+    clocked = Clocked(tmp_path)
+
+    async def look() -> Look:
+        raise ServiceRequestError("refused")
+
+    clocked.hub.look = look
+    with pytest.raises(ClockRefusal, match="The storage of the task hub does not answer"):
         await clocked.advance(DAY)
 
 
@@ -138,6 +163,7 @@ async def test_the_clock_is_shown_and_moved_over_http_as_on_devhost(http: aiohtt
     [
         *({}, [], {"advance": "soon"}, {"advance": 5}, {"advance": "-P1D"}, {"to": "2020-01-01T00:00:00Z"}),
         *({"to": "2030-01-01T00:00:00"}, {"to": None}, {"advance": "P9999999D"}),
+        {"advance": "P1D", "to": "2099-01-01T00:00:00Z"},
     ],
 )
 async def test_what_no_clock_can_do_is_refused_with_words(http: aiohttp.ClientSession, body: Any) -> None:

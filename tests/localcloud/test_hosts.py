@@ -1,5 +1,6 @@
 """The two hosts: how each is started, and what the other parts of the service are told of it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from localcloud.commands import parser
 from localcloud.commands import run as run_command
 from localcloud.commands.dispatch import dispatch
-from localcloud.errors import InstallError
+from localcloud.errors import DataDirectoryBusyError, InstallError
 from localcloud.platform.core_tools import CoreTools
 from localcloud.stack import Addresses, DataDirectory
 from localcloud.stack.hosts import Devhost, Func
+from localcloud.stack.stack import Stack
 
 TOOLS = CoreTools(Path("/tools/func"), Path("/tools/clock/libshifted_clock.so"))
 PYTHON = Path("/environment")
@@ -68,15 +70,45 @@ def test_another_host_of_the_machine_gets_a_name_of_its_own(
     data: DataDirectory, addresses: Addresses
 ) -> None:
     command = Func(TOOLS, PYTHON, node="other").command(data, addresses)
-    assert command[:2] == ("unshare", "--uts")
+    assert command[:4] == ("unshare", "--user", "--map-root-user", "--uts")
     assert command[-5:] == ("other", "/tools/func", "start", "--port", str(addresses.host))
+
+
+def test_a_data_directory_stays_with_the_host_that_it_was_made_on(data: DataDirectory) -> None:
+    data.claim_for("devhost")
+    data.claim_for("devhost")
+    with pytest.raises(DataDirectoryBusyError, match=r"was made on devhost\. Start with --host devhost"):
+        data.claim_for("func")
+
+
+CORE_TOOLS = """
+import http.server, json, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"state": "Running"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+print("Azure Functions Core Tools", flush=True)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[3])), Handler).serve_forever()
+"""
+
+
+def test_core_tools_that_print_no_ready_line_are_ready_when_their_host_runs(tmp_path: Path) -> None:
+    func = tmp_path / "func"
+    func.write_text(f"#!{sys.executable}\n{CORE_TOOLS}")
+    func.chmod(0o755)
+    with Stack(tmp_path / "data", host=Func(CoreTools(func, None), PYTHON)) as stack:
+        assert stack.host.running
+        assert "Ready" not in stack.host.command.log.read_text()
 
 
 def test_without_func_one_line_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(run_command, "deployed_environment", lambda: PYTHON)
     with pytest.raises(InstallError, match="there is no `func` on PATH"):
         run_command.chosen_host("func")
     assert dispatch(parser.parse(["run", "--host", "func", "--data", str(tmp_path / "data")])) == 1

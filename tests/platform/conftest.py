@@ -12,7 +12,7 @@ import pytest
 
 from devhost.durable_urls import client_json
 from localcloud.commands.bootstrap import NO_DEPLOYED_PYTHON, deployed_environment, prepare
-from localcloud.errors import InstallError
+from localcloud.platform.core_tools import NO_CORE_TOOLS, find_core_tools
 from localcloud.platform.package import build_package
 from localcloud.platform.python import DEPLOYED, deployed_python
 from localcloud.project import PROJECT
@@ -31,7 +31,7 @@ def platform() -> Platform:
     if python is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_DEPLOYED_PYTHON)
     beside = PROJECT / f".venv-{DEPLOYED}-runtime"
-    prepare(beside, _RUNTIME, str(python))
+    prepare(beside, _RUNTIME, str(python), anew=True)
     return Platform(deployed_environment(), beside / "lib" / f"python{DEPLOYED}" / "site-packages")
 
 
@@ -66,10 +66,9 @@ def worker(
 @pytest.fixture(scope="session")
 def func(package: Path) -> Func:
     """The Core Tools over the real engine, with the package that is deployed."""
-    try:
-        return replace(Func.found(deployed_environment()), app=package)
-    except InstallError as missing:
-        pytest.skip(str(missing))
+    if find_core_tools() is None:
+        pytest.skip(NO_CORE_TOOLS)
+    return replace(Func.found(deployed_environment), app=package)
 
 
 @pytest.fixture(scope="session")

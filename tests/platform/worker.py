@@ -62,6 +62,13 @@ class Function:
         return [each["name"] for each in self.bindings if each["type"] == "durableClient"]
 
 
+def _require_success(answer: Message) -> None:
+    """Raise Refused unless the runtime says that it did as it was asked."""
+    result = answer["result"]
+    if result["status"] != "Success":
+        raise Refused(result.get("exception", {}).get("message", "no reason was given"))
+
+
 class Worker:
     """A worker process with the app of `package`. One question at a time; each has an answer within a minute."""
 
@@ -106,12 +113,12 @@ class Worker:
         """Let the runtime read the app, and load each function. Raises Refused."""
         folder = {"function_app_directory": str(self._package)}
         started = self.ask("worker_init_request", host_version="4.0.0", **folder)
-        if started["result"]["status"] != "Success":
-            raise Refused(started["result"]["exception"]["message"])
-        told = self.ask("functions_metadata_request", **folder)["function_metadata_results"]
-        self.functions = {each["name"]: Function.told(each) for each in told}
+        _require_success(started)
+        told = self.ask("functions_metadata_request", **folder)
+        _require_success(told)
+        self.functions = {each["name"]: Function.told(each) for each in told["function_metadata_results"]}
         for function in self.functions.values():
-            self.ask("function_load_request", function_id=function.id)
+            _require_success(self.ask("function_load_request", function_id=function.id))
         return self.functions
 
     def invoke(self, name: str, trigger: Message, client: str | None = None) -> Message:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from devhost.host_json import parse_time_span
+from localcloud.platform import host_admin as local
 from localcloud.stack import environment
 from shared.clock import OFFSET_FILE
 from shared.errors import ConfigurationError
@@ -132,7 +133,8 @@ def test_every_orchestrator_that_runs_at_once_has_a_thread() -> None:
 
 
 def test_the_hub_that_the_app_claims_is_the_hosts() -> None:
-    assert DURABLE["hubName"] == DEFAULT_HUB
+    assert DURABLE["hubName"] == DEFAULT_HUB == local.HUB
+    assert local.HUB_SETTING == HUB_SETTING
 
 
 def test_a_handler_ends_before_the_sweep_takes_it_for_dead() -> None:
