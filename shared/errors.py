@@ -78,7 +78,8 @@ class ClaimedByAnotherSlot(ConfigurationError):
         super().__init__(
             f"This is the deployment slot {slot}, and {resource} (in the account of {setting}) belongs to the slot "
             f"{owner}. Give this slot a storage account of its own, in slot settings that stay with it when slots "
-            f"are swapped. If {resource} is meant for {slot}: stop the slot {owner}, and delete the row {row} there. "
+            f"are swapped. If this account is meant for {slot}, or is a copy of another one: make sure that the slot "
+            f"{owner} does not use it, and delete the row {row} there. "
             "See docs/operations.md, Slots."
         )
         self.slot = slot

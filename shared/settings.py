@@ -24,7 +24,7 @@ DEFAULT_HUB = "cosellreferrals"
 PRODUCTION = "Production"
 """What the platform calls the slot that is no other slot."""
 EVERY_MINUTE = "0 * * * * *"
-_FIELD = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/0*[1-9]\d?)?")
+_FIELD = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/0*[1-9]\d?)?", re.ASCII)
 _FIELD_RANGES = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 
 
@@ -47,7 +47,7 @@ class Settings:
     Storage and mail are reached by a connection string or key if one is given, else by the app's identity.
     Without `mail_events_key` no delivery reports are taken.
     `auth_issuer` holds `{tid}` where the token's tenant must stand.
-    `hub` is the account of the task hub `hub_name`; it is None where only an operator's tools run.
+    `hub` is the account of the task hub `hub_name`, None where no setting names one: the app refuses that.
     `slot` is the deployment slot that the app runs in.
     """
 
@@ -94,6 +94,11 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         response_window=_duration(source, "REFERRAL_RESPONSE_WINDOW", "P14D"),
         retention=_duration(source, "REFERRAL_RETENTION", "P2557D"),
     )
+
+
+def read_tables(environment: Mapping[str, str] | None = None) -> TableAccount:
+    """Where the records are: all that an operator's tools need. Raises `ConfigurationError`."""
+    return _tables(os.environ if environment is None else environment)
 
 
 def read_sweep_schedule(source: Mapping[str, str]) -> str:

@@ -196,7 +196,7 @@ async def _claim_hub(settings: Settings, tables: AzureTables) -> None:
             "AzureWebJobsStorage__tableServiceUri, to the account of the task hub."
         )
     shared = settings.hub == settings.tables
-    account = tables if shared else AzureTables(_tables_client(settings.hub))
+    account = tables if shared else AzureTables(tables_client(settings.hub))
     try:
         await claim(account, of_hub(settings.hub_name, settings.hub.setting), settings.slot)
     finally:
@@ -209,10 +209,11 @@ wiring = Wiring()
 
 def table_service(settings: Settings) -> TableServiceClient:
     """The client of the service's tables, by connection string or by the app's identity."""
-    return _tables_client(settings.tables)
+    return tables_client(settings.tables)
 
 
-def _tables_client(account: TableAccount) -> TableServiceClient:
+def tables_client(account: TableAccount) -> TableServiceClient:
+    """The client of an account's tables."""
     bounds: dict[str, Any] = {
         "connection_timeout": CONNECT_SECONDS,
         "read_timeout": READ_SECONDS,

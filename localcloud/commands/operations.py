@@ -17,6 +17,9 @@ from localcloud.stack.stack import Stack
 
 
 def check(options: Namespace) -> int:
+    """Look after the records of the service that the environment names, else of the one that runs here."""
+    if any(os.environ.get(name) for name in ("TABLES_ENDPOINT", "TABLES_CONNECTION_STRING")):
+        return run_module("shared.operations.check", options.rest)
     return _beside_service("shared.operations.check", options.rest, options)
 
 

@@ -3,7 +3,7 @@
 The tables hold all of the truth, so this repairs a task hub that was lost or a backup that was restored: for each
 record that is open, or has open work, a registration in review or one that reviewers do not find, it leaves an
 intent, and the next sweep starts or wakes its orchestrations and files its registrations. `--restart` has their
-orchestrations ended first, after a deployment that changed the shape of a turn, and waits until all have begun anew.
+orchestrations ended first, after a deployment that changed the shape of a turn, and waits until all run again.
 To be repeated freely.
 """
 
@@ -12,20 +12,22 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from shared import clock
 from shared.domain.ids import OperationId
 from shared.domain.referral import Party, Referral
-from shared.protocol.restart import RESTART
+from shared.errors import ConfigurationError
+from shared.protocol.restart import MOST_AT_ONCE, instances_of, label_of_restart
 from shared.protocol.sweep import WAKE_ONLY
-from shared.settings import read_settings
+from shared.settings import read_tables
 from shared.storage.azure_tables import AzureTables
 from shared.storage.inquiries import Inquiries, party_of
 from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.tables import Tables
-from shared.wiring import new_operation_id, table_service
+from shared.wiring import new_operation_id, tables_client
 
 logger = logging.getLogger(__name__)
 
@@ -51,14 +53,26 @@ async def unfinished(tables: Tables) -> list[Party]:
     return deals + [party for party in requests if await _has_open_work(referrals, party)]
 
 
-async def leave_intents(intents: Intents, parties: list[Party], label: str = WAKE_ONLY) -> set[OperationId]:
-    """Ask the sweep to wake these records, or to restart them; the ids of the intents."""
-    left = {new_operation_id(): party for party in parties}
-    for operation_id, party in left.items():
-        await intents.announce(
-            Intent(operation_id=operation_id, party=party, label=label, at=clock.wall_clock())
-        )
-    return set(left)
+async def leave_intents(intents: Intents, parties: list[Party]) -> None:
+    """Ask the sweep to wake these records."""
+    for party in parties:
+        await _announce(intents, party, WAKE_ONLY)
+
+
+async def ask_for_restarts(tables: Tables, parties: list[Party]) -> set[OperationId]:
+    """Ask the sweep to restart all instances of these records; the ids of the intents, one for each instance."""
+    referrals, intents = Referrals(tables), Intents(tables)
+    return {
+        await _announce(intents, party, label_of_restart(instance_id))
+        for party in parties
+        for instance_id in await instances_of(referrals, party)
+    }
+
+
+async def _announce(intents: Intents, party: Party, label: str) -> OperationId:
+    operation_id = new_operation_id()
+    await intents.announce(Intent(operation_id=operation_id, party=party, label=label, at=clock.wall_clock()))
+    return operation_id
 
 
 async def until_restarted(
@@ -75,7 +89,7 @@ async def until_restarted(
         await pause()
         now_left = len(asked & {intent.operation_id async for intent in intents.all()})
         if now_left != left:
-            print(f"{len(asked) - now_left} of {len(asked)} records are restarted.", flush=True)  # noqa: T201
+            print(f"{len(asked) - now_left} of {len(asked)} orchestrations are restarted.", flush=True)  # noqa: T201
         left = now_left
     return left
 
@@ -89,23 +103,42 @@ async def _all_filed(registrations: Registrations, deal: Referral) -> bool:
     return all([await registrations.is_filed(each) for each in found])
 
 
-async def look_after(tables: Tables, options: argparse.Namespace) -> tuple[int, int]:
-    """How many records are unfinished, and how many of them are not restarted although it was asked for."""
+@dataclass(frozen=True)
+class Summary:
+    """How many records are unfinished; of how many orchestrations a restart was asked, and how many are left.
+
+    `minutes` is how long they were waited for.
+    """
+
+    records: int
+    asked: int = 0
+    left: int = 0
+    minutes: int = 0
+
+
+async def look_after(tables: Tables, options: argparse.Namespace) -> Summary:
+    """Count, and ask for what the options say."""
     parties = await unfinished(tables)
     if not (options.wake or options.restart):
-        return len(parties), 0
+        return Summary(len(parties))
     if lost := await Registrations(tables).drop_lost():
         logger.warning("reviews_dropped rows=%d: they led to no registration", lost)
-    intents = Intents(tables)
     if options.wake:
-        await leave_intents(intents, parties)
-        return len(parties), 0
-    asked = await leave_intents(intents, parties, RESTART)
-    return len(parties), await until_restarted(intents, asked, options.minutes * 60 // LOOK_SECONDS, _pause)
+        await leave_intents(Intents(tables), parties)
+        return Summary(len(parties))
+    asked = await ask_for_restarts(tables, parties)
+    minutes = patience(len(asked)) if options.minutes is None else options.minutes
+    left = await until_restarted(Intents(tables), asked, minutes * 60 // LOOK_SECONDS, _pause)
+    return Summary(len(parties), len(asked), left, minutes)
 
 
-async def _run(options: argparse.Namespace) -> tuple[int, int]:
-    tables = AzureTables(table_service(read_settings()))
+def patience(instances: int) -> int:
+    """How many minutes a restart may take, with a sweep each minute: two for each `MOST_AT_ONCE`, and half more."""
+    return 30 + 3 * instances // MOST_AT_ONCE
+
+
+async def _run(options: argparse.Namespace) -> Summary:
+    tables = AzureTables(tables_client(read_tables()))
     try:
         return await look_after(tables, options)
     finally:
@@ -117,18 +150,28 @@ async def _pause() -> None:
 
 
 def main() -> int:
-    """Count, and wake or restart if asked to; 1 if records are left that were to be restarted."""
+    """Count, and wake or restart if asked to: 1 if a restart is not through, 2 if a setting is at fault."""
     options = _parse()
-    count, left = asyncio.run(_run(options))
-    if left:
-        print(  # noqa: T201 - its answer
-            f"{left} of {count} records are not restarted after {options.minutes} minutes. The sweep goes on with "
-            "them; its log names those whose orchestrations do not end (restart_waits)."
+    try:
+        summary = asyncio.run(_run(options))
+    except ConfigurationError as malformed:
+        print(malformed, file=sys.stderr)  # noqa: T201 - its answer
+        return 2
+    print(_told(options, summary))  # noqa: T201 - its answer
+    return 1 if summary.left else 0
+
+
+def _told(options: argparse.Namespace, summary: Summary) -> str:
+    if summary.left:
+        return (
+            f"{summary.left} of {summary.asked} orchestrations are not restarted after {summary.minutes} minutes. "
+            "Look whether /healthz is ready, and how often the sweep runs (SWEEP_SCHEDULE): it goes on with them. "
+            "Its log names those that do not end (restart_waits)."
         )
-        return 1
+    if options.restart:
+        return f"{summary.records} records are open; their {summary.asked} orchestrations are restarted."
     done = "will be woken by the next sweep" if options.wake else "are open; --wake has them woken"
-    print(f"{count} records {'are restarted' if options.restart else done}.")  # noqa: T201 - its answer
-    return 0
+    return f"{summary.records} records {done}."
 
 
 def _parse() -> argparse.Namespace:
@@ -138,12 +181,21 @@ def _parse() -> argparse.Namespace:
     action.add_argument(
         "--restart",
         action="store_true",
-        help="have the sweep end and begin anew all orchestrations of what is unfinished, and wait for it",
+        help="have the sweep end and start again all orchestrations of what is unfinished, and wait for it",
     )
     parser.add_argument(
-        "--minutes", type=int, default=30, metavar="N", help="how long to wait; default: %(default)s"
+        "--minutes", type=_positive, metavar="N", help="how long to wait; default: 30, and more for many"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.minutes is not None and not options.restart:
+        parser.error("--minutes goes with --restart")
+    return options
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of minutes; give 1 or more")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,14 @@ from datetime import datetime, timedelta
 
 from shared.domain.referral import Party
 from shared.errors import EngineUnavailable, StoreConflict, StoreUnavailable
-from shared.protocol.restart import MOST_AT_ONCE, RESTART, ended, next_round
+from shared.protocol.restart import (
+    LONGEST_RUN,
+    MOST_AT_ONCE,
+    after_a_failure,
+    is_restart,
+    next_round,
+    restarted,
+)
 from shared.protocol.wake import Orchestrations, begin_review, wake
 from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
@@ -50,11 +57,14 @@ class Sweep:
         async for intent in self.intents.all():
             if intent.next_wake_at and now < intent.next_wake_at:
                 continue
-            if intent.label != RESTART:
+            if not is_restart(intent):
                 woken += await self._tried(self._look_at, intent, engine, now)
             elif len(restarts) < MOST_AT_ONCE:
                 restarts.append(intent)
+        end = self.wall_clock() + LONGEST_RUN
         for intent in restarts:
+            if self.wall_clock() >= end:
+                break
             woken += await self._tried(self._restart, intent, engine, now)
         return woken
 
@@ -83,12 +93,17 @@ class Sweep:
         return 0
 
     async def _restart(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:
-        if not await ended(engine, self.referrals, intent):
+        """A round of a restart."""
+        try:
+            done = await restarted(engine, intent)
+        except EngineUnavailable:
+            await self.intents.postpone(after_a_failure(intent, now))
+            raise
+        if done:
+            await self.intents.forget(intent.operation_id)
+        else:
             await self.intents.postpone(next_round(intent, now))
-            return 0
-        await self._wake_all(engine, intent.party)
-        await self.intents.forget(intent.operation_id)
-        return 1
+        return int(done)
 
     async def _wake_all(self, engine: Orchestrations, party: Party) -> None:
         """Wake a record and the reviews of its registrations, which have orchestrations of their own (G7).

@@ -168,6 +168,13 @@ def test_check_and_directory_run_with_the_environment_of_the_service(service, mo
     )
 
 
+def test_check_looks_after_the_service_that_the_environment_names(tmp_path, modules, monkeypatch):
+    monkeypatch.setenv("TABLES_ENDPOINT", "https://records.table.example")
+    options = parser.parse(["check", "--restart", "--data", str(tmp_path / "nothing runs here")])
+    assert operations.check(options) == 0
+    assert modules == [("shared.operations.check", ["--restart"], None)]
+
+
 def test_demo_plays_against_the_running_service(service, modules):
     data, addresses = service
     operations.demo(parser.parse(["demo", "--data", str(data.path)]))

@@ -15,10 +15,10 @@ from api.invitations import invited
 from api.life_cycle import accepting, declining, losing, winning
 from api.one_referral import Decision, shown, take_step
 from shared.errors import ServiceError
-from shared.operations.check import leave_intents, unfinished
+from shared.operations.check import ask_for_restarts, unfinished
 from shared.protocol.observe import Plan, observe
 from shared.protocol.observe_review import observe_review
-from shared.protocol.restart import RESTART
+from shared.protocol.restart import is_restart
 from shared.protocol.sweep import LONGEST_HANDLER
 from shared.protocol.wake import party_of, registration_of
 from shared.storage.memory_tables import MemoryTables
@@ -115,7 +115,7 @@ class Schedule:
 
     async def _restarts_wait(self) -> bool:
         """Whether the sweep has restarts to go on with, minute by minute."""
-        return any([intent.label == RESTART async for intent in self.calm.intents.all()])
+        return any([is_restart(intent) async for intent in self.calm.intents.all()])
 
     async def creator_creates(self) -> str | None:
         body = deal("fabrikam", "northwind", microsoft=not self.microsoft_later)
@@ -151,7 +151,7 @@ class Schedule:
         """At some moment, and again at another one: whoever does it twice harms nothing."""
         for _ in range(2):
             await self._idle(120)
-            await leave_intents(self.calm.intents, await unfinished(self.tables), RESTART)
+            await ask_for_restarts(self.tables, await unfinished(self.tables))
 
     async def _creator_closes(self) -> None:
         verb = self.random.choice(["win", "lose", "nothing"])

@@ -95,6 +95,11 @@ class Deployment:
         )
         assert swept.status_code == 202
 
+    def missed(self, invitations: list[dict[str, Any]]) -> list[str]:
+        """Those whose deadline has passed without an expiry."""
+        now = [self._service.kim.read(own["id"]) for own in invitations]
+        return [own["name"] for own in now if own["substatus"] != "Expired"]
+
     def lateness(self, own: dict[str, Any]) -> timedelta:
         """By how much an expiry came after its deadline, by the clock that the deadline is told by."""
         now = self._service.kim.read(own["id"])
@@ -127,6 +132,7 @@ def test_every_deadline_comes_through_a_changed_deployment_and_its_rollback(
     first, second = deployment.waiting[: DEALS // 2], deployment.waiting[DEALS // 2 :]
 
     deployment.switch(new, SIDE_BY_SIDE, meanwhile="P7D")
+    assert deployment.missed(first), "the change breaks no turn, so the command has nothing to mend"
     deployment.restart()
     assert max(deployment.lateness(own) for own in first) < TWO_SWEEPS
 

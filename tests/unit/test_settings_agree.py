@@ -152,7 +152,7 @@ def test_a_function_outlives_a_storage_request_with_all_its_repetitions_and_the_
 
 def test_the_page_of_operations_says_what_the_purge_does() -> None:
     assert timedelta(days=1) == KEPT
-    assert "last began more than a day ago" in OPERATIONS
+    assert "last started more than a day ago" in OPERATIONS
     assert f"at most {100 * MOST_PAGES:,} instances in a run" in OPERATIONS
     assert f"none after {LONGEST_RUN // timedelta(minutes=1)} minutes" in OPERATIONS
 
