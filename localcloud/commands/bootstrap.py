@@ -47,14 +47,14 @@ def deployed_environment(requirements: str = DEPLOYMENT, project: Path = PROJECT
     if python is None:
         raise InstallError(NO_DEPLOYED_PYTHON)
     environment = project / f".venv-{DEPLOYED}{'-dev' if requirements == DEVELOPMENT else ''}"
-    prepare(environment, project / requirements, str(python), anew=requirements == DEPLOYMENT)
+    prepare(environment, project / requirements, str(python), clear=requirements == DEPLOYMENT)
     return environment
 
 
-def prepare(environment: Path, requirements: Path, python: str, *, anew: bool = False) -> None:
+def prepare(environment: Path, requirements: Path, python: str, *, clear: bool = False) -> None:
     """Make the environment with this Python and install the locked packages unless the lock is installed already.
 
-    `anew` empties it first, so that it holds nothing that an earlier lock named.
+    `clear` empties it first, so that it holds nothing that an earlier lock named.
     Several processes may call this at once: one installs, the others wait. Raises InstallError.
     """
     stamp = environment / ".installed-lock"
@@ -62,7 +62,7 @@ def prepare(environment: Path, requirements: Path, python: str, *, anew: bool = 
         wanted = sha256(requirements.read_bytes()).hexdigest()
         if _works(environment) and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
             return
-        if anew or not _works(environment):
+        if clear or not _works(environment):
             _create(environment, python)
         _install(environment, requirements)
         stamp.write_text(wanted, encoding="ascii")

@@ -31,7 +31,7 @@ def platform() -> Platform:
     if python is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_DEPLOYED_PYTHON)
     beside = PROJECT / f".venv-{DEPLOYED}-runtime"
-    prepare(beside, _RUNTIME, str(python), anew=True)
+    prepare(beside, _RUNTIME, str(python), clear=True)
     return Platform(deployed_environment(), beside / "lib" / f"python{DEPLOYED}" / "site-packages")
 
 

@@ -1,4 +1,4 @@
-"""A restart takes rounds: the first asks for the end, and the first that finds everything ended begins anew."""
+"""A restart takes rounds: the first asks for the end, and the first that finds the instance ended starts it again."""
 
 from argparse import Namespace
 from dataclasses import dataclass, field, replace
@@ -108,7 +108,7 @@ async def left(sweep: Sweep) -> int:
     return len([each async for each in sweep.intents.all()])
 
 
-async def test_an_instance_is_ended_in_one_sweep_and_begun_anew_in_the_next(sweep: Sweep) -> None:
+async def test_an_instance_is_ended_in_one_sweep_and_started_again_in_the_next(sweep: Sweep) -> None:
     engine, record = Engine(running={"fabrikam-1"}), referral()
     await ask_for_restarts(sweep.referrals._tables, await stored(sweep, record))
     await rounds(sweep, engine, 1)
