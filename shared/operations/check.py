@@ -138,7 +138,10 @@ def patience(instances: int) -> int:
 
 
 async def _run(options: argparse.Namespace) -> Summary:
-    tables = AzureTables(tables_client(read_tables()))
+    account = read_tables()
+    client = tables_client(account)
+    print(f"The records at {client.url}, which {account.setting} names:", flush=True)  # noqa: T201
+    tables = AzureTables(client)
     try:
         return await look_after(tables, options)
     finally:

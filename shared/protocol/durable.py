@@ -4,7 +4,9 @@ The SDK raises bare `Exception` for every refusal, so what a refusal means is re
 """
 
 import logging
+from collections.abc import Awaitable
 from datetime import datetime
+from typing import Any
 
 import aiohttp
 from azure.durable_functions import DurableOrchestrationClient, OrchestrationRuntimeStatus
@@ -20,6 +22,9 @@ _FINISHED = {
     OrchestrationRuntimeStatus.Terminated,
     OrchestrationRuntimeStatus.Canceled,
 }
+_PURGEABLE = _FINISHED - {OrchestrationRuntimeStatus.Failed}
+"""What failed stays to be looked at, and is replaced when its record is woken."""
+_REFUSED = object()
 
 
 class DurableEngine:
@@ -30,70 +35,60 @@ class DurableEngine:
 
     async def raise_event(self, instance_id: str, event: Event) -> bool:
         """See the port."""
-        try:
-            await self._client.raise_event(instance_id, event)
-        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
-            raise EngineUnavailable(f"The durable engine did not take {event}: {failed}") from failed
-        except Exception as refused:
-            if await self.is_running(instance_id):
-                raise EngineUnavailable(f"The durable engine refused {event}: {refused}") from refused
-            return False
-        return True
+        call = self._client.raise_event(instance_id, event)
+        answer = await self._answer(call, f"take {event}", instance_id, refused_while_running=False)
+        return answer is not _REFUSED
 
     async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
         """See the port."""
-        try:
-            await self._client.start_new(name, instance_id, argument)
-        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
-            raise EngineUnavailable(f"The durable engine did not start {name}: {failed}") from failed
-        except Exception as refused:
-            if not await self.is_running(instance_id):
-                raise EngineUnavailable(f"The durable engine refused to start {name}: {refused}") from refused
-            return False
-        return True
+        call = self._client.start_new(name, instance_id, argument)
+        answer = await self._answer(call, f"start {name}", instance_id, refused_while_running=True)
+        return answer is not _REFUSED
+
+    async def terminate(self, instance_id: str, reason: str) -> None:
+        """See the port. The SDK takes a finished instance for terminated, and refuses one that is not there."""
+        call = self._client.terminate(instance_id, reason)
+        await self._answer(call, "end an instance", instance_id, refused_while_running=False)
 
     async def finished(self, before: datetime) -> list[str]:
         """See the port. The SDK hands on the first page alone."""
         try:
-            found = await self._client.get_status_by(created_time_to=before, runtime_status=list(_FINISHED))
+            found = await self._client.get_status_by(created_time_to=before, runtime_status=list(_PURGEABLE))
         except Exception as failed:  # of any kind, as below
-            raise EngineUnavailable(f"The durable engine does not list instances: {failed}") from failed
+            raise EngineUnavailable(f"The durable engine gave no list of instances: {failed}") from failed
         return [status.instance_id for status in found if status.instance_id]
 
     async def purge(self, instance_id: str) -> bool:
         """See the port."""
-        try:
-            result = await self._client.purge_instance_history(instance_id)
-        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
-            raise EngineUnavailable(f"The durable engine did not purge {instance_id}: {failed}") from failed
-        except Exception as refused:
-            if not await self.is_running(instance_id):
-                raise EngineUnavailable(
-                    f"The durable engine refused to purge {instance_id}: {refused}"
-                ) from refused
-            return False
-        return bool(result.instances_deleted)
-
-    async def terminate(self, instance_id: str, reason: str) -> None:
-        """See the port. The SDK takes a finished instance for terminated, and refuses one that is not there."""
-        try:
-            await self._client.terminate(instance_id, reason)
-        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
-            raise EngineUnavailable(f"The durable engine did not end {instance_id}: {failed}") from failed
-        except Exception as refused:
-            if await self.is_running(instance_id):
-                raise EngineUnavailable(
-                    f"The durable engine refused to end {instance_id}: {refused}"
-                ) from refused
+        call = self._client.purge_instance_history(instance_id)
+        answer = await self._answer(call, "purge an instance", instance_id, refused_while_running=True)
+        return answer is not _REFUSED and bool(answer.instances_deleted)
 
     async def is_running(self, instance_id: str) -> bool:
         """See the port."""
         try:
             status = await self._client.get_status(instance_id)
-        except (
-            Exception
-        ) as failed:  # of any kind: a status such as 503 is a bare one, an odd body a TypeError
+        except Exception as failed:
+            # Of any kind: a status such as 503 is a bare exception, an odd body a TypeError.
             raise EngineUnavailable(
-                f"The durable engine does not tell of {instance_id}: {failed}"
+                f"The durable engine gave no status of {instance_id}: {failed}"
             ) from failed
         return bool(status) and status.runtime_status not in _FINISHED
+
+    async def _answer(
+        self, call: Awaitable[Any], doing: str, instance_id: str, *, refused_while_running: bool
+    ) -> Any:
+        """What the engine answers, or `_REFUSED` where the instance's state is the reason for a refusal.
+
+        Raises `EngineUnavailable` for all else.
+        """
+        try:
+            return await call
+        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
+            raise EngineUnavailable(f"The durable engine did not {doing}: {failed}") from failed
+        except Exception as refused:
+            if await self.is_running(instance_id) is refused_while_running:
+                return _REFUSED
+            raise EngineUnavailable(
+                f"The durable engine refused to {doing} ({instance_id}): {refused}"
+            ) from refused

@@ -1,5 +1,7 @@
 """The purge: finished orchestrations leave the task hub, which otherwise keeps their history for ever.
 
+Those that failed stay: they are how one sees that something is wrong.
+
 Nothing needs them: the record's truth is in the tables, and whoever wakes a record whose instance is gone starts it.
 """
 
@@ -25,7 +27,7 @@ class FinishedInstances(Protocol):
     """The durable engine, as the purge uses it. Both methods raise `EngineUnavailable` when it does not answer."""
 
     async def finished(self, before: datetime) -> list[str]:
-        """The ids of one page of finished instances that were created before a moment."""
+        """The ids of one page of instances that were created before a moment and have finished without failing."""
         ...
 
     async def purge(self, instance_id: str) -> bool:
@@ -49,7 +51,7 @@ class Purge:
         for _ in range(MOST_PAGES):
             found = await self._page(engine, now - KEPT, end)
             removed += found
-            if not found:  # the next page would be the same one again
+            if not found or self.wall_clock() >= end:  # after none, the next page would be the same one again
                 break
         logger.info("purged instances=%d", removed)
         return removed

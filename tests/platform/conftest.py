@@ -1,6 +1,8 @@
 """The platform: production's Python and worker with the package that is deployed, and the real engine under it."""
 
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -79,6 +81,14 @@ def clocked_func(func: Func) -> Func:
             "func comes without a library that shifts its clock; tests that move the clock are not run."
         )
     return func
+
+
+@pytest.fixture(scope="session")
+def own_host_names() -> None:
+    """Several hosts on one machine need a name each, which only Linux can give them."""
+    command = ["unshare", "--user", "--map-root-user", "--uts", "true"]
+    if shutil.which("unshare") is None or subprocess.run(command, check=False).returncode != 0:
+        pytest.skip("This machine does not let a process have a host name of its own (unshare --uts).")
 
 
 @pytest.fixture

@@ -109,6 +109,7 @@ class Deployment:
         )
 
 
+@pytest.mark.usefixtures("own_host_names")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "changes",

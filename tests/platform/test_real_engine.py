@@ -63,6 +63,7 @@ def test_finished_instances_leave_the_engine_and_waiting_ones_stay(
     assert engine.kim.read(own["id"])["substatus"] == "Declined"
 
 
+@pytest.mark.usefixtures("own_host_names")
 def test_a_slot_on_productions_storage_is_not_ready_and_says_why(
     engine: Service, func: Func, monkeypatch: pytest.MonkeyPatch
 ) -> None:

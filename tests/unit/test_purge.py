@@ -9,6 +9,8 @@ from shared.protocol.purge import KEPT, LONGEST_RUN, MOST_PAGES, Purge
 from tests.unit.examples import NOW
 
 PAGE = 100
+WALL = NOW - timedelta(days=9)
+"""The real time; the engine's was moved ahead of it."""
 OLD = NOW - KEPT - timedelta(seconds=1)
 
 
@@ -20,7 +22,8 @@ class Engine:
         self.started_again: set[str] = set()
         self.away_for: set[str] = set()
         self.is_away = False
-        self.clock = NOW
+        self.clock = WALL
+        self.listed = 0
         self._takes = takes
 
     def add(self, count: int) -> None:
@@ -29,6 +32,7 @@ class Engine:
     async def finished(self, before: datetime) -> list[str]:
         if self.is_away:
             raise EngineUnavailable("away")
+        self.listed += 1
         return [name for name, created in self.instances.items() if created < before][:PAGE]
 
     async def purge(self, instance_id: str) -> bool:
@@ -77,10 +81,11 @@ async def test_a_run_ends_in_time_whatever_a_purge_takes() -> None:
     engine = Engine(takes)
     engine.add(2 * PAGE)
     assert await run(engine) == LONGEST_RUN / takes  # 12 of them in two minutes
-    assert engine.clock == NOW + LONGEST_RUN
+    assert engine.clock == WALL + LONGEST_RUN
+    assert engine.listed == 1
 
 
-async def test_an_instance_that_was_started_again_stays_and_keeps_no_other_from_going() -> None:
+async def test_an_instance_that_was_started_again_stays_and_does_not_hold_up_the_others() -> None:
     engine = Engine()
     engine.add(PAGE + 50)
     engine.started_again = {"00000", "00099"}
@@ -88,7 +93,7 @@ async def test_an_instance_that_was_started_again_stays_and_keeps_no_other_from_
     assert set(engine.instances) == engine.started_again
 
 
-async def test_one_that_cannot_be_purged_keeps_no_other_from_going() -> None:
+async def test_one_that_cannot_be_purged_does_not_hold_up_the_others() -> None:
     engine = Engine()
     engine.add(3)
     engine.away_for = {"00001"}
@@ -101,10 +106,10 @@ async def test_a_page_of_which_nothing_goes_is_not_asked_for_again() -> None:
     engine.add(PAGE)
     engine.started_again = set(engine.instances)
     assert await run(engine) == 0
-    assert engine.clock - NOW == timedelta(milliseconds=PAGE)
+    assert engine.clock - WALL == timedelta(milliseconds=PAGE)
 
 
-async def test_an_engine_that_tells_of_no_instances_is_told_of() -> None:
+async def test_an_engine_that_cannot_list_instances_is_reported() -> None:
     engine = Engine()
     engine.is_away = True
     with pytest.raises(EngineUnavailable):
