@@ -1,13 +1,14 @@
 """The activities of `referral_lifecycle`. Inputs and outputs carry ids, numbers and times only."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.step import Step
+from shared import clock
 from shared.domain.change import Act, Change
-from shared.domain.ids import derived_operation
+from shared.domain.ids import derived_operation, digest
 from shared.domain.lifecycle import BY_THE_CLOCK, expire, is_overdue
 from shared.domain.referral import Party, Referral
 from shared.domain.work import Notify, work_of
@@ -21,12 +22,17 @@ from shared.wiring import Service, wiring
 
 blueprint = df.Blueprint()
 
+EARLIEST_NET = timedelta(minutes=5)
+NET_SPREAD_SECONDS = 600
+
 
 @blueprint.activity_trigger(input_name="step")
 async def observe(step: Step) -> dict[str, Any]:
     """{organizationId, referralId, now} → {steps: [{activity, label}], nextAt, finished}."""
     service = await wiring.service()
-    return as_json(await observe_record(service.referrals, party_of(step), moment_of(step)))
+    await service.heartbeats.engine_acted(clock.wall_clock())
+    plan = await observe_record(service.referrals, party_of(step), moment_of(step))
+    return as_json(plan, step["referralId"])
 
 
 @blueprint.activity_trigger(input_name="step")
@@ -55,7 +61,7 @@ async def expire_if_overdue(service: Service, party: Party, now: datetime) -> No
     async def decide(referral: Referral, act: Act) -> Change | None:
         return expire(referral, act) if is_overdue(referral, act.now) else None
 
-    await service.commits.step(party, Who(actor=BY_THE_CLOCK, now=now), decide, announce=False)
+    await service.commits.step(party, Who(actor=BY_THE_CLOCK, now=now), decide)
 
 
 async def open_reminder(service: Service, party: Party, label: str) -> None:
@@ -71,13 +77,23 @@ async def open_reminder(service: Service, party: Party, label: str) -> None:
 ACTIVITY_OF = {"expire": "expire_referral", "remind": "remind", "nudge": "nudge", "perform": "perform"}
 
 
-def as_json(plan: Plan) -> dict[str, Any]:
-    """A plan as it travels to the orchestration."""
+def as_json(plan: Plan, instance_id: str) -> dict[str, Any]:
+    """A plan as it travels to the orchestration, with the time of its own timer instead of the record's moment."""
+    next_at = plan.next_at + net_delay(instance_id) if plan.next_at else None
     return {
         "steps": [{"activity": ACTIVITY_OF[step.kind], "label": step.label} for step in plan.steps],
-        "nextAt": plan.next_at.isoformat() if plan.next_at else None,
+        "nextAt": next_at.isoformat() if next_at else None,
         "finished": plan.finished,
     }
+
+
+def net_delay(instance_id: str) -> timedelta:
+    """How long after a moment of its record an orchestration's own timer fires: 5 to 15 minutes, each its own.
+
+    The sweep hands out what is due; the timer is the net behind it. The deadline is the record's, not the timer's, so
+    thousands of timers need not fall at once where thousands of deadlines do.
+    """
+    return EARLIEST_NET + int(digest(instance_id)[:8], 16) % NET_SPREAD_SECONDS * timedelta(seconds=1)
 
 
 def moment_of(step: Step) -> datetime:

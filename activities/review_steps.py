@@ -6,6 +6,7 @@ import azure.durable_functions as df
 
 from activities.referral_steps import as_json, moment_of
 from activities.step import Step
+from shared import clock
 from shared.domain.ids import derived_operation
 from shared.domain.referral import Party
 from shared.domain.review_due import nudge_task
@@ -22,10 +23,12 @@ blueprint = df.Blueprint()
 async def observe_registration(step: Step) -> dict[str, Any]:
     """{organizationId, referralId, registrationId, now} → {steps: [{activity, label}], nextAt, finished}."""
     service = await wiring.service()
+    await service.heartbeats.engine_acted(clock.wall_clock())
+    registration = registration_of(step)
     plan = await observe_review(
-        service.referrals, service.registrations, party_of(step), registration_of(step), moment_of(step)
+        service.referrals, service.registrations, party_of(step), registration, moment_of(step)
     )
-    return as_json(plan)
+    return as_json(plan, registration)
 
 
 @blueprint.activity_trigger(input_name="step")

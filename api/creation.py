@@ -76,8 +76,11 @@ async def create(exchange: Exchange, engine: DurableEngine) -> Answer:
     if isinstance(outcome, AlreadyDone):
         require_same_body(record or outcome.record, outcome.record)
         return await _replay(exchange, engine, outcome.record, reading)
-    await _begin(engine, outcome.after)
     await _roll_forward(exchange, outcome.after, list(outcome.invitations))
+    if outcome.work:
+        performer, label = exchange.service.performer, outcome.work.label
+        await performer.after_commit(engine, outcome.after.party, label, exchange.now)
+    await _begin(engine, outcome.after)
     return _created(exchange, outcome.after, reading)
 
 

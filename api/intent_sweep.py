@@ -1,4 +1,4 @@
-"""The timer that sweeps the intents, each minute unless SWEEP_SCHEDULE says otherwise (docs/architecture.md)."""
+"""The timer that sweeps what is due: every ten seconds, or as SWEEP_SCHEDULE says (docs/architecture.md)."""
 
 import os
 
@@ -8,7 +8,7 @@ import azure.functions as func
 from shared import clock
 from shared.errors import ConfigurationError
 from shared.protocol.durable import DurableEngine
-from shared.settings import EVERY_MINUTE, read_sweep_schedule
+from shared.settings import EVERY_TEN_SECONDS, read_sweep_schedule
 from shared.wiring import wiring
 
 blueprint = df.Blueprint()
@@ -23,13 +23,13 @@ def schedule() -> str:
     try:
         return read_sweep_schedule(os.environ)
     except ConfigurationError:
-        return EVERY_MINUTE
+        return EVERY_TEN_SECONDS
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule=schedule())
 @blueprint.durable_client_input(client_name="client")
 async def sweep_intents(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """Wake the orchestrations of those who died between their commit and their wake-up."""
+    """Look at what is due, and wake whom it concerns."""
     del timer
     service = await wiring.service()
     await service.sweep.run(DurableEngine(client), clock.now())

@@ -106,7 +106,6 @@ class _Request:
             deal.party,
             self.exchange.who(f"{deal.id}/invitations"),
             checked(self.exchange, decide),
-            announce=True,
             idempotency=self._record if self.wanted else None,
             replaced=stored,
         )

@@ -30,7 +30,9 @@ from shared.domain.inquiry import (
 )
 from shared.domain.lead import Leads, Profiles
 from shared.domain.permissions import may_submit_leads
+from shared.domain.referral import Party
 from shared.domain.refusals import Invalid
+from shared.domain.work import label_of
 from shared.errors import EngineUnavailable, StoreUnavailable
 from shared.protocol.durable import DurableEngine
 from shared.protocol.wake import begin
@@ -110,15 +112,19 @@ async def submitted(exchange: Exchange, engine: DurableEngine) -> Answer:
 
 
 async def _delivered(exchange: Exchange, engine: DurableEngine, taken: TakenInquiry) -> Answer:
-    """Do at once what the companies read next; what storage or engine refuse now, the orchestration does."""
+    """Deliver the leads at once; only if storage or engine refuse something now, an orchestration is needed."""
     party = party_of(taken)
-    await exchange.service.intake.deliver_or_leave_to_work(party, exchange.now)
+    if not await exchange.service.performer.after_commit(engine, party, label_of(1), exchange.now):
+        await _begin(engine, party)
+    recipients = [_recipient(outcome) for outcome in taken.outcomes]
+    return Answer(status=201, body=LeadsView(id=taken.id, recipients=recipients))
+
+
+async def _begin(engine: DurableEngine, party: Party) -> None:
     try:
         await begin(engine, party)
     except EngineUnavailable:
-        logger.warning("begin_failed inquiry=%s: the sweep will start it", taken.id)
-    recipients = [_recipient(outcome) for outcome in taken.outcomes]
-    return Answer(status=201, body=LeadsView(id=taken.id, recipients=recipients))
+        logger.warning("begin_failed inquiry=%s: the sweep will start it", party.referral_id)
 
 
 async def _taken(exchange: Exchange, record: IdempotencyRecord) -> TakenInquiry:

@@ -91,7 +91,7 @@ async def take_step(exchange: Exchange, decide: Decision, event: Event, engine: 
     who = exchange.who_repeats(f"{seen.id}/{_operation(exchange)}")
     commits = exchange.service.commits
     try:
-        change = await commits.step(seen.party, who, checked(exchange, decide), announce=True)
+        change = await commits.step(seen.party, who, checked(exchange, decide))
     except (Refusal, Modified) as refused:
         if isinstance(refused, Modified) and exchange.request.method != "POST":
             raise
@@ -122,13 +122,20 @@ def checked(exchange: Exchange, decide: Decision) -> Decision:
 
 
 async def settle(exchange: Exchange, change: Change, event: Event, engine: DurableEngine) -> None:
-    """After the commit: wake the orchestration, and do at once what the caller will read next.
+    """After the commit: do at once what the caller will read next, then the rest of its work; wake the orchestration.
 
     Raises the refusal of a command that came too late, whose step was the expiry (L4).
     """
+    await _show(exchange, change)
+    if change.work:
+        performer, label = exchange.service.performer, change.work.label
+        await performer.after_commit(engine, change.after.party, label, exchange.now)
     await wake_or_leave_to_sweep(engine, change.after.party, event)
     if change.refusal:
         raise change.refusal
+
+
+async def _show(exchange: Exchange, change: Change) -> None:
     if change.work and any(isinstance(state.task, Publish) for state in change.work.tasks):
         await exchange.service.visibility.follow_or_leave_to_work(change.after)
     for registration in change.registrations:

@@ -280,7 +280,6 @@ async def _step(
         deal.party,
         exchange.who(operation),
         check,
-        announce=True,
         idempotency=idempotency,
         replaced=replaced,
     )

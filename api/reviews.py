@@ -76,19 +76,20 @@ async def reviewing(exchange: Exchange, engine: DurableEngine) -> Answer:
     seen = await _reviewed_by(exchange)
     deal, who = lies_with(seen), exchange.who_repeats(f"{seen.id}/review")
     try:
-        after = await _decided(exchange, seen, reading, who)
+        change = await _decided(exchange, seen, reading, who)
     except (Refusal, Modified):
         if await is_repetition(exchange, deal, who):
             return await _answer(await _present(exchange, deal, seen.id), exchange)
         raise
+    (after,) = change.registrations
     await exchange.service.registrations.file_or_leave_to_work(after)
+    if change.work:
+        await exchange.service.performer.after_commit(engine, deal, change.work.label, exchange.now)
     await wake_or_leave_to_sweep(engine, deal, "changed")
     return await _answer(after, exchange)
 
 
-async def _decided(
-    exchange: Exchange, seen: Registration, reading: Reading[ReviewBody], who: Who
-) -> Registration:
+async def _decided(exchange: Exchange, seen: Registration, reading: Reading[ReviewBody], who: Who) -> Change:
     deal = lies_with(seen)
     given_to = (await _filed(exchange, seen)).assigned_to
     verdict = reading.body.verdict(exchange.caller.person.name)
@@ -103,11 +104,10 @@ async def _decided(
             raise Invalid(faults)
         return registered(referral, (after,), act, verdict.reason)
 
-    change = await exchange.service.commits.step(deal, who, decide, announce=True)
+    change = await exchange.service.commits.step(deal, who, decide)
     if change is None:
         raise NotFound(_UNKNOWN)
-    (after,) = change.registrations
-    return after
+    return change
 
 
 async def assigning(exchange: Exchange) -> Answer:

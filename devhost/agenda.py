@@ -63,16 +63,20 @@ class Agenda:
         """Do what is due, then move the clock to `to(now)` step by step, doing at each step what became due.
 
         A timer function runs at the first and the last of its occurrences between two durable due times, or at all
-        of them with `every`. Returns the domain time at the end. Raises ClockError.
+        of them with `every`. One that runs more often than once a minute runs at the end as well, since its next
+        occurrence is moments away. Returns the domain time at the end. Raises ClockError.
         """
         async with self._moving:
             self._meter.start_instant()
             try:
                 await self._settle()
-                target = to(self._clock.now())
+                begin, target = self._clock.now(), to(self._clock.now())
                 await self._walk(target, every=every)
                 await self._move(target)
                 await self._settle()
+                if target > begin:
+                    self._timers.run_frequent(target)
+                    await self._settle()
             finally:
                 self._meter.end_instant()
                 self._poke.set()

@@ -80,6 +80,12 @@ class TimerFunctions:
             if recurring.next <= now:
                 self.run(recurring, now)
 
+    def run_frequent(self, now: Micros) -> None:
+        """Run each function that runs more often than once a minute."""
+        for recurring in self.all:
+            if not recurring.is_recorded:
+                self.run(recurring, now)
+
     def run(self, recurring: Recurring, occurrence: Micros, *, past_due: bool = False) -> None:
         """Start a run, unless one is under way; the next occurrence is after `occurrence`."""
         recurring.next = recurring.schedule.after(occurrence)

@@ -14,7 +14,8 @@ import azure.durable_functions as df
 EVENTS = ("accepted", "declined", "changed")
 LONGEST_WAIT = timedelta(days=5)
 """Below the six days at which the SDK starts to slice a timer."""
-PAUSE_AFTER_FAILURE = timedelta(minutes=5)
+SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=5)
+"""After a failure, and after many in a row."""
 
 
 def one_turn(context: df.DurableOrchestrationContext, observer: str = "observe") -> Generator[Any, Any, None]:
@@ -22,11 +23,13 @@ def one_turn(context: df.DurableOrchestrationContext, observer: str = "observe")
 
     `observer` is the activity that looks.
 
-    An activity fails only on a defect or while storage is away. The turn then ends in a pause, because giving the
-    instance up would give up the record's deadline: the record ends the loop, by being closed with nothing open.
-    Events do not end the pause, for one that came early would; the next turn looks at what they tell of.
+    An activity fails only on a defect or while storage is away. The turn then ends in a pause, which doubles while
+    turns go on to fail, because giving the instance up would give up the record's deadline: the record ends the loop,
+    by being closed with nothing open. Events do not end the pause, for one that came early would; the next turn looks
+    at what they tell of.
     """
     record: dict[str, str] = dict(context.get_input() or {})
+    failures = int(record.pop("failures", "0"))
     try:
         plan = yield observe(context, observer, record)
         if not plan["steps"] and not plan["finished"]:
@@ -36,7 +39,8 @@ def one_turn(context: df.DurableOrchestrationContext, observer: str = "observe")
             yield context.call_activity(step["activity"], {**record, **step, "now": now(context)})
     except Exception as failed:  # noqa: BLE001 - the SDK tells of a failed activity by a bare Exception
         context.set_custom_status({"pausedAfter": type(failed).__name__, "at": now(context)})
-        yield context.create_timer(context.current_utc_datetime + PAUSE_AFTER_FAILURE)
+        yield context.create_timer(context.current_utc_datetime + pause_after(failures))
+        record["failures"] = str(failures + 1)
     else:
         if plan["finished"]:
             return
@@ -59,6 +63,11 @@ def wait(context: df.DurableOrchestrationContext, until: str | None) -> Generato
     winner = yield context.task_any([*waits, timer])
     if winner is not timer:
         timer.cancel()  # type: ignore[attr-defined] # a timer task's own; the SDK types it as any task
+
+
+def pause_after(failures: int) -> timedelta:
+    """How long to pause after a failure that `failures` others came before, in a row."""
+    return min(SHORTEST_PAUSE * (1 << min(failures, 10)), LONGEST_PAUSE)
 
 
 def now(context: df.DurableOrchestrationContext) -> str:

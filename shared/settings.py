@@ -23,7 +23,7 @@ DEFAULT_HUB = "cosellreferrals"
 """The name of the task hub in host.json."""
 PRODUCTION = "Production"
 """What the platform calls the slot that is no other slot."""
-EVERY_MINUTE = "0 * * * * *"
+EVERY_TEN_SECONDS = "*/10 * * * * *"
 _FIELD = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/0*[1-9]\d?)?", re.ASCII)
 _FIELD_RANGES = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 
@@ -106,12 +106,12 @@ def read_sweep_schedule(source: Mapping[str, str]) -> str:
 
     Names of months and days are refused, although the host takes them: what is taken here means the same everywhere.
     """
-    text = source.get("SWEEP_SCHEDULE") or EVERY_MINUTE
+    text = source.get("SWEEP_SCHEDULE") or EVERY_TEN_SECONDS
     fields = text.split()
     if len(fields) != len(_FIELD_RANGES) or not all(map(_is_field, fields, _FIELD_RANGES)):
         raise ConfigurationError(
             "Set SWEEP_SCHEDULE to an NCRONTAB expression of six fields (second, minute, hour, day, month, day of "
-            f"the week) in digits and * , - /, such as {EVERY_MINUTE!r} for each minute."
+            f"the week) in digits and * , - /, such as {EVERY_TEN_SECONDS!r} for every ten seconds."
         )
     return " ".join(fields)
 

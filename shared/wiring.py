@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from shared.errors import ConfigurationError
 from shared.mail.delivery import Delivery
 from shared.mail.notices import Notices
 from shared.mail.service import AzureMailService, MailService
+from shared.protocol.announce import Announcements
 from shared.protocol.commit import Commits
 from shared.protocol.intake import Intake
 from shared.protocol.invitations import Invitations
@@ -35,6 +36,7 @@ from shared.storage.claims import claim, of_hub, of_tables
 from shared.storage.directory import Directory
 from shared.storage.directory_search import DirectorySearch
 from shared.storage.engagements import Engagements
+from shared.storage.heartbeats import Heartbeats
 from shared.storage.inquiries import Inquiries
 from shared.storage.intents import Intents
 from shared.storage.mail import MailRecords
@@ -75,6 +77,7 @@ class Service:
     visibility: Visibility
     performer: Performer
     sweep: Sweep
+    heartbeats: Heartbeats
     purge: Purge
 
 
@@ -83,12 +86,15 @@ def assemble(
     tables: Tables,
     mail: MailService,
     wall_clock: Callable[[], datetime] = clock.wall_clock,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Service:
-    """Put the parts together on given tables, mail service and wall clock; tests give their own."""
+    """Put the parts together on given tables, mail service, wall clock and pause; tests give their own."""
     directory = Directory(tables)
     referrals, engagements, intents = Referrals(tables), Engagements(tables), Intents(tables)
     records = MailRecords(tables)
-    commits = Commits(referrals, intents, new_operation_id, wall_clock)
+    announcements = Announcements(intents=intents, wall_clock=wall_clock)
+    commits = Commits(referrals, announcements, new_operation_id)
+    heartbeats = Heartbeats(tables)
     invitations, visibility = Invitations(referrals, engagements, commits), Visibility(referrals)
     inquiries, profiles, routing = Inquiries(tables), Profiles(tables), Routing(tables)
     registrations = Registrations(tables)
@@ -97,8 +103,8 @@ def assemble(
         inquiries=inquiries,
         referrals=referrals,
         engagements=engagements,
-        intents=intents,
-        wall_clock=wall_clock,
+        announcements=announcements,
+        commits=commits,
     )
     verifier = TokenVerifier(
         SigningKeys(fetch_from(settings.auth_jwks_url)), settings.auth_issuer, settings.auth_audience
@@ -145,7 +151,16 @@ def assemble(
             visibility=visibility,
             notices=notices,
         ),
-        sweep=Sweep(referrals=referrals, registrations=registrations, intents=intents, wall_clock=wall_clock),
+        sweep=Sweep(
+            referrals=referrals,
+            registrations=registrations,
+            intents=intents,
+            mails=records,
+            heartbeats=heartbeats,
+            wall_clock=wall_clock,
+            pause=pause,
+        ),
+        heartbeats=heartbeats,
         purge=Purge(wall_clock=wall_clock),
     )
 

@@ -127,12 +127,14 @@ class Work:
     """The open work of one entry or reminder.
 
     `label` is the last part of its row key: the entry's sequence in six digits, or a reminder's fixed name.
+    `announced_for` is when the intent is due that announced it, if one did (domain clock).
     """
 
     referral_id: ReferralId
     label: str
     operation_id: OperationId
     tasks: tuple[TaskState, ...]
+    announced_for: datetime | None = None
 
     @property
     def open(self) -> bool:

@@ -2,28 +2,31 @@
 
 The tables hold all of the truth, so this repairs a task hub that was lost or a backup that was restored: for each
 record that is open, or has open work, a registration in review or one that reviewers do not find, it leaves an
-intent, and the next sweep starts or wakes its orchestrations and files its registrations. `--restart` has their
-orchestrations ended first, after a deployment that changed the shape of a turn, and waits until all run again.
-To be repeated freely.
+intent, and the sweep starts or wakes its orchestrations and files its registrations. Whoever does not move then is
+started anew. `--restart` has all of them ended first, after a deployment that changed the shape of a turn. Both wait
+until all move, and name those that did not. To be repeated freely.
 """
 
 import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from shared import clock
-from shared.domain.ids import OperationId
 from shared.domain.referral import Party, Referral
 from shared.errors import ConfigurationError
-from shared.protocol.restart import MOST_AT_ONCE, instances_of, label_of_restart
-from shared.protocol.sweep import WAKE_ONLY
+from shared.protocol.observe import Plan, observe
+from shared.protocol.observe_review import observe_review
+from shared.protocol.restart import instances_of
+from shared.protocol.sweep import PER_SECOND
 from shared.settings import read_tables
 from shared.storage.azure_tables import AzureTables
 from shared.storage.inquiries import Inquiries, party_of
-from shared.storage.intents import Intent, Intents
+from shared.storage.intents import Intent, Intents, Reason
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.tables import Tables
@@ -32,6 +35,9 @@ from shared.wiring import new_operation_id, tables_client
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2
+OVERDUE = timedelta(minutes=5)
+"""An intent that was due so long ago is not looked at: the sweep does not run, or does not get through."""
+MOST_LISTED = 50
 
 
 async def unfinished(tables: Tables) -> list[Party]:
@@ -53,45 +59,104 @@ async def unfinished(tables: Tables) -> list[Party]:
     return deals + [party for party in requests if await _has_open_work(referrals, party)]
 
 
-async def leave_intents(intents: Intents, parties: list[Party]) -> None:
-    """Ask the sweep to wake these records."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How unfinished records stand, by the ids of their orchestrations.
+
+    `waiting` ones have nothing to do before people act or the clock does. `moving` ones have something to do and will
+    be looked at. `dead` ones were woken for it and did not move, or should have been looked at long ago.
+    `unwatched` ones have something to come and nothing that finds it.
+    """
+
+    waiting: tuple[str, ...] = ()
+    moving: tuple[str, ...] = ()
+    dead: tuple[str, ...] = ()
+    unwatched: tuple[str, ...] = ()
+
+
+async def standing(tables: Tables, parties: list[Party], now: datetime) -> Standing:
+    """Tell waiting records from dead ones; `now` is the domain clock's."""
+    referrals, registrations = Referrals(tables), Registrations(tables)
+    watched: dict[str, list[Intent]] = defaultdict(list)
+    async for intent in Intents(tables).all():
+        watched[intent.instance_id].append(intent)
+    found: dict[str, list[str]] = defaultdict(list)
     for party in parties:
-        await _announce(intents, party, WAKE_ONLY)
+        for each in await instances_of(referrals, party):
+            plan = (
+                await observe_review(referrals, registrations, party, each, now)
+                if each
+                else await observe(referrals, party, now)
+            )
+            name = each or party.referral_id
+            found[_stands(plan, watched[name], now)].append(name)
+    return Standing(**{name: tuple(ids) for name, ids in found.items()})
 
 
-async def ask_for_restarts(tables: Tables, parties: list[Party]) -> set[OperationId]:
+def _stands(plan: Plan, intents: Sequence[Intent], now: datetime) -> str:
+    if any(_is_dead(intent, now) for intent in intents):
+        return "dead"
+    if not intents and (plan.steps or plan.next_at):
+        return "unwatched"
+    return "moving" if plan.steps else "waiting"
+
+
+def _is_dead(intent: Intent, now: datetime) -> bool:
+    watch = intent.watch
+    return bool(watch.unmoved or watch.restarts or watch.ending) or now - intent.due > OVERDUE
+
+
+async def ask_to_wake(tables: Tables, parties: list[Party], now: datetime) -> set[str]:
+    """Ask the sweep to wake all instances of these records; the ids of the intents, one for each instance."""
+    return await _ask(tables, parties, "wake", now)
+
+
+async def ask_for_restarts(tables: Tables, parties: list[Party], now: datetime) -> set[str]:
     """Ask the sweep to restart all instances of these records; the ids of the intents, one for each instance."""
-    referrals, intents = Referrals(tables), Intents(tables)
-    return {
-        await _announce(intents, party, label_of_restart(instance_id))
+    return await _ask(tables, parties, "restart", now)
+
+
+async def _ask(tables: Tables, parties: list[Party], reason: Reason, now: datetime) -> set[str]:
+    asked = {
+        (new_operation_id(), party, registration)
         for party in parties
-        for instance_id in await instances_of(referrals, party)
+        for registration in await instances_of(Referrals(tables), party)
     }
+    for identifier, party, registration in asked:
+        await Intents(tables).announce(
+            Intent(
+                id=identifier,
+                reason=reason,
+                party=party,
+                registration=registration,
+                at=clock.wall_clock(),
+                due=now,
+            )
+        )
+    return {identifier for identifier, _, _ in asked}
 
 
-async def _announce(intents: Intents, party: Party, label: str) -> OperationId:
-    operation_id = new_operation_id()
-    await intents.announce(Intent(operation_id=operation_id, party=party, label=label, at=clock.wall_clock()))
-    return operation_id
-
-
-async def until_restarted(
-    intents: Intents, asked: set[OperationId], looks: int, pause: Callable[[], Awaitable[None]]
-) -> int:
-    """Look until the sweep has taken up all that was asked for, and tell how far it is; how many are left at the end.
+async def until_taken_up(
+    intents: Intents, asked: set[str], looks: int, pause: Callable[[], Awaitable[None]]
+) -> list[Intent]:
+    """Look until the sweep has taken up all that was asked for, and tell how far it is; what is left at the end.
 
     At most so many looks, with a pause before each.
     """
-    left = len(asked)
+    left = await _left(intents, asked)
     for _ in range(looks):
         if not left:
             break
         await pause()
-        now_left = len(asked & {intent.operation_id async for intent in intents.all()})
-        if now_left != left:
-            print(f"{len(asked) - now_left} of {len(asked)} orchestrations are restarted.", flush=True)  # noqa: T201
+        now_left = await _left(intents, asked)
+        if len(now_left) != len(left):
+            print(f"{len(asked) - len(now_left)} of {len(asked)} orchestrations move.", flush=True)  # noqa: T201
         left = now_left
     return left
+
+
+async def _left(intents: Intents, asked: set[str]) -> list[Intent]:
+    return [intent async for intent in intents.all() if intent.id in asked]
 
 
 async def _has_open_work(referrals: Referrals, party: Party) -> bool:
@@ -105,36 +170,44 @@ async def _all_filed(registrations: Registrations, deal: Referral) -> bool:
 
 @dataclass(frozen=True)
 class Summary:
-    """How many records are unfinished; of how many orchestrations a restart was asked, and how many are left.
+    """How unfinished records stand; of how many orchestrations more was asked, and those that did not move.
 
-    `minutes` is how long they were waited for.
+    `minutes` is how long they were waited for, `unreadable` how many intents were set aside.
     """
 
-    records: int
+    standing: Standing
+    unreadable: int = 0
     asked: int = 0
-    left: int = 0
+    left: tuple[str, ...] = ()
     minutes: int = 0
 
+    @property
+    def records(self) -> int:
+        """How many orchestrations unfinished records need."""
+        each = self.standing
+        return len(each.waiting) + len(each.moving) + len(each.dead) + len(each.unwatched)
 
-async def look_after(tables: Tables, options: argparse.Namespace) -> Summary:
-    """Count, and ask for what the options say."""
+
+async def look_after(tables: Tables, options: argparse.Namespace, now: datetime) -> Summary:
+    """Count, and ask for what the options say. `now` is the domain clock's."""
     parties = await unfinished(tables)
+    stand, intents = await standing(tables, parties, now), Intents(tables)
+    summary = Summary(stand, await intents.unreadable())
     if not (options.wake or options.restart):
-        return Summary(len(parties))
+        return summary
     if lost := await Registrations(tables).drop_lost():
         logger.warning("reviews_dropped rows=%d: they led to no registration", lost)
-    if options.wake:
-        await leave_intents(Intents(tables), parties)
-        return Summary(len(parties))
-    asked = await ask_for_restarts(tables, parties)
+    ask = ask_to_wake if options.wake else ask_for_restarts
+    asked = await ask(tables, parties, now)
     minutes = patience(len(asked)) if options.minutes is None else options.minutes
-    left = await until_restarted(Intents(tables), asked, minutes * 60 // LOOK_SECONDS, _pause)
-    return Summary(len(parties), len(asked), left, minutes)
+    left = await until_taken_up(intents, asked, minutes * 60 // LOOK_SECONDS, _pause)
+    unmoved = tuple(sorted({intent.instance_id for intent in left}))
+    return replace(summary, asked=len(asked), left=unmoved, minutes=minutes)
 
 
 def patience(instances: int) -> int:
-    """How many minutes a restart may take, with a sweep each minute: two for each `MOST_AT_ONCE`, and half more."""
-    return 30 + 3 * instances // MOST_AT_ONCE
+    """How many minutes so many may take, at the rate of the sweep, and twice as long."""
+    return 10 + instances // (30 * PER_SECOND)
 
 
 async def _run(options: argparse.Namespace) -> Summary:
@@ -143,7 +216,7 @@ async def _run(options: argparse.Namespace) -> Summary:
     print(f"The records at {client.url}, which {account.setting} names:", flush=True)  # noqa: T201
     tables = AzureTables(client)
     try:
-        return await look_after(tables, options)
+        return await look_after(tables, options, clock.now())
     finally:
         await tables.close()
 
@@ -153,7 +226,7 @@ async def _pause() -> None:
 
 
 def main() -> int:
-    """Count, and wake or restart if asked to: 1 if a restart is not through, 2 if a setting is at fault."""
+    """Count, and wake or restart if asked to: 1 if not all move after that, 2 if a setting is at fault."""
     options = _parse()
     try:
         summary = asyncio.run(_run(options))
@@ -165,33 +238,60 @@ def main() -> int:
 
 
 def _told(options: argparse.Namespace, summary: Summary) -> str:
-    if summary.left:
-        return (
-            f"{summary.left} of {summary.asked} orchestrations are not restarted after {summary.minutes} minutes. "
-            "Look whether /healthz is ready, and how often the sweep runs (SWEEP_SCHEDULE): it goes on with them. "
-            "Its log names those that do not end (restart_waits)."
+    stand = summary.standing
+    lines = [
+        (
+            f"{summary.records} orchestrations are needed: {len(stand.waiting)} wait for people or for the clock, "
+            f"{len(stand.moving)} are being worked on."
         )
-    if options.restart:
-        return f"{summary.records} records are open; their {summary.asked} orchestrations are restarted."
-    done = "will be woken by the next sweep" if options.wake else "are open; --wake has them woken"
-    return f"{summary.records} records {done}."
+    ]
+    if stand.dead:
+        lines.append(
+            f"{len(stand.dead)} should have moved and did not; the sweep starts them anew:{_listed(stand.dead)}"
+        )
+    if stand.unwatched:
+        lines.append(
+            f"{len(stand.unwatched)} are watched by nothing; --wake repairs that:{_listed(stand.unwatched)}"
+        )
+    if summary.unreadable:
+        lines.append(
+            f"{summary.unreadable} intents could not be read and were set aside; --wake has all records looked at."
+        )
+    if summary.asked and not summary.left:
+        lines.append(f"All {summary.asked} orchestrations move.")
+    if summary.left:
+        lines.append(
+            f"{len(summary.left)} of {summary.asked} orchestrations did not move within {summary.minutes} minutes. "
+            "Look whether /healthz is ready, and how often the sweep runs (SWEEP_SCHEDULE): it goes on with them."
+            f"{_listed(summary.left)}"
+        )
+    if not (options.wake or options.restart):
+        lines.append("--wake has all of them woken.")
+    return "\n".join(lines)
+
+
+def _listed(ids: Sequence[str]) -> str:
+    shown = "".join(f"\n  {each}" for each in ids[:MOST_LISTED])
+    return shown if len(ids) <= MOST_LISTED else f"{shown}\n  and {len(ids) - MOST_LISTED} more"
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="check", description=__doc__)
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--wake", action="store_true", help="have the sweep wake everything unfinished")
+    action.add_argument(
+        "--wake", action="store_true", help="have the sweep wake everything unfinished, and wait for it"
+    )
     action.add_argument(
         "--restart",
         action="store_true",
         help="have the sweep end and start again all orchestrations of what is unfinished, and wait for it",
     )
     parser.add_argument(
-        "--minutes", type=_positive, metavar="N", help="how long to wait; default: 30, and more for many"
+        "--minutes", type=_positive, metavar="N", help="how long to wait; default: 10, and more for many"
     )
     options = parser.parse_args()
-    if options.minutes is not None and not options.restart:
-        parser.error("--minutes goes with --restart")
+    if options.minutes is not None and not (options.wake or options.restart):
+        parser.error("--minutes goes with --wake and --restart")
     return options
 
 

@@ -6,7 +6,7 @@ document unchanged, so exactly one of them is stored.
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.domain.change import Act, Change
@@ -15,7 +15,7 @@ from shared.domain.lifecycle import BY_THE_CLOCK
 from shared.domain.referral import Party, Referral
 from shared.domain.timeline import Actor
 from shared.errors import Contended, StoreConflict, StoreUnavailable
-from shared.storage.intents import Intent, Intents
+from shared.protocol.announce import Announcements
 from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
 
 logger = logging.getLogger(__name__)
@@ -43,20 +43,31 @@ class AlreadyDone:
     record: IdempotencyRecord
 
 
+@dataclass(slots=True)
+class _Attempts:
+    """The attempts at one step: those that storage `refused`, and of them those that are `lost` for certain.
+
+    What is refused may be stored all the same: the storage client repeats what was not answered, and is then refused
+    for its own first time.
+    """
+
+    all: list[Change] = field(default_factory=list[Change])
+    refused: list[Change] = field(default_factory=list[Change])
+    lost: list[Change] = field(default_factory=list[Change])
+
+
 class Commits:
-    """Commits steps. `new_operation_id` draws one id per attempt; `wall_clock` is what handlers live by."""
+    """Commits steps. `new_operation_id` draws one id per attempt."""
 
     def __init__(
         self,
         referrals: Referrals,
-        intents: Intents,
+        announcements: Announcements,
         new_operation_id: Callable[[], OperationId],
-        wall_clock: Callable[[], datetime],
     ) -> None:
         self._referrals = referrals
-        self._intents = intents
+        self._announcements = announcements
         self._new_operation_id = new_operation_id
-        self._wall_clock = wall_clock
 
     async def step(
         self,
@@ -64,17 +75,30 @@ class Commits:
         who: Who,
         decide: Decide,
         *,
-        announce: bool,
         idempotency: Callable[[Change], IdempotencyRecord] | None = None,
         replaced: Stored[IdempotencyRecord] | None = None,
     ) -> Change | None:
         """Take one step of an existing referral; None if it does not exist or `decide` finds nothing to do.
 
-        `announce` writes an intent first; an activity needs none, since the work row that it serves stays open.
         `idempotency` gives the record to keep under the request's key, `replaced` one there that has expired.
         Raises the decision's `Refusal`, `Contended` after five tries, `StoreUnavailable`, `RecordTooLarge`.
         """
-        mine: list[Change] = []
+        attempts = _Attempts()
+        try:
+            return await self._step(party, who, decide, attempts, idempotency=idempotency, replaced=replaced)
+        finally:
+            await self._withdraw(attempts)
+
+    async def _step(
+        self,
+        party: Party,
+        who: Who,
+        decide: Decide,
+        attempts: _Attempts,
+        *,
+        idempotency: Callable[[Change], IdempotencyRecord] | None,
+        replaced: Stored[IdempotencyRecord] | None,
+    ) -> Change | None:
         for _ in range(ATTEMPTS):
             read = await self._referrals.get(party)
             if read is None:
@@ -82,18 +106,16 @@ class Commits:
             try:
                 change = await decide(read.value, self._act(who))
             except Exception:  # by a rule or for a version that moved: what refuses us may be our own attempt
-                if landed := await self._landed(mine):
+                if landed := await self._landed(attempts):
                     return landed
                 raise
             if change is None:
-                return await self._landed(mine)
-            mine.append(change)
-            if announce and change.work:
-                await self._announce(change)
+                return await self._landed(attempts)
+            change = await self._announcements.announce(change, who.now)
             record = idempotency(change) if idempotency and not change.refusal else None
-            if await self._committed(change, read, record, replaced):
+            if await self._commit(change, read, record, replaced, attempts):
                 return change
-            if landed := await self._landed(mine):
+            if landed := await self._landed(attempts):
                 return landed
         raise Contended(f"Referral {party.referral_id} kept changing; repeat the request in a second.")
 
@@ -108,22 +130,42 @@ class Commits:
 
         With an idempotency key, whoever stores it first has created; the other learns of it. Raises as `step` does.
         """
-        mine: list[Change] = []
+        attempts = _Attempts()
+        try:
+            return await self._create(build, who, attempts, idempotency, replaced)
+        finally:
+            await self._withdraw(attempts)
+
+    async def _create(
+        self,
+        build: Callable[[Act], Change],
+        who: Who,
+        attempts: _Attempts,
+        idempotency: IdempotencyRecord | None,
+        replaced: Stored[IdempotencyRecord] | None,
+    ) -> Change | AlreadyDone:
         for _ in range(ATTEMPTS):
-            change = build(self._act(who))
-            mine.append(change)
-            await self._announce(change)
-            try:
-                await self._referrals.commit(change, None, idempotency, replaced)
-            except (StoreConflict, StoreUnavailable) as failed:
-                logger.info("commit_uncertain referral=%s: %s", change.after.id, failed)
-            else:
+            change = await self._announcements.announce(build(self._act(who)), who.now)
+            if await self._commit(change, None, idempotency, replaced, attempts):
                 return change
-            if landed := await self._landed(mine):
+            if landed := await self._landed(attempts):
                 return landed
             if idempotency and (done := await self._done_under(idempotency, replaced)):
                 return done
         raise Contended("The deal could not be stored; repeat the request in a second.")
+
+    async def bring_in(self, change: Change, now: datetime) -> None:
+        """Bring in a record that was decided elsewhere, once: that it is there already is success.
+
+        Raises `StoreUnavailable` if it is not known to be in.
+        """
+        if await self._referrals.get(change.after.party):
+            return
+        announced = await self._announcements.announce(change, now)
+        try:
+            await self._referrals.commit(announced, None)
+        except StoreConflict:
+            logger.debug("record_already_in referral=%s", change.after.id)
 
     async def remark_once(
         self,
@@ -143,44 +185,45 @@ class Commits:
                 return None
             return remark(referral, replace(act, operation_id=operation_id))
 
-        await self.step(party, Who(actor=BY_THE_CLOCK, now=now), decide, announce=False)
+        await self.step(party, Who(actor=BY_THE_CLOCK, now=now), decide)
 
     async def replayed(self, party: Party, key_hash: str) -> bool:
         """Whether a step of this referral was taken under this idempotency key."""
         return any(entry.key_hash == key_hash for entry in await self._referrals.entries(party))
 
-    async def _committed(
+    async def _commit(
         self,
         change: Change,
-        read: Stored[Referral],
+        read: Stored[Referral] | None,
         idempotency: IdempotencyRecord | None,
         replaced: Stored[IdempotencyRecord] | None,
+        attempts: _Attempts,
     ) -> bool:
+        attempts.all.append(change)
         try:
             await self._referrals.commit(change, read, idempotency, replaced)
-        except (StoreConflict, StoreUnavailable) as failed:
+        except StoreConflict as refused:
+            logger.info("commit_refused referral=%s: %s", change.after.id, refused)
+            attempts.refused.append(change)
+            return False
+        except StoreUnavailable as failed:
             logger.info("commit_uncertain referral=%s: %s", change.after.id, failed)
             return False
         return True
 
-    async def _announce(self, change: Change) -> None:
-        if change.work:
-            await self._intents.announce(
-                Intent(
-                    operation_id=change.entry.operation_id,
-                    party=change.after.party,
-                    label=change.work.label,
-                    at=self._wall_clock(),
-                )
-            )
-
-    async def _landed(self, mine: list[Change]) -> Change | None:
+    async def _landed(self, attempts: _Attempts) -> Change | None:
         """The attempt of ours that is in the timeline, if one is: storage may have taken what it did not confirm."""
-        for change in mine:
+        for change in attempts.all:
             entry = await self._referrals.entry(change.after.party, change.entry.sequence)
             if entry and entry.operation_id == change.entry.operation_id:
                 return change
+            if change in attempts.refused and change not in attempts.lost:
+                attempts.lost.append(change)
         return None
+
+    async def _withdraw(self, attempts: _Attempts) -> None:
+        for change in attempts.lost:
+            await self._announcements.withdraw(change)
 
     async def _done_under(
         self, wanted: IdempotencyRecord, replaced: Stored[IdempotencyRecord] | None

@@ -5,11 +5,12 @@ The SDK raises bare `Exception` for every refusal, so what a refusal means is re
 
 import logging
 from collections.abc import Awaitable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 from azure.durable_functions import DurableOrchestrationClient, OrchestrationRuntimeStatus
+from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 from shared.errors import EngineUnavailable
 from shared.protocol.wake import Event
@@ -24,6 +25,7 @@ _FINISHED = {
 }
 _PURGEABLE = _FINISHED - {OrchestrationRuntimeStatus.Failed}
 """What failed stays to be looked at, and is replaced when its record is woken."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _REFUSED = object()
 
 
@@ -66,6 +68,22 @@ class DurableEngine:
 
     async def is_running(self, instance_id: str) -> bool:
         """See the port."""
+        status = await self._status(instance_id)
+        return status is not None and status.runtime_status not in _FINISHED
+
+    async def active_at(self, instance_id: str) -> datetime | None:
+        """See the port."""
+        status = await self._status(instance_id)
+        if status is None or status.runtime_status in _FINISHED:
+            return None
+        if (
+            status.runtime_status is not OrchestrationRuntimeStatus.Running
+            or status.last_updated_time is None
+        ):
+            return _LONG_AGO
+        return status.last_updated_time.replace(tzinfo=UTC)
+
+    async def _status(self, instance_id: str) -> DurableOrchestrationStatus | None:
         try:
             status = await self._client.get_status(instance_id)
         except Exception as failed:
@@ -73,7 +91,7 @@ class DurableEngine:
             raise EngineUnavailable(
                 f"The durable engine gave no status of {instance_id}: {failed}"
             ) from failed
-        return bool(status) and status.runtime_status not in _FINISHED
+        return status or None
 
     async def _answer(
         self, call: Awaitable[Any], doing: str, instance_id: str, *, refused_while_running: bool

@@ -6,7 +6,7 @@ handler delivers them at once, the orchestration does it again, and neither harm
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,10 +18,10 @@ from shared.domain.lifecycle import BY_THE_CLOCK
 from shared.domain.referral import Party, Referral
 from shared.domain.work import Deliver, label_of, work_of
 from shared.errors import Contended, StoreConflict, StoreUnavailable
-from shared.protocol.commit import ATTEMPTS
+from shared.protocol.announce import Announcements
+from shared.protocol.commit import ATTEMPTS, Commits
 from shared.storage.engagements import Engagements
 from shared.storage.inquiries import Inquiries, party_of
-from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
 
 logger = logging.getLogger(__name__)
@@ -29,13 +29,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """Takes requests in and delivers their leads. `wall_clock` is what handlers live by."""
+    """Takes requests in and delivers their leads."""
 
     inquiries: Inquiries
     referrals: Referrals
     engagements: Engagements
-    intents: Intents
-    wall_clock: Callable[[], datetime]
+    announcements: Announcements
+    commits: Commits
 
     async def take(
         self,
@@ -50,9 +50,7 @@ class Intake:
         """
         party = party_of(taken)
         work = work_of(party.referral_id, label_of(1), taken.operation_id, (Deliver(),))
-        await self.intents.announce(
-            Intent(operation_id=taken.operation_id, party=party, label=work.label, at=self.wall_clock())
-        )
+        work = await self.announcements.announce_work(party, work, taken.at)
         for _ in range(ATTEMPTS):
             try:
                 await self.inquiries.take(taken, leads, work, idempotency, replaced)
@@ -63,6 +61,7 @@ class Intake:
             if await self.inquiries.get(taken.organization_id, taken.id):
                 return None  # storage took what it did not confirm
             if idempotency and (first := await self._under_the_same_key(idempotency, replaced)):
+                await self.announcements.withdraw_work(party, work)
                 return first
         raise Contended("The request could not be stored; repeat it in a second.")
 
@@ -87,13 +86,7 @@ class Intake:
     async def _deliver(self, lead: Referral, by: OrganizationId, now: datetime) -> None:
         await self.engagements.join(lead, [])
         act = Act(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("lead", lead.id))
-        try:
-            await self.referrals.commit(receive_lead(lead, by, act), None)
-        except StoreConflict:
-            logger.debug("lead_already_in referral=%s", lead.id)
-        except StoreUnavailable:
-            if await self.referrals.get(lead.party) is None:
-                raise
+        await self.commits.bring_in(receive_lead(lead, by, act), now)
 
     async def _under_the_same_key(
         self, wanted: IdempotencyRecord, replaced: Stored[IdempotencyRecord] | None

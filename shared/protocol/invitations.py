@@ -17,7 +17,7 @@ from shared.domain.ids import ReferralId, derived_operation
 from shared.domain.lifecycle import BY_THE_CLOCK, heard_of, withdraw
 from shared.domain.referral import Party, Referral
 from shared.domain.vocabulary import MICROSOFT
-from shared.errors import StoreConflict, StoreUnavailable
+from shared.errors import StoreUnavailable
 from shared.protocol.commit import Commits, Who
 from shared.storage.engagements import Engagements
 from shared.storage.referrals import Referrals
@@ -79,15 +79,8 @@ class Invitations:
         async def decide(referral: Referral, act: Act) -> Change | None:
             return withdraw(referral, act) if referral.status == "New" else None
 
-        return await self._commits.step(invitee, who, decide, announce=False)
+        return await self._commits.step(invitee, who, decide)
 
     async def _deliver(self, invitation: Referral, deal: Referral, now: datetime) -> None:
         act = Act(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("invite", invitation.id))
-        change = receive_invitation(invitation, deal, act)
-        try:
-            await self._referrals.commit(change, None)
-        except StoreConflict:
-            logger.debug("invitation_already_in referral=%s", invitation.id)
-        except StoreUnavailable:
-            if await self._referrals.get(invitation.party) is None:
-                raise
+        await self._commits.bring_in(receive_invitation(invitation, deal, act), now)

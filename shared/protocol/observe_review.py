@@ -6,7 +6,7 @@ from datetime import datetime
 from shared.domain.ids import RegistrationId
 from shared.domain.referral import Party
 from shared.domain.review_due import what_is_due
-from shared.protocol.observe import Plan, Step
+from shared.protocol.observe import Plan, Step, steps_of
 from shared.reference.review_calendar import last_year_with_holidays, review_calendar
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
@@ -27,12 +27,13 @@ async def observe_review(
     """
     registration = await registrations.get(deal, registration_id)
     if registration is None:
-        return Plan(finished=True)
-    work = [row.value for row in await referrals.work(deal) if f":{registration_id}:" in row.value.label]
+        return Plan(finished=True, missing=True)
+    rows = [row for row in await referrals.work(deal) if f":{registration_id}:" in row.value.label]
+    work = [row.value for row in rows]
     due = what_is_due(registration, {row.label for row in work}, now, review_calendar())
     _warn_of_a_calendar_that_ends(due.next_at)
     steps = [Step(kind="nudge", label=due.nudge.label)] if due.nudge else []
-    steps += [Step(kind="perform", label=row.label) for row in work if row.open and row.is_due(now)]
+    steps += steps_of(rows, now)
     to_come = [at for at in (due.next_at, *(row.next_at for row in work if row.open)) if at]
     finished = registration.closed and not any(row.open for row in work)
     return Plan(steps=tuple(steps), next_at=min(to_come, default=None), finished=finished and not steps)

@@ -45,6 +45,9 @@ from shared.storage.registrations import Registrations
 logger = logging.getLogger(__name__)
 
 LONGEST_DELAY = timedelta(minutes=60)
+PATIENCE = timedelta(seconds=3)
+"""How long an answer waits for the work of its command: mails take a fraction of it."""
+_UNDER_WAY: set[asyncio.Task[bool]] = set()
 PASSING = (Contended, EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable)
 """Failures that time heals. Any other is a defect and fails the activity."""
 
@@ -62,19 +65,42 @@ class Performer:
     visibility: Visibility
     notices: Notices
 
-    async def perform(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> None:
-        """Try each due task of a work row once, and keep how far it came."""
+    async def after_commit(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> bool:
+        """Carry out the work of a command right after its commit, for at most `PATIENCE`; whether all of it is done.
+
+        So nobody who is told of it waits for the durable engine's queues. What is not done in time goes on for as
+        long as this process lives, and is the orchestration's in any case. Raises nothing: the command is committed.
+        """
+        task = asyncio.create_task(self._try(engine, party, label, now))
+        _UNDER_WAY.add(task)
+        task.add_done_callback(_UNDER_WAY.discard)
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE.total_seconds())
+        return task in done and task.result()
+
+    async def _try(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> bool:
+        try:
+            return await self.perform(engine, party, label, now)
+        except PASSING as failed:
+            logger.warning("work_left referral=%s work=%s: %s", party.referral_id, label, failed)
+        except Exception:
+            logger.exception("work_failed referral=%s work=%s", party.referral_id, label)
+        return False
+
+    async def perform(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> bool:
+        """Try each due task of a work row once, and keep how far it came; whether nothing of it is left."""
         row = await self.referrals.work_row(party, label)
         if row is None:
-            return
+            return True
         if row.value.open:
             errand = _Errand(self, engine, party, row.value, now)
             tasks = tuple([await errand.attempt(state) for state in row.value.tasks])
             work = replace(row.value, tasks=tasks)
             await self.referrals.save_work(party, work, row.etag)
             if work.open:
-                return
-        await self.intents.forget(row.value.operation_id)
+                return False
+        if row.value.announced_for:
+            await self.intents.forget_commit(row.value.operation_id, row.value.announced_for)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +211,7 @@ class _Errand:
         who = Who(actor=BY_THE_CLOCK, now=self.now)
 
         async def retype(other: Party) -> None:
-            await self.with_.commits.step(other, who, decide, announce=False)
+            await self.with_.commits.step(other, who, decide)
 
         await self._at_each(parties, retype)
 

@@ -1,27 +1,32 @@
-"""The sweep: find the intents of those who died between their commit and their wake-up.
+"""The sweep: look at what is due, oldest first, and wake whom it concerns.
 
-It reads every intent each minute, whatever its age. Whose work is open is woken, at doubling intervals; whose work
-was never committed is forgotten once its handler cannot be alive any more. What an operator asks for comes last, and
-of restarts a bounded number.
+What is due stands in the intents: commits whose handler may have died, moments of records (reminders, expiries,
+escalations), and what an operator asked for. What is due is handed to the durable engine at a bounded rate, since its
+queues know no priority, and everything else would wait behind it.
+
+That the engine took an event proves nothing. So whoever is woken is looked at again, and an orchestration that has
+not taken a single step after two looks is ended and started anew from the tables.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.domain.referral import Party
 from shared.errors import EngineUnavailable, StoreConflict, StoreUnavailable
+from shared.protocol.observe import Plan, Step, observe, steps_of
+from shared.protocol.observe_review import observe_review
 from shared.protocol.restart import (
-    LONGEST_RUN,
-    MOST_AT_ONCE,
     after_a_failure,
-    is_restart,
     next_round,
     restarted,
+    wake_instance,
 )
-from shared.protocol.wake import Orchestrations, begin_review, wake
-from shared.storage.intents import Intent, Intents
+from shared.protocol.wake import Orchestrations
+from shared.storage.heartbeats import Heartbeats
+from shared.storage.intents import NOT_WOKEN, Intent, Intents, Watch, renewed
+from shared.storage.mail import MailRecords
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 
@@ -32,92 +37,227 @@ LONGEST_HANDLER = timedelta(minutes=15)
 
 The domain clock can be moved while a handler is at work, so it does not tell whether one is.
 """
+LONGEST_RUN = timedelta(seconds=40)
+"""After which a sweep takes up no further intent: well below functionTimeout, which ends all that the worker does."""
+PER_SECOND = 5
+"""How many orchestrations are woken a second: a third of what one worker's engine gets through."""
+_BATCH, _AT_ONCE = 50, 10
+LOOKS = 2
+"""How many looks in a row must find nothing changed until an orchestration counts as dead."""
+BETWEEN_LOOKS, LONGEST_BETWEEN_LOOKS = timedelta(minutes=1), timedelta(minutes=16)
+"""How long after a wake-up to look what came of it; longer while starting anew does not help. A minute is more than
+a killed host's messages stay invisible (host.json)."""
 _PASSING = (EngineUnavailable, StoreConflict, StoreUnavailable)
-FIRST_INTERVAL, LONGEST_INTERVAL = timedelta(minutes=1), timedelta(hours=12)
 
-_Look = Callable[[Intent, Orchestrations, datetime], Awaitable[int]]
 
-WAKE_ONLY = ""
-"""The label of an intent that no commit made: an operator wants the record woken, whatever its work."""
+@dataclass(slots=True)
+class _Tally:
+    """What came of one run: how many were woken or started, or ended; what was found of those woken before."""
+
+    woken: int = 0
+    ended: int = 0
+    moved: int = 0
+    unmoved: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Goes through the intents. Raises `StoreUnavailable` if they cannot be read; the next minute tries again."""
+    """Goes through what is due. `pause` waits for so many seconds of real time."""
 
     referrals: Referrals
     registrations: Registrations
     intents: Intents
+    mails: MailRecords
+    heartbeats: Heartbeats
     wall_clock: Callable[[], datetime]
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self, engine: Orchestrations, now: datetime) -> int:
-        """One round; says how many orchestrations it woke."""
-        woken = 0
-        restarts: list[Intent] = []
-        async for intent in self.intents.all():
-            if intent.next_wake_at and now < intent.next_wake_at:
-                continue
-            if not is_restart(intent):
-                woken += await self._tried(self._look_at, intent, engine, now)
-            elif len(restarts) < MOST_AT_ONCE:
-                restarts.append(intent)
-        end = self.wall_clock() + LONGEST_RUN
-        for intent in restarts:
-            if self.wall_clock() >= end:
-                break
-            woken += await self._tried(self._restart, intent, engine, now)
-        return woken
+        """Look at all that is due at `now`, as far as the time goes; says how many orchestrations it woke.
 
-    async def _tried(self, look: _Look, intent: Intent, engine: Orchestrations, now: datetime) -> int:
-        """Look at an intent; one that fails must not keep us from the next."""
-        try:
-            return await look(intent, engine, now)
-        except _PASSING as failed:
-            logger.warning("sweep_failed referral=%s: %s", intent.party.referral_id, failed)
-            return 0
-
-    async def _look_at(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:
-        if intent.label == WAKE_ONLY:
-            await self._wake_all(engine, intent.party)
-            await self.intents.forget(intent.operation_id)
-            return 1
-        row = await self.referrals.work_row(intent.party, intent.label)
-        committed = row is not None and row.value.operation_id == intent.operation_id
-        if committed and row is not None and row.value.open:
-            await wake(engine, intent.party)
-            await self.intents.postpone(_postponed(intent, now))
-            logger.info("sweep_woke referral=%s wakes=%d", intent.party.referral_id, intent.wakes + 1)
-            return 1
-        if committed or self.wall_clock() - intent.at > LONGEST_HANDLER:
-            await self.intents.forget(intent.operation_id)
-        return 0
-
-    async def _restart(self, intent: Intent, engine: Orchestrations, now: datetime) -> int:
-        """A round of a restart."""
-        try:
-            done = await restarted(engine, intent)
-        except EngineUnavailable:
-            await self.intents.postpone(after_a_failure(intent, now))
-            raise
-        if done:
-            await self.intents.forget(intent.operation_id)
-        else:
-            await self.intents.postpone(next_round(intent, now))
-        return int(done)
-
-    async def _wake_all(self, engine: Orchestrations, party: Party) -> None:
-        """Wake a record and the reviews of its registrations, which have orchestrations of their own (G7).
-
-        Reviewers find the registrations by another table, which may have been restored from another day.
+        Raises `StoreUnavailable` if the intents cannot be read; the next run tries again.
         """
-        await wake(engine, party)
-        stored = await self.referrals.get(party)
+        tally, seen = _Tally(), set[tuple[datetime, str]]()
+        end = self.wall_clock() + LONGEST_RUN
+        while self.wall_clock() < end:
+            begun, asked = self.wall_clock(), tally.woken + tally.ended
+            found = await self.intents.due(now, _BATCH)
+            batch = [intent for intent in found if (intent.due, intent.id) not in seen]
+            seen.update((intent.due, intent.id) for intent in batch)
+            if not batch:
+                break
+            await _Run(self, engine, now, tally, end).look_at(batch)
+            if len(found) < _BATCH:
+                break
+            took = (self.wall_clock() - begun).total_seconds()
+            await self.pause(max(0.0, (tally.woken + tally.ended - asked) / PER_SECOND - took))
+        await self.heartbeats.swept(self.wall_clock(), moved=tally.moved, unmoved=tally.unmoved)
+        return tally.woken
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of the sweep."""
+
+    sweep: Sweep
+    engine: Orchestrations
+    now: datetime
+    tally: _Tally
+    end: datetime
+
+    async def look_at(self, batch: Sequence[Intent]) -> None:
+        """Look at some intents, several at a time; one that fails must not keep the others."""
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def look(intent: Intent) -> None:
+            async with places:
+                if self.sweep.wall_clock() < self.end:
+                    await self._tried(intent)
+
+        await asyncio.gather(*(look(intent) for intent in batch))
+
+    async def _tried(self, intent: Intent) -> None:
+        try:
+            await self._look(intent)
+        except _PASSING as failed:
+            logger.warning("sweep_failed instance=%s: %s", intent.instance_id, failed)
+            await self._try_later(intent)
+
+    async def _try_later(self, intent: Intent) -> None:
+        try:
+            await self.sweep.intents.move(intent, after_a_failure(intent, self.now))
+        except StoreUnavailable:
+            logger.warning("intent_not_moved instance=%s: it stays due", intent.instance_id)
+
+    async def _look(self, intent: Intent) -> None:
+        if intent.reason == "restart" or intent.watch.ending is not None:
+            await self._restart(intent)
+        elif intent.reason == "commit":
+            await self._look_at_commit(intent)
+        else:
+            await self._look_at_record(intent)
+
+    async def _look_at_commit(self, intent: Intent) -> None:
+        """Whose work is open is watched; what was never committed is forgotten once its handler cannot live."""
+        row = await self.sweep.referrals.work_row(intent.party, intent.label)
+        if row is None or row.value.operation_id != intent.id:
+            await self._forget_or_wait(intent)
+        elif not row.value.open:
+            await self.sweep.intents.forget(intent)
+            self._count_moved(intent)
+        elif steps := steps_of([row], self.now):
+            await self._watch(intent, steps)
+        else:
+            await self._move(intent, row.value.next_at)
+
+    async def _look_at_record(self, intent: Intent) -> None:
+        """Whose moment has come is watched; otherwise it is looked at again when the next one comes."""
+        plan = await self._observe(intent)
+        if plan.missing:
+            await self._forget_or_wait(intent)
+        elif plan.steps:
+            await self._watch(intent, plan.steps)
+        elif intent.reason == "wake" and not await self._answered(intent):
+            await self._watch(intent, ())
+        else:
+            await self._move(intent, plan.next_at)
+
+    async def _forget_or_wait(self, intent: Intent) -> None:
+        lived = self.sweep.wall_clock() - intent.at
+        if lived > LONGEST_HANDLER:
+            await self.sweep.intents.forget(intent)
+        else:
+            later = self.now + LONGEST_HANDLER - lived + timedelta(seconds=1)
+            await self.sweep.intents.move(intent, replace(intent, due=later))
+
+    async def _observe(self, intent: Intent) -> Plan:
+        referrals, registrations = self.sweep.referrals, self.sweep.registrations
+        if intent.registration is None:
+            return await observe(referrals, intent.party, self.now)
+        return await observe_review(referrals, registrations, intent.party, intent.registration, self.now)
+
+    async def _answered(self, intent: Intent) -> bool:
+        """Whether an orchestration with nothing to do has done anything since it was woken: then it waits."""
+        woken_at = intent.watch.woken_at
+        if woken_at is None:
+            return False
+        active_at = await self.engine.active_at(intent.instance_id)
+        return active_at is None or active_at >= woken_at
+
+    async def _move(self, intent: Intent, due: datetime | None) -> None:
+        """Look again when something is due next, if ever. An operator's wish becomes the record's moment."""
+        self._count_moved(intent)
+        if due is None:
+            await self.sweep.intents.forget(intent)
+            return
+        moved = renewed(intent, due)
+        if intent.reason == "wake":
+            moved = replace(moved, reason="moment", id=intent.instance_id)
+        await self.sweep.intents.move(intent, moved)
+
+    async def _watch(self, intent: Intent, steps: Sequence[Step]) -> None:
+        """Wake an orchestration that has something to do, or start it anew if it has not moved for too long."""
+        marks = tuple(step.mark for step in steps)
+        watch = intent.watch
+        stood_still = watch.woken_at is not None and set(watch.steps) <= set(marks)
+        if not stood_still:
+            self._count_moved(intent)
+            watch = NOT_WOKEN
+        else:
+            self.tally.unmoved += 1
+            watch = replace(watch, unmoved=watch.unmoved + 1)
+        if watch.unmoved >= LOOKS and not await self._is_under_way(intent):
+            await self._end(intent, watch)
+            return
+        if intent.reason == "wake" and not stood_still and intent.registration is None:
+            await self._file_anew(intent)
+        await wake_instance(self.engine, intent)
+        self.tally.woken += 1
+        kept = watch.steps if stood_still else marks
+        woken = replace(watch, woken_at=watch.woken_at or self.now, steps=kept)
+        await self.sweep.intents.move(
+            intent, replace(intent, due=self.now + _between_looks(watch), watch=woken)
+        )
+
+    async def _is_under_way(self, intent: Intent) -> bool:
+        """Whether a mail of this record is being handed over, whose sender may live."""
+        return await self.sweep.mails.is_leased(intent.party.referral_id, self.sweep.wall_clock())
+
+    async def _end(self, intent: Intent, watch: Watch) -> None:
+        logger.error(
+            "orchestration_dead instance=%s restarts=%d steps=%s: it took its events and did nothing; "
+            "it is started anew",
+            *(intent.instance_id, watch.restarts, ",".join(watch.steps)),
+        )
+        await self._restart(replace(intent, watch=replace(watch, ending=0)), intent)
+
+    async def _restart(self, intent: Intent, stored: Intent | None = None) -> None:
+        """A round of a restart. `stored` is the intent as it lies there, if that is another."""
+        stored = stored or intent
+        if not await restarted(self.engine, intent):
+            self.tally.ended += 1
+            await self.sweep.intents.move(stored, next_round(intent, self.now))
+            return
+        self.tally.woken += 1
+        if intent.reason == "restart":
+            await self.sweep.intents.forget(stored)
+            return
+        watch = intent.watch
+        begun = Watch(woken_at=self.now, steps=watch.steps, restarts=watch.restarts + 1, unmoved=0)
+        due = self.now + _between_looks(begun)
+        await self.sweep.intents.move(stored, replace(intent, due=due, watch=begun))
+
+    async def _file_anew(self, intent: Intent) -> None:
+        """Reviewers find registrations by another table, which may have been restored from another day."""
+        stored = await self.sweep.referrals.get(intent.party)
         for registered in stored.value.registrations if stored else ():
-            await self.registrations.file_anew(party, registered.id)
-            if registered.in_review:
-                await begin_review(engine, party, registered.id)
+            await self.sweep.registrations.file_anew(intent.party, registered.id)
+
+    def _count_moved(self, intent: Intent) -> None:
+        if intent.watch.woken_at is not None:
+            self.tally.moved += 1
 
 
-def _postponed(intent: Intent, now: datetime) -> Intent:
-    interval = min(FIRST_INTERVAL * 2 ** min(intent.wakes, 10), LONGEST_INTERVAL)
-    return replace(intent, wakes=intent.wakes + 1, next_wake_at=now + interval)
+def _between_looks(watch: Watch) -> timedelta:
+    doublings = max(0, min(watch.restarts - 1, 10))
+    return min(BETWEEN_LOOKS * (1 << doublings), LONGEST_BETWEEN_LOOKS)

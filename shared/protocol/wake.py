@@ -4,6 +4,7 @@ A wake-up too many finds no open work; a start too many finds it done. So waking
 """
 
 import logging
+from datetime import datetime
 from typing import Literal, Protocol
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
@@ -29,6 +30,13 @@ class Orchestrations(Protocol):
 
     async def is_running(self, instance_id: str) -> bool:
         """Whether there is such an instance that has not finished, whatever may become of it."""
+        ...
+
+    async def active_at(self, instance_id: str) -> datetime | None:
+        """When an instance last did something, by the engine's clock; None if it does not run.
+
+        Of one that is suspended or has not begun it is long ago.
+        """
         ...
 
     async def terminate(self, instance_id: str, reason: str) -> None:

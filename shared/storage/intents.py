@@ -1,33 +1,77 @@
-"""Intents: the announcement of a commit, made before it, so that whoever dies in between is found out."""
+"""Intents: what the service means to look at, and when, written down before so that nobody's death loses it.
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+They are kept in order of due time across all organizations, so that what is due is found at a cost that does not
+depend on how many there are.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
-from shared.domain.ids import OperationId
+from shared.domain.ids import OperationId, RegistrationId
 from shared.domain.referral import Party
+from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import Insert, Tables, Upsert
+from shared.storage.tables import Delete, Insert, Operation, Row, StoredRow, Tables, Upsert
+
+logger = logging.getLogger(__name__)
+
+Reason = Literal["commit", "moment", "wake", "restart"]
+"""Why a record is looked at: an attempt to commit a step, a moment that comes by the clock (a reminder, an expiry,
+an escalation), an operator who wants it woken, or one who wants its orchestration started anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What became of an orchestration since it was woken.
+
+    `steps` name what it had to do then; `unmoved` counts the looks in a row that found the very same. `restarts`
+    counts how often it was started anew without a step taken since. `ending` is None, or how often it was looked
+    whether it has ended. `woken_at` is the domain clock's.
+    """
+
+    woken_at: datetime | None = None
+    steps: tuple[str, ...] = ()
+    unmoved: int = 0
+    restarts: int = 0
+    ending: int | None = None
+
+
+NOT_WOKEN = Watch()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """One attempt to commit: the work it would open, and when to wake for it again.
+    """A record to be looked at when it is `due` (domain clock).
 
-    `at` is the wall clock's, since it tells whether the handler can still be alive; `next_wake_at` the domain
-    clock's. `wakes` counts how often the sweep woke the orchestration for it.
+    `id` is the operation id of a commit; else that of the record, or for an operator's an id of its own. `label` is
+    that of the work row which the commit would open. `registration` is given where it is not the referral's own
+    orchestration that is meant, but that of a review. `at` is when it was written by the wall clock, which tells
+    whether the handler of a commit can still be alive.
     """
 
-    operation_id: OperationId
+    id: str
+    reason: Reason
     party: Party
-    label: str
+    registration: RegistrationId | None = None
+    label: str = ""
     at: datetime
-    wakes: int = 0
-    next_wake_at: datetime | None = None
+    due: datetime
+    watch: Watch = NOT_WOKEN
+
+    @property
+    def instance_id(self) -> str:
+        """The orchestration that has to move."""
+        return self.registration or self.party.referral_id
 
 
 _INTENTS = Codec[Intent](Intent)
+_UNREADABLE = "unreadable:"
+"""What the keys start with of rows that could not be read: after all times, so that no look at what is due meets
+them again."""
 
 
 class Intents:
@@ -36,26 +80,75 @@ class Intents:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def announce(self, intent: Intent) -> None:
-        """Write an intent before its commit is tried."""
-        operation = Insert(_INTENTS.row(intent.operation_id, intent))
-        await self._tables.write(keys.INTENTS, _partition(intent.operation_id), [operation])
+    async def announce(self, *intents: Intent) -> None:
+        """Write intents, before what they are about is tried; twice is the same as once."""
+        await self._write([Upsert(_row(intent)) for intent in intents])
 
-    async def postpone(self, intent: Intent) -> None:
-        """Keep when to wake for an intent next."""
-        operation = Upsert(_INTENTS.row(intent.operation_id, intent))
-        await self._tables.write(keys.INTENTS, _partition(intent.operation_id), [operation])
+    async def due(self, now: datetime, limit: int) -> list[Intent]:
+        """What is due, the longest due first, at most `limit`; what cannot be read is set aside."""
+        rows = await self._tables.between(keys.INTENTS, keys.ALL_INTENTS, "", keys.intents_after(now), limit)
+        found: list[Intent] = []
+        for row in rows:
+            if intent := _read(row):
+                found.append(intent)
+            else:
+                await self._set_aside(row)
+        return found
 
-    async def forget(self, operation_id: OperationId) -> None:
+    async def move(self, intent: Intent, moved: Intent) -> None:
+        """Put an intent in the place of another one of the same record, if that is still there."""
+        old, row = keys.intent(intent.due, intent.id), _row(moved)
+        operations: list[Operation] = [Upsert(row), *([Delete(old)] if old != row.key else [])]
+        try:
+            await self._write(operations)
+        except StoreConflict:
+            logger.debug("intent_gone id=%s: it was done or moved meanwhile", intent.id)
+
+    async def forget(self, intent: Intent) -> None:
         """Remove an intent that is no longer needed, or is not there any more."""
-        await self._tables.discard(keys.INTENTS, _partition(operation_id), operation_id)
+        await self._discard(keys.intent(intent.due, intent.id))
+
+    async def forget_commit(self, operation_id: OperationId, due: datetime) -> None:
+        """Remove the intent of a commit whose work is done, unless it has been moved: then it is looked at once."""
+        await self._discard(keys.intent(due, operation_id))
 
     async def all(self) -> AsyncIterator[Intent]:
-        """Every intent. There are only as many as there are commits nobody has taken up yet."""
+        """Every intent that can be read; for an operator's check."""
         async for row in self._tables.everything(keys.INTENTS):
-            yield _INTENTS.read(row)
+            if not row.key.startswith(_UNREADABLE) and (intent := _read(row)):
+                yield intent
+
+    async def unreadable(self) -> int:
+        """How many rows were set aside."""
+        start, end = keys.starting_with(_UNREADABLE)
+        return len(await self._tables.between(keys.INTENTS, keys.ALL_INTENTS, start, end, keys_only=True))
+
+    async def _set_aside(self, row: StoredRow) -> None:
+        logger.error("intent_unreadable key=%s: set aside; `check --wake` has its record looked at", row.key)
+        aside = Insert(Row(f"{_UNREADABLE}{row.key}", row.values))
+        try:
+            await self._write([aside, Delete(row.key)])
+        except StoreConflict:
+            logger.info("intent_set_aside_already key=%s", row.key)
+
+    async def _write(self, operations: Sequence[Operation]) -> None:
+        await self._tables.write(keys.INTENTS, keys.ALL_INTENTS, operations)
+
+    async def _discard(self, key: str) -> None:
+        await self._tables.discard(keys.INTENTS, keys.ALL_INTENTS, key)
 
 
-def _partition(operation_id: OperationId) -> str:
-    """Sixteen partitions, so that announcing scales with the rest."""
-    return operation_id[-1]
+def _row(intent: Intent) -> Row:
+    return _INTENTS.row(keys.intent(intent.due, intent.id), intent)
+
+
+def _read(row: StoredRow) -> Intent | None:
+    try:
+        return _INTENTS.read(row)
+    except ValueError:
+        return None
+
+
+def renewed(intent: Intent, due: datetime) -> Intent:
+    """An intent for a later time, of which nothing was seen yet."""
+    return replace(intent, due=due, watch=NOT_WOKEN)

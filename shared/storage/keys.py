@@ -21,10 +21,10 @@ from shared.domain.ids import (
 from shared.domain.vocabulary import Status
 
 REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY = "referrals", "engagements", "intents", "mail", "directory"
-REVIEWS = "reviews"
+REVIEWS, STATUS = "reviews", "status"
 CLAIMS = "claims"
 """Which deployment slot a storage account belongs to: in the tables' account and in the task hub's."""
-TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY, REVIEWS)
+TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY, REVIEWS, STATUS)
 
 
 def partition_of(organization_id: OrganizationId, referral_id: ReferralId) -> str:
@@ -165,6 +165,21 @@ def registration(referral_id: ReferralId, registration_id: RegistrationId) -> st
 def review_round(registration_id: RegistrationId, number: int) -> str:
     """A round of a registration's review."""
     return f"{ROUNDS}{registration_id}:{number:06d}"
+
+
+ALL_INTENTS = "intents"
+"""The one partition of table `intents`: one query finds what is due, in order. It takes 2,000 rows a second, which
+is hundreds of deals a second."""
+
+
+def intent(due: datetime, identifier: str) -> str:
+    """What has to be looked at, the earliest first."""
+    return f"{_milliseconds(due):012x}:{identifier}"
+
+
+def intents_after(moment: datetime) -> str:
+    """Where those begin that are due after a moment."""
+    return f"{_milliseconds(moment) + 1:012x}"
 
 
 def claimed_tables() -> str:

@@ -114,6 +114,14 @@ class MailRecords:
         place = _PLACES.read(row)
         return await self.get(place.referral_id, place.key)
 
+    async def is_leased(self, referral_id: ReferralId, now: datetime) -> bool:
+        """Whether an attempt to hand over a mail of a record may be under way; `now` is the wall clock's."""
+        rows = await self._tables.between(keys.MAIL, referral_id, "", "~")
+        records = [_RECORDS.read(row) for row in rows]
+        return any(
+            each.state == "sending" and each.lease_until and each.lease_until > now for each in records
+        )
+
     async def gate(self) -> datetime | None:
         """Before when nobody sends, because the mail service said so (domain clock)."""
         row = await self._tables.get(keys.MAIL, _GATE, _GATE)

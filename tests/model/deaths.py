@@ -131,6 +131,10 @@ class DeadlyEngine:
         await self._fate.before(EngineUnavailable("before"))
         return await self._engine.is_running(instance_id)
 
+    async def active_at(self, instance_id: str) -> datetime | None:
+        await self._fate.before(EngineUnavailable("before"))
+        return await self._engine.active_at(instance_id)
+
     async def terminate(self, instance_id: str, reason: str) -> None:
         await self._fate.before(EngineUnavailable("before"))
         await self._engine.terminate(instance_id, reason)

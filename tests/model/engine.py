@@ -1,6 +1,7 @@
 """A durable engine in a page: it runs the real orchestrator and promises no more than the real one does.
 
-Activities run at least once: a death in one runs it again. Events that arrive while an instance is busy are dropped
+Activities run at least once: a death in one may run it again. Or it fails the whole orchestration; or its result is
+lost, and the orchestration runs for ever, takes events and never moves. Events that arrive while an instance is busy are dropped
 with its history at continue-as-new, which is what the protocol has to live with.
 """
 
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from random import Random
 from typing import Any
 
 from orchestrators.one_turn import one_turn
@@ -85,19 +87,28 @@ class Instance:
     due: datetime | None = None
     events: list[str] = field(default_factory=list)
     parked: bool = False
+    hung: bool = False
+    active_at: datetime | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     task: "asyncio.Task[None]" = field(init=False)
 
 
 class Engine:
-    """Implements `shared.protocol.wake.Orchestrations`. `clock` is virtual; `run_activity` may die."""
+    """Implements `shared.protocol.wake.Orchestrations`. `clock` is virtual; `run_activity` may die.
 
-    def __init__(self, clock: Callable[[], datetime], run_activity: RunActivity) -> None:
+    `chance` decides what a death does to the orchestration; without it the activity runs again.
+    """
+
+    def __init__(
+        self, clock: Callable[[], datetime], run_activity: RunActivity, chance: Random | None = None
+    ) -> None:
         self._clock = clock
+        self._chance = chance
         self._run_activity = run_activity
         self.instances: dict[str, Instance] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.busy = 0
+        self.failed = 0
 
     async def raise_event(self, instance_id: str, event: str) -> bool:
         instance = self.instances.get(instance_id)
@@ -119,6 +130,12 @@ class Engine:
         instance = self.instances.get(instance_id)
         return instance is not None and not instance.finished
 
+    async def active_at(self, instance_id: str) -> datetime | None:
+        instance = self.instances.get(instance_id)
+        if instance is None or instance.finished:
+            return None
+        return instance.active_at
+
     async def terminate(self, instance_id: str, _reason: str) -> None:
         """The end comes later; until then the instance takes events, which nobody will look at."""
         instance = self.instances.get(instance_id)
@@ -134,6 +151,9 @@ class Engine:
         if not instance.finished:
             if instance.parked:
                 self._wake(instance)
+            elif instance.hung:
+                instance.hung = False
+                self.busy += 1
             instance.finished = True
             instance.task.cancel()
         self.busy -= 1
@@ -169,12 +189,15 @@ class Engine:
         try:
             while await self._turn(instance):
                 instance.events.clear()
+        except Died:
+            self.failed += 1
         finally:
             instance.finished = True
             self.busy -= 1
 
     async def _turn(self, instance: Instance) -> bool:
         context: Any = Context(instance.argument, self._clock())
+        instance.active_at = self._clock()
         turn = one_turn(context, OBSERVERS[instance.name])
         resume: Callable[[], Any] = partial(turn.send, None)
         while True:
@@ -189,17 +212,24 @@ class Engine:
 
     async def _do(self, asked: Any, instance: Instance, context: Context) -> Any:
         if isinstance(asked, Call):
-            return await self._at_least_once(asked)
+            return await self._at_least_once(asked, instance)
         winner = await self._wait(asked.waits if isinstance(asked, AnyOf) else [asked], instance)
         context.current_utc_datetime = self._clock()
         return winner
 
-    async def _at_least_once(self, call: Call) -> Any:
+    async def _at_least_once(self, call: Call, instance: Instance) -> Any:
         while True:
             try:
                 return await self._run_activity(call.name, call.argument)
             except Died:
                 await asyncio.sleep(0)
+                end = self._chance.choice(["again", "failed", "hung"]) if self._chance else "again"
+                if end == "failed":
+                    raise
+                if end == "hung":
+                    instance.hung = True
+                    self.busy -= 1
+                    await asyncio.Event().wait()
 
     async def _wait(self, waits: list[Any], instance: Instance) -> Any:
         timer = next((wait for wait in waits if isinstance(wait, Timer)), None)

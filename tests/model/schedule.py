@@ -18,7 +18,6 @@ from shared.errors import ServiceError
 from shared.operations.check import ask_for_restarts, unfinished
 from shared.protocol.observe import Plan, observe
 from shared.protocol.observe_review import observe_review
-from shared.protocol.restart import is_restart
 from shared.protocol.sweep import LONGEST_HANDLER
 from shared.protocol.wake import party_of, registration_of
 from shared.storage.memory_tables import MemoryTables
@@ -29,6 +28,7 @@ from tests.model.engine import Engine
 
 S = TypeVar("S", bound="Schedule")
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
+SWEPT_EVERY = timedelta(seconds=10)
 PARTNERS = {"kim": "fabrikam", "nia": "northwind", "sam": "msft"}
 VERBS: dict[str, tuple[Any, dict[str, Any]]] = {
     "accept": (accepting, {}),
@@ -81,7 +81,7 @@ class Schedule:
         self.mail = DeadlyMailService(self.fate)
         self.stormy = DeadlyTables(self.tables, self.fate)
         self.service = service_on(self.stormy, self.mail, lambda: self.wall_clock)
-        self.engine = Engine(lambda: self.now, self.run_activity)
+        self.engine = Engine(lambda: self.now, self.run_activity, self.random if self.deadly else None)
         self.handlers_engine: Any = DeadlyEngine(self.engine, self.fate)
 
     async def _storm(self) -> None:
@@ -104,18 +104,13 @@ class Schedule:
             await self.engine.settle()
             await self.calm.sweep.run(self.engine, self.now)
             await self.engine.settle()
-            soon = self.now + timedelta(minutes=1)
-            self.now = (
-                soon if await self._restarts_wait() else min(max(self.engine.next_due() or end, soon), end)
-            )
+            coming = [intent.due async for intent in self.calm.intents.all()]
+            next_due = min([end, *coming, *([due] if (due := self.engine.next_due()) else [])])
+            self.now = max(next_due, self.now + SWEPT_EVERY)
             self.engine.fire_due()
         await self.engine.settle()
         await self.calm.sweep.run(self.engine, self.now)
         await self.engine.settle()
-
-    async def _restarts_wait(self) -> bool:
-        """Whether the sweep has restarts to go on with, minute by minute."""
-        return any([is_restart(intent) async for intent in self.calm.intents.all()])
 
     async def creator_creates(self) -> str | None:
         body = deal("fabrikam", "northwind", microsoft=not self.microsoft_later)
@@ -151,7 +146,7 @@ class Schedule:
         """At some moment, and again at another one: whoever does it twice harms nothing."""
         for _ in range(2):
             await self._idle(120)
-            await ask_for_restarts(self.tables, await unfinished(self.tables))
+            await ask_for_restarts(self.tables, await unfinished(self.tables), self.now)
 
     async def _creator_closes(self) -> None:
         verb = self.random.choice(["win", "lose", "nothing"])
@@ -215,9 +210,9 @@ class Schedule:
     async def run_activity(self, name: str, step: dict[str, Any]) -> Any:
         party, now = party_of(step), moment_of(step)
         if name == "observe":
-            return as_json(await observe(self.service.referrals, party, now))
+            return as_json(await observe(self.service.referrals, party, now), step["referralId"])
         if name == "observe_registration":
-            return as_json(await self._observe_review(step))
+            return as_json(await self._observe_review(step), step["registrationId"])
         if name == "nudge":
             return await open_nudge(self.service, party, step["label"])
         if name == "expire_referral":

@@ -1,6 +1,6 @@
 """An operator's check after the task hub was lost: everything goes on from the tables alone."""
 
-from shared.operations.check import leave_intents, unfinished
+from shared.operations.check import ask_to_wake, unfinished
 from tests.model.engine import Engine
 from tests.model.schedule import Schedule
 from tests.model.test_protocol_model import check
@@ -14,7 +14,7 @@ async def test_a_lost_task_hub_is_repaired_from_the_tables() -> None:
     schedule.engine = Engine(lambda: schedule.now, schedule.run_activity)
     found = await unfinished(schedule.tables)
     assert {party.organization_id for party in found} == {"contoso", "fabrikam", "northwind", "msft"}
-    await leave_intents(schedule.calm.intents, found)
+    await ask_to_wake(schedule.tables, found, schedule.now)
     await schedule.calm_down()
     assert all(schedule.engine.instances[party.referral_id] for party in found)
     await check(schedule)

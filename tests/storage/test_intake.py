@@ -12,6 +12,8 @@ from shared.domain.inquiry import Outcome, TakenInquiry
 from shared.domain.referral import Inquiry, InviteContext, Party, Referral
 from shared.domain.work import Deliver, work_of
 from shared.errors import RecordTooLarge, StoreUnavailable
+from shared.protocol.announce import Announcements
+from shared.protocol.commit import Commits
 from shared.protocol.intake import Intake
 from shared.storage.engagements import Engagements
 from shared.storage.inquiries import Inquiries, party_of
@@ -26,12 +28,13 @@ from tests.unit.examples import NOW, act, referral, step
 
 
 def intake(tables: Tables) -> Intake:
+    announcements = Announcements(intents=Intents(tables), wall_clock=lambda: NOW)
     return Intake(
         inquiries=Inquiries(tables),
         referrals=Referrals(tables),
         engagements=Engagements(tables),
-        intents=Intents(tables),
-        wall_clock=lambda: NOW,
+        announcements=announcements,
+        commits=Commits(Referrals(tables), announcements, lambda: OperationId("unused")),
     )
 
 

@@ -9,13 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import azure.durable_functions as df
 import pytest
 
-from shared.domain.ids import OperationId
 from shared.errors import EngineUnavailable
 from shared.protocol.durable import DurableEngine
-from shared.protocol.sweep import WAKE_ONLY
 from shared.storage.intents import Intent
 from tests.doubles.played_deal import PlayedDeal
-from tests.unit.examples import NOW, referral
+from tests.unit.examples import NOW, begun, referral
 
 RUNNING = {
     "name": "referral_lifecycle",
@@ -119,6 +117,22 @@ async def test_an_instance_that_is_not_there_or_runs_is_told_apart_from_a_host_t
     assert await running.start("referral_lifecycle", "one", {}) is False
 
 
+@pytest.mark.parametrize(
+    ("asked", "active"),
+    [
+        ((200, {**RUNNING, "lastUpdatedTime": "2026-11-21T10:30:00Z"}), "10:30"),
+        ((200, {**RUNNING, "runtimeStatus": "Suspended"}), "00:00"),
+        ((200, {**RUNNING, "runtimeStatus": "Pending"}), "00:00"),
+        ((200, FINISHED), None),
+        ((404, ""), None),
+    ],
+    ids=["runs", "suspended", "has not begun", "finished", "unknown"],
+)
+async def test_only_an_instance_that_runs_counts_as_active(asked: Reply, active: str | None) -> None:
+    found = await DurableEngine(Host(posted=AWAY, asked=asked)).active_at("one")
+    assert (found.strftime("%H:%M") if found else None) == active
+
+
 async def test_a_verb_that_is_stored_is_answered_though_the_host_is_away() -> None:
     played = PlayedDeal(NOW)
     await played.begin()
@@ -132,12 +146,12 @@ async def test_a_sweep_goes_on_though_the_host_is_away_for_one() -> None:
     intents = played.service.intents
     for number in range(3):
         record = referral(id=f"fabrikam-{number}")
-        await intents.announce(
-            Intent(operation_id=OperationId(f"op-{number}"), party=record.party, label=WAKE_ONLY, at=NOW)
-        )
+        await played.service.referrals.commit(begun(record), None)
+        await intents.announce(Intent(id=f"op-{number}", reason="wake", party=record.party, at=NOW, due=NOW))
     engine = DurableEngine(Host(posted=lambda url: AWAY if "fabrikam-0" in url else (202, ""), asked=AWAY))
     assert await played.service.sweep.run(engine, NOW) == 2
-    assert [each.operation_id async for each in intents.all()] == ["op-0"]
+    later = [each.id async for each in intents.all() if each.watch.woken_at is None]
+    assert later == ["op-0"]
 
 
 @pytest.mark.parametrize(

@@ -111,12 +111,12 @@ def test_the_sweep_runs_when_it_is_told(schedule: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("unset", [None, ""])
-def test_the_sweep_runs_each_minute_unless_it_is_told_otherwise(
+def test_the_sweep_runs_every_ten_seconds_unless_it_is_told_otherwise(
     unset: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SWEEP_SCHEDULE", raising=False)
-    assert settings(SWEEP_SCHEDULE=unset).sweep_schedule == "0 * * * * *"
-    assert intent_sweep.schedule() == "0 * * * * *"
+    assert settings(SWEEP_SCHEDULE=unset).sweep_schedule == "*/10 * * * * *"
+    assert intent_sweep.schedule() == "*/10 * * * * *"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,9 @@ def test_the_sweep_runs_each_minute_unless_it_is_told_otherwise(
 def test_a_schedule_that_the_host_might_not_take_is_refused_with_an_example(
     schedule: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"Set SWEEP_SCHEDULE to .*'0 \* \* \* \* \*'"):
+    with pytest.raises(ConfigurationError, match=r"Set SWEEP_SCHEDULE to .*'\*/10 \* \* \* \* \*'"):
         settings(SWEEP_SCHEDULE=schedule)
     monkeypatch.setenv("SWEEP_SCHEDULE", schedule)
-    assert intent_sweep.schedule() == "0 * * * * *", "the app must have its functions, to say what is wrong"
+    assert intent_sweep.schedule() == "*/10 * * * * *", (
+        "the app must have its functions, to say what is wrong"
+    )

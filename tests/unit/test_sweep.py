@@ -1,112 +1,314 @@
-"""The sweep: whose work is open is woken, at doubling intervals; what was never committed is forgotten."""
+"""The sweep: what is due is found and woken, whoever stands still is started anew, and none keeps the others waiting."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from shared.domain.ids import OperationId
-from shared.domain.referral import Party
-from shared.errors import EngineUnavailable
-from shared.protocol.sweep import LONGEST_HANDLER, WAKE_ONLY, Sweep
-from shared.storage.intents import Intent, Intents
-from shared.storage.memory_tables import MemoryTables
-from shared.storage.referrals import Referrals
-from shared.storage.registrations import Registrations
-from tests.unit.examples import NOW, begun, referral
+from shared.domain.ids import OperationId, ReferralId
+from shared.domain.work import Notify, work_of
+from shared.protocol.announce import FIRST_LOOK
+from shared.protocol.sweep import LONGEST_HANDLER, LONGEST_RUN, PER_SECOND
+from shared.protocol.wake import LIFECYCLE
+from shared.storage import keys
+from shared.storage.intents import Intent
+from shared.storage.mail import MailRecord
+from shared.storage.tables import Insert, Row
+from tests.doubles.swept import MINUTE, Swept
+from tests.unit.examples import NOW, begun, creators, referral
 
-
-class Engine:
-    """Remembers whom it woke; does not answer about those it is told to be unavailable for."""
-
-    def __init__(self) -> None:
-        self.woken: list[str] = []
-        self.away_for: set[str] = set()
-
-    async def raise_event(self, instance_id: str, event: str) -> bool:
-        if instance_id in self.away_for:
-            raise EngineUnavailable("away")
-        self.woken.append(instance_id)
-        return True
-
-    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
-        raise AssertionError(name)
-
-    async def is_running(self, instance_id: str) -> bool:
-        raise AssertionError(instance_id)
-
-    async def terminate(self, instance_id: str, reason: str) -> None:
-        raise AssertionError(reason)
+DAY = timedelta(days=1) / MINUTE
+ID = "fabrikam-1"
 
 
 @pytest.fixture
-def tables() -> MemoryTables:
-    return MemoryTables()
+def swept() -> Swept:
+    return Swept()
 
 
-@pytest.fixture
-def sweep(tables: MemoryTables) -> Sweep:
-    return Sweep(
-        referrals=Referrals(tables),
-        registrations=Registrations(tables),
-        intents=Intents(tables),
-        wall_clock=lambda: NOW,
-    )
+def moment(minutes: float, identifier: str = ID) -> Intent:
+    party = referral(id=ReferralId(identifier)).party
+    return Intent(id=identifier, reason="moment", party=party, at=NOW, due=NOW + minutes * MINUTE)
 
 
-def intent(operation: str, party: Party, label: str = "000001") -> Intent:
-    return Intent(operation_id=OperationId(operation), party=party, label=label, at=NOW)
+async def parked(swept: Swept, identifier: str = ID) -> None:
+    """An invitation whose mails are sent, and whose orchestration waits for its moments."""
+    announced = await swept.committed(begun(referral(id=ReferralId(identifier))))
+    swept.engine.running.add(identifier)
+    assert announced.work
+    row = await swept.referrals.work_row(announced.after.party, announced.work.label)
+    assert row
+    done = tuple(replace(state, done=True) for state in row.value.tasks)
+    await swept.referrals.save_work(announced.after.party, replace(row.value, tasks=done), row.etag)
 
 
-async def left(sweep: Sweep) -> list[str]:
-    return [each.operation_id async for each in sweep.intents.all()]
+async def open_deal(swept: Swept) -> None:
+    """Contoso's deal, whose work is open: it has no moments of its own."""
+    await swept.committed(begun(creators()))
 
 
-async def test_open_work_is_woken_at_doubling_intervals(sweep: Sweep) -> None:
-    engine, record = Engine(), referral()
-    await sweep.referrals.commit(begun(record), None)
-    await sweep.intents.announce(intent("op", record.party))
-    woken_at = [m for m in range(64) if await sweep.run(engine, NOW + timedelta(minutes=m))]
-    assert woken_at == [0, 1, 3, 7, 15, 31, 63]
-    assert await left(sweep) == ["op"]
+async def test_what_is_committed_is_not_looked_at_before_its_handler_had_a_minute(swept: Swept) -> None:
+    await open_deal(swept)
+    assert FIRST_LOOK == MINUTE
+    assert await swept.at(0.99) == 0
+    assert await swept.at(1) == 1
+
+
+async def test_what_is_done_by_then_is_forgotten_without_waking_anybody(swept: Swept) -> None:
+    await parked(swept)
+    assert await swept.at(1) == 0
+    assert [(each.reason, each.due) for each in await swept.left()] == [("moment", NOW + DAY * MINUTE)]
+
+
+async def test_an_orchestration_that_is_not_there_is_started(swept: Swept) -> None:
+    await open_deal(swept)
+    await swept.at(1)
+    assert swept.engine.started == [(LIFECYCLE, "contoso-1")]
 
 
 @pytest.mark.parametrize(
     ("age", "kept"), [(LONGEST_HANDLER, True), (LONGEST_HANDLER + timedelta(seconds=1), False)]
 )
 async def test_an_intent_without_a_commit_is_kept_as_long_as_its_handler_can_live(
-    sweep: Sweep, age: timedelta, kept: bool
+    swept: Swept, age: timedelta, kept: bool
 ) -> None:
-    engine = Engine()
-    await sweep.intents.announce(intent("op", referral().party))
-    later = replace(sweep, wall_clock=lambda: NOW + age)
-    await later.run(engine, NOW)
-    assert (bool(await left(sweep)), engine.woken) == (kept, [])
+    work = work_of(ReferralId(ID), "000001", OperationId("op"), ())
+    await swept.announcements.announce_work(referral().party, work, NOW)
+    swept.wall = NOW + age
+    await swept.sweep.run(swept.engine, NOW + MINUTE)
+    assert (bool(await swept.left()), swept.engine.woken) == (kept, [])
 
 
 async def test_a_domain_clock_that_is_moved_while_a_handler_is_at_work_forgets_no_intent(
-    sweep: Sweep,
+    swept: Swept,
 ) -> None:
     """Fourteen days may pass between announcing a commit and making it."""
-    await sweep.intents.announce(intent("op", referral().party))
-    await sweep.run(Engine(), NOW + timedelta(days=14))
-    assert await left(sweep) == ["op"]
+    await swept.announcements.announce(begun(referral()), NOW)
+    await swept.sweep.run(swept.engine, NOW + timedelta(days=14))
+    assert {each.reason for each in await swept.left()} == {"commit", "moment"}
 
 
-async def test_an_attempt_that_lost_is_not_taken_for_the_one_that_won(sweep: Sweep) -> None:
-    engine, record = Engine(), referral()
-    await sweep.referrals.commit(begun(record), None)
-    await sweep.intents.announce(intent("another", record.party))
-    later = replace(sweep, wall_clock=lambda: NOW + timedelta(hours=1))
-    await later.run(engine, NOW)
-    assert (await left(sweep), engine.woken) == ([], [])
+async def test_an_attempt_that_lost_is_not_taken_for_the_one_that_won(swept: Swept) -> None:
+    await open_deal(swept)
+    lost = work_of(ReferralId("contoso-1"), "000001", OperationId("another"), ())
+    await swept.announcements.announce_work(creators().party, lost, NOW)
+    swept.wall = NOW + timedelta(hours=1)
+    await swept.at(1)
+    assert [each.id for each in await swept.left()] == ["op"]
 
 
-async def test_one_that_cannot_be_woken_does_not_keep_the_others_waiting(sweep: Sweep) -> None:
-    engine = Engine()
-    records = [referral(id=f"fabrikam-{index}") for index in range(3)]
-    for index, record in enumerate(records):
-        await sweep.intents.announce(intent(f"op-{index}", record.party, WAKE_ONLY))
-    engine.away_for = {records[0].id}
-    assert await sweep.run(engine, NOW) == 2
-    assert await left(sweep) == ["op-0"]
+async def test_work_that_was_put_off_is_looked_at_when_it_is_due_again(swept: Swept) -> None:
+    await open_deal(swept)
+    row = await swept.referrals.work_row(creators().party, "000001")
+    assert row
+    later = tuple(replace(state, due=NOW + 32 * MINUTE) for state in row.value.tasks)
+    await swept.referrals.save_work(creators().party, replace(row.value, tasks=later), row.etag)
+    assert [m for m in range(40) if await swept.at(m)][0] == 32
+
+
+@pytest.mark.parametrize("state", ["parked", "failed, or lost with the task hub"])
+async def test_a_moment_that_has_come_wakes_whatever_became_of_the_orchestration(
+    swept: Swept, state: str
+) -> None:
+    await parked(swept)
+    if state != "parked":
+        swept.engine.running.clear()
+    assert [m for m in (1, DAY - 0.01, DAY) if await swept.at(m)] == [DAY]
+    assert swept.engine.woken == ([ID] if state == "parked" else [])
+    assert swept.engine.started == ([] if state == "parked" else [(LIFECYCLE, ID)])
+
+
+async def test_a_moment_that_is_past_is_followed_by_the_next_one(swept: Swept) -> None:
+    await parked(swept)
+    await swept.at(DAY)
+    reminder = work_of(ReferralId(ID), "reminder-first", OperationId("r"), ())
+    done = tuple(replace(state, done=True) for state in reminder.tasks)
+    await swept.referrals.insert_work(referral().party, replace(reminder, tasks=done))
+    await swept.at(DAY + 1)
+    assert [each.due for each in await swept.left()] == [NOW + timedelta(days=11)]
+
+
+async def test_a_record_that_was_answered_has_no_moments_any_more(swept: Swept) -> None:
+    await swept.stored(referral(status="Active", substatus="Accepted"))
+    await swept.referrals.save_work(
+        referral().party,
+        replace(work_of(ReferralId(ID), "000001", OperationId("op"), ()), tasks=()),
+        (await swept.referrals.work(referral().party))[0].etag,
+    )
+    await swept.intents.announce(moment(0))
+    assert await swept.at(0) == 0
+    assert await swept.left() == []
+
+
+async def test_reminders_have_no_intent_of_their_own_and_are_found_by_their_moment(swept: Swept) -> None:
+    """Whoever dies between opening a reminder and mailing it leaves open work."""
+    await parked(swept)
+    await swept.at(1)
+    task = Notify(message="reminder", audience="answerers")
+    await swept.referrals.insert_work(
+        referral().party, work_of(ReferralId(ID), "reminder-first", OperationId("r"), (task,))
+    )
+    await swept.at(DAY)
+    assert swept.engine.woken == [ID]
+
+
+async def test_one_that_took_its_event_and_did_nothing_is_ended_after_two_looks_and_started_anew(
+    swept: Swept, caplog: pytest.LogCaptureFixture
+) -> None:
+    await parked(swept)
+    swept.engine.dead.add(ID)
+    for minute in range(4):
+        await swept.at(DAY + minute)
+    assert (swept.engine.woken, swept.engine.told) == ([ID, ID], [ID])
+    assert swept.engine.started == [(LIFECYCLE, ID)]
+    assert f"orchestration_dead instance={ID}" in caplog.text
+
+
+async def test_the_intervals_begin_again_at_a_minute_and_grow_while_starting_anew_does_not_help(
+    swept: Swept,
+) -> None:
+    """A defect stops it each time; the engine is not to be kept busy with it."""
+    await parked(swept)
+    ended = []
+    for minute in range(120):
+        before = len(swept.engine.told)
+        swept.engine.dead.add(ID)
+        await swept.at(DAY + minute)
+        ended += [minute] * (len(swept.engine.told) - before)
+    # Two looks, a round to start: 2, +3 5, then looks two, four, eight, sixteen minutes apart.
+    assert ended == [2, 5, 10, 19, 36, 69, 102]
+
+
+async def test_one_that_moves_is_woken_for_the_next_step_and_never_ended(swept: Swept) -> None:
+    await parked(swept)
+    await swept.at(DAY)
+    for number in range(5):
+        work = work_of(ReferralId(ID), "reminder-first", OperationId("r"), ())
+        rows = {row.value.label: row for row in await swept.referrals.work(referral().party)}
+        if row := rows.get("reminder-first"):
+            await swept.referrals.save_work(referral().party, row.value, row.etag)
+        else:
+            await swept.referrals.insert_work(referral().party, work)
+        await swept.at(DAY + 1 + number)
+    assert swept.engine.told == []
+    assert len(swept.engine.woken) == 6
+
+
+async def test_an_activity_that_is_under_way_is_waited_for(swept: Swept) -> None:
+    """Its mail has a lease: whoever sends it may live."""
+    await parked(swept)
+    swept.engine.dead.add(ID)
+    await swept.mails.plan(
+        [
+            MailRecord(
+                referral_id=ReferralId(ID),
+                key="000001:invited:en",
+                operation_id=OperationId("m"),
+                message="invited",
+                reader=referral().party,
+                recipients=("kim@fabrikam.com",),
+                subject="",
+                text="",
+                html="",
+                planned_at=NOW,
+                state="sending",
+                lease_until=NOW + (DAY + 3.5) * MINUTE,
+            )
+        ]
+    )
+    for minute in range(4):
+        await swept.at(DAY + minute)
+    assert swept.engine.told == []
+    await swept.at(DAY + 4)
+    assert swept.engine.told == [ID]
+
+
+async def test_a_failure_of_the_engine_is_no_sign_of_death(swept: Swept) -> None:
+    await parked(swept)
+    swept.engine.away = True
+    await swept.rounds(10, first=int(DAY))
+    swept.engine.away = False
+    await swept.at(DAY + 11)
+    assert (swept.engine.told, swept.engine.woken) == ([], [ID])
+
+
+async def test_one_that_cannot_be_woken_does_not_keep_the_others_waiting(swept: Swept) -> None:
+    for index in range(3):
+        await parked(swept, f"fabrikam-{index}")
+    swept.engine.away_for = {"fabrikam-0"}
+    assert await swept.at(DAY) == 2
+    swept.engine.away_for.clear()
+    await swept.at(DAY + 1)
+    assert swept.engine.woken.count("fabrikam-0") == 1
+
+
+async def test_a_row_that_cannot_be_read_is_set_aside_and_counted_and_the_rest_goes_on(
+    swept: Swept, caplog: pytest.LogCaptureFixture
+) -> None:
+    await parked(swept)
+    row = Row(keys.intent(NOW, "odd"), {"json0": '{"version": 99}'})
+    await swept.tables.write(keys.INTENTS, keys.ALL_INTENTS, [Insert(row)])
+    for minute in (DAY, DAY + 1):
+        await swept.at(minute)
+    assert swept.engine.woken == [ID, ID]
+    assert await swept.intents.unreadable() == 1
+    assert caplog.text.count("intent_unreadable") == 1
+
+
+async def test_what_is_due_is_handed_out_oldest_first_at_a_bounded_rate(swept: Swept) -> None:
+    ids = [f"fabrikam-{number:03d}" for number in range(120)]
+    for number, identifier in enumerate(reversed(ids)):
+        await swept.stored(referral(id=ReferralId(identifier)))
+        swept.engine.running.add(identifier)
+        await swept.intents.announce(moment(-number, identifier))
+    begun_at = swept.wall
+    assert await swept.at(0) == 120
+    assert sorted(swept.engine.woken[:50]) == ids[:50]
+    assert (swept.wall - begun_at).total_seconds() >= 100 / PER_SECOND
+
+
+async def test_a_sweep_ends_in_time_however_much_is_due_and_the_next_one_goes_on(swept: Swept) -> None:
+    most = int(LONGEST_RUN.total_seconds() * PER_SECOND)
+    for number in range(most + 150):
+        identifier = f"fabrikam-{number}"
+        await swept.stored(referral(id=ReferralId(identifier)))
+        swept.engine.running.add(identifier)
+        await swept.intents.announce(moment(0, identifier))
+    first = await swept.at(0)
+    assert first == most
+    assert await swept.at(0.9) == 150
+
+
+async def test_what_waits_is_not_read(swept: Swept) -> None:
+    read: list[int] = []
+    between = swept.tables.between
+
+    async def counting(table: str, *arguments: object, **options: object) -> object:
+        rows = await between(table, *arguments, **options)  # type: ignore[arg-type]
+        if table == keys.INTENTS:
+            read.append(len(rows))
+        return rows
+
+    for number in range(300):
+        await swept.intents.announce(moment(DAY, f"fabrikam-{number}"))
+    swept.tables.between = counting  # type: ignore[method-assign,assignment]
+    await swept.at(0)
+    assert read == [0]
+
+
+async def test_a_sweep_leaves_a_heartbeat(swept: Swept) -> None:
+    await swept.at(0)
+    beat = await swept.heartbeats.sweep()
+    assert beat
+    assert (beat.at, beat.unmoved_since) == (NOW, None)
+
+
+async def test_the_heartbeat_says_since_when_nothing_has_moved(swept: Swept) -> None:
+    await parked(swept)
+    swept.engine.dead.add(ID)
+    for minute in range(3):
+        await swept.at(DAY + minute)
+    beat = await swept.heartbeats.sweep()
+    assert beat
+    assert beat.unmoved_since == NOW + (DAY + 1) * MINUTE
+    assert beat.unmoved_at == NOW + (DAY + 2) * MINUTE

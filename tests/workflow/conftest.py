@@ -77,6 +77,12 @@ class Story:
         return done.status
 
     async def advance(self, duration: str) -> datetime:
+        """Let time pass, and everything that becomes due be done, with a sweep at the end."""
+        await self._advance(duration)
+        await self.service.sweep.run(self.engine, clock.now())
+        return await self._advance("PT0S")
+
+    async def _advance(self, duration: str) -> datetime:
         answer = await self._http.post("/admin/devhost/clock", json={"advance": duration}, timeout=60)
         assert answer.status_code == 200, answer.text
         return datetime.fromisoformat(answer.json()["now"])

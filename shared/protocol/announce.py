@@ -1,0 +1,104 @@
+"""Announcing a commit: what it makes to be looked at later is written down before it.
+
+So whoever dies after the commit is found out, and no moment of a record (reminder, expiry, escalation) depends on the
+durable engine alone.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.domain.change import Change
+from shared.domain.due import what_is_due
+from shared.domain.referral import Party, Referral
+from shared.domain.registration import Registration
+from shared.domain.review_due import what_is_due as what_is_due_of_review
+from shared.domain.work import Work
+from shared.errors import StoreUnavailable
+from shared.reference.review_calendar import review_calendar
+from shared.storage.intents import Intent, Intents
+
+logger = logging.getLogger(__name__)
+
+FIRST_LOOK = timedelta(minutes=1)
+"""After a commit: by then its handler, or the orchestration that it woke, has done the work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcements:
+    """Announces commits. `wall_clock` tells how old an intent is."""
+
+    intents: Intents
+    wall_clock: Callable[[], datetime]
+
+    async def announce(self, change: Change, now: datetime) -> Change:
+        """Announce a step; gives it as it is to be committed. Raises `StoreUnavailable`."""
+        work = _announced(change.work, now) if change.work else None
+        intents = [*self.moments_of(change, now)]
+        if work:
+            intents.append(self.intent_of(change.after.party, work))
+        if intents:
+            await self.intents.announce(*intents)
+        return replace(change, work=work)
+
+    async def announce_work(self, party: Party, work: Work, now: datetime) -> Work:
+        """Announce work that no step opens; gives it as it is to be stored. Raises `StoreUnavailable`."""
+        announced = _announced(work, now)
+        await self.intents.announce(self.intent_of(party, announced))
+        return announced
+
+    async def withdraw(self, change: Change) -> None:
+        """Forget the announcement of a step that was refused; what storage does not forget now, the sweep will."""
+        if change.work:
+            await self.withdraw_work(change.after.party, change.work)
+
+    async def withdraw_work(self, party: Party, work: Work) -> None:
+        """As `withdraw`, of work that no step opens."""
+        if work.announced_for is None:
+            return
+        try:
+            await self.intents.forget_commit(work.operation_id, work.announced_for)
+        except StoreUnavailable:
+            logger.info("intent_left referral=%s: the sweep will forget it", party.referral_id)
+
+    def intent_of(self, party: Party, work: Work) -> Intent:
+        """The intent that announces work."""
+        return Intent(
+            id=work.operation_id,
+            reason="commit",
+            party=party,
+            label=work.label,
+            at=self.wall_clock(),
+            due=work.announced_for or self.wall_clock(),
+        )
+
+    def moments_of(self, change: Change, now: datetime) -> Iterator[Intent]:
+        """The next moments that a step brings to its record, and to the reviews of its registrations."""
+        after = change.after
+        if change.before is None and (due := _next_of_referral(after, now)):
+            yield Intent(id=after.id, reason="moment", party=after.party, at=self.wall_clock(), due=due)
+        for registration in change.registrations:
+            if due := _next_of_review(registration, now):
+                yield Intent(
+                    id=registration.id,
+                    reason="moment",
+                    party=after.party,
+                    registration=registration.id,
+                    at=self.wall_clock(),
+                    due=due,
+                )
+
+
+def _announced(work: Work, now: datetime) -> Work:
+    return replace(work, announced_for=now + FIRST_LOOK)
+
+
+def _next_of_referral(referral: Referral, now: datetime) -> datetime | None:
+    due = what_is_due(referral, (), now)
+    return now if due.expiry or due.reminder else due.next_at
+
+
+def _next_of_review(registration: Registration, now: datetime) -> datetime | None:
+    due = what_is_due_of_review(registration, (), now, review_calendar())
+    return now if due.nudge else due.next_at
