@@ -1,8 +1,8 @@
 """A durable engine in a page: it runs the real orchestrator and promises no more than the real one does.
 
 Activities run at least once: a death in one may run it again. Or it fails the whole orchestration; or its result is
-lost, and the orchestration runs for ever, takes events and never moves. Events that arrive while an instance is busy are dropped
-with its history at continue-as-new, which is what the protocol has to live with.
+lost, and the orchestration runs for ever, takes events and never moves. Events that arrive while an instance is busy
+are dropped with its history at continue-as-new, which is what the protocol has to live with.
 """
 
 import asyncio

@@ -13,8 +13,8 @@ from shared.domain.referral import Party, Referral
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.timeline import Actor
 from shared.errors import Contended, StoreConflict, StoreUnavailable
-from shared.protocol.commit import ATTEMPTS, Commits, Who
 from shared.protocol.announce import Announcements
+from shared.protocol.commit import ATTEMPTS, Commits, Who
 from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals

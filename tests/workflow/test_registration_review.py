@@ -6,8 +6,8 @@ So five working days end on the second Monday.
 
 import asyncio
 from collections.abc import Mapping
-from itertools import pairwise
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
