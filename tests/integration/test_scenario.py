@@ -102,6 +102,7 @@ def test_each_party_sees_as_much_of_the_deal_as_it_takes_part_in(service: Servic
 def test_a_lost_deal_withdraws_what_nobody_answered(service: Service, name: str) -> None:
     """L8: all open invitations on Lost; who was invited is told, and can no longer answer."""
     made = service.rae.create(deal(name, "fabrikam"))
+    service.advance("PT0S")
     service.rae.act(made["id"], "lose", {"reason": "ChoseAnotherVendor"})
     service.advance("PT0S")
     kim = service.kim
