@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from shared.domain.due import reminders_of
+from shared.domain.lifecycle import is_overdue
 from shared.domain.messages import MailKind
 from shared.domain.review_due import what_is_due
 from shared.domain.vocabulary import RegistrationStatus
@@ -21,10 +22,25 @@ def is_pointless(task: Notify, scene: Scene, label: str, now: datetime) -> bool:
     return judge is not None and judge(scene, label, now)
 
 
+def _invitation(scene: Scene, _label: str, now: datetime) -> bool:
+    """Once its time is over, whether the expiry is stored already or not."""
+    return scene.subject.substatus == "Expired" or is_overdue(scene.subject, now)
+
+
+def _lead(scene: Scene, _label: str, now: datetime) -> bool:
+    """Once it is closed or its time is over."""
+    return scene.subject.is_closed or is_overdue(scene.subject, now)
+
+
+def _alert(scene: Scene, _label: str, now: datetime) -> bool:
+    """Once it is answered or its time is over."""
+    return scene.subject.status != "New" or is_overdue(scene.subject, now)
+
+
 def _reminder(scene: Scene, label: str, now: datetime) -> bool:
-    """Once the referral is answered, or the next reminder is due."""
+    """Once the referral is answered, its time is over, or the next reminder is due."""
     due = [reminder.label for reminder in reminders_of(scene.subject) if reminder.at <= now]
-    return scene.subject.status != "New" or label not in due[-1:]
+    return _alert(scene, label, now) or label not in due[-1:]
 
 
 def _unless(status: RegistrationStatus) -> Judge:
@@ -51,9 +67,9 @@ def _nudge(scene: Scene, label: str, now: datetime) -> bool:
 
 _JUDGES: Mapping[MailKind, Judge] = {
     "reminder": _reminder,
-    "invited": lambda scene, _label, _now: scene.subject.substatus == "Expired",
-    "leadReceived": lambda scene, _label, _now: scene.subject.is_closed,
-    "hotLead": lambda scene, _label, _now: scene.subject.status != "New",
+    "invited": _invitation,
+    "leadReceived": _lead,
+    "hotLead": _alert,
     "won": lambda scene, _label, _now: scene.reader.substatus in {"Declined", "Expired"},
     "lost": lambda scene, _label, _now: scene.reader.substatus in {"Declined", "Expired"},
     "registrationSubmitted": _unless("ReviewPending"),
