@@ -1,11 +1,12 @@
 """The activities of `referral_lifecycle`. Inputs and outputs carry ids, numbers and times only."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.step import Step
+from shared import clock
 from shared.domain.change import Act, Change
 from shared.domain.ids import derived_operation
 from shared.domain.lifecycle import BY_THE_CLOCK, expire, is_overdue
@@ -26,13 +27,14 @@ blueprint = df.Blueprint()
 async def observe(step: Step) -> dict[str, Any]:
     """{organizationId, referralId, now} → {steps: [{activity, label}], nextAt, finished}."""
     service = await wiring.service()
-    return as_json(await observe_record(service.referrals, party_of(step), moment_of(step)))
+    plan = await observe_record(service.referrals, party_of(step), agreed_moment(step))
+    return as_json(plan, moment_of(step))
 
 
 @blueprint.activity_trigger(input_name="step")
 async def expire_referral(step: Step) -> None:
     """Close a referral whose time to answer is over (L4)."""
-    await expire_if_overdue(await wiring.service(), party_of(step), moment_of(step))
+    await expire_if_overdue(await wiring.service(), party_of(step), agreed_moment(step))
 
 
 @blueprint.activity_trigger(input_name="step")
@@ -46,7 +48,8 @@ async def remind(step: Step) -> None:
 async def perform(step: Step, client: df.DurableOrchestrationClient) -> None:
     """Try the due tasks of the work row `label` once each."""
     service = await wiring.service()
-    await service.performer.perform(DurableEngine(client), party_of(step), step["label"], moment_of(step))
+    engine, now = DurableEngine(client), agreed_moment(step)
+    await service.performer.perform(engine, party_of(step), step["label"], now)
 
 
 async def expire_if_overdue(service: Service, party: Party, now: datetime) -> None:
@@ -68,14 +71,23 @@ async def open_reminder(service: Service, party: Party, label: str) -> None:
         return
 
 
+LOOK_AGAIN = timedelta(seconds=30)
+"""How long to wait for a moment that has come by the orchestration's clock, and not yet by the worker's."""
 ACTIVITY_OF = {"expire": "expire_referral", "remind": "remind", "nudge": "nudge", "perform": "perform"}
 
 
-def as_json(plan: Plan) -> dict[str, Any]:
-    """A plan as it travels to the orchestration."""
+def as_json(plan: Plan, orchestration_now: datetime) -> dict[str, Any]:
+    """A plan as it travels to the orchestration, whose clock may be ahead of the one that the plan was made by.
+
+    A timer for a moment that its clock shows already would fire at once, and again, until this worker's clock comes
+    there too; so it looks again a little later instead.
+    """
+    next_at = plan.next_at
+    if next_at and next_at <= orchestration_now:
+        next_at = orchestration_now + LOOK_AGAIN
     return {
         "steps": [{"activity": ACTIVITY_OF[step.kind], "label": step.label} for step in plan.steps],
-        "nextAt": plan.next_at.isoformat() if plan.next_at else None,
+        "nextAt": next_at.isoformat() if next_at else None,
         "finished": plan.finished,
     }
 
@@ -83,3 +95,11 @@ def as_json(plan: Plan) -> dict[str, Any]:
 def moment_of(step: Step) -> datetime:
     """The orchestration's time, from an activity's input."""
     return datetime.fromisoformat(step["now"])
+
+
+def agreed_moment(step: Step) -> datetime:
+    """The earlier of the orchestration's time and this worker's own: what it shows has come by both clocks (L4).
+
+    A host whose clock is fast makes nothing early; one whose clock is slow makes things late by as much.
+    """
+    return min(moment_of(step), clock.now())

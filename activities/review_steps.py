@@ -4,7 +4,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.referral_steps import as_json, moment_of
+from activities.referral_steps import agreed_moment, as_json, moment_of
 from activities.step import Step
 from shared.domain.ids import derived_operation
 from shared.domain.referral import Party
@@ -23,9 +23,9 @@ async def observe_registration(step: Step) -> dict[str, Any]:
     """{organizationId, referralId, registrationId, now} → {steps: [{activity, label}], nextAt, finished}."""
     service = await wiring.service()
     plan = await observe_review(
-        service.referrals, service.registrations, party_of(step), registration_of(step), moment_of(step)
+        service.referrals, service.registrations, party_of(step), registration_of(step), agreed_moment(step)
     )
-    return as_json(plan)
+    return as_json(plan, moment_of(step))
 
 
 @blueprint.activity_trigger(input_name="step")

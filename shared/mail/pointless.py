@@ -38,9 +38,16 @@ def _alert(scene: Scene, _label: str, now: datetime) -> bool:
 
 
 def _reminder(scene: Scene, label: str, now: datetime) -> bool:
-    """Once the referral is answered, its time is over, or the next reminder is due."""
-    due = [reminder.label for reminder in reminders_of(scene.subject) if reminder.at <= now]
-    return _alert(scene, label, now) or label not in due[-1:]
+    """Once the referral is answered, its time is over, or the next reminder is due.
+
+    It is never too early: another worker, whose clock may be ahead of this one's, found that its time had come.
+    """
+    reminders = reminders_of(scene.subject)
+    labels = [reminder.label for reminder in reminders]
+    if label not in labels:
+        return True
+    later = reminders[labels.index(label) + 1 :]
+    return _alert(scene, label, now) or any(reminder.at <= now for reminder in later)
 
 
 def _unless(status: RegistrationStatus) -> Judge:
@@ -58,11 +65,20 @@ def _unless(status: RegistrationStatus) -> Judge:
 
 
 def _nudge(scene: Scene, label: str, now: datetime) -> bool:
-    """Once the registration went on, or the next nudge is due."""
-    if scene.registration is None:
+    """Once the registration went on, or the next nudge is due; never too early, as a reminder."""
+    message, _, number, _ = label.split(":")
+    registration = scene.registration
+    if registration is None or registration.status != _NUDGED[message] or registration.rounds != int(number):
         return True
-    due = what_is_due(scene.registration, (), now, review_calendar())
-    return due.nudge is None or due.nudge.label != label
+    due = what_is_due(registration, (), now, review_calendar()).nudge
+    return due is not None and due.label > label
+
+
+_NUDGED: Mapping[str, RegistrationStatus] = {
+    "registrationEscalated": "ReviewPending",
+    "actionReminder": "ActionRequired",
+}
+"""In which status a registration is that a nudge is about."""
 
 
 _JUDGES: Mapping[MailKind, Judge] = {

@@ -215,9 +215,9 @@ class Schedule:
     async def run_activity(self, name: str, step: dict[str, Any]) -> Any:
         party, now = party_of(step), moment_of(step)
         if name == "observe":
-            return as_json(await observe(self.service.referrals, party, now))
+            return as_json(await observe(self.service.referrals, party, now), now)
         if name == "observe_registration":
-            return as_json(await self._observe_review(step))
+            return as_json(await self._observe_review(step), now)
         if name == "nudge":
             return await open_nudge(self.service, party, step["label"])
         if name == "expire_referral":
