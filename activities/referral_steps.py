@@ -31,14 +31,14 @@ async def observe(step: Step) -> dict[str, Any]:
     """{organizationId, referralId, now} → {steps: [{activity, label}], nextAt, finished}."""
     service = await wiring.service()
     await service.heartbeats.engine_acted(clock.wall_clock())
-    plan = await observe_record(service.referrals, party_of(step), moment_of(step))
-    return as_json(plan, step["referralId"])
+    plan = await observe_record(service.referrals, party_of(step), agreed_moment(step))
+    return as_json(plan, step["referralId"], moment_of(step))
 
 
 @blueprint.activity_trigger(input_name="step")
 async def expire_referral(step: Step) -> None:
     """Close a referral whose time to answer is over (L4)."""
-    await expire_if_overdue(await wiring.service(), party_of(step), moment_of(step))
+    await expire_if_overdue(await wiring.service(), party_of(step), agreed_moment(step))
 
 
 @blueprint.activity_trigger(input_name="step")
@@ -52,7 +52,8 @@ async def remind(step: Step) -> None:
 async def perform(step: Step, client: df.DurableOrchestrationClient) -> None:
     """Try the due tasks of the work row `label` once each."""
     service = await wiring.service()
-    await service.performer.perform(DurableEngine(client), party_of(step), step["label"], moment_of(step))
+    engine, now = DurableEngine(client), agreed_moment(step)
+    await service.performer.perform(engine, party_of(step), step["label"], now)
 
 
 async def expire_if_overdue(service: Service, party: Party, now: datetime) -> None:
@@ -74,12 +75,20 @@ async def open_reminder(service: Service, party: Party, label: str) -> None:
         return
 
 
+LOOK_AGAIN = timedelta(seconds=30)
+"""How long to wait for a moment that has come by the orchestration's clock, and not yet by the worker's."""
 ACTIVITY_OF = {"expire": "expire_referral", "remind": "remind", "nudge": "nudge", "perform": "perform"}
 
 
-def as_json(plan: Plan, instance_id: str) -> dict[str, Any]:
-    """A plan as it travels to the orchestration, with the time of its own timer instead of the record's moment."""
-    next_at = plan.next_at + net_delay(instance_id) if plan.next_at else None
+def as_json(plan: Plan, instance_id: str, orchestration_now: datetime) -> dict[str, Any]:
+    """A plan as it travels to the orchestration, with the time of its own timer instead of the record's moment.
+
+    The orchestration's clock may be ahead of the one that the plan was made by. A timer for a time that it shows
+    already would fire at once, and again, until this worker's clock comes there too; so it looks again later.
+    """
+    next_at = None
+    if plan.next_at:
+        next_at = max(plan.next_at + net_delay(instance_id), orchestration_now + LOOK_AGAIN)
     return {
         "steps": [{"activity": ACTIVITY_OF[step.kind], "label": step.label} for step in plan.steps],
         "nextAt": next_at.isoformat() if next_at else None,
@@ -99,3 +108,11 @@ def net_delay(instance_id: str) -> timedelta:
 def moment_of(step: Step) -> datetime:
     """The orchestration's time, from an activity's input."""
     return datetime.fromisoformat(step["now"])
+
+
+def agreed_moment(step: Step) -> datetime:
+    """The earlier of the orchestration's time and this worker's own: what it shows has come by both clocks (L4).
+
+    A host whose clock is fast makes nothing early; one whose clock is slow makes things late by as much.
+    """
+    return min(moment_of(step), clock.now())

@@ -4,7 +4,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.referral_steps import as_json, moment_of
+from activities.referral_steps import agreed_moment, as_json, moment_of
 from activities.step import Step
 from shared import clock
 from shared.domain.ids import derived_operation
@@ -26,9 +26,9 @@ async def observe_registration(step: Step) -> dict[str, Any]:
     await service.heartbeats.engine_acted(clock.wall_clock())
     registration = registration_of(step)
     plan = await observe_review(
-        service.referrals, service.registrations, party_of(step), registration, moment_of(step)
+        service.referrals, service.registrations, party_of(step), registration, agreed_moment(step)
     )
-    return as_json(plan, registration)
+    return as_json(plan, registration, moment_of(step))
 
 
 @blueprint.activity_trigger(input_name="step")

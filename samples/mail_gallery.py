@@ -60,10 +60,13 @@ class Picture:
 
 
 def pictures(portal_url: str) -> Iterator[Picture]:
-    """Every kind in every language, with the facts that the sample world gives."""
+    """Every kind in every language, with the facts that the sample world gives; an expiry both ways (M8)."""
     for kind in KINDS:
+        told = facts(kind, portal_url)
+        variants = (told, replace(told, never_notified=True)) if kind == "expired" else (told,)
         for language in sorted(available_languages()):
-            yield Picture(kind, language, render(facts(kind, portal_url), language))
+            for variant in variants:
+                yield Picture(kind, language, render(variant, language))
 
 
 def facts(kind: MailKind, portal_url: str) -> MailFacts:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.domain.change import Act, Change, Step, Told, remark
+from shared.domain.ids import OperationId, ReferralId, derived_operation
 from shared.domain.messages import MailKind
 from shared.domain.referral import Contact, Invited, Referral, StatusReason
 from shared.domain.refusals import NotAllowed, TerminalState
@@ -159,6 +160,20 @@ def record_failed_mail(
     said = {"detail": detail} if detail else {}
     told = Told(kind="mailFailed", reason=why, details={"message": message, **to, **said})
     return remark(referral, replace(act, actor=BY_THE_CLOCK), told)
+
+
+def record_never_notified(referral: Referral, expired: Referral, act: Act) -> Change:
+    """That no mail told an organization of what it then let expire, in the timeline that its expiry is told in (M8).
+
+    `expired` is that organization's referral. Neither its people nor why they got no mail are told (V1).
+    """
+    whose = {"organizationId": expired.organization_id, "organizationName": expired.organization_name}
+    return remark(referral, replace(act, actor=BY_THE_CLOCK), Told(kind="neverNotified", details=whose))
+
+
+def never_notified_operation(expired: ReferralId) -> OperationId:
+    """The operation id of `record_never_notified`, by which it is told once and found again."""
+    return derived_operation("neverNotified", expired)
 
 
 def is_overdue(referral: Referral, now: datetime) -> bool:

@@ -40,6 +40,10 @@ OF_REGISTRATIONS: frozenset[MailKind] = TO_REVIEWERS | frozenset(
 """What tells of a registration."""
 OF_LEADS: frozenset[MailKind] = frozenset({"leadReceived", "hotLead", "leadReminder"})
 """What a company reads of a lead."""
+OF_ARRIVAL: frozenset[MailKind] = OF_LEADS | frozenset({"invited", "reminder"})
+"""What tells a company that it has a referral to answer: whichever of them arrives, it was notified (M8)."""
+OF_EXPIRY: frozenset[MailKind] = frozenset({"expired", "customerExpired"})
+"""What tells that a referral's time to answer is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,7 @@ class MailFacts:
     `expires_at` is UTC. `link` is the absolute address of the portal's page for the reader's own referral; a
     customer has none. Of a lead, `contacts` are the customer's people, `needs` what it asks for, and
     `alternatives` the partners that it may turn to instead. Of a registration, value and currency are the contract's.
+    `never_notified` says of an expiry that no mail had told the acting organization of the invitation (M8).
     """
 
     kind: MailKind
@@ -97,5 +102,6 @@ class MailFacts:
     needs: tuple[str, ...] = ()
     wants_contact: bool = False
     alternatives: tuple[str, ...] = ()
+    never_notified: bool = False
     registration: RegistrationFacts | None = None
     link: str | None

@@ -25,6 +25,7 @@ EntryKind = Literal[
     "converted",
     "registrationChanged",
     "mailFailed",
+    "neverNotified",
 ]
 
 

@@ -16,7 +16,14 @@ from shared.domain.work import Notify
 from shared.mail.scene import Scene
 
 
-def facts_of(task: Notify, scene: Scene, portal_url: str, alternatives: tuple[str, ...] = ()) -> MailFacts:
+def facts_of(
+    task: Notify,
+    scene: Scene,
+    portal_url: str,
+    *,
+    alternatives: tuple[str, ...] = (),
+    never_notified: bool = False,
+) -> MailFacts:
     """The facts that the reader is told: its own terms, and whoever acted (M7)."""
     subject, reader, entry = scene.subject, scene.reader, scene.entry
     kind = kind_of(task, subject)
@@ -45,6 +52,7 @@ def facts_of(task: Notify, scene: Scene, portal_url: str, alternatives: tuple[st
         needs=(*subject.industries, *subject.products, *subject.services),
         wants_contact=subject.customer_requested_contact,
         alternatives=alternatives,
+        never_notified=never_notified,
         link=None if kind in TO_CUSTOMERS else f"{portal_url}/referrals/{reader.id}",
     )
 

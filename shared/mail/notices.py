@@ -12,10 +12,8 @@ from itertools import groupby
 from typing import Literal
 
 from shared.domain.ids import OperationId, OrganizationId, derived_operation
-from shared.domain.messages import (
-    TO_CUSTOMERS,
-    MailKind,
-)
+from shared.domain.lifecycle import never_notified_operation
+from shared.domain.messages import OF_ARRIVAL, TO_CUSTOMERS, MailKind
 from shared.domain.recipients import Readers, Recipient, recipients_of
 from shared.domain.referral import Contact, Party, Referral
 from shared.domain.registration import Registration
@@ -104,6 +102,31 @@ class Notices:
             raise put_off[0]
         return refused
 
+    async def nobody_was_notified(self, party: Party, label: str, task: Notify, now: datetime) -> bool:
+        """Whether no mail told an organization of the referral that it let expire (M8).
+
+        `label` and `task` are those of the mail about the expiry, and decide until when the answer may change: once
+        that mail is planned, nothing more is to be said. Where there is nobody to mail, nothing is either (M5).
+        Mails about the referral that are not handed over by now never are: they are skipped here, so that the answer
+        stays true. Raises `MailUnavailable` while the service has to be asked whether it took one of them.
+        """
+        expired = await self.referrals.get(party)
+        if expired is None or await self.records.of_message(party.referral_id, _prefix(label, task)):
+            return False
+        told = [
+            stored for stored in await self.records.of_referral(party.referral_id) if _is_of_arrival(stored)
+        ]
+        if not told:
+            return await self._has_readers(expired.value)
+        settled = [await self.delivery.attempt(stored, now, pointless=True) for stored in told]
+        return not any(record.may_have_arrived for record in settled)
+
+    async def _has_readers(self, referral: Referral) -> bool:
+        """Whether there is anybody whom a referral's arrival can be told to."""
+        task = Notify(message="invited", audience="invitee")
+        scene = Scene(subject=referral, reader=referral, entry=None)
+        return bool(recipients_of(task.audience, referral, await self._readers(task, scene)))
+
     async def _planned(
         self, scene: Scene, label: str, task: Notify, now: datetime, *, pointless: bool
     ) -> list[Stored[MailRecord]]:
@@ -141,7 +164,13 @@ class Notices:
         people = recipients_of(task.audience, scene.reader, await self._readers(task, scene))
         if not people:
             return []
-        facts = facts_of(task, scene, self.portal_url, await self._alternatives(task, scene.subject, now))
+        facts = facts_of(
+            task,
+            scene,
+            self.portal_url,
+            alternatives=await self._alternatives(task, scene.subject, now),
+            never_notified=await self._is_told_that_nobody_was_notified(task, scene),
+        )
         return [
             MailRecord(
                 referral_id=scene.subject.id,
@@ -197,6 +226,18 @@ class Notices:
         if task.message not in TO_CUSTOMERS:
             return ()
         return tuple(provider.name for provider in await self.providers.instead_of(lead, now))
+
+    async def _is_told_that_nobody_was_notified(self, task: Notify, scene: Scene) -> bool:
+        """What the reader's timeline says of it; the mail about the expiry says the same (M8)."""
+        if task.message != "expired":
+            return False
+        operation_id = never_notified_operation(scene.subject.id)
+        entries = await self.referrals.entries(scene.reader.party)
+        return any(entry.operation_id == operation_id for entry in entries)
+
+
+def _is_of_arrival(stored: Stored[MailRecord]) -> bool:
+    return stored.value.message in OF_ARRIVAL
 
 
 def _registrant(registration: Registration) -> tuple[Contact, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from shared.domain.due import reminders_of
+from shared.domain.lifecycle import is_overdue
 from shared.domain.messages import MailKind
 from shared.domain.review_due import what_is_due
 from shared.domain.vocabulary import RegistrationStatus
@@ -21,10 +22,32 @@ def is_pointless(task: Notify, scene: Scene, label: str, now: datetime) -> bool:
     return judge is not None and judge(scene, label, now)
 
 
+def _invitation(scene: Scene, _label: str, now: datetime) -> bool:
+    """Once its time is over, whether the expiry is stored already or not."""
+    return scene.subject.substatus == "Expired" or is_overdue(scene.subject, now)
+
+
+def _lead(scene: Scene, _label: str, now: datetime) -> bool:
+    """Once it is closed or its time is over."""
+    return scene.subject.is_closed or is_overdue(scene.subject, now)
+
+
+def _alert(scene: Scene, _label: str, now: datetime) -> bool:
+    """Once it is answered or its time is over."""
+    return scene.subject.status != "New" or is_overdue(scene.subject, now)
+
+
 def _reminder(scene: Scene, label: str, now: datetime) -> bool:
-    """Once the referral is answered, or the next reminder is due."""
-    due = [reminder.label for reminder in reminders_of(scene.subject) if reminder.at <= now]
-    return scene.subject.status != "New" or label not in due[-1:]
+    """Once the referral is answered, its time is over, or the next reminder is due.
+
+    It is never too early: another worker, whose clock may be ahead of this one's, found that its time had come.
+    """
+    reminders = reminders_of(scene.subject)
+    labels = [reminder.label for reminder in reminders]
+    if label not in labels:
+        return True
+    later = reminders[labels.index(label) + 1 :]
+    return _alert(scene, label, now) or any(reminder.at <= now for reminder in later)
 
 
 def _unless(status: RegistrationStatus) -> Judge:
@@ -42,18 +65,27 @@ def _unless(status: RegistrationStatus) -> Judge:
 
 
 def _nudge(scene: Scene, label: str, now: datetime) -> bool:
-    """Once the registration went on, or the next nudge is due."""
-    if scene.registration is None:
+    """Once the registration went on, or the next nudge is due; never too early, as a reminder."""
+    message, _, number, _ = label.split(":")
+    registration = scene.registration
+    if registration is None or registration.status != _NUDGED[message] or registration.rounds != int(number):
         return True
-    due = what_is_due(scene.registration, (), now, review_calendar())
-    return due.nudge is None or due.nudge.label != label
+    due = what_is_due(registration, (), now, review_calendar()).nudge
+    return due is not None and due.label > label
+
+
+_NUDGED: Mapping[str, RegistrationStatus] = {
+    "registrationEscalated": "ReviewPending",
+    "actionReminder": "ActionRequired",
+}
+"""In which status a registration is that a nudge is about."""
 
 
 _JUDGES: Mapping[MailKind, Judge] = {
     "reminder": _reminder,
-    "invited": lambda scene, _label, _now: scene.subject.substatus == "Expired",
-    "leadReceived": lambda scene, _label, _now: scene.subject.is_closed,
-    "hotLead": lambda scene, _label, _now: scene.subject.status != "New",
+    "invited": _invitation,
+    "leadReceived": _lead,
+    "hotLead": _alert,
     "won": lambda scene, _label, _now: scene.reader.substatus in {"Declined", "Expired"},
     "lost": lambda scene, _label, _now: scene.reader.substatus in {"Declined", "Expired"},
     "registrationSubmitted": _unless("ReviewPending"),

@@ -202,6 +202,7 @@ def _values(facts: MailFacts, words: Words, show: Callable[[str], str]) -> dict[
         "notes": _paragraphs(_notes(facts)),
         "from_microsoft": facts.from_microsoft,
         "alternatives": facts.alternatives,
+        "never_notified": facts.never_notified,
         "link": None if facts.kind in TO_CUSTOMERS else facts.link,
         "corrections": _corrections(facts, words),
         **(_of_registration(facts.registration, words, show) if facts.registration else {}),

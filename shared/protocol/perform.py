@@ -14,7 +14,15 @@ from typing import assert_never
 
 from shared.domain.change import Act, Change
 from shared.domain.ids import RegistrationId, derived_operation
-from shared.domain.lifecycle import BY_THE_CLOCK, hear_of, hear_of_type, record_failed_mail
+from shared.domain.lifecycle import (
+    BY_THE_CLOCK,
+    hear_of,
+    hear_of_type,
+    never_notified_operation,
+    record_failed_mail,
+    record_never_notified,
+)
+from shared.domain.messages import OF_EXPIRY
 from shared.domain.referral import Party, Referral
 from shared.domain.timeline import Entry
 from shared.domain.work import (
@@ -218,7 +226,9 @@ class _Errand:
     async def _notify(self, task: Notify) -> None:
         """Send the mails of one message; those refused for good are told in their readers' timeline (M6)."""
 
-        async def send(_: Party) -> None:
+        async def send(reader: Party) -> None:
+            if task.message in OF_EXPIRY:
+                await self._tell_if_nobody_was_notified(reader, task)
             refused = await self.with_.notices.send(self.party, self.work.label, task, self.now)
             for mail in refused:
                 await self._tell_of_refusal(mail)
@@ -246,6 +256,18 @@ class _Errand:
 
         operation_id = derived_operation("mailRefused", mail.operation_id)
         await self.with_.commits.remark_once(mail.reader, operation_id, failed, self.now)
+
+    async def _tell_if_nobody_was_notified(self, reader: Party, task: Notify) -> None:
+        """Tell it in the timeline before the mail is planned, which says what the timeline says (M8)."""
+        if not await self.with_.notices.nobody_was_notified(self.party, self.work.label, task, self.now):
+            return
+        own = await self._own()
+
+        def never_notified(referral: Referral, act: Act) -> Change:
+            return record_never_notified(referral, own, act)
+
+        operation_id = never_notified_operation(own.id)
+        await self.with_.commits.remark_once(reader, operation_id, never_notified, self.now)
 
     async def _own(self) -> Referral:
         stored = await self.with_.referrals.get(self.party)

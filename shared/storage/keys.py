@@ -207,6 +207,11 @@ def starting_with(prefix: str) -> tuple[str, str]:
     return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
+def every_mail() -> tuple[str, str]:
+    """The range of all mails about a referral: the labels of work begin with a digit or a letter."""
+    return "0", chr(ord("z") + 1)
+
+
 def safe(text: str) -> str:
     """Text as part of a key: without the characters that keys must not hold, and without our separator."""
     return quote(text, safe=" !$&'()*+,;=@").replace("_", "%5F").replace("%", "_")

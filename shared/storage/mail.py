@@ -17,6 +17,8 @@ from shared.storage.tables import Insert, Replace, Tables, Upsert
 MailState = Literal["planned", "sending", "accepted", "delivered", "bounced", "refused", "skipped", "split"]
 FINAL: frozenset[MailState] = frozenset({"accepted", "delivered", "bounced", "refused", "skipped", "split"})
 """In these states nothing is left to be sent. `split`: a mail for each recipient took its place."""
+HANDED_OVER: frozenset[MailState] = frozenset({"accepted", "delivered", "bounced"})
+"""In these states the mail service has taken it."""
 DeliveryStatus = Literal[
     "Delivered", "Expanded", "Bounced", "Failed", "FilteredSpam", "Quarantined", "Suppressed"
 ]
@@ -54,6 +56,12 @@ class MailRecord:
     reports: Mapping[str, DeliveryStatus] = field(default_factory=dict[str, DeliveryStatus])
 
     @property
+    def may_have_arrived(self) -> bool:
+        """Whether the service took it and reports no failure for at least one of its recipients."""
+        failed = {address for address, status in self.reports.items() if status not in ARRIVED}
+        return self.state in HANDED_OVER and any(each.casefold() not in failed for each in self.recipients)
+
+    @property
     def failure_is_told(self) -> bool:
         """Whether the reader's timeline tells that it did not arrive (M6): not of what reviewers alone know."""
         return self.private_of != "reviewTeam"
@@ -81,6 +89,11 @@ class MailRecords:
     async def of_message(self, referral_id: ReferralId, prefix: str) -> list[Stored[MailRecord]]:
         """The records whose keys start so: of one message, or the parts of one record. Empty if there are none."""
         rows = await self._tables.between(keys.MAIL, referral_id, *keys.starting_with(prefix))
+        return [Stored(_RECORDS.read(row), row.etag) for row in rows]
+
+    async def of_referral(self, referral_id: ReferralId) -> list[Stored[MailRecord]]:
+        """All records about a referral."""
+        rows = await self._tables.between(keys.MAIL, referral_id, *keys.every_mail())
         return [Stored(_RECORDS.read(row), row.etag) for row in rows]
 
     async def plan(self, records: Sequence[MailRecord]) -> None:

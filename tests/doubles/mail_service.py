@@ -10,7 +10,8 @@ from shared.storage.mail import MailRecord
 class MemoryMailService:
     """Implements `shared.mail.service.MailService`; a repeated operation is the same send.
 
-    While it is `away` it takes nothing, and never anything to the addresses that it `refuses`.
+    While it is `away` it takes nothing and answers no question; to the addresses that it `refuses` it never takes
+    anything.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,8 @@ class MemoryMailService:
         self.taken.setdefault(record.operation_id, record)
 
     async def knows(self, record: MailRecord) -> bool:
+        if self.away:
+            raise MailUnavailable("away")
         return record.operation_id in self.taken
 
     def told(self) -> Counter[tuple[str, str]]:

@@ -61,6 +61,30 @@ def test_a_mail_outage_delays_neither_an_answer_nor_an_expiry(service: Service) 
     }
 
 
+AWAY = {"status": 503, "retryAfter": 12 * 3600}
+REFUSED = {"recipient": "nia@northwindtraders.com", "status": 400, "code": "InvalidRecipient"}
+
+
+@pytest.mark.parametrize("fault", [AWAY, REFUSED], ids=["away", "refused"])
+def test_an_expiry_that_no_mail_announced_says_so_once_the_mail_service_is_back(
+    service: Service, fault: dict
+) -> None:
+    """M8: to the inviter, in the timeline and by mail, and not before it is known."""
+    name = f"Nobody was told {fault['status']}"
+    script(service, fault)
+    made = service.rae.create(deal(name, "northwind", inviteContext={}))
+    service.advance("P14D")
+    assert service.rae.parties(made["engagementId"]) == {"contoso": "Accepted", "northwind": "Expired"}
+    service.http.delete(f"{service.stack.controls}/admin/devhost/mail/faults")
+    service.advance("P1D")
+    untold = "Northwind Traders could not be told of your invitation to the deal"
+    assert service.told(name) == {("rae@contoso.com", untold): 1}, "the only mail that was ever taken"
+    entries = service.rae.get(f"{REFERRALS}/{made['id']}/timeline").json()["value"]
+    (said,) = [entry for entry in entries if entry["kind"] == "neverNotified"]
+    assert said["details"] == {"organizationId": "northwind", "organizationName": "Northwind Traders"}
+    assert said["actor"] == {"organizationId": None, "name": None}
+
+
 def test_a_recipient_refused_for_good_is_told_in_the_timeline_and_stops_nothing(service: Service) -> None:
     script(service, {"recipient": "kim@fabrikam.com", "status": 400, "code": "InvalidRecipient", "times": 1})
     made = service.rae.create(deal("Refused", "fabrikam"))

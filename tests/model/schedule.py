@@ -210,9 +210,9 @@ class Schedule:
     async def run_activity(self, name: str, step: dict[str, Any]) -> Any:
         party, now = party_of(step), moment_of(step)
         if name == "observe":
-            return as_json(await observe(self.service.referrals, party, now), step["referralId"])
+            return as_json(await observe(self.service.referrals, party, now), step["referralId"], now)
         if name == "observe_registration":
-            return as_json(await self._observe_review(step), step["registrationId"])
+            return as_json(await self._observe_review(step), step["registrationId"], now)
         if name == "nudge":
             return await open_nudge(self.service, party, step["label"])
         if name == "expire_referral":

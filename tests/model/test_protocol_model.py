@@ -10,6 +10,8 @@ from collections import Counter
 import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId
+from shared.domain.lifecycle import never_notified_operation
+from shared.domain.messages import OF_ARRIVAL
 from shared.domain.referral import Party, Referral
 from shared.protocol.perform import LONGEST_DELAY
 from tests.model.lead_schedule import COMPANIES, LeadSchedule
@@ -66,6 +68,7 @@ async def check_leads(schedule: LeadSchedule) -> None:
     assert [intent async for intent in schedule.calm.intents.all()] == [], "an intent was left"
     if not await _was_given_up(schedule, records):
         await _check_mail_of_leads(schedule, records)
+        await _check_never_notified(schedule, records)
 
 
 async def _check_timeline_of_lead(schedule: LeadSchedule, record: Referral) -> None:
@@ -181,6 +184,7 @@ async def _check_mail(schedule: Schedule, deal: Referral, records: list[Referral
                 assert key in sent, f"{record.organization_id} was not told of its invitation (M1)"
             if entry.kind in {"won", "lost"} and record is deal:
                 await _check_news_of_outcome(schedule, entry.sequence, deal, records)
+    await _check_never_notified(schedule, records)
 
 
 async def _was_given_up(schedule: Schedule, records: list[Referral]) -> bool:
@@ -215,6 +219,21 @@ async def _check_news(schedule: Schedule, deal: Referral, records: list[Referral
                 happened[record.organization_id, entry.to_state] += 1
     for news, times in happened.items():
         assert heard[news] == times, "the creator did not hear of it once (L7)"
+
+
+async def _check_never_notified(schedule: Schedule, records: list[Referral]) -> None:
+    """It is said once of whoever let a referral expire that no mail had told of, and of nobody else (M8)."""
+    notified = {mail.referral_id for mail in schedule.mail.taken.values() if mail.message in OF_ARRIVAL}
+    for record in records:
+        if record.is_creators and not record.inquiry:
+            continue
+        operation_id = never_notified_operation(record.id)
+        entries = await schedule.calm.referrals.entries(record.creator)
+        said = sum(entry.operation_id == operation_id for entry in entries)
+        untold = record.substatus == "Expired" and not record.status_reason and record.id not in notified
+        assert said == untold, (
+            f"of {record.organization_id} it was said {said} times that nobody told it (M8)"
+        )
 
 
 async def _document(schedule: Schedule, organization: str) -> Referral | None:

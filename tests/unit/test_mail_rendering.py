@@ -564,9 +564,9 @@ def test_korean_writes_dates_times_money_countries_and_codes_its_own_way() -> No
     assert "고객이 다른 공급업체를 선택함" in render(replace(FACTS, kind="declined"), "ko").text
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "never_notified"), [*((kind, False) for kind in KINDS), ("expired", True)])
 # a link, contacts and needs are names as well
-def test_a_korean_mail_has_no_english_words_beside_names(kind: MailKind) -> None:
+def test_a_korean_mail_has_no_english_words_beside_names(kind: MailKind, never_notified: bool) -> None:
     known = (
         "Contoso",
         "Fabrikam",
@@ -579,10 +579,8 @@ def test_a_korean_mail_has_no_english_words_beside_names(kind: MailKind) -> None
     told = RegistrationFacts(
         solution="솔루션", submitted_on=TODAY, reason="이유", errors=tuple((each, "틀림") for each in FIELDS)
     )
-    bare = replace(
-        FACTS, kind=kind, solutions=(), needs=(), notes=None, link=None, contacts=(), registration=told
-    )
-    message = render(bare, "ko")
+    bare = replace(FACTS, kind=kind, solutions=(), needs=(), notes=None, link=None, contacts=())
+    message = render(replace(bare, registration=told, never_notified=never_notified), "ko")
     for part in (message.subject, message.text, Page(message.html).text):
         words = set(re.findall("[A-Za-z]{2,}", part.replace("Litware", "")))
         assert words <= {word for name in known for word in re.findall("[A-Za-z]{2,}", name)} | {"USD", "UTC"}
@@ -642,6 +640,47 @@ def test_a_customer_is_told_to_choose_a_different_partner(kind: MailKind) -> Non
     assert "The partners below" not in flat(mail(kind=kind, alternatives=()).text)
 
 
+UNTOLD = {
+    "en": (
+        "Contoso could not be told of your invitation to the deal “ERP renewal 2026”",
+        "We could not deliver any mail about it to Contoso before the deadline, so Contoso may not know of it.",
+    ),
+    "ko": (
+        "Contoso 측에 “ERP renewal 2026” 거래 초대를 알리지 못했습니다",
+        (
+            "기한 안에 초대 관련 메일을 Contoso 측에 한 통도 전달하지 못했으므로 "
+            "Contoso 측에서 이 초대를 모르고 있을 수 있습니다."
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("language", UNTOLD)
+@pytest.mark.parametrize("untold", [True, False])
+def test_of_an_expiry_that_nobody_was_told_of_no_reader_thinks_that_it_was_left_unanswered(
+    language: str, untold: bool
+) -> None:
+    """M8: subject, text and HTML say the one or the other."""
+    message = render(replace(FACTS, kind="expired", never_notified=untold), language)
+    subject, sentence = UNTOLD[language]
+    assert (message.subject == subject) == untold
+    page = Page(message.html).text
+    for part in (flat(message.text), " ".join(page.split())):
+        assert (sentence in part) == untold
+        for word in ("did not answer", "응답하지 않"):
+            assert (word in part and untold) is False
+        for fact in ("Adventure Works", "2026"):
+            assert fact in part
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "expired"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_other_mail_speaks_of_mails_that_were_not_delivered(kind: MailKind, language: str) -> None:
+    """M8: a customer least of all."""
+    facts = replace(FACTS, kind=kind)
+    assert render(replace(facts, never_notified=True), language) == render(facts, language)
+
+
 def test_the_facts_have_no_place_for_private_fields_m7() -> None:
     told = {field.name for field in (*fields(MailFacts), *fields(RegistrationFacts))}
     assert not {name for name in told if "crm" in name or "campaign" in name or "external" in name}
@@ -687,6 +726,7 @@ strangers_facts = st.builds(
     replace,
     st.just(FACTS),
     kind=st.sampled_from(KINDS),
+    never_notified=st.booleans(),
     deal_name=strangers_words,
     customer_name=strangers_words,
     actor_organization=strangers_words,
