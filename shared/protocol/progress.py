@@ -2,10 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from shared.storage.heartbeats import SweepBeat
+from shared.storage.heartbeats import EVERY, SweepBeat
 
 LONGEST_STANDSTILL = timedelta(minutes=5)
 """After which a standstill is a fault."""
+_LONGEST_BETWEEN_LOOKS = timedelta(minutes=20)
+"""More than the sweep leaves between two looks at what does not move."""
 
 
 def fault_of_progress(
@@ -23,8 +25,9 @@ def fault_of_progress(
         )
     if sweep is None or sweep.unmoved_since is None or sweep.unmoved_at is None:
         return None
-    stands_still = now - sweep.unmoved_at <= LONGEST_STANDSTILL < now - sweep.unmoved_since
-    if stands_still and (engine_acted_at is None or now - engine_acted_at > LONGEST_STANDSTILL):
+    seen_lately = now - sweep.unmoved_at <= _LONGEST_BETWEEN_LOOKS
+    acted_since = engine_acted_at is not None and engine_acted_at >= sweep.unmoved_at - EVERY
+    if now - sweep.unmoved_since > LONGEST_STANDSTILL and seen_lately and not acted_since:
         return (
             f"The durable engine has moved nothing for {_minutes(now - sweep.unmoved_since)} minutes, though work is "
             "due. Restart the app; if that does not help, look at the task hub's storage and the host's log."

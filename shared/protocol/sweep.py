@@ -236,6 +236,8 @@ class _Run:
         stored = stored or intent
         if not await restarted(self.engine, intent):
             self.tally.ended += 1
+            if intent.watch.ending:
+                self.tally.unmoved += 1
             await self.sweep.intents.move(stored, next_round(intent, self.now))
             return
         self.tally.woken += 1
