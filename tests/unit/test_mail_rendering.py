@@ -647,8 +647,7 @@ UNTOLD = {
     ),
     "ko": (
         "Contoso 측에 “ERP renewal 2026” 거래 초대를 알리지 못했습니다",
-        "기한 안에 초대 관련 메일을 Contoso 측에 한 통도 전달하지 못했으므로 "
-        "Contoso 측에서 이 초대를 모르고 있을 수 있습니다.",
+        "기한 안에 초대 관련 메일을 Contoso 측에 한 통도 전달하지 못했으므로 Contoso 측에서 이 초대를 모르고 있을 수 있습니다.",
     ),
 }
 
@@ -666,7 +665,7 @@ def test_of_an_expiry_that_nobody_was_told_of_no_reader_thinks_that_it_was_left_
     for part in (flat(message.text), " ".join(page.split())):
         assert (sentence in part) == untold
         for word in ("did not answer", "응답하지 않"):
-            assert (word in part and untold) is False
+            assert not (untold and word in part)
         for fact in ("Adventure Works", "2026"):
             assert fact in part
 

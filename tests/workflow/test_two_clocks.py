@@ -1,6 +1,5 @@
 """A moment has come when the orchestration's clock and the worker's own both say so (L4, M3, G7)."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -45,7 +44,7 @@ class Clocks:
 
 
 @pytest.fixture
-def clocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clocks]:
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     pair = Clocks(monkeypatch)
 
     async def counted(*given: Any) -> Plan:
@@ -58,7 +57,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clocks]:
 
     monkeypatch.setattr(referral_steps, "observe_record", counted)
     monkeypatch.setattr(review_steps, "observe_review", counted_review)
-    yield pair
+    return pair
 
 
 async def engine_comes_to(story: Story, clocks: Clocks, moment: datetime) -> None:
