@@ -105,10 +105,10 @@ class Notices:
     async def nobody_was_notified(self, party: Party, label: str, task: Notify, now: datetime) -> bool:
         """Whether no mail told an organization of the referral that it let expire (M8).
 
-        `label` and `task` are those of the mail about the expiry, and decide until when the answer may change: once
-        that mail is planned, nothing more is to be said. Where there is nobody to mail, nothing is either (M5).
-        Mails about the referral that are not handed over by now never are: they are skipped here, so that the answer
-        stays true. Raises `MailUnavailable` while the service has to be asked whether it took one of them.
+        `label` and `task` are those of the mail about the expiry: once it is planned, nothing more is to be said.
+        Nor is anything where there is nobody to mail (M5). Unless one mail arrived, those that are not handed over
+        by now are skipped here, so that the answer stays true. Raises `MailUnavailable` while the service has to be
+        asked whether it took one of them.
         """
         expired = await self.referrals.get(party)
         if expired is None or await self.records.of_message(party.referral_id, _prefix(label, task)):
@@ -118,6 +118,8 @@ class Notices:
         ]
         if not told:
             return await self._has_readers(expired.value)
+        if any(stored.value.may_have_arrived for stored in told):
+            return False
         settled = [await self.delivery.attempt(stored, now, pointless=True) for stored in told]
         return not any(record.may_have_arrived for record in settled)
 

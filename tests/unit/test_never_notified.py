@@ -136,6 +136,20 @@ async def test_a_reminder_that_arrived_told_of_the_invitation_too() -> None:
     assert mails_of_expiry(played) == [(RAE, UNANSWERED)]
 
 
+async def test_where_one_mail_arrived_nobody_asks_what_became_of_another() -> None:
+    """The mail about the expiry is written at once, as of any other."""
+    played = await begun()
+    await passes(played, 10 * DAY)
+    played.mail.away = True
+    await passes(played, 4 * DAY)
+    party = await played.party("northwind")
+    records = await played.service.reports.records.of_referral(party.referral_id)
+    states = [(stored.value.message, stored.value.state) for stored in records]
+    assert ("reminder", "sending") in states
+    assert ("expired", "sending") in states
+    assert await said(played) == []
+
+
 async def test_a_mail_that_was_taken_without_our_knowing_told_of_it() -> None:
     """The service is asked before anything is said, though the mail's own turn comes later."""
     played = await begun()
