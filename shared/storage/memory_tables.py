@@ -5,7 +5,7 @@ from itertools import count
 
 from shared.errors import RecordTooLarge, StoreConflict
 from shared.storage.sizes import MOST_BYTES, wire_size
-from shared.storage.tables import MOST_OPERATIONS, Delete, Insert, Operation, Replace, Row, StoredRow
+from shared.storage.tables import MOST_OPERATIONS, Discard, Insert, Operation, Replace, Row, StoredRow
 
 
 class MemoryTables:
@@ -39,7 +39,7 @@ class MemoryTables:
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         """See the port."""
-        keys = [op.key if isinstance(op, Delete) else op.row.key for op in operations]
+        keys = [op.key if isinstance(op, Discard) else op.row.key for op in operations]
         if not 0 < len(keys) <= MOST_OPERATIONS or len(set(keys)) != len(keys):
             message = f"a transaction holds 1 to {MOST_OPERATIONS} operations on distinct keys, not {keys}"
             raise ValueError(message)
@@ -69,9 +69,8 @@ class MemoryTables:
                 _require(row.key not in rows, f"{row.key} exists")
             case Replace(row, etag):
                 _require(row.key in rows and rows[row.key].etag == etag, f"{row.key} has changed")
-            case Delete(key):
-                _require(key in rows, f"{key} does not exist")
-                del rows[key]
+            case Discard(key):
+                rows.pop(key, None)
                 return
             case _:
                 row = operation.row

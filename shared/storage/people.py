@@ -9,7 +9,7 @@ from shared.errors import Contended, StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.directory import Directory
-from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
+from shared.storage.tables import Discard, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 _PEOPLE = Codec[Person](Person)
 _GUARD = "g"
@@ -81,7 +81,7 @@ class People:
             if present != known:
                 raise StaleTag(present)
             _require_admin([each.person for each in everybody.values()], after)
-            row = Delete(_key(person_id)) if after is None else Upsert(_PEOPLE.row(_key(person_id), after))
+            row = Discard(_key(person_id)) if after is None else Upsert(_PEOPLE.row(_key(person_id), after))
             try:
                 await self._tables.write(keys.DIRECTORY, partition, [row, _guarding(guard)])
             except StoreConflict:

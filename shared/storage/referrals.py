@@ -25,7 +25,7 @@ from shared.storage.codec import MAX_BYTES, Codec
 from shared.storage.referral_lists import REFERRALS, Scan, list_keys
 from shared.storage.registration_rows import registration_operations
 from shared.storage.sizes import MOST_BYTES, wire_size
-from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
+from shared.storage.tables import Discard, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 T = TypeVar("T")
 _ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
@@ -281,7 +281,7 @@ def _list_operations(change: Change) -> list[Operation]:
     stale = list_keys(before) - wanted if before else set[str]()
     return [
         *(Upsert(Row(key, values)) for key in sorted(wanted)),
-        *(Delete(key) for key in sorted(stale)),
+        *(Discard(key) for key in sorted(stale)),
     ]
 
 

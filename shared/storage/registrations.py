@@ -19,7 +19,7 @@ from shared.storage.codec import Codec
 from shared.storage.referral_lists import Scan
 from shared.storage.referrals import IdempotencyRecord, Stored, idempotency_operation
 from shared.storage.registration_rows import REGISTRATIONS, ROUNDS, registration_operations
-from shared.storage.tables import Delete, Insert, Operation, Replace, StoredRow, Tables, Upsert
+from shared.storage.tables import Discard, Insert, Operation, Replace, StoredRow, Tables, Upsert
 
 logger = logging.getLogger(__name__)
 
@@ -126,12 +126,8 @@ class Registrations:
         row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id))
         registration = await self.get(party, registration_id)  # after the row: what is filed since, conflicts
         before = _FILED.read(row) if row else None
-        if registration is None:
-            return
-        unqueued = replace(before, queued=None) if before else None  # its place may be missing already
-        await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, unqueued, row))
-        if before and before.queued not in {None, _queue_key(registration)}:
-            await self._tables.discard(keys.REVIEWS, QUEUE, before.queued or "")
+        if registration is not None:
+            await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
 
     async def drop_lost(self) -> int:
         """Forget look-ups whose registrations are not there, and places in the queue that no look-up names.
@@ -218,7 +214,7 @@ def _operations(registration: Registration, before: Filed | None, row: StoredRow
         shown = Queued(registration=registration, assigned_to=assigned_to)
         operations.append(Upsert(QUEUE_ROWS.row(queued, shown)))
     if before and before.queued and before.queued != queued:
-        operations.append(Delete(before.queued))
+        operations.append(Discard(before.queued))
     return operations
 
 
