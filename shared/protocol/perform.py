@@ -16,7 +16,6 @@ from shared.domain.change import Act, Change
 from shared.domain.ids import RegistrationId, derived_operation
 from shared.domain.lifecycle import BY_THE_CLOCK, hear_of, hear_of_type, record_failed_mail
 from shared.domain.referral import Party, Referral
-from shared.domain.timeline import Entry
 from shared.domain.work import (
     Deliver,
     FollowReview,
@@ -31,7 +30,14 @@ from shared.domain.work import (
     Withdraw,
     Work,
 )
-from shared.errors import Contended, EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable
+from shared.errors import (
+    Contended,
+    EngineUnavailable,
+    MailUnavailable,
+    RecordUnreadable,
+    StoreConflict,
+    StoreUnavailable,
+)
 from shared.mail.notices import Notices, Undeliverable
 from shared.protocol.commit import Commits, Who
 from shared.protocol.intake import Intake
@@ -45,8 +51,9 @@ from shared.storage.registrations import Registrations
 logger = logging.getLogger(__name__)
 
 LONGEST_DELAY = timedelta(minutes=60)
-PASSING = (Contended, EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable)
-"""Failures that time heals. Any other is a defect and fails the activity."""
+PASSING = (Contended, EngineUnavailable, MailUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable)
+"""Failures that time heals, or of a row that cannot be read an operator: they put their task off and nothing else.
+Any other is a defect and fails the activity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +138,13 @@ class _Errand:
         deal = await self._own()
         sent = [i for i in await self.with_.referrals.invitations(self.party) if i.id in wanted]
         await self.with_.invitations.roll_forward(deal, sent, self.now)
-        for invitation in sent:
-            await begin(self.engine, invitation.party)
+
+        async def start(invitee: Party) -> None:
+            await begin(self.engine, invitee)
+
+        await self._at_each(
+            parties, start
+        )  # also those whose invitation is lost: they may have been sent before
 
     async def _deliver(self) -> None:
         """Bring the leads of a request into being, and start their orchestrations."""
@@ -160,12 +172,13 @@ class _Errand:
 
     async def _inform(self, parties: Sequence[Party]) -> None:
         """Tell the others' timelines; one that declined or let its time pass sees nothing of the deal (V1)."""
-        own, entry = await self._own(), await self._entry()
+        own = await self._own()
+        state = await self._state() or own.state
 
         def heard(referral: Referral, act: Act) -> Change | None:
             if referral.substatus in {"Declined", "Expired"}:
                 return None
-            return hear_of(referral, own, entry.to_state or own.state, act)
+            return hear_of(referral, own, state, act)
 
         async def inform(other: Party) -> None:
             operation_id = derived_operation("inform", self.work.operation_id, other.referral_id)
@@ -227,13 +240,12 @@ class _Errand:
             raise StoreUnavailable(f"Referral {self.party.referral_id} has work but no document.")
         return stored.value
 
-    async def _entry(self) -> Entry:
+    async def _state(self) -> str | None:
+        """The state that the work's entry led to; None if it led to none, or if the entry is lost."""
         entry = await self.with_.referrals.entry(self.party, int(self.work.label))
         if entry is None:
-            raise StoreUnavailable(
-                f"Referral {self.party.referral_id} has work {self.work.label} but no entry."
-            )
-        return entry
+            logger.warning("entry_missing referral=%s work=%s", self.party.referral_id, self.work.label)
+        return entry.to_state if entry else None
 
 
 def delay_after(attempts: int, failure: Exception) -> timedelta:

@@ -57,7 +57,7 @@ class AzureTables:
         """See the port."""
         async with self._request():
             try:
-                return _stored(await self._client(table).get_entity(partition, key))
+                return _stored(table, await self._client(table).get_entity(partition, key))
             except ResourceNotFoundError:
                 return None
 
@@ -85,7 +85,7 @@ class AzureTables:
                 page = await anext(pages, None)
                 if page is None:
                     break
-                rows.extend([_stored(entity) async for entity in page])
+                rows.extend([_stored(table, entity) async for entity in page])
             if pages.continuation_token is None:  # type: ignore[attr-defined] # AsyncPageIterator's own
                 break
         return rows[:limit]
@@ -140,7 +140,7 @@ class AzureTables:
         while True:
             async with self._request():
                 page = await anext(pages, None)
-                rows = [] if page is None else [_stored(entity) async for entity in page]
+                rows = [] if page is None else [_stored(table, entity) async for entity in page]
             for row in rows:
                 yield row
             if page is None or pages.continuation_token is None:  # type: ignore[attr-defined]
@@ -158,9 +158,10 @@ class AzureTables:
             yield
 
 
-def _stored(entity: Mapping[str, Any]) -> StoredRow:
+def _stored(table: str, entity: Mapping[str, Any]) -> StoredRow:
     values: dict[str, Value] = {name: value for name, value in entity.items() if name not in _OWN}
-    return StoredRow(entity["RowKey"], values, entity.metadata["etag"], entity["PartitionKey"])  # type: ignore[attr-defined]
+    etag: str = entity.metadata["etag"]  # type: ignore[attr-defined] # of the library's own mapping
+    return StoredRow(entity["RowKey"], values, etag, entity["PartitionKey"], table)
 
 
 @dataclass(frozen=True, slots=True)

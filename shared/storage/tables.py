@@ -25,10 +25,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class StoredRow(Row):
-    """A row as read, with the tag that a conditional write needs and the partition it came from."""
+    """A row as read, with the tag that a conditional write needs and the place it came from."""
 
     etag: str
     partition: str
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
