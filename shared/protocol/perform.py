@@ -133,7 +133,10 @@ class _Errand:
                 assert_never(task)
 
     async def _invite(self, parties: Sequence[Party]) -> None:
-        """Bring the invitees' referrals into being, and start their orchestrations."""
+        """Bring the invitees' referrals into being, and start their orchestrations.
+
+        Raises `StoreUnavailable` if an invitation is lost that was not sent before.
+        """
         wanted = {party.referral_id for party in parties}
         deal = await self._own()
         sent = [i for i in await self.with_.referrals.invitations(self.party) if i.id in wanted]
@@ -142,9 +145,7 @@ class _Errand:
         async def start(invitee: Party) -> None:
             await begin(self.engine, invitee)
 
-        await self._at_each(
-            parties, start
-        )  # also those whose invitation is lost: they may have been sent before
+        await self._at_each(parties, start)
 
     async def _deliver(self) -> None:
         """Bring the leads of a request into being, and start their orchestrations."""

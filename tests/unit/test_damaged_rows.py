@@ -40,6 +40,7 @@ NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BROKEN = {"json0": '{"name": "Cara Buyer'}
 PARTNERS = ("northwind", "fabrikam", "msft")
 MOST_TURNS = 40
+DECLINED = {"reason": "Other", "notes": "No"}
 
 
 async def damage(tables: Tables, row: StoredRow, *, missing: bool = False) -> None:
@@ -175,6 +176,9 @@ async def test_whichever_row_is_lost_all_that_does_not_need_it_goes_on(
         for who, organization in (("rae", "contoso"), ("nia", "northwind"), ("kim", "fabrikam")):
             await story.tried(story.get(who, ids[organization]))
             await story.tried(story.engagement(who))
+        if row.partition in PARTNERS or row.key.startswith(("p:", "m:", "k:")):
+            assert (await story.engagement("rae")).status == 200, row.key
+            assert (await story.get("rae", ids["contoso"])).status == 200, row.key
         await story.tried(story.say("Hello"))
         await story.tried(story.say("Anybody there?"))
         story.deal.now += timedelta(days=15)
@@ -246,10 +250,11 @@ async def test_an_invitation_that_is_lost_before_it_was_sent_keeps_no_other_back
     invited = [r for r in await rows_of(tables, "referrals") if r.key.startswith("i:")]
     (lost,) = [r for r in invited if '"fabrikam"' in str(r.values["json0"])]
     for row in await rows_of(tables, "referrals"):
-        if row.partition == "fabrikam":
+        if row.partition in {"fabrikam", "northwind"}:  # as if nothing had been sent yet
             await damage(tables, row, missing=True)
     await damage(tables, lost)
     await story.turns(contoso)
+    assert await story.deal.record("northwind")
     (work,) = await story.deal.service.referrals.work(contoso)
     assert [(s.task.kind, s.done) for s in work.value.tasks if s.task.kind == "invite"] == [("invite", False)]
     await tables.write(lost.table, lost.partition, [Upsert(Row(lost.key, lost.values))])
@@ -259,7 +264,34 @@ async def test_an_invitation_that_is_lost_before_it_was_sent_keeps_no_other_back
     assert await story.deal.record("fabrikam")
 
 
-async def test_news_are_told_though_their_entry_is_lost() -> None:
+async def test_a_reminder_whose_work_cannot_be_read_is_not_asked_for_for_ever(played: MemoryTables) -> None:
+    """Its label still stands there, so that it would be opened, and refused, again and again."""
+    story = rerun(played)
+    fabrikam = await story.deal.party("fabrikam")
+    story.deal.now += timedelta(days=1)
+    await story.turns(fabrikam)
+    key = keys.work(fabrikam.referral_id, "reminder-first")
+    row = await story.deal.tables.get("referrals", "fabrikam", key)
+    assert row
+    await damage(story.deal.tables, row)
+    await story.turns(fabrikam)
+    work = await story.deal.service.referrals.work(fabrikam)
+    assert [each.value.label for each in work if each.value.label.startswith("reminder")] == [
+        "reminder-first"
+    ]
+
+
+async def test_a_timeline_leaves_out_an_entry_that_cannot_be_read(played: MemoryTables) -> None:
+    story, ids = rerun(played), _ids(played)
+    assert await story.deal.kinds("contoso") == ["created", "partyChanged"]
+    row = await story.deal.tables.get("referrals", "contoso", keys.entry(ids["contoso"], 1))
+    assert row
+    await damage(story.deal.tables, row)
+    assert await story.deal.kinds("contoso") == ["partyChanged"]
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["damaged", "missing"])
+async def test_news_are_told_though_their_entry_is_lost(missing: bool) -> None:
     story = Story()
     await story.begin()
     assert (await story.deal.act("kim", "fabrikam", "accept")).status == 200
@@ -269,10 +301,30 @@ async def test_news_are_told_though_their_entry_is_lost() -> None:
         "referrals", "fabrikam", keys.entry(fabrikam.referral_id, entries[-1].sequence)
     )
     assert row
-    await damage(story.deal.tables, row, missing=True)
+    await damage(story.deal.tables, row, missing=missing)
     await story.turns(fabrikam)
     assert not any(each.value.open for each in await story.deal.service.referrals.work(fabrikam))
     assert (await story.deal.kinds("contoso")).count("partyChanged") == 2
+
+
+async def test_a_task_that_meets_a_damaged_row_is_put_off_until_it_is_repaired_and_no_other_is(
+    played: MemoryTables,
+) -> None:
+    story = rerun(played)
+    tables, referrals = story.deal.tables, story.deal.service.referrals
+    fabrikam = await story.deal.party("fabrikam")
+    profile = await tables.get("directory", "profiles:US", "contoso")
+    assert profile
+    await damage(tables, profile)
+    assert (await story.deal.act("kim", "fabrikam", "decline", DECLINED)).status == 200
+    await story.turns(fabrikam)
+    open_now = [t.task.kind for w in await referrals.work(fabrikam) for t in w.value.tasks if not t.done]
+    assert open_now == ["notify"]
+    assert (await story.deal.kinds("contoso")).count("partyChanged") == 2
+    await tables.write("directory", "profiles:US", [Upsert(Row("contoso", profile.values))])
+    story.deal.now += timedelta(hours=2)
+    await story.turns(fabrikam)
+    assert not any(each.value.open for each in await referrals.work(fabrikam))
 
 
 async def test_a_damaged_gate_is_open_and_is_closed_anew() -> None:
