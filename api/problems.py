@@ -8,16 +8,12 @@ from typing import Any
 from api.body import MOST_FAULTS, at_most
 from api.json_body import UnreadableBody
 from shared.auth.callers import UnknownPerson
-from shared.auth.tokens import KeysUnavailable
 from shared.domain.directory import CustomerEntity
 from shared.domain.refusals import Fault, Invalid, NotAllowed, Refusal, TerminalState
 from shared.errors import (
-    ConfigurationError,
-    Contended,
     RecordTooLarge,
     RecordUnreadable,
     ServiceError,
-    StoreUnavailable,
     Unauthenticated,
 )
 
@@ -54,8 +50,7 @@ class Modified(Exception):
 
 ANSWERABLE = (
     *(UnreadableBody, BadQuery, NotFound, Forbidden, PreconditionRequired, IdempotencyConflict, Modified),
-    *(Refusal, UnknownPerson, KeysUnavailable, Contended, RecordTooLarge, RecordUnreadable),
-    *(StoreUnavailable, Unauthenticated, ConfigurationError),
+    *(Refusal, ServiceError),
 )
 RETRY_AFTER_SECONDS = "2"
 
