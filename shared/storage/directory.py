@@ -40,7 +40,7 @@ _STAGE_MAPS = Codec[StageMap](StageMap)
 
 
 class Directory:
-    """The repository of the directory. Its methods raise as `Tables` does."""
+    """The repository of the directory. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables, clock: Callable[[], float] = time.monotonic) -> None:
         self._tables = tables

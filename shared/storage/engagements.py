@@ -43,7 +43,7 @@ _CREATOR, _SAID, _KEY = "e", "m:", "k:"
 
 
 class Engagements:
-    """The repository of engagements. Its methods raise as `Tables` does."""
+    """The repository of engagements. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -26,7 +26,7 @@ _TAKEN = Codec[TakenInquiry](TakenInquiry)
 
 
 class Inquiries:
-    """The repository of requests for information. Its methods raise as `Tables` does."""
+    """The repository of requests for information. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -73,7 +73,7 @@ _GATE, _PLACE = "gate", "place"
 
 
 class MailRecords:
-    """The repository of mail records, and of the gate. Its methods raise as `Tables` does."""
+    """The repository of mail records, and of the gate. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -18,7 +18,7 @@ _PROFILES = Codec[Profile](Profile)
 
 
 class Profiles:
-    """The repository of business profiles, read as they are now. Its methods raise as `Tables` does."""
+    """The repository of business profiles, read as they are now. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -67,7 +67,7 @@ _KEYS, _PARTIES = Codec[IdempotencyRecord](IdempotencyRecord), Codec[Party](Part
 
 
 class Referrals:
-    """The repository of referrals. Its methods raise as `Tables` does."""
+    """The repository of referrals. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

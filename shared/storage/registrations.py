@@ -52,7 +52,7 @@ _FILED, QUEUE_ROWS = Codec[Filed](Filed), Codec[Queued](Queued, limit=168 * 1024
 
 
 class Registrations:
-    """The repository of registrations. Its methods raise as `Tables` does."""
+    """The repository of registrations. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
