@@ -118,7 +118,7 @@ async def partner_led(exchange: Exchange) -> Answer:
     if "MicrosoftSeller" not in exchange.caller.referral_roles:
         raise Forbidden("Only Microsoft's sellers list the partner-led deals.")
     rows = await exchange.service.referrals.shown_to_sellers(place, top + 1)
-    deals = await exchange.service.referrals.several(party for _, party in rows[:top])
+    deals = await exchange.service.referrals.several(party for _, party in rows[:top] if party)
     shown = [await _partner_led(exchange, deal, None) for deal in deals if exchange.sees_partner_led(deal)]
     more = rows[top - 1][0] if len(rows) > top else None
     return Answer(body=page(exchange.request, [view.document() for view in shown], more))

@@ -114,6 +114,7 @@ async def submitted(exchange: Exchange, engine: DurableEngine) -> Answer:
 async def _delivered(exchange: Exchange, engine: DurableEngine, taken: TakenInquiry) -> Answer:
     """Deliver the leads at once; only if storage or engine refuse something now, an orchestration is needed."""
     party = party_of(taken)
+    await exchange.service.intake.deliver_or_leave_to_work(party, exchange.now)
     if not await exchange.service.performer.after_commit(engine, party, label_of(1), exchange.now):
         await _begin(engine, party)
     recipients = [_recipient(outcome) for outcome in taken.outcomes]

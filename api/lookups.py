@@ -151,8 +151,8 @@ async def recent_contacts(exchange: Exchange) -> Answer:
     people: dict[str, Contact] = {}
     deals = 0
     async for row in scan.rows(RECENT_DEALS):
-        referral = REFERRALS.read(row)
-        if exchange.sees(referral):
+        referral = REFERRALS.readable(row)
+        if referral and exchange.sees(referral):
             deals += 1
             for member in referral.team:
                 people.setdefault(member.email.casefold(), member)

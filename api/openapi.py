@@ -30,6 +30,7 @@ _MEANINGS = {
     415: "Another media type.",
     422: "The body has faults: all of them are in details.",
     428: "If-Match is missing.",
+    500: "What is stored of this cannot be read: the service's operator has to repair it.",
     503: "Try again after Retry-After seconds.",
 }
 _HEADERS = {
@@ -132,7 +133,7 @@ def _responses(shape: Shape, refs: dict[Any, Schema]) -> Schema:
     answers: Schema = {
         str(status): _answer(status, body, shape, refs) for status, body in shape.answers.items()
     }
-    shared = () if shape.without_token else (401, 403, 411, 503)
+    shared = () if shape.without_token else (401, 403, 411, 500, 503)
     for status in sorted({*shape.errors, *shared}):
         content = {"application/json": {"schema": refs[ErrorView, "serialization"]}}
         answers.setdefault(str(status), {"description": _MEANINGS[status], "content": content})

@@ -1,5 +1,6 @@
 """Errors as answers: one table from exception to status and code (docs/api.md, conventions)."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,17 +8,16 @@ from typing import Any
 from api.body import MOST_FAULTS, at_most
 from api.json_body import UnreadableBody
 from shared.auth.callers import UnknownPerson
-from shared.auth.tokens import KeysUnavailable
 from shared.domain.directory import CustomerEntity
 from shared.domain.refusals import Fault, Invalid, NotAllowed, Refusal, TerminalState
 from shared.errors import (
-    ConfigurationError,
-    Contended,
     RecordTooLarge,
+    RecordUnreadable,
     ServiceError,
-    StoreUnavailable,
     Unauthenticated,
 )
+
+logger = logging.getLogger(__name__)
 
 
 class BadQuery(Exception):
@@ -50,8 +50,7 @@ class Modified(Exception):
 
 ANSWERABLE = (
     *(UnreadableBody, BadQuery, NotFound, Forbidden, PreconditionRequired, IdempotencyConflict, Modified),
-    *(Refusal, UnknownPerson, KeysUnavailable, Contended, RecordTooLarge),
-    *(StoreUnavailable, Unauthenticated, ConfigurationError),
+    *(Refusal, ServiceError),
 )
 RETRY_AFTER_SECONDS = "2"
 
@@ -92,6 +91,15 @@ def _invalid(error: Invalid) -> dict[str, Any]:
 
 def _too_large(error: RecordTooLarge) -> dict[str, Any]:
     return _invalid(Invalid((Fault("tooLong", "", str(error)),)))
+
+
+def _damaged(error: RecordUnreadable) -> dict[str, Any]:
+    """Which row it is, is for the log alone: it may be none that the caller knows of."""
+    logger.error("record_unreadable %s", error)
+    message = (
+        "What is stored of this cannot be read. The service's operator has to repair it; repeating is no use."
+    )
+    return _answer(500, "recordUnreadable", message)
 
 
 def _terminal(error: TerminalState) -> dict[str, Any]:
@@ -142,5 +150,6 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any], dict[str, Any]]], ...] 
     (IdempotencyConflict, _plain(409, "idempotencyConflict")),
     (Invalid, _invalid),
     (RecordTooLarge, _too_large),
+    (RecordUnreadable, _damaged),
     (ServiceError, _plain(503, "serviceNotAvailable", _RETRY)),
 )

@@ -168,8 +168,8 @@ class _Reading:
 
     async def _matching(self, scan: Scan, first_page: int) -> AsyncIterator[Referral]:
         async for row in scan.rows(first_page):
-            referral = REFERRALS.read(row)
-            if self._wants(referral):
+            referral = REFERRALS.readable(row)
+            if referral and self._wants(referral):
                 yield referral
 
     async def _counted(self, scan: Scan) -> AsyncIterator[object]:

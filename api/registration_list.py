@@ -108,7 +108,7 @@ class _Reading:
         last = after
         async for row in self.scan.rows(top + 1):
             queued = self._read(row)
-            if self.wanted.takes(queued.registration, self.exchange):
+            if queued and self.wanted.takes(queued.registration, self.exchange):
                 if len(found) == top or len(self.deals) == MOST_DEALS:
                     return found, last
                 if await self._sees(queued.registration):
@@ -116,10 +116,12 @@ class _Reading:
             last = self.scan.place
         return found, None if self.scan.complete else self.scan.place
 
-    def _read(self, row: StoredRow) -> Queued:
+    def _read(self, row: StoredRow) -> Queued | None:
+        """What a row shows; None if it cannot be read."""
         if may_review(self.exchange.caller):
-            return QUEUE_ROWS.read(row)
-        return Queued(registration=REGISTRATIONS.read(row))
+            return QUEUE_ROWS.readable(row)
+        registration = REGISTRATIONS.readable(row)
+        return Queued(registration=registration) if registration else None
 
     async def _sees(self, registration: Registration) -> bool:
         if may_review(self.exchange.caller):
@@ -128,8 +130,8 @@ class _Reading:
         if deal is None:
             return may_report_deals(self.exchange.caller)
         if deal not in self.deals:
-            stored = await self.exchange.service.referrals.get(deal)
-            self.deals[deal] = stored is not None and self.exchange.sees(stored.value)
+            found = await self.exchange.service.referrals.several([deal])
+            self.deals[deal] = any(self.exchange.sees(each) for each in found)
         return self.deals[deal]
 
 

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.tables import Operation, StoredRow
@@ -41,7 +42,7 @@ class OrderedTables:
         last = bisect_left(rows, end, key=lambda row: row.key)
         found = rows[first : min(last, first + limit) if limit else last]
         self.requests += max(1, -(-len(found) // 1000))
-        return [StoredRow(row.key, {}, row.etag, row.partition) for row in found] if keys_only else found
+        return [replace(row, values={}) for row in found] if keys_only else found
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         """See the port."""

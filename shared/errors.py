@@ -4,6 +4,7 @@ ServiceError
 ├── StoreConflict       a conditional write was refused: something else was there first
 ├── StoreUnavailable    storage did not answer, or not intelligibly; a write's outcome is unknown
 ├── RecordTooLarge      a record would not fit into a row
+├── RecordUnreadable    a row does not hold what it should: it is damaged, or of another version
 ├── Contended           a record kept changing under our hands; try again shortly
 ├── EngineUnavailable   the durable engine did not answer
 ├── MailUnavailable     the mail service cannot take a message now; says when to try again
@@ -37,6 +38,18 @@ class RecordTooLarge(ServiceError):
         )
         self.size = size
         self.limit = limit
+
+
+class RecordUnreadable(ServiceError):
+    """A row does not hold what it should. `row` is its table, partition and key; `why` tells no value of it.
+
+    Time alone does not heal it: docs/operations.md, Damaged rows, says what an operator does.
+    """
+
+    def __init__(self, row: str, why: str) -> None:
+        super().__init__(f"The row {row} cannot be read ({why}). See docs/operations.md, Damaged rows.")
+        self.row = row
+        self.why = why
 
 
 class Contended(ServiceError):

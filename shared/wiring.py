@@ -31,7 +31,8 @@ from shared.protocol.sweep import Sweep
 from shared.protocol.visibility import Visibility
 from shared.settings import Settings, TableAccount, read_settings
 from shared.storage import keys
-from shared.storage.azure_tables import CONNECT_SECONDS, READ_SECONDS, RETRIES, AzureTables
+from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, RETRIES
+from shared.storage.azure_tables import AzureTables
 from shared.storage.claims import claim, of_hub, of_tables
 from shared.storage.directory import Directory
 from shared.storage.directory_search import DirectorySearch

@@ -24,7 +24,6 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.messages import OF_EXPIRY
 from shared.domain.referral import Party, Referral
-from shared.domain.timeline import Entry
 from shared.domain.work import (
     Deliver,
     FollowReview,
@@ -39,7 +38,14 @@ from shared.domain.work import (
     Withdraw,
     Work,
 )
-from shared.errors import Contended, EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable
+from shared.errors import (
+    Contended,
+    EngineUnavailable,
+    MailUnavailable,
+    RecordUnreadable,
+    StoreConflict,
+    StoreUnavailable,
+)
 from shared.mail.notices import Notices, Undeliverable
 from shared.protocol.commit import Commits, Who
 from shared.protocol.intake import Intake
@@ -56,8 +62,9 @@ LONGEST_DELAY = timedelta(minutes=60)
 PATIENCE = timedelta(seconds=3)
 """How long an answer waits for the work of its command: mails take a fraction of it."""
 _UNDER_WAY: set[asyncio.Task[bool]] = set()
-PASSING = (Contended, EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable)
-"""Failures that time heals. Any other is a defect and fails the activity."""
+PASSING = (Contended, EngineUnavailable, MailUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable)
+"""Failures that time heals, or of a row that cannot be read an operator: they put their task off and nothing else.
+Any other is a defect and fails the activity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,13 +167,19 @@ class _Errand:
                 assert_never(task)
 
     async def _invite(self, parties: Sequence[Party]) -> None:
-        """Bring the invitees' referrals into being, and start their orchestrations."""
+        """Bring the invitees' referrals into being, and start their orchestrations.
+
+        Raises `StoreUnavailable` if an invitation is lost that was not sent before.
+        """
         wanted = {party.referral_id for party in parties}
         deal = await self._own()
         sent = [i for i in await self.with_.referrals.invitations(self.party) if i.id in wanted]
         await self.with_.invitations.roll_forward(deal, sent, self.now)
-        for invitation in sent:
-            await begin(self.engine, invitation.party)
+
+        async def start(invitee: Party) -> None:
+            await begin(self.engine, invitee)
+
+        await self._at_each(parties, start)
 
     async def _deliver(self) -> None:
         """Bring the leads of a request into being, and start their orchestrations."""
@@ -194,12 +207,13 @@ class _Errand:
 
     async def _inform(self, parties: Sequence[Party]) -> None:
         """Tell the others' timelines; one that declined or let its time pass sees nothing of the deal (V1)."""
-        own, entry = await self._own(), await self._entry()
+        own = await self._own()
+        state = await self._state() or own.state
 
         def heard(referral: Referral, act: Act) -> Change | None:
             if referral.substatus in {"Declined", "Expired"}:
                 return None
-            return hear_of(referral, own, entry.to_state or own.state, act)
+            return hear_of(referral, own, state, act)
 
         async def inform(other: Party) -> None:
             operation_id = derived_operation("inform", self.work.operation_id, other.referral_id)
@@ -275,13 +289,12 @@ class _Errand:
             raise StoreUnavailable(f"Referral {self.party.referral_id} has work but no document.")
         return stored.value
 
-    async def _entry(self) -> Entry:
+    async def _state(self) -> str | None:
+        """The state that the work's entry led to; None if it led to none, or if the entry is lost."""
         entry = await self.with_.referrals.entry(self.party, int(self.work.label))
         if entry is None:
-            raise StoreUnavailable(
-                f"Referral {self.party.referral_id} has work {self.work.label} but no entry."
-            )
-        return entry
+            logger.warning("entry_missing referral=%s work=%s", self.party.referral_id, self.work.label)
+        return entry.to_state if entry else None
 
 
 def delay_after(attempts: int, failure: Exception) -> timedelta:

@@ -1,31 +1,36 @@
-"""Table Storage over azure-data-tables, and the one place where its errors are translated."""
+"""Table Storage over azure-data-tables. What that raises is translated in `azure_errors`."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 from azure.core import MatchConditions
-from azure.core.exceptions import (
-    AzureError,
-    HttpResponseError,
-    ResourceExistsError,
-    ResourceModifiedError,
-    ResourceNotFoundError,
-)
-from azure.data.tables import TableTransactionError, UpdateMode
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
+from shared.errors import RecordTooLarge, ServiceError, StoreConflict, StoreUnavailable
+from shared.storage.azure_errors import (
+    CONFLICTS,
+    MISSING_ROW,
+    MISSING_TABLE,
+    TOO_LARGE,
+    answered,
+    code_of,
+    place_of,
+)
 from shared.storage.sizes import MOST_BYTES, wire_size
-from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Upsert, Value
-
-CONNECT_SECONDS, READ_SECONDS, RETRIES = 5, 10, 3
-"""Bounds on one request; with functionTimeout they bound how long a handler can hold an intent."""
+from shared.storage.tables import Discard, Insert, Operation, Replace, Row, StoredRow, Upsert, Value
 
 _KEYS = {"PartitionKey", "RowKey"}
 _LARGEST_PAGE = 1000  # what the service gives at most; it refuses to be asked for more
-_CONFLICTS = frozenset({404, 409, 412})
-_TOO_LARGE = 413
+_WRITE = "write_id"
+"""A property of the adapter's own, on one row of each transaction: which write the row is of."""
+_OWN = {*_KEYS, _WRITE}
+_REPEATED = frozenset({"POST"})
+"""Transactions are repeated by the library like everything else: a repetition that meets its own first is known."""
 
 
 class AzureTables:
@@ -52,7 +57,7 @@ class AzureTables:
         """See the port."""
         async with self._request():
             try:
-                return _stored(await self._client(table).get_entity(partition, key))
+                return _stored(table, await self._client(table).get_entity(partition, key))
             except ResourceNotFoundError:
                 return None
 
@@ -80,34 +85,54 @@ class AzureTables:
                 page = await anext(pages, None)
                 if page is None:
                     break
-                rows.extend([_stored(entity) async for entity in page])
+                rows.extend([_stored(table, entity) async for entity in page])
             if pages.continuation_token is None:  # type: ignore[attr-defined] # AsyncPageIterator's own
                 break
         return rows[:limit]
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        """See the port."""
+        """See the port.
+
+        After an error the library sends a transaction again, though storage may have taken it, and then its own
+        conditions refuse it. So one row carries the id of the write; after a refusal, and after an answer that says
+        nothing, that row is looked at. Values would not do: two who write the same would both take it for theirs.
+        """
+        known = _recognizable(operations)
+        try:
+            async with self._request():
+                await self._submit(table, partition, known.operations)
+        except ServiceError:  # whichever it is, storage may have taken the write before
+            if known.key is None or not await self._is_of(table, partition, known.key, known.write_id):
+                raise
+
+    async def _submit(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+        """Send a transaction; once more without each row that it would remove and that is not there."""
+        left = list(operations)
+        while left:
+            requests = [_request_of(partition, operation) for operation in left]
+            try:
+                answers = await self._client(table).submit_transaction(requests, retry_on_methods=_REPEATED)
+            except HttpResponseError as refused:
+                left = _without_missing(left, refused, partition)
+            else:
+                if len(answers) != len(left):
+                    raise StoreUnavailable(
+                        f"Table Storage answered {len(answers)} of {len(left)} operations."
+                    )
+                return
+
+    async def _is_of(self, table: str, partition: str, key: str, write_id: str) -> bool:
+        """Whether a row is of this write."""
         async with self._request():
             try:
-                await self._client(table).submit_transaction(
-                    [_request_of(partition, op) for op in operations]
-                )
-            except (
-                TableTransactionError,
-                ResourceExistsError,
-                ResourceModifiedError,
-                ResourceNotFoundError,
-            ) as refused:
-                if refused.status_code == _TOO_LARGE:
-                    raise RecordTooLarge(wire_size(partition, operations), MOST_BYTES) from refused
-                if refused.status_code not in _CONFLICTS and not isinstance(refused, ResourceExistsError):
-                    raise
-                raise StoreConflict(str(refused)) from refused
+                found = await self._client(table).get_entity(partition, key, select=[_WRITE])
+            except ResourceNotFoundError:
+                return False
+            return found.get(_WRITE) == write_id
 
     async def discard(self, table: str, partition: str, key: str) -> None:
         """See the port."""
-        async with self._request():
-            await self._client(table).delete_entity(partition, key)
+        await self.write(table, partition, [Discard(key)])
 
     async def everything(self, table: str) -> AsyncIterator[StoredRow]:
         """See the port."""
@@ -115,7 +140,7 @@ class AzureTables:
         while True:
             async with self._request():
                 page = await anext(pages, None)
-                rows = [] if page is None else [_stored(entity) async for entity in page]
+                rows = [] if page is None else [_stored(table, entity) async for entity in page]
             for row in rows:
                 yield row
             if page is None or pages.continuation_token is None:  # type: ignore[attr-defined]
@@ -129,19 +154,57 @@ class AzureTables:
     @asynccontextmanager
     async def _request(self) -> AsyncIterator[None]:
         self.requests += 1
-        try:
+        async with answered():
             yield
-        except HttpResponseError as failed:
-            raise StoreUnavailable(
-                f"Table Storage answered {failed.status_code}: {failed.reason}"
-            ) from failed
-        except AzureError as failed:
-            raise StoreUnavailable(f"Table Storage could not be reached: {failed}") from failed
 
 
-def _stored(entity: Mapping[str, Any]) -> StoredRow:
-    values: dict[str, Value] = {name: value for name, value in entity.items() if name not in _KEYS}
-    return StoredRow(entity["RowKey"], values, entity.metadata["etag"], entity["PartitionKey"])  # type: ignore[attr-defined]
+def _stored(table: str, entity: Mapping[str, Any]) -> StoredRow:
+    values: dict[str, Value] = {name: value for name, value in entity.items() if name not in _OWN}
+    etag: str = entity.metadata["etag"]  # type: ignore[attr-defined] # of the library's own mapping
+    return StoredRow(entity["RowKey"], values, etag, entity["PartitionKey"], table)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recognizable:
+    """A transaction whose row `key` carries the id of this write; `key` is None if it only removes rows."""
+
+    operations: Sequence[Operation]
+    key: str | None
+    write_id: str
+
+
+def _recognizable(operations: Sequence[Operation]) -> _Recognizable:
+    """Mark a new row, which others change least soon; without one, one that is written over."""
+    write_id = str(uuid4())
+    rows = [op for kind in (Insert, Replace, Upsert) for op in operations if isinstance(op, kind)]
+    if not rows:
+        return _Recognizable(operations, None, write_id)
+    chosen = rows[0]
+    marked = replace(chosen, row=Row(chosen.row.key, {**chosen.row.values, _WRITE: write_id}))
+    return _Recognizable([marked if op is chosen else op for op in operations], chosen.row.key, write_id)
+
+
+def _without_missing(
+    operations: Sequence[Operation], refused: HttpResponseError, partition: str
+) -> list[Operation]:
+    """The transaction without the row that it would remove and that is not there.
+
+    Raises `StoreConflict` if a condition was refused, `RecordTooLarge`, and the refusal itself if it is another.
+    Storage names one operation, and it is not documented that this is the first that fails; it does not matter,
+    since a transaction that is sent once more is refused for what else is wrong with it.
+    """
+    code, place = code_of(refused), place_of(refused)
+    if place is not None and place < len(operations) and isinstance(operations[place], Discard):
+        if code in MISSING_ROW:
+            return [*operations[:place], *operations[place + 1 :]]
+        if code == MISSING_TABLE and all(isinstance(each, Discard) for each in operations):
+            return []
+    if refused.status_code == TOO_LARGE:
+        raise RecordTooLarge(wire_size(partition, operations), MOST_BYTES) from refused
+    unclear = code in MISSING_ROW and place is None and any(isinstance(op, Discard) for op in operations)
+    if code in CONFLICTS and not unclear:
+        raise StoreConflict(f"refused with {code} at operation {place}") from refused
+    raise refused
 
 
 def _request_of(partition: str, operation: Operation) -> tuple[Any, ...]:
@@ -157,7 +220,7 @@ def _request_of(partition: str, operation: Operation) -> tuple[Any, ...]:
             return ("update", _entity(partition, row), condition)
         case Upsert(row):
             return ("upsert", _entity(partition, row), {"mode": UpdateMode.REPLACE})
-        case Delete(key):
+        case Discard(key):
             return ("delete", {"PartitionKey": partition, "RowKey": key})
 
 

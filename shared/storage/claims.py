@@ -6,7 +6,7 @@ written once, by the first slot that starts, and never changes hands by itself: 
 
 from dataclasses import dataclass
 
-from shared.errors import ClaimedByAnotherSlot, StoreConflict
+from shared.errors import ClaimedByAnotherSlot, RecordUnreadable, StoreConflict
 from shared.storage import keys
 from shared.storage.tables import Insert, Row, StoredRow, Tables
 
@@ -35,10 +35,10 @@ def of_hub(hub: str, setting: str) -> Claim:
 async def claim(tables: Tables, wanted: Claim, slot: str) -> None:
     """Claim storage for a slot: one request if the slot has it already, at most four.
 
-    Raises `ClaimedByAnotherSlot`, or `StoreUnavailable`.
+    Raises `ClaimedByAnotherSlot`, `RecordUnreadable`, or `StoreUnavailable`.
     """
     held = await tables.get(keys.CLAIMS, _PARTITION, wanted.key) or await _insert(tables, wanted, slot)
-    owner = str(held.values[_SLOT]) if held else slot
+    owner = _owner(held) if held else slot
     if owner.casefold() != slot.casefold():
         raise ClaimedByAnotherSlot(
             resource=wanted.resource,
@@ -47,6 +47,13 @@ async def claim(tables: Tables, wanted: Claim, slot: str) -> None:
             owner=owner,
             row=f"{keys.CLAIMS}/{_PARTITION}/{wanted.key}",
         )
+
+
+def _owner(held: StoredRow) -> str:
+    owner = held.values.get(_SLOT)
+    if not isinstance(owner, str):
+        raise RecordUnreadable(f"{held.table}/{held.partition}/{held.key}", f"no text at {_SLOT}")
+    return owner
 
 
 async def _insert(tables: Tables, wanted: Claim, slot: str) -> StoredRow | None:

@@ -40,7 +40,7 @@ _STAGE_MAPS = Codec[StageMap](StageMap)
 
 
 class Directory:
-    """The repository of the directory. Its methods raise as `Tables` does."""
+    """The repository of the directory. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables, clock: Callable[[], float] = time.monotonic) -> None:
         self._tables = tables
@@ -113,12 +113,12 @@ class Directory:
         self._cache.pop(("people", organization_id), None)
 
     async def people(self, organization_id: OrganizationId) -> tuple[Person, ...]:
-        """All people of an organization."""
+        """All people of an organization who can be read."""
 
         async def read() -> tuple[Person, ...]:
             partition = keys.safe(organization_id)
             rows = await self._tables.between(keys.DIRECTORY, partition, *keys.starting_with("p:"))
-            return tuple(_PEOPLE.read(row) for row in rows)
+            return tuple(_PEOPLE.each_readable(rows))
 
         return await self._cached("people", organization_id, read)
 
@@ -134,7 +134,7 @@ class Directory:
         rows = await self._tables.between(keys.DIRECTORY, customers_of(country), *namesakes)
         if duns and (row := await self._tables.get(keys.DIRECTORY, "customers", keys.bounded(duns))):
             rows.append(row)
-        entities = [_CUSTOMERS.read(row) for row in rows]
+        entities = _CUSTOMERS.each_readable(rows)
         return tuple({entity.identity: entity for entity in entities}.values())
 
     async def is_empty(self) -> bool:
@@ -170,8 +170,8 @@ class Directory:
     async def _reshelve_partner(self, after: Organization) -> None:
         """To be called before the record is written, as `_put_shelved` says."""
         row = await self._tables.get(keys.DIRECTORY, keys.safe(after.id), "o")
-        before = shelve_partner(_ORGANIZATIONS.read(row)) if row else {}
-        await reshelve(self._tables, before, shelve_partner(after))
+        before = _ORGANIZATIONS.readable(row)
+        await reshelve(self._tables, shelve_partner(before) if before else {}, shelve_partner(after))
 
     async def _put_shelved(
         self,
@@ -183,13 +183,15 @@ class Directory:
         """Write records by their ids, and the rows by which they are found.
 
         A record tells where its earlier version was found, so it is replaced last: if this is cut short, the next
-        import of it still takes the earlier rows away.
+        import of it still takes the earlier rows away. One that cannot be read is written over, and what it was
+        found by before stays.
         """
         for group in in_transactions((keys.bounded(each), record) for each, record in records.items()):
             stored = await asyncio.gather(
                 *(self._tables.get(keys.DIRECTORY, partition, key) for key, _ in group)
             )
-            before = [place for row in stored if row for place in shelve(codec.read(row))]
+            known = codec.each_readable(row for row in stored if row)
+            before = [place for record in known for place in shelve(record)]
             after = {place: row for _, record in group for place, row in shelve(record).items()}
             await reshelve(self._tables, before, after)
             await self._put(partition, [codec.row(key, record) for key, record in group])

@@ -19,7 +19,6 @@ _ORGANIZATIONS, _CUSTOMERS = Codec[Organization](Organization), Codec[CustomerEn
 _SOLUTIONS = Codec[CatalogueSolution](CatalogueSolution)
 _PARTNERS = "partners"
 _ALL_SOLUTIONS, _OF_PARTNERS, _ASSESSMENTS = "solutions:all", "solutions:partners", "solutions:assessments"
-_END_OF_NAME = "  "  # no name holds it, and it sorts before whatever a longer name goes on with
 
 Place = tuple[str, str]
 """A shelf, which is a partition, and the key of a row on it."""
@@ -72,7 +71,7 @@ class DirectorySearch:
         size = limit
         while True:
             rows = await self._tables.between(keys.DIRECTORY, shelf, first, end, size)
-            read = map(codec.read, rows)
+            read = codec.each_readable(rows)
             found += [each for each in read if normalized_name(each.name).startswith(name) and wanted(each)]
             if len(found) >= limit or len(rows) < size:
                 return tuple(found[:limit])
@@ -120,7 +119,7 @@ def customers_of(country: str) -> str:
 
 def name_prefix(name: str) -> str:
     """What the keys of all who have exactly this name start with."""
-    return keys.bounded(normalized_name(name)) + _END_OF_NAME
+    return keys.bounded(normalized_name(name)) + keys.END_OF_NAME
 
 
 def _by_name(name: str, identifier: str) -> str:

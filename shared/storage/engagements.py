@@ -12,7 +12,7 @@ from shared.domain.refusals import NotAllowed
 from shared.errors import Contended, StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import Insert, Operation, Tables, Upsert
+from shared.storage.tables import Insert, Operation, Replace, StoredRow, Tables, Upsert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +43,18 @@ _CREATOR, _SAID, _KEY = "e", "m:", "k:"
 
 
 class Engagements:
-    """The repository of engagements. Its methods raise as `Tables` does."""
+    """The repository of engagements. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     async def get(self, engagement_id: EngagementId) -> Membership | None:
-        """The members of a deal, or None."""
+        """The members of a deal, or None; without invited ones who cannot be read."""
         rows = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with("e"))
         if not rows:
             return None
         invited = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with("p:"))
-        return Membership(
-            creator=_PARTIES.read(rows[0]), invited=tuple(_PARTIES.read(row) for row in invited)
-        )
+        return Membership(creator=_PARTIES.read(rows[0]), invited=tuple(_PARTIES.each_readable(invited)))
 
     async def join(self, deal: Referral, invitations: list[Referral]) -> None:
         """Write down the creator and those it invited; to be repeated freely."""
@@ -65,9 +63,9 @@ class Engagements:
         await self._tables.write(keys.ENGAGEMENTS, deal.engagement_id, [Upsert(row) for row in rows])
 
     async def messages(self, engagement_id: EngagementId) -> tuple[Message, ...]:
-        """The conversation, oldest first."""
+        """The conversation, oldest first, without messages that cannot be read."""
         rows = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_SAID))
-        return tuple(_MESSAGES.read(row) for row in rows)
+        return tuple(_MESSAGES.each_readable(rows))
 
     async def say(self, engagement_id: EngagementId, message: Message) -> Message:
         """Append a message, with the sequence that is next; one with a key is appended once.
@@ -76,7 +74,8 @@ class Engagements:
         conversation is full (E3), `Contended`.
         """
         for _ in range(_ATTEMPTS):
-            if message.key_hash and (earlier := await self._under(engagement_id, message.key_hash)):
+            keyed = await self._under(engagement_id, message.key_hash) if message.key_hash else None
+            if keyed and (earlier := await self._said(engagement_id, keyed)):
                 return earlier
             numbered = replace(message, sequence=await self._last(engagement_id) + 1)
             if numbered.sequence > MOST_MESSAGES:
@@ -84,7 +83,7 @@ class Engagements:
                     f"A conversation holds at most {MOST_MESSAGES:,} messages; this one is full."
                 )
             try:
-                await self._tables.write(keys.ENGAGEMENTS, engagement_id, _insertions(numbered))
+                await self._tables.write(keys.ENGAGEMENTS, engagement_id, _insertions(numbered, keyed))
             except StoreConflict:
                 continue
             return numbered
@@ -97,21 +96,26 @@ class Engagements:
         )
         return int(rows[-1].key.removeprefix(_SAID)) if rows else 0
 
-    async def _under(self, engagement_id: EngagementId, key_hash: str) -> Message | None:
-        """What was said under a request's key."""
-        row = await self._tables.get(keys.ENGAGEMENTS, engagement_id, f"{_KEY}{key_hash}")
-        if row is None:
+    async def _under(self, engagement_id: EngagementId, key_hash: str) -> StoredRow | None:
+        """Which message was said under a request's key."""
+        return await self._tables.get(keys.ENGAGEMENTS, engagement_id, f"{_KEY}{key_hash}")
+
+    async def _said(self, engagement_id: EngagementId, keyed: StoredRow) -> Message | None:
+        """The message of a key; None if it, or which it is, was lost or cannot be read."""
+        sequence = _SEQUENCES.readable(keyed)
+        if sequence is None:
             return None
-        said = await self._tables.get(keys.ENGAGEMENTS, engagement_id, _place(_SEQUENCES.read(row)))
-        return _MESSAGES.read(said) if said else None
+        said = await self._tables.get(keys.ENGAGEMENTS, engagement_id, _place(sequence))
+        return _MESSAGES.readable(said)
 
 
-def _insertions(message: Message) -> list[Operation]:
-    """What writes a message; with a key also which message the key stands for."""
+def _insertions(message: Message, keyed: StoredRow | None) -> list[Operation]:
+    """What writes a message; with a key also which message the key stands for, in place of one that was lost."""
     said = Insert(_MESSAGES.row(_place(message.sequence), message))
     if message.key_hash is None:
         return [said]
-    return [said, Insert(_SEQUENCES.row(f"{_KEY}{message.key_hash}", message.sequence))]
+    key = _SEQUENCES.row(f"{_KEY}{message.key_hash}", message.sequence)
+    return [said, Replace(key, keyed.etag) if keyed else Insert(key)]
 
 
 def _place(sequence: int) -> str:

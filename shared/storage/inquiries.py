@@ -11,7 +11,7 @@ from shared.domain.inquiry import TakenInquiry
 from shared.domain.referral import Party, Referral
 from shared.domain.work import Work
 from shared.storage import keys
-from shared.storage.codec import Codec
+from shared.storage.codec import Codec, SetAside, log_set_aside
 from shared.storage.referral_lists import REFERRALS
 from shared.storage.referrals import (
     WORK,
@@ -26,7 +26,7 @@ _TAKEN = Codec[TakenInquiry](TakenInquiry)
 
 
 class Inquiries:
-    """The repository of requests for information. Its methods raise as `Tables` does."""
+    """The repository of requests for information. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -62,11 +62,15 @@ class Inquiries:
         row = await self._tables.get(keys.REFERRALS, partition, keys.inquiry(inquiry_id))
         return _TAKEN.read(row) if row else None
 
-    async def everyone(self) -> AsyncIterator[TakenInquiry]:
-        """Every request of every application; for an operator's check, since it reads the whole table."""
+    async def everyone(self, set_aside: SetAside = log_set_aside) -> AsyncIterator[TakenInquiry]:
+        """Every request of every application; for an operator's check, since it reads the whole table.
+
+        `set_aside` is told of each that cannot be read.
+        """
         async for row in self._tables.everything(keys.REFERRALS):
-            if row.key.startswith(keys.inquiry(InquiryId(""))):
-                yield _TAKEN.read(row)
+            is_inquiry = row.key.startswith(keys.inquiry(InquiryId("")))
+            if is_inquiry and (taken := _TAKEN.readable(row, set_aside)):
+                yield taken
 
 
 def party_of(taken: TakenInquiry) -> Party:

@@ -12,10 +12,10 @@ from typing import Literal
 
 from shared.domain.ids import OperationId, RegistrationId
 from shared.domain.referral import Party
-from shared.errors import StoreConflict
+from shared.errors import RecordUnreadable
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import Delete, Insert, Operation, Row, StoredRow, Tables, Upsert
+from shared.storage.tables import Discard, Operation, Row, StoredRow, Tables, Upsert
 
 logger = logging.getLogger(__name__)
 
@@ -89,20 +89,19 @@ class Intents:
         rows = await self._tables.between(keys.INTENTS, keys.ALL_INTENTS, "", keys.intents_after(now), limit)
         found: list[Intent] = []
         for row in rows:
-            if intent := _read(row):
-                found.append(intent)
-            else:
-                await self._set_aside(row)
+            try:
+                found.append(_INTENTS.read(row))
+            except RecordUnreadable as unreadable:
+                await self._set_aside(row, unreadable)
         return found
 
     async def move(self, intent: Intent, moved: Intent) -> None:
-        """Put an intent in the place of another one of the same record, if that is still there."""
+        """Put an intent in the place of another one of the same record.
+
+        Whose work is done meanwhile is looked at once more, and forgotten then.
+        """
         old, row = keys.intent(intent.due, intent.id), _row(moved)
-        operations: list[Operation] = [Upsert(row), *([Delete(old)] if old != row.key else [])]
-        try:
-            await self._write(operations)
-        except StoreConflict:
-            logger.debug("intent_gone id=%s: it was done or moved meanwhile", intent.id)
+        await self._write([Upsert(row), *([Discard(old)] if old != row.key else [])])
 
     async def forget(self, intent: Intent) -> None:
         """Remove an intent that is no longer needed, or is not there any more."""
@@ -115,7 +114,7 @@ class Intents:
     async def all(self) -> AsyncIterator[Intent]:
         """Every intent that can be read; for an operator's check."""
         async for row in self._tables.everything(keys.INTENTS):
-            if not row.key.startswith(_UNREADABLE) and (intent := _read(row)):
+            if not row.key.startswith(_UNREADABLE) and (intent := _INTENTS.readable(row)):
                 yield intent
 
     async def unreadable(self) -> int:
@@ -123,13 +122,9 @@ class Intents:
         start, end = keys.starting_with(_UNREADABLE)
         return len(await self._tables.between(keys.INTENTS, keys.ALL_INTENTS, start, end, keys_only=True))
 
-    async def _set_aside(self, row: StoredRow) -> None:
-        logger.error("intent_unreadable key=%s: set aside; `check --wake` has its record looked at", row.key)
-        aside = Insert(Row(f"{_UNREADABLE}{row.key}", row.values))
-        try:
-            await self._write([aside, Delete(row.key)])
-        except StoreConflict:
-            logger.info("intent_set_aside_already key=%s", row.key)
+    async def _set_aside(self, row: StoredRow, unreadable: RecordUnreadable) -> None:
+        logger.error("intent_unreadable: set aside; `check --wake` has its record looked at. %s", unreadable)
+        await self._write([Upsert(Row(f"{_UNREADABLE}{row.key}", row.values)), Discard(row.key)])
 
     async def _write(self, operations: Sequence[Operation]) -> None:
         await self._tables.write(keys.INTENTS, keys.ALL_INTENTS, operations)
@@ -140,13 +135,6 @@ class Intents:
 
 def _row(intent: Intent) -> Row:
     return _INTENTS.row(keys.intent(intent.due, intent.id), intent)
-
-
-def _read(row: StoredRow) -> Intent | None:
-    try:
-        return _INTENTS.read(row)
-    except ValueError:
-        return None
 
 
 def renewed(intent: Intent, due: datetime) -> Intent:

@@ -230,6 +230,16 @@ def bounded(text: str) -> str:
     return whole if len(whole) <= LONGEST_PART else f"{head(text)}~{digest(text)[:_DIGEST]}"
 
 
+END_OF_NAME = "  "
+"""What parts a name from an id in the keys of shelves: no name holds it, and it sorts before whatever a longer name
+goes on with."""
+
+
+def without_names(key: str) -> str:
+    """A key as it can be logged: of one on a shelf, which begins with somebody's name, the id alone."""
+    return key.rpartition(END_OF_NAME)[2]
+
+
 def head(text: str) -> str:
     """What the bounded form of every text that starts so starts with: whole characters, as many as always fit."""
     size = 0

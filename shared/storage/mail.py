@@ -81,7 +81,7 @@ _GATE, _PLACE = "gate", "place"
 
 
 class MailRecords:
-    """The repository of mail records, and of the gate. Its methods raise as `Tables` does."""
+    """The repository of mail records, and of the gate. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -120,12 +120,11 @@ class MailRecords:
         return Stored(_RECORDS.read(row), row.etag) if row else None
 
     async def of_operation(self, operation_id: str) -> Stored[MailRecord] | None:
-        """The record of an operation, which is all that a delivery report names."""
-        row = await self._tables.get(keys.MAIL, _operation(operation_id), _PLACE)
-        if row is None:
-            return None
-        place = _PLACES.read(row)
-        return await self.get(place.referral_id, place.key)
+        """The record of an operation, which is all that a delivery report names; None if it cannot be read."""
+        place = _PLACES.readable(await self._tables.get(keys.MAIL, _operation(operation_id), _PLACE))
+        row = await self._tables.get(keys.MAIL, place.referral_id, place.key) if place else None
+        record = _RECORDS.readable(row)
+        return Stored(record, row.etag) if row and record else None
 
     async def is_leased(self, referral_id: ReferralId, now: datetime) -> bool:
         """Whether an attempt to hand over a mail of a record may be under way; `now` is the wall clock's."""
@@ -136,9 +135,11 @@ class MailRecords:
         )
 
     async def gate(self) -> datetime | None:
-        """Before when nobody sends, because the mail service said so (domain clock)."""
-        row = await self._tables.get(keys.MAIL, _GATE, _GATE)
-        return _TIMES.read(row) if row else None
+        """Before when nobody sends, because the mail service said so (domain clock).
+
+        A gate that cannot be read is open: the service asks again for the pause that it wants.
+        """
+        return _TIMES.readable(await self._tables.get(keys.MAIL, _GATE, _GATE))
 
     async def close_gate(self, until: datetime) -> None:
         """Let nobody send before a time: refused requests use up the quota as well."""

@@ -1,11 +1,12 @@
 """Table Storage in memory: the twin of `azure_tables`, for tests that need neither network nor disk."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from itertools import count
 
 from shared.errors import RecordTooLarge, StoreConflict
 from shared.storage.sizes import MOST_BYTES, wire_size
-from shared.storage.tables import MOST_OPERATIONS, Delete, Insert, Operation, Replace, Row, StoredRow
+from shared.storage.tables import MOST_OPERATIONS, Discard, Insert, Operation, Replace, StoredRow
 
 
 class MemoryTables:
@@ -35,11 +36,11 @@ class MemoryTables:
         """See the port."""
         rows = self._partition(table, partition)
         found = [rows[key] for key in sorted(rows) if start <= key < end][:limit]
-        return [StoredRow(row.key, {}, row.etag, row.partition) for row in found] if keys_only else found
+        return [replace(row, values={}) for row in found] if keys_only else found
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         """See the port."""
-        keys = [op.key if isinstance(op, Delete) else op.row.key for op in operations]
+        keys = [op.key if isinstance(op, Discard) else op.row.key for op in operations]
         if not 0 < len(keys) <= MOST_OPERATIONS or len(set(keys)) != len(keys):
             message = f"a transaction holds 1 to {MOST_OPERATIONS} operations on distinct keys, not {keys}"
             raise ValueError(message)
@@ -47,7 +48,7 @@ class MemoryTables:
             raise RecordTooLarge(size, MOST_BYTES)
         rows = dict(self._partition(table, partition))
         for operation in operations:
-            self._apply(rows, operation, partition)
+            self._apply(rows, operation, table, partition)
         self._rows[table, partition] = rows
 
     async def discard(self, table: str, partition: str, key: str) -> None:
@@ -63,22 +64,18 @@ class MemoryTables:
     def _partition(self, table: str, partition: str) -> dict[str, StoredRow]:
         return self._rows.setdefault((table, partition), {})
 
-    def _apply(self, rows: dict[str, StoredRow], operation: Operation, partition: str) -> None:
+    def _apply(self, rows: dict[str, StoredRow], operation: Operation, table: str, partition: str) -> None:
         match operation:
             case Insert(row):
                 _require(row.key not in rows, f"{row.key} exists")
             case Replace(row, etag):
                 _require(row.key in rows and rows[row.key].etag == etag, f"{row.key} has changed")
-            case Delete(key):
-                _require(key in rows, f"{key} does not exist")
-                del rows[key]
+            case Discard(key):
+                rows.pop(key, None)
                 return
             case _:
                 row = operation.row
-        rows[row.key] = self._stored(row, partition)
-
-    def _stored(self, row: Row, partition: str) -> StoredRow:
-        return StoredRow(row.key, dict(row.values), f'W/"{next(self._etags)}"', partition)
+        rows[row.key] = StoredRow(row.key, dict(row.values), f'W/"{next(self._etags)}"', partition, table)
 
 
 def _require(condition: bool, what: str) -> None:

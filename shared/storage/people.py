@@ -1,5 +1,6 @@
 """Changing an organization's directory of people, one at a time, so that it never loses its last admin (V7)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.domain.directory import Person
@@ -9,7 +10,7 @@ from shared.errors import Contended, StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.directory import Directory
-from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
+from shared.storage.tables import Discard, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 _PEOPLE = Codec[Person](Person)
 _GUARD = "g"
@@ -44,15 +45,15 @@ class People:
         self._directory = directory
 
     async def get(self, organization_id: OrganizationId, person_id: str) -> StoredPerson | None:
-        """One person, as stored now."""
+        """One person, as stored now; whoever cannot be read is as new, and entering them writes them anew."""
         row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), _key(person_id))
-        return _read(row) if row else None
+        return next(iter(_readable([row] if row else [])), None)
 
     async def all(self, organization_id: OrganizationId) -> list[StoredPerson]:
-        """Everybody, as stored now."""
+        """Everybody who can be read, as stored now."""
         partition = keys.safe(organization_id)
         rows = await self._tables.between(keys.DIRECTORY, partition, *keys.starting_with("p:"))
-        return [_read(row) for row in rows]
+        return _readable(rows)
 
     async def put(self, person: Person, known: str | None) -> StoredPerson:
         """Write a person who is new (`known` None) or still as `known` says.
@@ -81,7 +82,7 @@ class People:
             if present != known:
                 raise StaleTag(present)
             _require_admin([each.person for each in everybody.values()], after)
-            row = Delete(_key(person_id)) if after is None else Upsert(_PEOPLE.row(_key(person_id), after))
+            row = Discard(_key(person_id)) if after is None else Upsert(_PEOPLE.row(_key(person_id), after))
             try:
                 await self._tables.write(keys.DIRECTORY, partition, [row, _guarding(guard)])
             except StoreConflict:
@@ -106,5 +107,6 @@ def _key(person_id: str) -> str:
     return f"p:{keys.safe(person_id)}"
 
 
-def _read(row: StoredRow) -> StoredPerson:
-    return StoredPerson(_PEOPLE.read(row), f'"{digest(row.etag)[:16]}"')
+def _readable(rows: Iterable[StoredRow]) -> list[StoredPerson]:
+    found = ((_PEOPLE.readable(row), row.etag) for row in rows)
+    return [StoredPerson(person, f'"{digest(etag)[:16]}"') for person, etag in found if person]

@@ -30,7 +30,7 @@ class _Standing:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSearch:
-    """Searches for partners. Its methods raise as `Tables` does.
+    """Searches for partners. Its methods raise as `Tables` does, and `RecordUnreadable`.
 
     Everybody who fits is compared: to leave some out unread would hide the fastest. So a search reads the country's
     profiles, one request for each 1,000, and of each organization that fits its record and its latest answers, two

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from shared.domain.change import Change
 from shared.domain.directory import Person
 from shared.domain.eligibility import registrable
-from shared.domain.ids import OrganizationId, ReferralId, reverted
+from shared.domain.ids import OperationId, OrganizationId, ReferralId, reverted
 from shared.domain.referral import Party, Referral
 from shared.domain.response_speed import minutes_to_answer
 from shared.domain.timeline import Entry
@@ -21,11 +21,11 @@ from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Work
 from shared.errors import RecordTooLarge
 from shared.storage import keys
-from shared.storage.codec import MAX_BYTES, Codec
+from shared.storage.codec import MAX_BYTES, Codec, SetAside, log_set_aside
 from shared.storage.referral_lists import REFERRALS, Scan, list_keys
 from shared.storage.registration_rows import registration_operations
 from shared.storage.sizes import MOST_BYTES, wire_size
-from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
+from shared.storage.tables import Discard, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 T = TypeVar("T")
 _ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
@@ -67,7 +67,7 @@ _KEYS, _PARTIES = Codec[IdempotencyRecord](IdempotencyRecord), Codec[Party](Part
 
 
 class Referrals:
-    """The repository of referrals. Its methods raise as `Tables` does."""
+    """The repository of referrals. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -114,25 +114,24 @@ class Referrals:
         await self._tables.write(keys.REFERRALS, _partition(after.party), operations)
 
     async def entry(self, party: Party, sequence: int) -> Entry | None:
-        """One timeline entry."""
-        row = await self._get(party, keys.entry(party.referral_id, sequence))
-        return _ENTRIES.read(row) if row else None
+        """One timeline entry; one that cannot be read is as one that is not there."""
+        return _ENTRIES.readable(await self._get(party, keys.entry(party.referral_id, sequence)))
 
     async def entries(self, party: Party, after: int = 0, limit: int | None = None) -> list[Entry]:
-        """The timeline after a sequence, oldest first."""
+        """The timeline after a sequence, oldest first, without entries that cannot be read."""
         _, end = keys.children("t", party.referral_id)
         start = keys.entry(party.referral_id, after + 1)
-        return [_ENTRIES.read(row) for row in await self._between(party, start, end, limit)]
+        return _ENTRIES.each_readable(await self._between(party, start, end, limit))
 
     async def work(self, party: Party) -> list[Stored[Work]]:
-        """All work of a referral, done or not, in order of label."""
+        """All work of a referral, done or not, in order of label; what cannot be read counts as done."""
         rows = await self._between(party, *keys.children("w", party.referral_id))
-        return [Stored(WORK.read(row), row.etag) for row in rows]
+        return [_stored_work(row, party) for row in rows]
 
     async def work_row(self, party: Party, label: str) -> Stored[Work] | None:
-        """One row of work."""
+        """One row of work; what cannot be read counts as done."""
         row = await self._get(party, keys.work(party.referral_id, label))
-        return Stored(WORK.read(row), row.etag) if row else None
+        return _stored_work(row, party) if row else None
 
     async def insert_work(self, party: Party, work: Work) -> None:
         """Open work that no entry caused (a reminder). Raises `StoreConflict` if it exists."""
@@ -143,9 +142,11 @@ class Referrals:
         await self._tables.write(keys.REFERRALS, _partition(party), [Replace(_work_row(work), etag)])
 
     async def invitations(self, party: Party) -> list[Referral]:
-        """The referrals that a deal's creator invited, as they were decided, oldest first."""
-        rows = await self._between(party, *keys.children("i", party.referral_id))
-        return [REFERRALS.read(row) for row in rows]
+        """The referrals that a deal's creator invited, as they were decided, oldest first.
+
+        Those that cannot be read are left out.
+        """
+        return REFERRALS.each_readable(await self._between(party, *keys.children("i", party.referral_id)))
 
     async def idempotency(
         self, organization_id: OrganizationId, key_hash: str
@@ -169,16 +170,18 @@ class Referrals:
         return Scan(self._tables, partition, prefixes, after=after, first=first, keys_only=keys_only)
 
     async def several(self, parties: Iterable[Party]) -> list[Referral]:
-        """Those of these referrals that exist, read at once, in the order asked."""
-        found = await asyncio.gather(*(self.get(party) for party in parties))
-        return [stored.value for stored in found if stored]
+        """Those of these referrals that exist and can be read, read at once, in the order asked."""
+        rows = await asyncio.gather(
+            *(self._get(party, keys.document(party.referral_id)) for party in parties)
+        )
+        return REFERRALS.each_readable(row for row in rows if row)
 
     async def answers(self, organization_id: OrganizationId, limit: int) -> list[int]:
         """In how many minutes an organization answered what it received, of the latest that it did (P4)."""
         partition = keys.partition_of(organization_id, ReferralId(""))
         start, end = keys.starting_with(keys.ANSWERS)
         rows = await self._tables.between(keys.REFERRALS, partition, start, end, limit)
-        return [_ANSWERS.read(row) for row in rows]
+        return _ANSWERS.each_readable(rows)
 
     async def favorites(self, person: Person) -> frozenset[ReferralId]:
         """The referrals that a person marked (N2)."""
@@ -212,19 +215,23 @@ class Referrals:
         """List a deal as partner-led no longer."""
         await self._tables.discard(keys.REFERRALS, _sellers(), keys.partner_led(deal.referral_id))
 
-    async def shown_to_sellers(self, after: str | None, limit: int) -> list[tuple[str, Party]]:
-        """The deals that are listed as partner-led, newest first, each with its place."""
+    async def shown_to_sellers(self, after: str | None, limit: int) -> list[tuple[str, Party | None]]:
+        """The deals that are listed as partner-led, newest first, each with its place; None cannot be read."""
         start, end = keys.starting_with(keys.PARTNER_LED)
         if after:
             start = keys.after(f"{keys.PARTNER_LED}{after}")
         rows = await self._tables.between(keys.REFERRALS, _sellers(), start, end, limit)
-        return [(row.key[len(keys.PARTNER_LED) :], _PARTIES.read(row)) for row in rows]
+        return [(row.key[len(keys.PARTNER_LED) :], _PARTIES.readable(row)) for row in rows]
 
-    async def everyone(self) -> AsyncIterator[Referral]:
-        """Every referral of every organization; for an operator's check, since it reads the whole table."""
+    async def everyone(self, set_aside: SetAside = log_set_aside) -> AsyncIterator[Referral]:
+        """Every referral of every organization; for an operator's check, since it reads the whole table.
+
+        `set_aside` is told of each that cannot be read.
+        """
         async for row in self._tables.everything(keys.REFERRALS):
-            if row.key.startswith(keys.document(ReferralId(""))):
-                yield REFERRALS.read(row)
+            is_document = row.key.startswith(keys.document(ReferralId("")))
+            if is_document and (referral := REFERRALS.readable(row, set_aside)):
+                yield referral
 
     async def _get(self, party: Party, key: str) -> StoredRow | None:
         return await self._tables.get(keys.REFERRALS, _partition(party), key)
@@ -281,12 +288,22 @@ def _list_operations(change: Change) -> list[Operation]:
     stale = list_keys(before) - wanted if before else set[str]()
     return [
         *(Upsert(Row(key, values)) for key in sorted(wanted)),
-        *(Delete(key) for key in sorted(stale)),
+        *(Discard(key) for key in sorted(stale)),
     ]
 
 
 def _sellers() -> str:
     return keys.partition_of(OrganizationId(MICROSOFT), ReferralId(""))
+
+
+def _stored_work(row: StoredRow, party: Party) -> Stored[Work]:
+    """A row of work; of one that cannot be read the label, so that nobody opens it again, and nothing to do.
+
+    To fail over it would keep all else from the record: its expiry, and what other rows want done.
+    """
+    label = row.key.removeprefix(keys.work(party.referral_id, ""))
+    unknown = Work(referral_id=party.referral_id, label=label, operation_id=OperationId(""), tasks=())
+    return Stored(WORK.readable(row) or unknown, row.etag)
 
 
 def _work_row(work: Work) -> Row:

@@ -15,11 +15,11 @@ from shared.domain.registration import Registration, ReviewRound
 from shared.domain.vocabulary import RegistrationStatus
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage import keys
-from shared.storage.codec import Codec
+from shared.storage.codec import Codec, SetAside, log_set_aside
 from shared.storage.referral_lists import Scan
 from shared.storage.referrals import IdempotencyRecord, Stored, idempotency_operation
 from shared.storage.registration_rows import REGISTRATIONS, ROUNDS, registration_operations
-from shared.storage.tables import Delete, Insert, Operation, Replace, StoredRow, Tables, Upsert
+from shared.storage.tables import Discard, Insert, Operation, Replace, StoredRow, Tables, Upsert
 
 logger = logging.getLogger(__name__)
 
@@ -52,24 +52,22 @@ _FILED, QUEUE_ROWS = Codec[Filed](Filed), Codec[Queued](Queued, limit=168 * 1024
 
 
 class Registrations:
-    """The repository of registrations. Its methods raise as `Tables` does."""
+    """The repository of registrations. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     async def get(self, party: Party, registration_id: RegistrationId) -> Registration | None:
         """A registration of a deal; `party` is the deal's, or that of registrations without one."""
-        partition = keys.partition_of(party.organization_id, party.referral_id)
-        key = keys.registration(party.referral_id, registration_id)
-        row = await self._tables.get(keys.REFERRALS, partition, key)
+        row = await self._row(party, registration_id)
         return REGISTRATIONS.read(row) if row else None
 
     async def of_deal(self, party: Party) -> list[Registration]:
-        """All registrations of a deal, oldest first."""
+        """All registrations of a deal that can be read, oldest first."""
         partition = keys.partition_of(party.organization_id, party.referral_id)
         start, end = keys.starting_with(f"{keys.REGISTRATIONS}{party.referral_id}:")
         rows = await self._tables.between(keys.REFERRALS, partition, start, end)
-        return [REGISTRATIONS.read(row) for row in rows]
+        return REGISTRATIONS.each_readable(rows)
 
     async def rounds(self, registration: Registration) -> list[ReviewRound]:
         """All rounds of a registration as it was read, oldest first."""
@@ -80,7 +78,7 @@ class Registrations:
         partition = keys.partition_of(party.organization_id, party.referral_id)
         first, end = (keys.review_round(registration.id, number) for number in (1, latest.number))
         rows = await self._tables.between(keys.REFERRALS, partition, first, end)
-        return [*(ROUNDS.read(row) for row in rows), latest]
+        return [*ROUNDS.each_readable(rows), latest]
 
     def of_organization(self, organization_id: OrganizationId, after: str | None) -> Scan:
         """A reading of all registrations of an organization, deal by deal, those of the earliest deals first."""
@@ -102,9 +100,8 @@ class Registrations:
         await self._tables.write(keys.REFERRALS, partition, operations)
 
     async def filed(self, registration_id: str) -> Filed | None:
-        """Where a registration is."""
-        row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id))
-        return _FILED.read(row) if row else None
+        """Where a registration is; what cannot be read is as not filed, and filing writes it anew."""
+        return _FILED.readable(await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id)))
 
     async def file(self, registration: Registration) -> None:
         """Let look-up and queue follow a registration; an older version changes nothing.
@@ -113,7 +110,7 @@ class Registrations:
         """
         key = _look_up(registration.id)
         row = await self._tables.get(keys.REVIEWS, QUEUE, key)
-        before = _FILED.read(row) if row else None
+        before = _FILED.readable(row)
         if before and before.version > registration.version:
             return
         await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
@@ -125,39 +122,49 @@ class Registrations:
         """
         row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id))
         registration = await self.get(party, registration_id)  # after the row: what is filed since, conflicts
-        before = _FILED.read(row) if row else None
-        if registration is None:
-            return
-        unqueued = replace(before, queued=None) if before else None  # its place may be missing already
-        await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, unqueued, row))
-        if before and before.queued not in {None, _queue_key(registration)}:
-            await self._tables.discard(keys.REVIEWS, QUEUE, before.queued or "")
+        before = _FILED.readable(row)
+        if registration is not None:
+            await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
 
-    async def drop_lost(self) -> int:
+    async def drop_lost(self, set_aside: SetAside = log_set_aside) -> int:
         """Forget look-ups whose registrations are not there, and places in the queue that no look-up names.
 
         Tables were restored then: a registration is there before it is filed, and both rows are written together.
-        Reads the whole table; says how many rows were lost.
+        Reads the whole table; says how many rows were lost. What cannot be read stays, and `set_aside` is told of
+        it: filing its registration again writes it anew.
         """
         lost = 0
         async for row in self._tables.everything(keys.REVIEWS):
             is_look_up = row.key.startswith(_look_up(""))
-            if not await (self._leads_somewhere(row) if is_look_up else self._is_named(row)):
+            is_needed = self._leads_somewhere if is_look_up else self._is_named
+            if not await is_needed(row, set_aside):
                 await self._tables.discard(keys.REVIEWS, QUEUE, row.key)
                 lost += 1
         return lost
 
-    async def _leads_somewhere(self, look_up: StoredRow) -> bool:
-        filed = _FILED.read(look_up)
+    async def _leads_somewhere(self, look_up: StoredRow, set_aside: SetAside) -> bool:
+        filed = _FILED.readable(look_up, set_aside)
+        if filed is None:
+            return True
         place = Party(organization_id=filed.organization_id, referral_id=filed.referral_id)
-        return await self.get(place, RegistrationId(look_up.key.removeprefix(_look_up("")))) is not None
+        return await self._row(place, look_up.key.removeprefix(_look_up(""))) is not None
 
-    async def _is_named(self, queued: StoredRow) -> bool:
-        registration = QUEUE_ROWS.read(queued).registration
-        filed = await self.filed(registration.id)
-        if filed is None or filed.queued != queued.key:
+    async def _is_named(self, queued: StoredRow, set_aside: SetAside) -> bool:
+        shown = QUEUE_ROWS.readable(queued, set_aside)
+        if shown is None:
+            return True
+        look_up = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(shown.registration.id))
+        if look_up is None:
             return False
-        return await self.get(lies_with(registration), registration.id) is not None
+        filed = _FILED.readable(look_up, set_aside)
+        if filed and filed.queued != queued.key:
+            return False
+        return await self._row(lies_with(shown.registration), shown.registration.id) is not None
+
+    async def _row(self, party: Party, registration_id: str) -> StoredRow | None:
+        partition = keys.partition_of(party.organization_id, party.referral_id)
+        key = keys.registration(party.referral_id, RegistrationId(registration_id))
+        return await self._tables.get(keys.REFERRALS, partition, key)
 
     async def is_filed(self, registration: Registration) -> bool:
         """Whether look-up and queue are of this version of a registration."""
@@ -167,7 +174,8 @@ class Registrations:
         if filed.queued is None:
             return True
         row = await self._tables.get(keys.REVIEWS, QUEUE, filed.queued)
-        return row is not None and QUEUE_ROWS.read(row).registration == registration
+        shown = QUEUE_ROWS.readable(row)
+        return shown is not None and shown.registration == registration
 
     async def assign(self, registration: Registration, email: str | None, before: Filed) -> None:
         """Give a registration to a reviewer, or with None to nobody; `before` is how it was filed.
@@ -176,7 +184,7 @@ class Registrations:
         somebody else; to be repeated with the registration as it is then.
         """
         row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration.id))
-        filed = _FILED.read(row) if row else None
+        filed = _FILED.readable(row)
         if filed is None or filed.assigned_to != before.assigned_to or filed.version > registration.version:
             raise StoreConflict("the registration went on, or was given to somebody else")
         if filed.assigned_to != email:
@@ -218,7 +226,7 @@ def _operations(registration: Registration, before: Filed | None, row: StoredRow
         shown = Queued(registration=registration, assigned_to=assigned_to)
         operations.append(Upsert(QUEUE_ROWS.row(queued, shown)))
     if before and before.queued and before.queued != queued:
-        operations.append(Delete(before.queued))
+        operations.append(Discard(before.queued))
     return operations
 
 

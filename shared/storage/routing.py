@@ -12,7 +12,10 @@ _KEY = "r"
 
 
 class Routing:
-    """The repository of the routing table. Its methods raise as `Tables` does, and `RecordTooLarge`."""
+    """The repository of the routing table.
+
+    Its methods raise as `Tables` does, `RecordTooLarge`, `RecordUnreadable`.
+    """
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

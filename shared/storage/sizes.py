@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from shared.storage.tables import Delete, Operation, Value
+from shared.storage.tables import Discard, Operation, Value
 
 MOST_BYTES = 4 * 1024 * 1024
 """What storage takes in one transaction."""
@@ -18,7 +18,7 @@ def wire_size(partition: str, operations: Sequence[Operation]) -> int:
 
 
 def _size(partition: str, operation: Operation, known: dict[int, int]) -> int:
-    if isinstance(operation, Delete):
+    if isinstance(operation, Discard):
         return _FRAME + _size_of_keys(partition, operation.key)
     values = operation.row.values
     if id(values) not in known:

@@ -25,10 +25,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class StoredRow(Row):
-    """A row as read, with the tag that a conditional write needs and the partition it came from."""
+    """A row as read, with the tag that a conditional write needs and the place it came from."""
 
     etag: str
     partition: str
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,17 @@ class Upsert:
 
 
 @dataclass(frozen=True, slots=True)
-class Delete:
-    """Remove a row that must exist."""
+class Discard:
+    """Remove a row, if it is there.
+
+    Whether it is there is not a condition. If somebody could bring it in at the same moment, the transaction needs
+    a condition (`Insert`, `Replace`) that refuses one of both.
+    """
 
     key: str
 
 
-Operation = Insert | Replace | Upsert | Delete
+Operation = Insert | Replace | Upsert | Discard
 
 
 class Tables(Protocol):
@@ -90,7 +95,8 @@ class Tables(Protocol):
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         """All operations or none, on one partition; at most `MOST_OPERATIONS`, each key once.
 
-        Raises `StoreConflict` when an operation's condition fails, `RecordTooLarge` when all of it takes more than
+        Raises `StoreConflict` when an operation's condition fails because of somebody else's write: what storage
+        took of this one and did not confirm is success. `RecordTooLarge` when all of it takes more than
         `sizes.MOST_BYTES` on the wire.
         """
         ...

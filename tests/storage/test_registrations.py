@@ -459,6 +459,17 @@ async def test_filing_anew_comes_to_an_end_though_half_of_what_was_filed_is_miss
         await tables.discard(keys.REVIEWS, QUEUE, f"r:{later.id}")
 
 
+async def test_a_place_in_the_queue_that_is_missing_keeps_no_review_from_going_on(
+    tables: Tables, partition: str
+) -> None:
+    registrations, versions = Registrations(tables), life(partition)
+    for version in versions:
+        await registrations.file(version)
+        assert await queued(registrations, partition) == ([] if version.status == "Draft" else [version])
+        if place := (await filed(registrations, version)).queued:
+            await tables.discard(keys.REVIEWS, QUEUE, place)
+
+
 async def _lies(tables: Tables, registration: Registration) -> None:
     place = lies_with(registration)
     partition = keys.partition_of(place.organization_id, place.referral_id)

@@ -102,6 +102,27 @@ async def test_lists_follow_the_record_and_hold_no_stale_row(tables: Tables, par
     assert await _ids(repository, partition, keys.tab_prefix("in", "New")) == []
 
 
+async def test_list_rows_that_are_missing_keep_no_step_from_being_taken(
+    tables: Tables, partition: str
+) -> None:
+    repository = Referrals(tables)
+    new = numbered(partition, 1, team=(contact("rae@contoso.com"),), location=LocationId("seattle"))
+    await repository.commit(begun(new), None)
+    for key in referral_lists.list_keys(new):
+        await tables.discard(keys.REFERRALS, partition, key)
+    stored = await repository.get(new.party)
+    later = act("op-2", NOW + timedelta(hours=1))
+    accepted = step(new, "accepted", later, team=(), status="Active", substatus="Accepted")
+    await repository.commit(accepted, stored)
+    after = await repository.get(new.party)
+    assert after
+    assert after.value == accepted.after
+    left = {row.key for row in await tables.between(keys.REFERRALS, partition, "", "~")}
+    assert {key for key in left if key.startswith(("n:", "u:", "c:", "s:", "l:", "m:"))} == (
+        referral_lists.list_keys(after.value)
+    )
+
+
 async def test_news_of_others_leave_the_list_rows_alone(tables: Tables, partition: str) -> None:
     if not isinstance(tables, MemoryTables):
         pytest.skip("operations are counted where they can be seen")

@@ -9,7 +9,7 @@ from azure.data.tables.aio import TableServiceClient
 from shared.errors import StoreUnavailable
 from shared.storage.azure_tables import AzureTables
 from shared.storage.sizes import wire_size
-from shared.storage.tables import Delete, Insert, Operation, Replace, Row, Upsert
+from shared.storage.tables import Discard, Insert, Operation, Replace, Row, Upsert
 
 ACCOUNT = "DefaultEndpointsProtocol=http;AccountName=x;AccountKey=eA==;TableEndpoint=http://127.0.0.1:9/x;"
 TEXTS = ["x" * 15_000, "서" * 15_000, "é" * 9000, "🙂" * 7000, '{"a":"\\\\\\""}' * 1000, "\x7f\n\t" * 3000]
@@ -57,7 +57,7 @@ async def test_many_small_rows_weigh_no_more_than_was_foretold(key: str) -> None
         Insert(Row(f"{key}1", {"n": 7, "f": True})),
         Replace(Row(f"{key}2", {}), ETAG),
         Upsert(Row(f"{key}3", {})),
-        Delete(f"{key}4"),
+        Discard(f"{key}4"),
     ]
     for operations in ([each] for each in kinds):
         assert await weighed(key, operations) <= wire_size(key, operations)

@@ -7,7 +7,7 @@ import pytest
 from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
-from shared.storage.tables import Delete, Insert, Replace, Row, Tables, Upsert, in_transactions
+from shared.storage.tables import Discard, Insert, Operation, Replace, Row, Tables, Upsert, in_transactions
 
 T = "referrals"
 
@@ -52,12 +52,51 @@ async def test_a_row_is_replaced_only_as_it_was_read(tables: Tables, partition: 
 async def test_a_transaction_is_stored_whole_or_not_at_all(tables: Tables, partition: str) -> None:
     await tables.write(T, partition, [Insert(row("a")), Insert(row("b"))])
     with pytest.raises(StoreConflict):
-        await tables.write(T, partition, [Insert(row("c")), Delete("a"), Upsert(row("d")), Insert(row("b"))])
+        await tables.write(T, partition, [Insert(row("c")), Discard("a"), Upsert(row("d")), Insert(row("b"))])
     assert await keys_in(tables, partition) == ["a", "b"]
-    with pytest.raises(StoreConflict):
-        await tables.write(T, partition, [Insert(row("c")), Delete("missing")])
-    await tables.write(T, partition, [Delete("a"), Upsert(row("b", "new")), Insert(row("c"))])
+    await tables.write(T, partition, [Discard("a"), Upsert(row("b", "new")), Insert(row("c"))])
     assert await keys_in(tables, partition) == ["b", "c"]
+
+
+async def test_a_transaction_removes_what_is_there_and_does_not_mind_what_is_not(
+    tables: Tables, partition: str
+) -> None:
+    await tables.write(T, partition, [Insert(row("a")), Insert(row("b"))])
+    await tables.write(
+        T, partition, [Discard("w"), Insert(row("c")), Discard("x"), Discard("a"), Discard("y")]
+    )
+    assert await keys_in(tables, partition) == ["b", "c"]
+    await tables.write(T, partition, [Discard("x"), Discard("y")])
+    assert await keys_in(tables, partition) == ["b", "c"]
+
+
+async def test_a_condition_counts_beside_rows_to_remove_that_are_not_there(
+    tables: Tables, partition: str
+) -> None:
+    await tables.write(T, partition, [Insert(row("a")), Insert(row("b"))])
+    read = await tables.get(T, partition, "a")
+    assert read
+    await tables.write(T, partition, [Upsert(row("a", "newer"))])
+    refused: list[list[Operation]] = [
+        [Discard("x"), Replace(row("a", "y"), read.etag), Discard("b")],
+        [Replace(row("a", "y"), read.etag), Discard("b"), Discard("x")],
+        [Discard("x"), Discard("b"), Insert(row("a"))],
+        [Discard("x"), Replace(row("nowhere"), read.etag), Discard("b")],
+    ]
+    for operations in refused:
+        with pytest.raises(StoreConflict):
+            await tables.write(T, partition, operations)
+    assert await keys_in(tables, partition) == ["a", "b"]
+
+
+async def test_in_a_table_that_is_not_there_nothing_can_be_removed_and_nothing_written(
+    tables: Tables, partition: str
+) -> None:
+    await tables.write("nothere", partition, [Discard("a"), Discard("b")])
+    await tables.discard("nothere", partition, "a")
+    if isinstance(tables, AzureTables):  # in memory a table is there when it has rows
+        with pytest.raises(StoreUnavailable):
+            await tables.write("nothere", partition, [Discard("a"), Insert(row("b"))])
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")

@@ -97,7 +97,7 @@ def test_a_prefix_range_holds_just_what_starts_with_it(prefix: str, key: str) ->
 def back(codec: Codec, record: object) -> object:
     row = codec.row("key", record)
     assert all(len(str(value).encode("utf-16-le")) <= 64 * 1024 for value in row.values.values())
-    return codec.read(StoredRow(row.key, row.values, "etag", "partition"))
+    return codec.read(StoredRow(row.key, row.values, "etag", "partition", "table"))
 
 
 @given(TEXT, TEXT, st.integers(0, 40))

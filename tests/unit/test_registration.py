@@ -207,7 +207,7 @@ def _identity(record: Registration) -> tuple[object, ...]:
 def _back(record: Registration) -> Registration:
     codec = Codec[Registration](Registration)
     row = codec.row("key", record)
-    return codec.read(StoredRow(row.key, row.values, "etag", "partition"))
+    return codec.read(StoredRow(row.key, row.values, "etag", "partition", "table"))
 
 
 TestLife = Life.TestCase

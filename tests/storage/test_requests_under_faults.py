@@ -1,0 +1,462 @@
+"""Commands while storage fails at any of their requests: done, refused for the moment, and never a 500.
+
+What is sent again once storage is well again leaves everything as if nothing had happened (C5, E2).
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count, cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.closed_deals import reported
+from api.creation import create
+from api.engagements import said
+from api.exchange import Answer, Exchange
+from api.leads import submitted
+from api.life_cycle import accepting
+from api.one_referral import shown, take_step
+from api.people import put as put_person
+from api.people import removed as remove_person
+from api.problems import ANSWERABLE, describe
+from api.profiles import stored as put_profile
+from api.referrals import marked
+from api.registrations import registering
+from api.reviews import assigning
+from api.routing_rules import stored as put_routing
+from api.stage_maps import stored as put_stage_map
+from localcloud import azurite
+from shared.domain.directory import Person
+from shared.domain.ids import OrganizationId, PersonId, ReferralId, RegistrationId
+from shared.domain.referral import Party
+from shared.errors import ServiceError, StoreConflict
+from shared.storage import keys
+from shared.storage.azure_tables import AzureTables
+from shared.wiring import Service
+from tests.doubles.mail_service import MemoryMailService
+from tests.doubles.played_deal import PATH, TakesAll
+from tests.doubles.registration_form import FORM
+from tests.doubles.service import request, service_on
+from tests.doubles.small_world import PEOPLE, deal, import_small_world, inquiry
+from tests.doubles.storage_proxy import Fault, StorageProxy, storage_proxy
+
+NUMBERS = count(1)
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
+TAKEN = (
+    Fault(status=500, body=b""),
+    Fault(drop=True),
+    Fault(status=503, body=b"busy", content_type="text/html"),
+)
+"""Storage takes the request, and its answer is lost; once. The client of storage, or we, find out."""
+REFUSED = (
+    Fault(body=b"\xff{", content_type="application/json"),
+    Fault(cut=True),
+    Fault(status=503, body=b"", passed_on=False),
+)
+"""An answer that says nothing, or none at all, as often as is asked."""
+Ask = Callable[[Service], Awaitable[Answer]]
+
+
+@dataclass
+class Command:
+    """One request, the status it is answered with, and what there is to be seen afterwards."""
+
+    ask: Ask
+    done: int
+    look: Callable[[Answer], Awaitable[object]]
+    again: int = 0
+    """What it is answered with when it is sent again though it was done: it names the version before."""
+
+
+@dataclass
+class World:
+    """The service through the proxy, and past it; `ada` is Contoso's admin."""
+
+    proxy: StorageProxy
+    service: Service
+    calm: Service
+    engine: Any = field(default_factory=TakesAll)
+
+    async def ask(
+        self, service: Service, who: str, handler: Any, path: str, body: object, **more: Any
+    ) -> Answer:
+        return await request(service, who, handler, now=NOW, path=path, body=body, **more)
+
+    def with_engine(self, handler: Any) -> Any:
+        async def handle(exchange: Exchange) -> Answer:
+            return await handler(exchange, self.engine)
+
+        return handle
+
+    async def deal(self, **changes: Any) -> dict[str, Any]:
+        body = deal("northwind", microsoft=False) | changes
+        made = await self.ask(self.calm, "rae", self.with_engine(create), PATH, body)
+        assert made.status == 201, made.body
+        return made.body
+
+    async def party(self, organization: str, engagement: str) -> Party:
+        membership = await self.calm.engagements.get(engagement)  # type: ignore[arg-type]
+        assert membership
+        return next(p for p in membership.invited if p.organization_id == organization)
+
+
+async def creating(world: World) -> Command:
+    key = f"create-{next(NUMBERS)}"
+    body = deal("northwind", "fabrikam") | {"name": key}
+
+    async def ask(service: Service) -> Answer:
+        headers = {"Idempotency-Key": key}
+        return await world.ask(service, "rae", world.with_engine(create), PATH, body, headers=headers)
+
+    async def look(answer: Answer) -> object:
+        membership = await world.calm.engagements.get(answer.body["engagementId"])
+        assert membership
+        invited = await world.calm.referrals.several(membership.invited)
+        kinds = [e.kind for e in await world.calm.referrals.entries(membership.creator)]
+        return kinds, sorted((r.organization_id, r.status) for r in invited)
+
+    return Command(ask, 201, look)
+
+
+async def accepting_it(world: World) -> Command:
+    made = await world.deal()
+    party = await world.party("northwind", made["engagementId"])
+
+    async def handler(exchange: Exchange) -> Answer:
+        decide = await accepting(exchange)
+        return await shown(exchange, await take_step(exchange, decide, "changed", world.engine))
+
+    async def ask(service: Service) -> Answer:
+        path = f"{PATH}/{party.referral_id}/accept"
+        headers = {"Idempotency-Key": "once"}
+        route = {"id": party.referral_id}
+        return await world.ask(service, "nia", handler, path, {}, headers=headers, route=route)
+
+    async def look(_: Answer) -> object:
+        entries = await world.calm.referrals.entries(party)
+        work = await world.calm.referrals.work(party)
+        return [e.kind for e in entries], [w.value.label for w in work]
+
+    return Command(ask, 200, look)
+
+
+async def saying(world: World) -> Command:
+    engagement = (await world.deal())["engagementId"]
+
+    async def ask(service: Service) -> Answer:
+        path, route = f"/v1.0/engagements/{engagement}/messages", {"engagementId": engagement}
+        headers = {"Idempotency-Key": "once"}
+        return await world.ask(service, "rae", said, path, {"text": "Hi"}, headers=headers, route=route)
+
+    async def look(_: Answer) -> object:
+        return [(m.sequence, m.text) for m in await world.calm.engagements.messages(engagement)]
+
+    return Command(ask, 201, look)
+
+
+async def marking(world: World) -> Command:
+    identifier = (await world.deal())["id"]
+    rae = await world.calm.directory.person(OrganizationId("contoso"), PersonId("rae"))
+    assert rae
+
+    async def ask(service: Service) -> Answer:
+        route = {"id": identifier}
+        path = f"{PATH}/{identifier}/favorite"
+        return await world.ask(service, "rae", marked, path, None, route=route, method="PUT")
+
+    async def look(_: Answer) -> object:
+        return ReferralId(identifier) in await world.calm.referrals.favorites(rae)
+
+    return Command(ask, 204, look)
+
+
+async def storing_a_profile(world: World) -> Command:
+    before = await world.calm.profiles.get(OrganizationId("northwind"), "AU")
+    version = before.version if before else 0
+    body = {"active": True, "locations": [{"id": "northwind-sydney"}]}
+
+    async def ask(service: Service) -> Answer:
+        headers = {"If-Match": f'"{version}"'} if version else {}
+        path, route = "/v1.0/organizations/northwind/profiles/AU", {"id": "northwind", "country": "AU"}
+        return await world.ask(service, "nia", put_profile, path, body, headers=headers, route=route)
+
+    async def look(_: Answer) -> object:
+        after = await world.calm.profiles.get(OrganizationId("northwind"), "AU")
+        return after and after.version - version
+
+    return Command(ask, 200 if version else 201, look, again=412 if version else 428)
+
+
+async def storing_a_stage_map(world: World) -> Command:
+    contoso = OrganizationId("contoso")
+    before = (await world.calm.directory.stage_map(contoso)).version
+
+    async def ask(service: Service) -> Answer:
+        path, headers = "/v1.0/organizations/contoso/stage-map", {"If-Match": f'"{before}"'}
+        body, route = {"stages": [{"name": "Pilot", "stage": "Developed"}]}, {"id": "contoso"}
+        return await world.ask(service, "rae", put_stage_map, path, body, headers=headers, route=route)
+
+    async def look(_: Answer) -> object:
+        return (await world.calm.directory.stage_map(contoso)).version - before
+
+    return Command(ask, 200, look, again=412)
+
+
+async def storing_routing_rules(world: World) -> Command:
+    before = (await world.calm.routing.get()).version
+
+    async def ask(service: Service) -> Answer:
+        headers = {"If-Match": f'"{before}"'} if before else {}
+        body = {"teams": [{"id": "t", "name": "T", "members": ["sam@microsoft.com"]}], "defaultTeam": "t"}
+        return await world.ask(service, "pat", put_routing, "/v1.0/routing-rules", body, headers=headers)
+
+    async def look(_: Answer) -> object:
+        return (await world.calm.routing.get()).version - before
+
+    return Command(ask, 200, look, again=412 if before else 428)
+
+
+async def entering_a_person(world: World) -> Command:
+    oid = f"new-{next(NUMBERS)}"
+    body = {
+        "email": f"{oid}@contoso.com",
+        "firstName": "New",
+        "lastName": "Person",
+        "roles": ["ReferralsUser"],
+    }
+
+    async def ask(service: Service) -> Answer:
+        path, route = f"/v1.0/organizations/contoso/people/{oid}", {"id": "contoso", "oid": oid}
+        return await world.ask(service, "ada", put_person, path, body, route=route)
+
+    async def look(_: Answer) -> object:
+        found = await world.calm.people.get(OrganizationId("contoso"), oid)
+        return found and found.person.last_name
+
+    return Command(ask, 201, look, again=428)
+
+
+async def removing_a_person(world: World) -> Command:
+    entered = await entering_a_person(world)
+    made = await entered.ask(world.calm)
+    oid = made.body["oid"]
+
+    async def ask(service: Service) -> Answer:
+        path, route = f"/v1.0/organizations/contoso/people/{oid}", {"id": "contoso", "oid": oid}
+        headers = {"If-Match": made.body["eTag"]}
+        return await world.ask(
+            service, "ada", remove_person, path, None, route=route, headers=headers, method="DELETE"
+        )
+
+    async def look(_: Answer) -> object:
+        return await world.calm.people.get(OrganizationId("contoso"), oid)
+
+    return Command(ask, 204, look, again=404)
+
+
+async def submitting_leads(world: World) -> Command:
+    key = f"leads-{next(NUMBERS)}"
+
+    async def ask(service: Service) -> Answer:
+        body = inquiry("contoso", "northwind") | {"name": key}
+        headers = {"Idempotency-Key": key}
+        handler = world.with_engine(submitted)
+        return await world.ask(service, "web", handler, "/v1.0/leads", body, headers=headers)
+
+    async def look(answer: Answer) -> object:
+        parties = [
+            Party(organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"])
+            for each in answer.body["recipients"]
+        ]
+        return [(r.organization_id, r.status) for r in await world.calm.referrals.several(parties)]
+
+    return Command(ask, 201, look)
+
+
+async def reporting_a_closed_deal(world: World) -> Command:
+    key = f"report-{next(NUMBERS)}"
+    body = {
+        **FORM,
+        "solutionId": "SOL-CONTOSO-IP",
+        "customer": {"name": "Relecloud", "country": "US", "city": "Portland", "state": "OR"},
+        "name": key,
+    }
+
+    async def ask(service: Service) -> Answer:
+        headers = {"Idempotency-Key": key}
+        return await world.ask(service, "rae", reported, "/v1.0/registrations", body, headers=headers)
+
+    async def look(answer: Answer) -> object:
+        (record,) = answer.body["value"]
+        place = Party(organization_id=OrganizationId("contoso"), referral_id=keys.ALONE)
+        found = await world.calm.registrations.get(place, RegistrationId(record["id"]))
+        return found and found.deal_name == key
+
+    return Command(ask, 201, look)
+
+
+async def registering_it(world: World) -> Command:
+    identifier = await _won(world)
+
+    async def ask(service: Service) -> Answer:
+        path, route = f"{PATH}/{identifier}/registrations", {"id": identifier}
+        body, headers = {**FORM, "solutionId": "SOL-CONTOSO-IP"}, {"Idempotency-Key": "once"}
+        handler = world.with_engine(registering)
+        return await world.ask(service, "rae", handler, path, body, headers=headers, route=route)
+
+    async def look(_: Answer) -> object:
+        party = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId(identifier))
+        return sorted(each.kind for each in await world.calm.registrations.of_deal(party))
+
+    return Command(ask, 201, look)
+
+
+async def assigning_it(world: World) -> Command:
+    made = await (await registering_it(world)).ask(world.calm)
+    record = next(each for each in made.body["value"] if each["kind"] == "IpCoSell")
+    party = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId(record["referralId"]))
+    registration = await world.calm.registrations.get(party, RegistrationId(record["id"]))
+    assert registration
+    await world.calm.registrations.file(registration)
+
+    async def ask(service: Service) -> Answer:
+        path, route = f"/v1.0/registrations/{record['id']}/assign", {"rid": record["id"]}
+        return await world.ask(service, "vera", assigning, path, {"email": "dee@microsoft.com"}, route=route)
+
+    async def look(_: Answer) -> object:
+        filed = await world.calm.registrations.filed(record["id"])
+        return filed and filed.assigned_to
+
+    return Command(ask, 200, look)
+
+
+async def _won(world: World) -> str:
+    from api.life_cycle import winning
+
+    body = deal(microsoft=False)
+    body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
+    body["details"]["requirements"]["solutions"] = [{"id": "SOL-CONTOSO-IP"}]
+    made = await world.ask(world.calm, "rae", world.with_engine(create), PATH, body)
+    identifier: str = made.body["id"]
+
+    async def handler(exchange: Exchange) -> Answer:
+        return await shown(
+            exchange, await take_step(exchange, await winning(exchange), "changed", world.engine)
+        )
+
+    won = await world.ask(
+        world.calm, "rae", handler, f"{PATH}/{identifier}/win", {}, route={"id": identifier}
+    )
+    assert won.status == 200, won.body
+    return identifier
+
+
+COMMANDS = (
+    *(creating, accepting_it, saying, marking, storing_a_profile, storing_a_stage_map),
+    *(storing_routing_rules, entering_a_person, removing_a_person, submitting_leads),
+    *(reporting_a_closed_deal, registering_it, assigning_it),
+)
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("azurite")
+    with azurite.running(folder) as running:
+        yield running.connection_string
+
+
+@pytest.fixture
+async def world(account: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    from azure.data.tables.aio import TableServiceClient
+
+    monkeypatch.setitem(PEOPLE, "ada", ("contoso", "ada@contoso.com"))
+    monkeypatch.setitem(PEOPLE, "pat", ("msft", "pat@microsoft.com"))
+    direct = AzureTables(TableServiceClient.from_connection_string(account))
+    async with storage_proxy(account) as (proxy, tables):
+        await direct.create_tables(keys.TABLES)
+        calm = service_on(direct, MemoryMailService())
+        if await calm.directory.is_empty():
+            await import_small_world(direct)
+            await _enter(calm, "contoso", "ada", "MpnPartnerAdmin")
+            await _enter(calm, "msft", "pat", "RoutingAdmin")
+        found = World(proxy, service_on(tables, MemoryMailService()), calm)
+        for who, (organization, _) in PEOPLE.items():  # as after the first request of each
+            await found.service.directory.organization(organization)
+            await found.service.directory.person(OrganizationId(organization), PersonId(who))
+        yield found
+    await direct.close()
+
+
+async def _enter(calm: Service, organization: str, name: str, role: Any) -> None:
+    person = Person(
+        id=PersonId(name),
+        organization_id=OrganizationId(organization),
+        email=PEOPLE[name][1],
+        first_name=name.title(),
+        last_name="Example",
+        roles=frozenset({role, "MpnPartnerAdmin"} if organization == "msft" else {role}),
+        everywhere=True,
+        locations=frozenset(),
+        locale="en-US",
+        disable_notifications=False,
+    )
+    await calm.people.put(person, None)
+
+
+async def _requests(world: World, begin: Callable[[World], Awaitable[Command]]) -> tuple[list[str], object]:
+    """What a command asks of storage when all is well, and what is there then."""
+    command = await begin(world)
+    before = len(world.proxy.seen)
+    answer = await command.ask(world.service)
+    assert answer.status == command.done, answer.body
+    return world.proxy.seen[before:], await command.look(answer)
+
+
+@pytest.mark.parametrize("begin", COMMANDS, ids=lambda begin: begin.__name__)
+async def test_whichever_answer_of_storage_is_lost_a_command_is_done(
+    world: World, begin: Callable[[World], Awaitable[Command]]
+) -> None:
+    await _requests(world, begin)  # tables and caches are as in the midst of a day
+    seen, wanted = await _requests(world, begin)
+    for place, asked in enumerate(seen):
+        for fault in TAKEN if "$batch" in asked else TAKEN[place % len(TAKEN) :][:1]:
+            command = await begin(world)
+            world.proxy.strike(fault, after=place)
+            answer = await command.ask(world.service)
+            world.proxy.heal()
+            assert answer.status == command.done, (place, asked, fault, answer.body)
+            assert await command.look(answer) == wanted, (place, asked, fault)
+
+
+@pytest.mark.parametrize("begin", COMMANDS, ids=lambda begin: begin.__name__)
+async def test_what_is_refused_while_storage_fails_is_done_when_it_is_sent_again(
+    world: World, begin: Callable[[World], Awaitable[Command]]
+) -> None:
+    seen, wanted = await _requests(world, begin)
+    outcomes: Counter[int] = Counter()
+    for place, fault in zip(range(len(seen)), cycle(REFUSED)):
+        command = await begin(world)
+        world.proxy.strike(fault, after=place, times=99)
+        first = await command.ask(world.service)
+        world.proxy.heal()
+        outcomes[first.status] += 1
+        assert first.status in {command.done, 503}, (place, fault, first.body)
+        if first.status == 503:
+            assert int(first.headers["Retry-After"]) > 0
+        second = await command.ask(world.calm)
+        allowed = {command.done, command.again} if command.again else {command.done}
+        assert second.status in allowed, (place, fault, first.status, second.body)
+        told = second if second.status == command.done else first
+        assert await command.look(told) == wanted, (place, fault)
+    assert outcomes[503]
+
+
+async def test_every_error_of_the_service_has_an_answer() -> None:
+    """Even of a conflict that nobody expected."""
+    assert issubclass(StoreConflict, ANSWERABLE)
+    assert describe(StoreConflict("x"))["status"] == 503
+    assert describe(ServiceError("x"))["headers"]["Retry-After"]
