@@ -18,13 +18,14 @@ from datetime import datetime, timedelta
 
 from shared import clock
 from shared.domain.referral import Party, Referral
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, RecordUnreadable
 from shared.protocol.observe import Plan, observe
 from shared.protocol.observe_review import observe_review
 from shared.protocol.restart import instances_of
 from shared.protocol.sweep import PER_SECOND
 from shared.settings import read_tables
 from shared.storage.azure_tables import AzureTables
+from shared.storage.codec import SetAside, log_set_aside
 from shared.storage.inquiries import Inquiries, party_of
 from shared.storage.intents import Intent, Intents, Reason
 from shared.storage.referrals import Referrals
@@ -40,7 +41,7 @@ OVERDUE = timedelta(minutes=5)
 MOST_LISTED = 50
 
 
-async def unfinished(tables: Tables) -> list[Party]:
+async def unfinished(tables: Tables, set_aside: SetAside = log_set_aside) -> list[Party]:
     """The records that somebody should be looking after.
 
     Referrals that are not closed, have open work, a registration in review or one that is filed as it is not;
@@ -49,13 +50,13 @@ async def unfinished(tables: Tables) -> list[Party]:
     referrals, registrations = Referrals(tables), Registrations(tables)
     deals = [
         referral.party
-        async for referral in referrals.everyone()
+        async for referral in referrals.everyone(set_aside)
         if not referral.is_closed
         or any(registered.in_review for registered in referral.registrations)
         or await _has_open_work(referrals, referral.party)
         or not await _all_filed(registrations, referral)
     ]
-    requests = [party_of(taken) async for taken in Inquiries(tables).everyone()]
+    requests = [party_of(taken) async for taken in Inquiries(tables).everyone(set_aside)]
     return deals + [party for party in requests if await _has_open_work(referrals, party)]
 
 
@@ -172,7 +173,8 @@ async def _all_filed(registrations: Registrations, deal: Referral) -> bool:
 class Summary:
     """How unfinished records stand; of how many orchestrations more was asked, and those that did not move.
 
-    `minutes` is how long they were waited for, `unreadable` how many intents were set aside.
+    `minutes` is how long they were waited for, `unreadable` how many intents were set aside; `damaged` are the rows
+    of records that could not be read.
     """
 
     standing: Standing
@@ -180,6 +182,7 @@ class Summary:
     asked: int = 0
     left: tuple[str, ...] = ()
     minutes: int = 0
+    damaged: tuple[str, ...] = ()
 
     @property
     def records(self) -> int:
@@ -190,9 +193,10 @@ class Summary:
 
 async def look_after(tables: Tables, options: argparse.Namespace, now: datetime) -> Summary:
     """Count, and ask for what the options say. `now` is the domain clock's."""
-    parties = await unfinished(tables)
+    damaged: list[RecordUnreadable] = []
+    parties = await unfinished(tables, damaged.append)
     stand, intents = await standing(tables, parties, now), Intents(tables)
-    summary = Summary(stand, await intents.unreadable())
+    summary = Summary(stand, await intents.unreadable(), damaged=tuple(each.row for each in damaged))
     if not (options.wake or options.restart):
         return summary
     if lost := await Registrations(tables).drop_lost():
@@ -256,6 +260,10 @@ def _told(options: argparse.Namespace, summary: Summary) -> str:
     if summary.unreadable:
         lines.append(
             f"{summary.unreadable} intents could not be read and were set aside; --wake has all records looked at."
+        )
+    if summary.damaged:
+        lines.append(
+            f"{len(summary.damaged)} records cannot be read (docs/operations.md, Damaged rows):{_listed(summary.damaged)}"
         )
     if summary.asked and not summary.left:
         lines.append(f"All {summary.asked} orchestrations move.")

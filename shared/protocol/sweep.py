@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.errors import EngineUnavailable, StoreConflict, StoreUnavailable
+from shared.errors import EngineUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable
 from shared.protocol.observe import Plan, Step, observe, steps_of
 from shared.protocol.observe_review import observe_review
 from shared.protocol.restart import (
@@ -47,6 +47,8 @@ LOOKS = 2
 BETWEEN_LOOKS, LONGEST_BETWEEN_LOOKS = timedelta(minutes=1), timedelta(minutes=16)
 """How long after a wake-up to look what came of it; longer while starting anew does not help. A minute is more than
 a killed host's messages stay invisible (host.json)."""
+UNTIL_REPAIRED = timedelta(hours=1)
+"""How often a record that cannot be read is tried again; an operator has to put it back."""
 _PASSING = (EngineUnavailable, StoreConflict, StoreUnavailable)
 
 
@@ -119,13 +121,16 @@ class _Run:
     async def _tried(self, intent: Intent) -> None:
         try:
             await self._look(intent)
+        except RecordUnreadable as unreadable:
+            logger.error("sweep_unreadable instance=%s: %s", intent.instance_id, unreadable)
+            await self._try_later(intent, replace(intent, due=self.now + UNTIL_REPAIRED))
         except _PASSING as failed:
             logger.warning("sweep_failed instance=%s: %s", intent.instance_id, failed)
-            await self._try_later(intent)
+            await self._try_later(intent, after_a_failure(intent, self.now))
 
-    async def _try_later(self, intent: Intent) -> None:
+    async def _try_later(self, intent: Intent, later: Intent) -> None:
         try:
-            await self.sweep.intents.move(intent, after_a_failure(intent, self.now))
+            await self.sweep.intents.move(intent, later)
         except StoreUnavailable:
             logger.warning("intent_not_moved instance=%s: it stays due", intent.instance_id)
 

@@ -25,8 +25,10 @@ from shared.operations.check import (
 )
 from shared.protocol.sweep import PER_SECOND
 from shared.protocol.wake import LIFECYCLE, REVIEW
+from shared.storage import keys
 from shared.storage.inquiries import party_of
 from shared.storage.intents import Intent, Watch
+from shared.storage.tables import Row, Upsert
 from tests.doubles.swept import MINUTE, Swept
 from tests.unit.examples import NOW, begun, creators, referral
 
@@ -309,6 +311,14 @@ async def test_the_command_leaves_an_intent_for_what_is_unfinished(swept: Swept,
     unwatched = Standing(unwatched=(ID,))
     assert found == (Summary(unwatched) if action == "look" else Summary(unwatched, 0, 1, (ID,), 0))
     assert [each.reason for each in await swept.left()] == ([] if action == "look" else [action])
+
+
+async def test_the_command_names_records_that_cannot_be_read_and_looks_after_the_rest(swept: Swept) -> None:
+    await swept.stored(referral(), referral(id=ReferralId("damaged")))
+    document = Row(keys.document(ReferralId("damaged")), {"json0": "{"})
+    await swept.tables.write(keys.REFERRALS, "fabrikam", [Upsert(document)])
+    found = await check.look_after(swept.tables, Namespace(wake=False, restart=False, minutes=0), NOW)
+    assert (found.standing.unwatched, found.damaged) == ((ID,), ("referrals/fabrikam/d:damaged",))
 
 
 def test_many_are_waited_for_longer() -> None:

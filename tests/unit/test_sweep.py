@@ -13,7 +13,7 @@ from shared.protocol.wake import LIFECYCLE
 from shared.storage import keys
 from shared.storage.intents import Intent
 from shared.storage.mail import MailRecord
-from shared.storage.tables import Insert, Row
+from shared.storage.tables import Insert, Row, Upsert
 from tests.doubles.swept import MINUTE, Swept
 from tests.unit.examples import NOW, begun, creators, referral
 
@@ -254,6 +254,19 @@ async def test_a_row_that_cannot_be_read_is_set_aside_and_counted_and_the_rest_g
     assert swept.engine.woken == [ID, ID]
     assert await swept.intents.unreadable() == 1
     assert caplog.text.count("intent_unreadable") == 1
+
+
+async def test_a_record_that_cannot_be_read_keeps_no_other_waiting_and_is_tried_again_each_hour(
+    swept: Swept, caplog: pytest.LogCaptureFixture
+) -> None:
+    for index in range(2):
+        await parked(swept, f"fabrikam-{index}")
+    document = Row(keys.document(ReferralId("fabrikam-0")), {"json0": "{"})
+    await swept.tables.write(keys.REFERRALS, "fabrikam", [Upsert(document)])
+    for minute in range(121):
+        await swept.at(DAY + minute)
+    assert set(swept.engine.woken) == {"fabrikam-1"}
+    assert caplog.text.count("sweep_unreadable instance=fabrikam-0") == 3
 
 
 async def test_what_is_due_is_handed_out_oldest_first_at_a_bounded_rate(swept: Swept) -> None:
