@@ -263,7 +263,8 @@ def _told(options: argparse.Namespace, summary: Summary) -> str:
         )
     if summary.damaged:
         lines.append(
-            f"{len(summary.damaged)} records cannot be read (docs/operations.md, Damaged rows):{_listed(summary.damaged)}"
+            f"{len(summary.damaged)} records cannot be read (docs/operations.md, Damaged rows):"
+            f"{_listed(summary.damaged)}"
         )
     if summary.asked and not summary.left:
         lines.append(f"All {summary.asked} orchestrations move.")

@@ -122,7 +122,7 @@ class _Run:
         try:
             await self._look(intent)
         except RecordUnreadable as unreadable:
-            logger.error("sweep_unreadable instance=%s: %s", intent.instance_id, unreadable)
+            logger.warning("sweep_unreadable instance=%s: %s", intent.instance_id, unreadable)
             await self._try_later(intent, replace(intent, due=self.now + UNTIL_REPAIRED))
         except _PASSING as failed:
             logger.warning("sweep_failed instance=%s: %s", intent.instance_id, failed)
