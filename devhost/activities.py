@@ -7,6 +7,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from devhost.calls import WorkerDiedError
 from devhost.clock import DomainClock
 from devhost.functions import Function
 from devhost.history import Event, task_completed, task_failed
@@ -89,6 +90,9 @@ class ActivityRunner:
             return self._failure(activity, f"this app has no activity '{activity.name}' any more")
         try:
             result = await self._invoker.call_activity(function, activity.input)
+        except WorkerDiedError as failure:
+            _log.warning("activity.died name=%s task=%d", activity.name, activity.task_id)
+            return self._failure(activity, str(failure))
         except Exception as failure:  # noqa: BLE001 - the app's own; it becomes the task's failure
             _log.warning("activity.failed name=%s task=%d", activity.name, activity.task_id, exc_info=True)
             return self._failure(activity, f"{type(failure).__name__}: {failure}")

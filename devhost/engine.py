@@ -4,12 +4,12 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from devhost.calls import Calls, WorkerDiedError
 from devhost.clock import DomainClock
 from devhost.episode import Execution, Outcome, failed_outcome, run_episode
 from devhost.episode_log import log_outcome
@@ -69,7 +69,7 @@ class Engine:
         self._progress = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._episodes: set[asyncio.Task[None]] = set()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="devhost-orchestrator")
+        self._calls = Calls(_THREADS, "devhost-orchestrator")
 
     def connect(
         self, run_activity: Callable[[ActivityRecord], None], notice_timer: Callable[[Micros], None]
@@ -91,7 +91,11 @@ class Engine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._calls.close(grace=0)
+
+    def fail_all(self) -> int:
+        """Fail the instances whose orchestrators compute just now, as the worker's death does; returns how many."""
+        return self._calls.fail_all()
 
     async def progress(self, deadline: float) -> None:
         """Wait until some episode has been committed, or for the loop's time `deadline`."""
@@ -160,9 +164,12 @@ class Engine:
         episode = partial(run_episode, execution, events, now, function, self._functions.activities)
         try:
             async with asyncio.timeout(self._timeout):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, episode)
+                return await self._calls.in_thread(episode)
         except TimeoutError:
             text = f"it ran for {self._timeout} s without yielding; leave computing and waiting to activities"
+        except WorkerDiedError as failure:
+            # The real extension's words: it waits for the worker's answer with others that may fail.
+            text = f"One or more errors occurred. ({failure})"
         except Exception as failure:  # noqa: BLE001 - one broken instance must not stop the others
             _log.exception("episode.broken instance=%s", execution.instance_id)
             text = f"devhost could not run it: {type(failure).__name__}: {failure}"

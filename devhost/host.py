@@ -120,7 +120,14 @@ class Host:
             hub=settings.hub_name,
             replaces_running=settings.replaces_running_instances,
         )
-        admin = AdminPages(functions, settings.route_prefix, self._store, self._timers, self.clock)
+        admin = AdminPages(
+            functions,
+            settings.route_prefix,
+            store=self._store,
+            timers=self._timers,
+            clock=self.clock,
+            worker_died=self.worker_died,
+        )
         clock = ClockApi(self.clock, self.agenda)
         http = HttpFunctions(functions, settings.route_prefix, self._invoker, settings.largest_body)
         forwarder = Forwarder(self._options.forwards)
@@ -144,6 +151,12 @@ class Host:
     async def settle(self) -> None:
         """Wait until everything that is due has been done. Raises ClockError if an instance never rests."""
         await self.advance("PT0S")
+
+    def worker_died(self) -> int:
+        """Fail every call in flight, as the death of a real host's worker does; returns how many."""
+        failed = self._engine.fail_all() + self._invoker.fail_all()
+        _log.warning("worker.died calls=%d", failed)
+        return failed
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         """Without its engine or its agenda the host only seems to run."""
