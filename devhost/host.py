@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +28,7 @@ from devhost.host_json import HostSettings
 from devhost.http_functions import HttpFunctions
 from devhost.invocation import Invoker
 from devhost.meter import WorkMeter
+from devhost.repeated_writes import RepeatedWrites
 from devhost.sdk_session import close_sdk_session
 from devhost.server import HttpServer
 from devhost.store import Store, reads
@@ -78,6 +80,7 @@ class Host:
         self._build_engine(functions, settings)
         self._server = self._build_server(functions, settings, listener)
         self.broken = asyncio.Event()
+        store.damage.add_done_callback(self._damaged)
 
     def _build_engine(self, functions: tuple[Function, ...], settings: HostSettings) -> None:
         activities = {
@@ -88,9 +91,11 @@ class Host:
             for f in functions
             if isinstance(f.trigger, OrchestrationTrigger)
         }
+        writer = RepeatedWrites(self._store, self._meter)
         self._engine = Engine(
             functions=DurableFunctions(orchestrators, frozenset(activities)),
             store=self._store,
+            writer=writer,
             clock=self.clock,
             meter=self._meter,
             limit=settings.max_concurrent_orchestrators,
@@ -99,7 +104,7 @@ class Host:
         self._activities = ActivityRunner(
             functions=activities,
             invoker=self._invoker,
-            store=self._store,
+            writer=writer,
             clock=self.clock,
             meter=self._meter,
             limit=settings.max_concurrent_activities,
@@ -162,6 +167,16 @@ class Host:
         """Without its engine or its agenda the host only seems to run."""
         if not task.cancelled() and (failure := task.exception()) is not None:
             _log.critical("host.broken url=%s", self.url, exc_info=failure)
+            self.broken.set()
+
+    def _damaged(self, damage: asyncio.Future[sqlite3.Error]) -> None:
+        if not damage.cancelled():
+            _log.critical(
+                "host.broken url=%s the state in %s is damaged",
+                self.url,
+                self._options.data,
+                exc_info=damage.result(),
+            )
             self.broken.set()
 
     async def stop(self) -> None:
