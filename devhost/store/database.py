@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from devhost.store.failures import is_damage
-from devhost.store.schema import connect, create_tables
+from devhost.store.schema import connect, open_checked
 from devhost.store.writer import Writer
 
 P = ParamSpec("P")
@@ -26,10 +26,9 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open or create the file in the folder; must run on the event loop that will use it."""
+        """Open or create the file in the folder; must run on the event loop that will use it. Raises StartError."""
         folder.mkdir(parents=True, exist_ok=True)
-        connection = connect(folder)
-        create_tables(connection)
+        connection = open_checked(folder)
         thread = Writer(connection, asyncio.get_running_loop())
         thread.start()
         return cls(connect(folder), connection, thread)

@@ -97,7 +97,7 @@ class Writer:
         self._connection.execute("SAVEPOINT unit")
         try:
             queued.result = queued.unit(self._connection)
-        except Exception as failure:  # noqa: BLE001 - handed to whoever waits for the unit
+        except Exception as failure:
             if not self._connection.in_transaction:  # the disk is full: SQLite has undone the whole group
                 raise
             queued.failure = failure
