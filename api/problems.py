@@ -13,6 +13,7 @@ from shared.domain.refusals import Fault, Invalid, NotAllowed, Refusal, Terminal
 from shared.errors import (
     ConfigurationError,
     Contended,
+    DiskFull,
     RecordTooLarge,
     ServiceError,
     StoreUnavailable,
@@ -50,7 +51,7 @@ class Modified(Exception):
 
 ANSWERABLE = (
     *(UnreadableBody, BadQuery, NotFound, Forbidden, PreconditionRequired, IdempotencyConflict, Modified),
-    *(Refusal, UnknownPerson, KeysUnavailable, Contended, RecordTooLarge),
+    *(Refusal, UnknownPerson, KeysUnavailable, Contended, DiskFull, RecordTooLarge),
     *(StoreUnavailable, Unauthenticated, ConfigurationError),
 )
 RETRY_AFTER_SECONDS = "2"

@@ -12,6 +12,7 @@ _APPLICATION = int.from_bytes(b"dvhs")
 """What SQLite keeps in the file's header, so that programs know their own files."""
 _VERSION = 1
 """Of the tables below; raised whenever they change."""
+_NAMES = frozenset({"activities", "history", "instances", "messages", "settings", "timers"})
 BEGIN_ANEW = (
     "move it away (with the files -wal and -shm beside it) and start again: the engine is empty then, and "
     "`python3 dev.py check --wake` has everything taken up that waits in the tables."
@@ -106,23 +107,26 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 def _recognize(connection: sqlite3.Connection, file: Path) -> None:
     """Refuse what devhost did not write, what another version wrote, and what is damaged. Raises StartError."""
-    application, version = _number(connection, "application_id"), _number(connection, "user_version")
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if (application, version, tables) == (0, 0, 0):
-        return  # new, or not even begun when the host was killed
-    if application != _APPLICATION:
-        raise StartError(
-            f"{file} is another program's, or was made before devhost marked its files; choose another --data, or "
-            f"{BEGIN_ANEW}"
-        )
-    if version != _VERSION:
+    marks = _number(connection, "application_id"), _number(connection, "user_version")
+    if marks != (_APPLICATION, _VERSION):
+        _recognize_unmarked(connection, file, *marks)
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise StartError(_damaged(file, found))
+
+
+def _recognize_unmarked(connection: sqlite3.Connection, file: Path, application: int, version: int) -> None:
+    """Take a file that is new, or from before devhost marked its files: it is marked with the tables."""
+    if application == _APPLICATION:
         raise StartError(
             f"{file} has version {version} of the layout, and this devhost reads version {_VERSION}; run the devhost "
             f"that made it, or {BEGIN_ANEW}"
         )
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        raise StartError(_damaged(file, found))
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    )
+    if application or version or not _NAMES.issuperset(name for (name,) in rows):
+        raise StartError(f"{file} is another program's; choose another --data, or {BEGIN_ANEW}")
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:
