@@ -1,7 +1,7 @@
 """Calls of the app's functions that are in flight: on the loop or in threads, until they end or the worker dies.
 
 The functions run in devhost's own process. A real host runs them in a worker process, and when that dies, every call
-in flight there fails. `fail_all` is that death, as far as the callers can tell.
+in flight there fails. `fail_all` is that death, as far as the callers can tell; so is a function's `sys.exit`.
 """
 
 import asyncio
@@ -30,11 +30,16 @@ class CallCancelledError(Exception):
         super().__init__("The function raised CancelledError by itself.")
 
 
+class _ExitedError(Exception):
+    """A function called sys.exit; SystemExit itself would end devhost."""
+
+
 class Calls:
     """The calls of one kind of function, and the threads for those that are no coroutines."""
 
-    def __init__(self, threads: int, name: str) -> None:
-        """`name` begins the threads' names."""
+    def __init__(self, threads: int, name: str, on_exit: Callable[[], object]) -> None:
+        """`name` begins the threads' names; `on_exit` is called when a function ends its process."""
+        self._on_exit = on_exit
         self._new_threads = partial(ThreadPoolExecutor, threads, name)
         self._threads = self._new_threads()
         self._in_flight: dict[asyncio.Future[Any], asyncio.Future[None]] = {}
@@ -42,11 +47,25 @@ class Calls:
 
     async def on_loop(self, call: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine. Raises what it raises, WorkerDiedError, CallCancelledError."""
-        return await self._run(asyncio.ensure_future(call))
+
+        async def contained() -> T:
+            try:
+                return await call
+            except SystemExit as ended:
+                raise _ExitedError from ended
+
+        return await self._run(asyncio.ensure_future(contained()))
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run a function in a thread. Raises what it raises, WorkerDiedError, CallCancelledError."""
-        return await self._run(asyncio.get_running_loop().run_in_executor(self._threads, call))
+
+        def contained() -> T:
+            try:
+                return call()
+            except SystemExit as ended:
+                raise _ExitedError from ended
+
+        return await self._run(asyncio.get_running_loop().run_in_executor(self._threads, contained))
 
     def fail_all(self) -> int:
         """Fail every call in flight with WorkerDiedError; returns how many.
@@ -89,7 +108,11 @@ class Calls:
             raise WorkerDiedError
         if running.cancelled():
             raise CallCancelledError
-        return running.result()
+        try:
+            return running.result()
+        except _ExitedError as ended:
+            self._on_exit()
+            raise WorkerDiedError from ended
 
     def _unfinished(self) -> list[tuple[asyncio.Future[Any], asyncio.Future[None]]]:
         """The calls in flight with their deaths; the result of one that has ended counts."""

@@ -57,8 +57,12 @@ class Engine:
         meter: WorkMeter,
         limit: int,
         timeout: timedelta | None,
+        on_exit: Callable[[], object],
     ) -> None:
-        """`limit` is how many episodes may be under way, `timeout` how long one may compute."""
+        """`limit` is how many episodes may be under way, `timeout` how long one may compute.
+
+        `on_exit` is called when an orchestrator ends its process.
+        """
         self._functions = functions
         self._store = store
         self._writer = writer
@@ -75,7 +79,7 @@ class Engine:
         self._progress = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._episodes: set[asyncio.Task[None]] = set()
-        self._calls = Calls(_THREADS, "devhost-orchestrator")
+        self._calls = Calls(_THREADS, "devhost-orchestrator", on_exit)
 
     def connect(
         self, run_activity: Callable[[ActivityRecord], None], notice_timer: Callable[[Micros], None]

@@ -69,7 +69,9 @@ class Host:
         self._store = store
         self.clock = clock
         self._meter = WorkMeter()
-        self._invoker = Invoker(client_json(self.url, settings.hub_name), settings.function_timeout)
+        self._invoker = Invoker(
+            client_json(self.url, settings.hub_name), settings.function_timeout, self.worker_died
+        )
         self._timers = TimerFunctions(
             [function for function in functions if isinstance(function.trigger, TimerTrigger)],
             invoker=self._invoker,
@@ -100,6 +102,7 @@ class Host:
             meter=self._meter,
             limit=settings.max_concurrent_orchestrators,
             timeout=settings.function_timeout,
+            on_exit=self.worker_died,
         )
         self._activities = ActivityRunner(
             functions=activities,

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -39,10 +40,11 @@ class Context:
 class Invoker:
     """Calls functions and knows which are running. `client` is the JSON text that a client binding receives."""
 
-    def __init__(self, client: str, timeout: timedelta | None) -> None:
+    def __init__(self, client: str, timeout: timedelta | None, on_exit: Callable[[], object]) -> None:
+        """`on_exit` is called when a function ends its process."""
         self._client = client
         self._timeout = timeout
-        self._calls = Calls(_thread_count(), "devhost-function")
+        self._calls = Calls(_thread_count(), "devhost-function", on_exit)
 
     async def call(self, function: Function, argument: Any) -> Any:
         """Call a function with its trigger's argument.

@@ -1,6 +1,7 @@
 """The fault "the worker died": what becomes of calls in flight, as it was measured on the real engine."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -256,6 +257,35 @@ async def test_a_failure_is_on_the_disk(drive: Drive, hospital: Hospital) -> Non
     async with drive(hospital.app()) as d:
         assert [await d.outcome(), await d.outcome("other")] == before
         assert sorted(hospital.begun) == ["slow", "thinking"]
+
+
+@pytest.mark.parametrize("dies", ["exiting", "exiting_in_a_thread", "exiting_orchestrator"])
+async def test_a_function_that_ends_its_process_is_the_workers_death(
+    drive: Drive, hospital: Hospital, dies: str
+) -> None:
+    app = hospital.app()
+
+    @app.activity_trigger(input_name="nothing")
+    async def exiting(nothing) -> None:
+        sys.exit(3)
+
+    @app.activity_trigger(input_name="nothing")
+    def exiting_in_a_thread(nothing) -> None:
+        sys.exit(3)
+
+    @app.orchestration_trigger(context_name="context")
+    def exiting_orchestrator(context):
+        sys.exit(3)
+        yield
+
+    async with drive(app) as d:
+        await d.start("careless", "other", data="slow")
+        await hospital.until_begun("slow")
+        await d.start(*(("careless", "one", dies) if "orch" not in dies else (dies,)))
+        status, output = await d.outcome()
+        assert (status, DIED in output) == ("Failed", True)
+        status, output = await d.outcome("other")
+        assert (status, DIED in output) == ("Failed", True)
 
 
 @pytest.mark.parametrize("raises", [asyncio.CancelledError, lambda: asyncio.CancelledError("by hand")])
