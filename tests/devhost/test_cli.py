@@ -254,6 +254,17 @@ def test_a_state_that_was_moved_away_begins_anew_and_the_clock_does_not_go_back(
     running.end(signal.SIGTERM)
 
 
+def test_a_state_from_before_files_were_marked_is_taken_over(used: Path) -> None:
+    with closing(sqlite3.connect(state(used))) as connection:
+        connection.execute("PRAGMA application_id = 0")
+        connection.execute("PRAGMA user_version = 0")
+    running = Running(used)
+    assert len(httpx.get(f"{running.url}/durabletask/instances").json()) == 20
+    assert running.end(signal.SIGTERM) == 0
+    of_another_version(state(used))
+    assert "has version 99 of the layout" in refused(used)
+
+
 def test_a_host_that_was_killed_before_it_wrote_anything_can_be_started(tmp_path: Path) -> None:
     write(tmp_path, function_app__py=GREETING + HELLO)
     (tmp_path / "data").mkdir()

@@ -10,10 +10,13 @@ import azure.durable_functions as df
 import azure.functions as func
 import pytest
 
+from devhost import activities
+from devhost.history import Event, EventType
 from devhost.meter import WorkMeter
 from devhost.repeated_writes import RepeatedWrites
-from devhost.store import Store
+from devhost.store import ActivityRecord, Store, reads, writes
 from devhost.store.writer import Writer
+from devhost.timestamps import Micros
 from tests.devhost.conftest import Drive
 from tests.devhost.driver import Driver, new_app
 
@@ -176,6 +179,44 @@ async def test_a_clock_that_cannot_be_stored_stays(drive: Drive, storehouse: Sto
         assert await d.advance("P1D") > before
 
 
+async def test_an_instance_that_the_disk_does_not_give_now_is_read_again(
+    drive: Drive, storehouse: Storehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, refusals = reads.history, []
+
+    def refusing(connection: sqlite3.Connection, key: int) -> str:
+        if not refusals:
+            refusals.append(sqlite3.OperationalError("disk I/O error"))
+            refusals[0].sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
+            raise refusals[0]
+        return read(connection, key)
+
+    monkeypatch.setattr(reads, "history", refusing)
+    storehouse.gate.set()
+    async with drive(storehouse.app()) as d:
+        await d.start("carrying")
+        async with asyncio.timeout(30):
+            while (await d.outcome())[0] != "Completed":
+                await d.http.get("/admin/host/ping")
+
+
+async def test_a_result_that_can_never_be_stored_fails_its_task(
+    drive: Drive, storehouse: Storehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(connection: sqlite3.Connection, activity: ActivityRecord, event: Event, now: Micros) -> bool:
+        if event["EventType"] == EventType.TASK_COMPLETED:
+            raise sqlite3.DataError("string or blob too big")
+        return writes.complete_activity(connection, activity, event, now)
+
+    monkeypatch.setattr(activities, "complete_activity", refusing)
+    storehouse.gate.set()
+    async with drive(storehouse.app()) as d:
+        await d.start("carrying")
+        status, output = await d.outcome()
+        assert status == "Failed"
+        assert "its result cannot be stored: DataError: string or blob too big" in output
+
+
 async def test_a_timer_function_whose_run_cannot_be_noted_is_through(
     drive: Drive, storehouse: Storehouse
 ) -> None:
@@ -196,8 +237,8 @@ async def test_attempts_are_further_and_further_apart(tmp_path: Path) -> None:
             room(store._connection)
 
     read_only(store._connection)
-    writes = RepeatedWrites(store, WorkMeter(), sleep)
-    await writes.write(lambda connection: connection.execute("INSERT INTO settings VALUES ('a', 'b')"))
+    repeated = RepeatedWrites(store, WorkMeter(), sleep)
+    await repeated.write(lambda connection: connection.execute("INSERT INTO settings VALUES ('a', 'b')"))
     assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
     await store.close()
 
