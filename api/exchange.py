@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from api import problems
 from api.json_body import load_json, refuse_lost_body
 from shared import clock
+from shared.disk import require_room
 from shared.domain.ids import digest
 from shared.domain.permissions import Caller, is_kept, may_see, may_see_partner_led
 from shared.domain.referral import Referral
@@ -27,6 +28,9 @@ from shared.protocol.commit import Who
 from shared.wiring import Service, wiring
 
 logger = logging.getLogger(__name__)
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that ask for nothing to be stored; the others are commands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +101,14 @@ Handler = Callable[[Exchange], Awaitable[Answer]]
 async def respond(request: func.HttpRequest, handler: Handler) -> func.HttpResponse:
     """Recognize the caller, run a handler, and answer: 401 before anything else is looked at.
 
-    A body that was announced must be there, whether or not the handler reads it.
+    A command needs room on the disk. A body that was announced must be there, whether or not the handler reads it.
     """
     sent_id = request.headers.get("client-request-id")
     try:
         service = await wiring.service()
         caller = await service.callers.recognize(request.headers.get("Authorization"))
+        if request.method not in READING:
+            require_room(service.settings.watched_disk)
         refuse_lost_body(request.headers, request.get_body())
         exchange = Exchange(
             request=request, service=service, caller=caller, now=clock.now(), client_request_id=sent_id

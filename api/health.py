@@ -4,6 +4,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from api.exchange import Answer, to_response
+from shared.disk import require_room
 from shared.errors import ServiceError
 from shared.wiring import wiring
 
@@ -17,9 +18,10 @@ async def healthz(req: func.HttpRequest) -> func.HttpResponse:
 
 
 async def health() -> Answer:
-    """Settings can be read and storage answers."""
+    """Settings can be read, storage answers, and there is room on the disk for commands."""
     try:
         service = await wiring.service()
+        require_room(service.settings.watched_disk)
         await service.directory.is_empty()
     except ServiceError as failed:
         return Answer(status=503, body={"status": "notReady", "reason": str(failed)})

@@ -16,6 +16,7 @@ from api import problems
 from api.exchange import Answer, to_response
 from api.json_body import UnreadableBody, load_json, refuse_lost_body
 from shared import clock
+from shared.disk import require_room
 from shared.errors import Unauthenticated
 from shared.protocol.mail_reports import DeliveryReport
 from shared.storage.mail import DeliveryStatus
@@ -91,9 +92,10 @@ async def take_mail_events(req: func.HttpRequest) -> func.HttpResponse:
 async def taken(request: func.HttpRequest, service: Service) -> Answer:
     """Every event of the request; Event Grid sends it again unless the answer is good.
 
-    Raises `Unauthenticated`, `UnreadableBody`, `StoreUnavailable`, `Contended`.
+    Raises `Unauthenticated`, `DiskFull`, `UnreadableBody`, `StoreUnavailable`, `Contended`.
     """
     _require_key(request.params.get("key", ""), service.settings.mail_events_key)
+    require_room(service.settings.watched_disk)
     refuse_lost_body(request.headers, request.get_body())
     for event in _events(load_json(request.headers.get("Content-Type") or "", request.get_body())):
         if isinstance(event, ValidationEvent):

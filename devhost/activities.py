@@ -7,12 +7,14 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from devhost.calls import WorkerDiedError
 from devhost.clock import DomainClock
 from devhost.functions import Function
 from devhost.history import Event, task_completed, task_failed
 from devhost.invocation import Invoker
 from devhost.meter import WorkMeter
-from devhost.store import ActivityRecord, Store
+from devhost.repeated_writes import RepeatedWrites
+from devhost.store import ActivityRecord
 from devhost.store.writes import complete_activity
 
 _log = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ class ActivityRunner:
         *,
         functions: Mapping[str, Function],
         invoker: Invoker,
-        store: Store,
+        writer: RepeatedWrites,
         clock: DomainClock,
         meter: WorkMeter,
         limit: int,
@@ -35,7 +37,7 @@ class ActivityRunner:
         """`functions` by case-folded durable name; `notify` is told the key of an instance that has a message."""
         self._functions = functions
         self._invoker = invoker
-        self._store = store
+        self._writer = writer
         self._clock = clock
         self._meter = meter
         self._limit = limit
@@ -68,18 +70,21 @@ class ActivityRunner:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            _log.error("activity.not_finished; it runs again at the next start", exc_info=failure)
         self._meter.end()
         self._start_some()
 
     async def _run(self, activity: ActivityRecord) -> None:
         completion = await self._completion(activity)
         try:
-            awaited = await self._store.write(complete_activity, activity, completion, self._clock.now())
-        except sqlite3.Error:
-            _log.exception(
-                "activity.result_not_stored name=%s; it runs again at the next start", activity.name
+            awaited = await self._writer.write(complete_activity, activity, completion, self._clock.now())
+        except sqlite3.Error as failure:
+            _log.exception("activity.result_not_stored name=%s", activity.name)
+            refused = self._failure(
+                activity, f"its result cannot be stored: {type(failure).__name__}: {failure}"
             )
-            return
+            awaited = await self._writer.write(complete_activity, activity, refused, self._clock.now())
         if awaited:
             self._notify(activity.key)
 
@@ -89,6 +94,9 @@ class ActivityRunner:
             return self._failure(activity, f"this app has no activity '{activity.name}' any more")
         try:
             result = await self._invoker.call_activity(function, activity.input)
+        except WorkerDiedError as failure:
+            _log.warning("activity.died name=%s task=%d", activity.name, activity.task_id)
+            return self._failure(activity, str(failure))
         except Exception as failure:  # noqa: BLE001 - the app's own; it becomes the task's failure
             _log.warning("activity.failed name=%s task=%d", activity.name, activity.task_id, exc_info=True)
             return self._failure(activity, f"{type(failure).__name__}: {failure}")

@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from typing import Any
 from uuid import uuid4
@@ -29,14 +29,17 @@ class AdminPages:
         self,
         functions: Iterable[Function],
         prefix: str,
+        *,
         store: Store,
         timers: TimerFunctions,
         clock: DomainClock,
+        worker_died: Callable[[], int],
     ) -> None:
         self._functions = [_function_view(function, prefix) for function in functions]
         self._store = store
         self._timers = timers
         self._clock = clock
+        self._worker_died = worker_died
         self._started = time.monotonic()
         self._host_id = uuid4().hex
 
@@ -51,6 +54,7 @@ class AdminPages:
             web.get("/admin/devhost", self.page),
             web.get("/admin/devhost/", self.page),
             web.get("/admin/devhost/instances", self.instances),
+            web.post("/admin/devhost/worker-died", self.worker_died),
         ]
 
     async def host_status(self, _: web.Request) -> web.Response:
@@ -93,6 +97,10 @@ class AdminPages:
         """The newest instances, for the page."""
         newest = self._store.read(reads.instances, InstanceFilter(newest_first=True, limit=_RECENT))
         return web.json_response([status_view(instance, show_input=False) for instance in newest])
+
+    async def worker_died(self, _: web.Request) -> web.Response:
+        """A fault for tests: fail all calls in flight. 200 with their number, `{"failedCalls": 3}`."""
+        return web.json_response({"failedCalls": self._worker_died()})
 
     async def page(self, _: web.Request) -> web.Response:
         """The page for people."""

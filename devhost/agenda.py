@@ -1,6 +1,7 @@
 """The clock's hand: releases what has become due, as time passes or as somebody advances the clock."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -163,5 +164,12 @@ class Agenda:
         if to <= self._clock.now():
             return
         offset = self._clock.offset_for(to)
-        await self._store.write(writes.save_clock_offset, offset)
-        self._clock.set_offset(offset)
+        try:
+            await self._store.write(writes.save_clock_offset, offset)
+            self._clock.set_offset(offset)
+        except (sqlite3.Error, OSError) as failure:
+            raise ClockError(
+                503,
+                f"The clock stays at {to_text(self._clock.now())}: {to_text(to)} could not be stored ({failure}). "
+                "Free space on the disk of the data directory, or make it writable, and ask again.",
+            ) from failure

@@ -3,6 +3,7 @@
 The offset lives in the store; the file that `CLOCK_OFFSET_FILE` names is its copy for the app.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -10,8 +11,21 @@ from pathlib import Path
 
 from devhost.timestamps import Micros
 
+_log = logging.getLogger(__name__)
+
 OFFSET_VARIABLE = "CLOCK_OFFSET_FILE"
 OFFSET_FILE = "clock-offset"
+
+
+def shown_offset(offset_file: Path) -> int:
+    """The offset that an earlier start wrote into the file, in microseconds; 0 if it holds none."""
+    try:
+        return int(offset_file.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return 0
+    except ValueError:  # a power loss may have emptied it
+        _log.warning("clock.offset_unreadable file=%s; the clock begins at the wall clock", offset_file)
+        return 0
 
 
 class DomainClock:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
@@ -168,6 +169,10 @@ def _answering(handler: Handler) -> Handler:
             return await handler(request)
         except ManagementError as refusal:
             return _refused(refusal)
+        except sqlite3.Error as failure:
+            _log.error("request.not_stored path=%s error=%r", request.path, failure)
+            text = f"Nothing was stored: {failure}. Look at the disk of the data directory, and ask again."
+            return web.json_response({"Message": text}, status=503, headers={"Retry-After": "5"})
 
     return answer
 

@@ -3,25 +3,29 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from devhost.calls import Calls, WorkerDiedError
 from devhost.clock import DomainClock
 from devhost.episode import Execution, Outcome, failed_outcome, run_episode
 from devhost.episode_log import log_outcome
 from devhost.meter import WorkMeter
 from devhost.orchestrator import OrchestratorFunction
+from devhost.repeated_writes import RepeatedWrites
 from devhost.store import ActivityRecord, Instance, Message, Store, reads, writes
+from devhost.store.failures import is_damage, may_pass
 from devhost.timestamps import Micros
 
 _log = logging.getLogger(__name__)
 
 # More would compete for the interpreter; fewer would let one endless orchestrator stop them all.
 _THREADS = 4
+_READ_AGAIN = 1.0
+"""Seconds after which an instance is read again that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +52,20 @@ class Engine:
         *,
         functions: DurableFunctions,
         store: Store,
+        writer: RepeatedWrites,
         clock: DomainClock,
         meter: WorkMeter,
         limit: int,
         timeout: timedelta | None,
+        on_exit: Callable[[], object],
     ) -> None:
-        """`limit` is how many episodes may be under way, `timeout` how long one may compute."""
+        """`limit` is how many episodes may be under way, `timeout` how long one may compute.
+
+        `on_exit` is called when an orchestrator ends its process.
+        """
         self._functions = functions
         self._store = store
+        self._writer = writer
         self._clock = clock
         self._meter = meter
         self._limit = limit
@@ -69,7 +79,7 @@ class Engine:
         self._progress = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._episodes: set[asyncio.Task[None]] = set()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="devhost-orchestrator")
+        self._calls = Calls(_THREADS, "devhost-orchestrator", on_exit)
 
     def connect(
         self, run_activity: Callable[[ActivityRecord], None], notice_timer: Callable[[Micros], None]
@@ -91,7 +101,11 @@ class Engine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._calls.close(grace=0)
+
+    def fail_all(self) -> int:
+        """Fail the instances whose orchestrators compute just now, as the worker's death does; returns how many."""
+        return self._calls.fail_all()
 
     async def progress(self, deadline: float) -> None:
         """Wait until some episode has been committed, or for the loop's time `deadline`."""
@@ -124,9 +138,36 @@ class Engine:
     def _begin(self, key: int) -> None:
         try:
             self._load(key, self._clock.now())
-        except (sqlite3.Error, ValueError):
-            _log.exception("episode.unreadable key=%d; the instance rests until the next start", key)
+        except (sqlite3.Error, ValueError) as failure:
+            self._unreadable(key, failure)
+
+    def _unreadable(self, key: int, failure: sqlite3.Error | ValueError) -> None:
+        """Read again soon where that may help; fail an instance whose rows hold what nobody wrote."""
+        if isinstance(failure, sqlite3.Error) and (may_pass(failure) or is_damage(failure)):
+            _log.error("episode.not_read key=%d error=%r; it is tried again", key, failure)
+            asyncio.get_running_loop().call_later(_READ_AGAIN, self.wake, key)
             self._release(key)
+            return
+        _log.error("episode.unreadable key=%d error=%r; the instance fails", key, failure)
+        self._run_episode(self._fail_unreadable(key, failure))
+
+    async def _fail_unreadable(self, key: int, failure: Exception) -> None:
+        try:
+            await self._writer.write(
+                writes.fail_unreadable, key, f"its state cannot be read: {failure}", self._clock.now()
+            )
+        finally:
+            self._release(key)
+
+    def _run_episode(self, episode: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(episode)
+        self._episodes.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._episodes.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            _log.error("episode.not_finished; it runs again at the next start", exc_info=failure)
 
     def _load(self, key: int, now: Micros) -> None:
         instance = self._store.read(reads.instance_by_key, key)
@@ -138,9 +179,7 @@ class Engine:
         now = Micros(max(now, *(message.due for message in messages)))
         history = self._store.read(reads.history, instance.key)
         execution = _execution(instance, history)
-        task = asyncio.create_task(self._episode(instance, execution, messages, now))
-        self._episodes.add(task)
-        task.add_done_callback(self._episodes.discard)
+        self._run_episode(self._episode(instance, execution, messages, now))
 
     async def _episode(
         self, instance: Instance, execution: Execution, messages: list[Message], now: Micros
@@ -150,7 +189,10 @@ class Engine:
             outcome = failed_outcome(execution, self._functions.without_orchestrator(instance.name), now)
         else:
             outcome = await self._outcome(execution, messages, now, function)
-        self._commit(writes.EpisodeCommit(instance, messages, outcome, now))
+        try:
+            await self._store_episode(writes.EpisodeCommit(instance, messages, outcome, now))
+        finally:
+            self._release(instance.key)
 
     async def _outcome(
         self, execution: Execution, messages: list[Message], now: Micros, function: OrchestratorFunction
@@ -160,33 +202,27 @@ class Engine:
         episode = partial(run_episode, execution, events, now, function, self._functions.activities)
         try:
             async with asyncio.timeout(self._timeout):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, episode)
+                return await self._calls.in_thread(episode)
         except TimeoutError:
             text = f"it ran for {self._timeout} s without yielding; leave computing and waiting to activities"
+        except WorkerDiedError as failure:
+            # The real extension's words: it waits for the worker's answer with others that may fail.
+            text = f"One or more errors occurred. ({failure})"
         except Exception as failure:  # noqa: BLE001 - one broken instance must not stop the others
             _log.exception("episode.broken instance=%s", execution.instance_id)
             text = f"devhost could not run it: {type(failure).__name__}: {failure}"
         return failed_outcome(execution, text, now)
 
-    def _commit(self, commit: writes.EpisodeCommit, *, is_substitute: bool = False) -> None:
-        written = self._store.write(writes.commit_episode, commit)
-        written.add_done_callback(partial(self._committed, commit, is_substitute))
-
-    def _committed(
-        self, commit: writes.EpisodeCommit, is_substitute: bool, written: "asyncio.Future[bool]"
-    ) -> None:
-        """Go on from what is on the disk; fail an instance whose episode the store refuses."""
-        if written.cancelled():
-            return
-        failure = written.exception()
-        if failure is not None:
+    async def _store_episode(self, commit: writes.EpisodeCommit) -> None:
+        """Go on from what is on the disk; fail an instance whose episode the store refuses for what it holds."""
+        try:
+            stored = await self._writer.write(writes.commit_episode, commit)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it concerns this instance alone
             _log.error("episode.not_stored instance=%s error=%r", commit.instance.instance_id, failure)
-            if not is_substitute:
-                self._commit(_substitute(commit, failure), is_substitute=True)
-                return
-        elif written.result():
+            commit = _substitute(commit, failure)
+            stored = await self._writer.write(writes.commit_episode, commit)
+        if stored:
             self._follow_up(commit)
-        self._release(commit.instance.key)
 
     def _follow_up(self, commit: writes.EpisodeCommit) -> None:
         instance, outcome = commit.instance, commit.outcome

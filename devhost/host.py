@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +28,7 @@ from devhost.host_json import HostSettings
 from devhost.http_functions import HttpFunctions
 from devhost.invocation import Invoker
 from devhost.meter import WorkMeter
+from devhost.repeated_writes import RepeatedWrites
 from devhost.sdk_session import close_sdk_session
 from devhost.server import HttpServer
 from devhost.store import Store, reads
@@ -67,7 +69,9 @@ class Host:
         self._store = store
         self.clock = clock
         self._meter = WorkMeter()
-        self._invoker = Invoker(client_json(self.url, settings.hub_name), settings.function_timeout)
+        self._invoker = Invoker(
+            client_json(self.url, settings.hub_name), settings.function_timeout, self.worker_died
+        )
         self._timers = TimerFunctions(
             [function for function in functions if isinstance(function.trigger, TimerTrigger)],
             invoker=self._invoker,
@@ -78,6 +82,7 @@ class Host:
         self._build_engine(functions, settings)
         self._server = self._build_server(functions, settings, listener)
         self.broken = asyncio.Event()
+        store.damage.add_done_callback(self._damaged)
 
     def _build_engine(self, functions: tuple[Function, ...], settings: HostSettings) -> None:
         activities = {
@@ -88,18 +93,21 @@ class Host:
             for f in functions
             if isinstance(f.trigger, OrchestrationTrigger)
         }
+        writer = RepeatedWrites(self._store, self._meter)
         self._engine = Engine(
             functions=DurableFunctions(orchestrators, frozenset(activities)),
             store=self._store,
+            writer=writer,
             clock=self.clock,
             meter=self._meter,
             limit=settings.max_concurrent_orchestrators,
             timeout=settings.function_timeout,
+            on_exit=self.worker_died,
         )
         self._activities = ActivityRunner(
             functions=activities,
             invoker=self._invoker,
-            store=self._store,
+            writer=writer,
             clock=self.clock,
             meter=self._meter,
             limit=settings.max_concurrent_activities,
@@ -120,7 +128,14 @@ class Host:
             hub=settings.hub_name,
             replaces_running=settings.replaces_running_instances,
         )
-        admin = AdminPages(functions, settings.route_prefix, self._store, self._timers, self.clock)
+        admin = AdminPages(
+            functions,
+            settings.route_prefix,
+            store=self._store,
+            timers=self._timers,
+            clock=self.clock,
+            worker_died=self.worker_died,
+        )
         clock = ClockApi(self.clock, self.agenda)
         http = HttpFunctions(functions, settings.route_prefix, self._invoker, settings.largest_body)
         forwarder = Forwarder(self._options.forwards)
@@ -145,10 +160,26 @@ class Host:
         """Wait until everything that is due has been done. Raises ClockError if an instance never rests."""
         await self.advance("PT0S")
 
+    def worker_died(self) -> int:
+        """Fail every call in flight, as the death of a real host's worker does; returns how many."""
+        failed = self._engine.fail_all() + self._invoker.fail_all()
+        _log.warning("worker.died calls=%d", failed)
+        return failed
+
     def _watch(self, task: asyncio.Task[None]) -> None:
         """Without its engine or its agenda the host only seems to run."""
         if not task.cancelled() and (failure := task.exception()) is not None:
             _log.critical("host.broken url=%s", self.url, exc_info=failure)
+            self.broken.set()
+
+    def _damaged(self, damage: asyncio.Future[sqlite3.Error]) -> None:
+        if not damage.cancelled():
+            _log.critical(
+                "host.broken url=%s the state in %s is damaged",
+                self.url,
+                self._options.data,
+                exc_info=damage.result(),
+            )
             self.broken.set()
 
     async def stop(self) -> None:

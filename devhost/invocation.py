@@ -5,7 +5,6 @@ import contextvars
 import logging
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from uuid import uuid4
 from azure.functions.durable_functions import ActivityTriggerConverter
 from azure.functions.meta import Datum
 
+from devhost.calls import Calls
 from devhost.functions import Function
 
 _log = logging.getLogger(__name__)
@@ -40,14 +40,17 @@ class Context:
 class Invoker:
     """Calls functions and knows which are running. `client` is the JSON text that a client binding receives."""
 
-    def __init__(self, client: str, timeout: timedelta | None) -> None:
+    def __init__(self, client: str, timeout: timedelta | None, on_exit: Callable[[], object]) -> None:
+        """`on_exit` is called when a function ends its process."""
         self._client = client
         self._timeout = timeout
-        self._running: set[asyncio.Task[Any]] = set()
-        self._threads = ThreadPoolExecutor(_thread_count(), thread_name_prefix="devhost-function")
+        self._calls = Calls(_thread_count(), "devhost-function", on_exit)
 
     async def call(self, function: Function, argument: Any) -> Any:
-        """Call a function with its trigger's argument. Raises what the function raises, FunctionTimeoutError."""
+        """Call a function with its trigger's argument.
+
+        Raises what the function raises, FunctionTimeoutError, WorkerDiedError, CallCancelledError.
+        """
         arguments = {function.argument: argument, **dict.fromkeys(function.clients, self._client)}
         if function.wants_context:
             arguments["context"] = Context(function.name, str(Path.cwd()))
@@ -68,29 +71,19 @@ class Invoker:
         result = await self.call(function, argument)
         return str(ActivityTriggerConverter.encode(result, expected_type=None).value)
 
+    def fail_all(self) -> int:
+        """Fail the calls in flight, as the worker's death does; returns how many."""
+        return self._calls.fail_all()
+
     async def close(self, grace: float) -> None:
         """Let running functions finish for `grace` seconds, then cancel those on the loop."""
-        if self._running:
-            _, late = await asyncio.wait(self._running, timeout=grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._calls.close(grace)
 
     async def _start(self, function: Function, arguments: dict[str, Any]) -> Any:
-        task = asyncio.current_task()
-        assert task is not None
-        self._running.add(task)
-        try:
-            if function.is_async:
-                return await function.call(**arguments)
-            return await self._in_thread(lambda: function.call(**arguments))
-        finally:
-            self._running.discard(task)
-
-    async def _in_thread(self, call: Callable[[], Any]) -> Any:
+        if function.is_async:
+            return await self._calls.on_loop(function.call(**arguments))
         context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call)
+        return await self._calls.in_thread(lambda: context.run(function.call, **arguments))
 
 
 def _thread_count() -> int:

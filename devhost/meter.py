@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from devhost.errors import ClockError
 
@@ -9,6 +11,10 @@ _MOST_EPISODES_AT_ONE_INSTANT = 1_000
 _RESTLESS = (
     "Instance '{}' ran more than {} episodes at one instant and is not idle yet, so the clock stays where it is; it "
     "probably continues as new without waiting for anything. Terminate it, or correct its orchestrator."
+)
+_HELD_UP = (
+    "Work waits for the disk of the data directory ({}), so the clock stays where it is. Free space there, or make "
+    "it writable; the work goes on by itself, and the clock can be asked again."
 )
 
 
@@ -20,6 +26,7 @@ class WorkMeter:
         self._changed = asyncio.Event()
         self._episodes: Counter[str] | None = None
         self._restless: str | None = None
+        self._held_up: list[str] = []
 
     @property
     def is_idle(self) -> bool:
@@ -53,9 +60,24 @@ class WorkMeter:
         """Count no more; nobody waits for idleness."""
         self._episodes = None
 
+    @contextmanager
+    def held_up(self, reason: str) -> Iterator[None]:
+        """While the context is open, work in hand waits for the disk, which says `reason`."""
+        self._held_up.append(reason)
+        self._changed.set()
+        try:
+            yield
+        finally:
+            self._held_up.remove(reason)
+
     async def idle(self) -> None:
-        """Wait until nothing is in hand. Raises ClockError if an instance runs on and on at one instant."""
+        """Wait until nothing is in hand.
+
+        Raises ClockError if an instance runs on and on at one instant, or if work waits for the disk.
+        """
         while self._in_hand:
+            if self._held_up:
+                raise ClockError(503, _HELD_UP.format(self._held_up[-1]))
             self._changed.clear()
             await self._changed.wait()
             if self._restless is not None:

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import socket
-import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any
 
 from azure.functions import FunctionRegister
 
-from devhost.clock import OFFSET_FILE, OFFSET_VARIABLE, DomainClock
+from devhost.clock import OFFSET_FILE, OFFSET_VARIABLE, DomainClock, shown_offset
 from devhost.discovery import discover, load_app
 from devhost.errors import StartError
 from devhost.functions import Function
 from devhost.host import HOST, Host, Options
 from devhost.host_json import HostSettings, host_settings, read_host_json
 from devhost.store import Store, reads
+from devhost.store.schema import BEGIN_ANEW, FILE
 
 
 def listen(port: int) -> socket.socket:
@@ -68,7 +68,9 @@ def _options(data: Path, options: Mapping[str, Any]) -> Options:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
-        raise StartError(f"{folder} cannot be made ({failure.strerror}); choose another --data.") from failure
+        raise StartError(
+            f"The folder {folder} cannot be made ({failure.strerror}); choose another --data."
+        ) from failure
     return Options(folder, **options)
 
 
@@ -88,7 +90,7 @@ async def _stored(options: Options) -> AsyncIterator[tuple[Store, DomainClock]]:
         store = _open_store(options.data)
         try:
             with _variable(OFFSET_VARIABLE, str(options.data / OFFSET_FILE)):
-                yield store, DomainClock(options.data / OFFSET_FILE, store.read(reads.clock_offset))
+                yield store, _clock(store, options.data / OFFSET_FILE)
         finally:
             await store.close()
 
@@ -96,7 +98,11 @@ async def _stored(options: Options) -> AsyncIterator[tuple[Store, DomainClock]]:
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     """Keep others off the folder; the system lets go of it when this process ends, however it ends."""
-    with (folder / "lock").open("w", encoding="ascii") as file:
+    try:
+        file = (folder / "lock").open("w", encoding="ascii")
+    except OSError as failure:
+        raise StartError(_unwritable(folder, failure)) from failure
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as failure:
@@ -107,12 +113,29 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 def _open_store(folder: Path) -> Store:
-    try:
-        return Store.open(folder)
-    except sqlite3.Error as failure:
+    """Open the state. An empty file is a new one only where no host has shown its clock yet. Raises StartError."""
+    file = folder / FILE
+    if (folder / OFFSET_FILE).exists() and file.is_file() and not file.stat().st_size:
         raise StartError(
-            f"The state in {folder} cannot be opened ({failure}); move it away to begin afresh."
-        ) from failure
+            f"{file} is damaged (it is empty, and was not); restore it from a copy, or {BEGIN_ANEW}"
+        )
+    return Store.open(folder)
+
+
+def _clock(store: Store, offset_file: Path) -> DomainClock:
+    """The clock as it was left: it never goes back, not even where the state begins anew. Raises StartError."""
+    offset = store.read(reads.clock_offset)
+    try:
+        return DomainClock(offset_file, shown_offset(offset_file) if offset is None else offset)
+    except OSError as failure:
+        raise StartError(_unwritable(offset_file.parent, failure)) from failure
+
+
+def _unwritable(folder: Path, failure: OSError) -> str:
+    return (
+        f"Nothing can be written in {folder} ({failure.strerror}); free space on its disk, make it writable, or "
+        "choose another --data."
+    )
 
 
 @contextmanager

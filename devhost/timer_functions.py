@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -118,13 +119,20 @@ class TimerFunctions:
             _log.exception("timer.failed name=%s", name)
         finally:
             recurring.running = False
-            await self._record(recurring)
-            self._meter.end()
+            try:
+                await self._record(recurring)
+            finally:
+                self._meter.end()
 
     async def _record(self, recurring: Recurring) -> None:
-        if recurring.is_recorded:
-            status = TimerStatus(recurring.expression, recurring.last, recurring.next, self._clock.now())
+        """Note the run. A note that is lost costs one run too many after the next start."""
+        if not recurring.is_recorded:
+            return
+        status = TimerStatus(recurring.expression, recurring.last, recurring.next, self._clock.now())
+        try:
             await self._store.write(writes.save_timer_status, recurring.function.name, status)
+        except sqlite3.Error as failure:
+            _log.error("timer.not_recorded name=%s error=%r", recurring.function.name, failure)
 
 
 def _recurring(function: Function, now: Micros) -> Recurring:

@@ -27,11 +27,6 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--engine-of needs --clock-offset-file, and {STORAGE_SETTING} in the environment")
     try:
         asyncio.run(_serve(options))
-    except OSError as error:
-        sys.stderr.write(
-            f"localcloud cannot listen on port {options.port}: {error.strerror}. Choose another --port.\n"
-        )
-        return 2
     except LocalCloudError as error:
         sys.stderr.write(f"{error}\n")
         return 2

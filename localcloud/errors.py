@@ -2,6 +2,7 @@
 
 LocalCloudError
 ├── DataDirectoryBusyError   another service holds the data directory, or it belongs to another host
+├── UnusableDataError        the data directory is a file, or nothing can be written there
 ├── NotRunningError          a command needs the running service, and there is none
 ├── PortTakenError           something else listens on the wanted port
 ├── InstallError             npm, pip or the network failed
@@ -17,6 +18,10 @@ class LocalCloudError(Exception):
 
 
 class DataDirectoryBusyError(LocalCloudError):
+    pass
+
+
+class UnusableDataError(LocalCloudError):
     pass
 
 

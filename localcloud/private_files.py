@@ -1,14 +1,39 @@
 """Files and directories that only their owner may read: keys, and the data beside them."""
 
+import errno
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from localcloud.errors import UnusableDataError
+
+_NO_DIRECTORY = frozenset({errno.EEXIST, errno.ENOTDIR})
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Tell of errors of the file system at `path` in a sentence. Raises UnusableDataError."""
+    try:
+        yield
+    except OSError as failure:
+        raise UnusableDataError(_sentence(path, failure)) from failure
+
+
+def _sentence(path: Path, failure: OSError) -> str:
+    if failure.errno in _NO_DIRECTORY:
+        return f"{path} cannot be made: a file is in its place. Choose another directory with --data."
+    if failure.errno in _NO_SPACE:
+        return f"{path} cannot be written: its disk is full. Free space there, or choose another with --data."
+    return f"{path} cannot be used ({failure.strerror}). Make it writable, or choose another directory with --data."
 
 
 def private_directory(path: Path) -> Path:
-    """Create `path` with mode 0700, parents included, and return it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Create `path` with mode 0700, parents included, and return it. Raises UnusableDataError."""
+    with usable(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
@@ -16,13 +41,14 @@ def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
     """Return the content of `path`; the first caller fills it from `make`, mode 0600.
 
     Of several processes that come first at once, one wins and all return its content. A reader never sees
-    half a file.
+    half a file. Raises UnusableDataError.
     """
-    try:
+    with usable(path):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            _publish(path, make())
         return path.read_bytes()
-    except FileNotFoundError:
-        _publish(path, make())
-    return path.read_bytes()
 
 
 def _publish(path: Path, content: bytes) -> None:
@@ -38,13 +64,14 @@ def _publish(path: Path, content: bytes) -> None:
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """Replace the content of `path` as one step, mode 0600."""
+    """Replace the content of `path` as one step, mode 0600. Raises UnusableDataError."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        _write_private(draft, content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with usable(path):
+        try:
+            _write_private(draft, content)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def _write_private(path: Path, content: bytes) -> None:

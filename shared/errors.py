@@ -5,6 +5,7 @@ ServiceError
 ├── StoreUnavailable    storage did not answer, or not intelligibly; a write's outcome is unknown
 ├── RecordTooLarge      a record would not fit into a row
 ├── RecordUnreadable    a row does not hold what it should: it is damaged, or of another version
+├── DiskFull            hardly any space is left on the disk that the service fills
 ├── Contended           a record kept changing under our hands; try again shortly
 ├── EngineUnavailable   the durable engine did not answer
 ├── MailUnavailable     the mail service cannot take a message now; says when to try again
@@ -50,6 +51,17 @@ class RecordUnreadable(ServiceError):
         super().__init__(f"The row {row} cannot be read ({why}). See docs/operations.md, Damaged rows.")
         self.row = row
         self.why = why
+
+
+class DiskFull(ServiceError):
+    """Hardly any space is left on the watched disk: commands are refused, so that what was begun can go on."""
+
+    def __init__(self, free: int, least: int) -> None:
+        """In bytes: what is free, and what a command needs."""
+        super().__init__(
+            f"The disk of this service has {free // 1_000_000:,} MB left, and commands need "
+            f"{least // 1_000_000:,} MB: free some space there, and ask again."
+        )
 
 
 class Contended(ServiceError):

@@ -49,6 +49,7 @@ class Settings:
     `auth_issuer` holds `{tid}` where the token's tenant must stand.
     `hub` is the account of the task hub `hub_name`, None where no setting names one: the app refuses that.
     `slot` is the deployment slot that the app runs in.
+    `watched_disk` is a folder on the disk that the service fills, None where there is none to watch.
     """
 
     tables: TableAccount
@@ -67,6 +68,7 @@ class Settings:
     portal_url: str
     response_window: timedelta
     retention: timedelta
+    watched_disk: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -93,6 +95,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ),
         response_window=_duration(source, "REFERRAL_RESPONSE_WINDOW", "P14D"),
         retention=_duration(source, "REFERRAL_RETENTION", "P2557D"),
+        watched_disk=source.get("WATCHED_DISK") or None,
     )
 
 

@@ -4,9 +4,10 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from devhost.store.schema import connect, create_tables
+from devhost.store.failures import is_damage
+from devhost.store.schema import connect, open_checked
 from devhost.store.writer import Writer
 
 P = ParamSpec("P")
@@ -20,13 +21,14 @@ class Store:
         self._reader = reader
         self._connection = writer
         self._writer = thread
+        self.damage: asyncio.Future[sqlite3.Error] = asyncio.get_running_loop().create_future()
+        """Settles with the first error that says that the file is damaged."""
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open or create the file in the folder; must run on the event loop that will use it."""
+        """Open or create the file in the folder; must run on the event loop that will use it. Raises StartError."""
         folder.mkdir(parents=True, exist_ok=True)
-        connection = connect(folder)
-        create_tables(connection)
+        connection = open_checked(folder)
         thread = Writer(connection, asyncio.get_running_loop())
         thread.start()
         return cls(connect(folder), connection, thread)
@@ -41,10 +43,24 @@ class Store:
         self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a query of `devhost.store.reads` on committed data."""
-        return query(self._reader, *args, **kwargs)
+        try:
+            return query(self._reader, *args, **kwargs)
+        except sqlite3.Error as failure:
+            self._look_for_damage(failure)
+            raise
 
     def write(
         self, unit: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
         """Queue a unit of `devhost.store.writes`; the future settles once it is on the disk."""
-        return self._writer.submit(lambda connection: unit(connection, *args, **kwargs))
+        written = self._writer.submit(lambda connection: unit(connection, *args, **kwargs))
+        written.add_done_callback(self._written)
+        return written
+
+    def _written(self, written: asyncio.Future[Any]) -> None:
+        if not written.cancelled():
+            self._look_for_damage(written.exception())
+
+    def _look_for_damage(self, failure: BaseException | None) -> None:
+        if isinstance(failure, sqlite3.Error) and is_damage(failure) and not self.damage.done():
+            self.damage.set_result(failure)

@@ -100,7 +100,7 @@ def timer_status(connection: sqlite3.Connection, name: str) -> TimerStatus | Non
     return None if row is None else TimerStatus(*row)
 
 
-def clock_offset(connection: sqlite3.Connection) -> int:
-    """The offset of the domain clock, in microseconds."""
+def clock_offset(connection: sqlite3.Connection) -> int | None:
+    """The offset of the domain clock, in microseconds; None if it was never moved."""
     row = connection.execute("SELECT value FROM settings WHERE name = 'clock-offset'").fetchone()
-    return 0 if row is None else int(row[0])
+    return None if row is None else int(row[0])

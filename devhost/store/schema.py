@@ -3,11 +3,25 @@
 import sqlite3
 from pathlib import Path
 
+from devhost.errors import StartError
+from devhost.store.failures import is_damage
+
 FILE = "devhost.sqlite3"
+
+_APPLICATION = int.from_bytes(b"dvhs")
+"""What SQLite keeps in the file's header, so that programs know their own files."""
+_VERSION = 1
+"""Of the tables below; raised whenever they change."""
+_NAMES = frozenset({"activities", "history", "instances", "messages", "settings", "timers"})
+BEGIN_ANEW = (
+    "move it away (with the files -wal and -shm beside it) and start again: the engine is empty then, and "
+    "`python3 dev.py check --wake` has everything taken up that waits in the tables."
+)
 
 # An instance's rows elsewhere carry its `key`. A key is never used again, so what is left over from an instance that
 # was replaced or purged reaches nobody. A timer is a message that is due later.
-_TABLES = """
+_TABLES = f"""
+BEGIN;
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS instances (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -47,18 +61,87 @@ CREATE TABLE IF NOT EXISTS activities (
 CREATE TABLE IF NOT EXISTS timers (
     name TEXT PRIMARY KEY, schedule TEXT NOT NULL, last INTEGER, next INTEGER NOT NULL, updated INTEGER NOT NULL
 ) WITHOUT ROWID;
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {_VERSION};
+COMMIT;
 """
 
 
-def connect(folder: Path) -> sqlite3.Connection:
-    """Open the database in the folder; every commit is on the disk before it returns."""
-    connection = sqlite3.connect(folder / FILE, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA busy_timeout = 5000")
+def open_checked(folder: Path) -> sqlite3.Connection:
+    """Open the database in the folder, or make it, with every table.
+
+    Raises StartError if it is not sound, or not ours; a file of somebody else's is left as it is.
+    """
+    file = folder / FILE
+    try:
+        connection = _open(file)
+        try:
+            _recognize(connection, file)
+            _configure(connection)
+            connection.executescript(_TABLES)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as failure:
+        raise _unusable(file, failure) from failure
     return connection
 
 
-def create_tables(connection: sqlite3.Connection) -> None:
-    """Create what is missing."""
-    connection.executescript(_TABLES)
+def connect(folder: Path) -> sqlite3.Connection:
+    """Open one more connection to the database in the folder, which was checked."""
+    connection = _open(folder / FILE)
+    _configure(connection)
+    return connection
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    """Every commit is on the disk before it returns."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA busy_timeout = 5000")
+
+
+def _recognize(connection: sqlite3.Connection, file: Path) -> None:
+    """Refuse what devhost did not write, what another version wrote, and what is damaged. Raises StartError."""
+    marks = _number(connection, "application_id"), _number(connection, "user_version")
+    if marks != (_APPLICATION, _VERSION):
+        _recognize_unmarked(connection, file, *marks)
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise StartError(_damaged(file, found))
+
+
+def _recognize_unmarked(connection: sqlite3.Connection, file: Path, application: int, version: int) -> None:
+    """Take a file that is new, or from before devhost marked its files: it is marked with the tables."""
+    if application == _APPLICATION:
+        raise StartError(
+            f"{file} has version {version} of the layout, and this devhost reads version {_VERSION}; run the devhost "
+            f"that made it, or {BEGIN_ANEW}"
+        )
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    )
+    if application or version or not _NAMES.issuperset(name for (name,) in rows):
+        raise StartError(f"{file} is another program's; choose another --data, or {BEGIN_ANEW}")
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    (number,) = connection.execute(f"PRAGMA {pragma}").fetchone()
+    return int(number)
+
+
+def _unusable(file: Path, failure: sqlite3.Error) -> StartError:
+    if is_damage(failure):
+        return StartError(_damaged(file, str(failure)))
+    return StartError(
+        f"{file} cannot be opened for writing ({failure}); free space on its disk, make the folder writable, or "
+        "choose another --data."
+    )
+
+
+def _damaged(file: Path, how: str) -> str:
+    return f"{file} is damaged ({' '.join(how.split())}); restore it from a copy, or {BEGIN_ANEW}"

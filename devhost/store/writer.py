@@ -73,22 +73,33 @@ class Writer:
 
     def _commit(self, group: list[_Queued]) -> None:
         try:
+            if self._connection.in_transaction:  # the group before could not even be rolled back
+                self._connection.execute("ROLLBACK")
             self._connection.execute("BEGIN IMMEDIATE")
             for queued in group:
                 self._perform(queued)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as failure:
-            _log.exception("store.commit_failed units=%d", len(group))
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+        except Exception as failure:  # noqa: BLE001 - handed to whoever waits for the units; the thread must go on
+            _log.error("store.commit_failed units=%d error=%r", len(group), failure)
             for queued in group:
                 queued.failure = failure
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        """Undo the transaction; SQLite has done so itself after some errors, as when the disk is full."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            _log.exception("store.rollback_failed; it is tried again before the next commit")
 
     def _perform(self, queued: _Queued) -> None:
         self._connection.execute("SAVEPOINT unit")
         try:
             queued.result = queued.unit(self._connection)
-        except Exception as failure:  # noqa: BLE001 - handed to whoever waits for the unit
+        except Exception as failure:
+            if not self._connection.in_transaction:  # the disk is full: SQLite has undone the whole group
+                raise
             queued.failure = failure
             self._connection.execute("ROLLBACK TO unit")
         self._connection.execute("RELEASE unit")

@@ -1,5 +1,6 @@
 """Units of work: each runs whole inside the writer's transaction, or not at all."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from uuid import uuid4
 from devhost.episode import Outcome, Restart, events_text
 from devhost.errors import ManagementError
 from devhost.history import Event, event_raised, execution_started, execution_terminated, timer_fired
+from devhost.status import Status
 from devhost.store.reads import FILTER, filter_values, instance_by_id
 from devhost.store.records import ActivityRecord, Instance, InstanceFilter, Message, MessageKind, TimerStatus
 from devhost.timestamps import Micros
@@ -118,6 +120,15 @@ def commit_episode(connection: sqlite3.Connection, commit: EpisodeCommit) -> boo
     else:
         _dispatch(connection, commit)
     return True
+
+
+def fail_unreadable(connection: sqlite3.Connection, key: int, text: str, now: Micros) -> None:
+    """Fail an instance whose rows cannot be read, without reading them; `text` says why."""
+    connection.execute(
+        "UPDATE instances SET status = ?, output = ?, custom_status = NULL, updated = ? WHERE key = ?",
+        (Status.FAILED, json.dumps(text), now, key),
+    )
+    _silence(connection, key)
 
 
 def _dispatch(connection: sqlite3.Connection, commit: EpisodeCommit) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from localcloud.commands import checks, operations, tools
 from localcloud.commands.run import run
-from localcloud.errors import LocalCloudError, UnknownPersonError
+from localcloud.errors import LocalCloudError, UnknownPersonError, UnusableDataError
 
 _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "run": run,
@@ -29,7 +29,7 @@ def dispatch(options: Namespace) -> int:
         return _COMMANDS[options.command](options)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except UnknownPersonError as error:
+    except (UnknownPersonError, UnusableDataError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except LocalCloudError as error:

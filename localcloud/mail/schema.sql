@@ -1,3 +1,5 @@
+BEGIN;
+
 CREATE TABLE IF NOT EXISTS messages (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     operation_id TEXT    NOT NULL UNIQUE,
@@ -19,3 +21,8 @@ CREATE TABLE IF NOT EXISTS reports (
     detail     TEXT    NOT NULL,
     PRIMARY KEY (message_id, recipient)
 ) STRICT;
+
+PRAGMA application_id = 1835100524;
+PRAGMA user_version = 1;
+
+COMMIT;

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from localcloud.mail.database import open_checked
 from localcloud.mail.messages import EmailMessage
 from localcloud.mail.repeatability import TRACKED_FOR, RepeatableRequest
 from localcloud.mail.reports import Report
-from localcloud.private_files import private_directory
-
-_SCHEMA = Path(__file__).with_name("schema.sql")
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,9 @@ class MailStore:
     """All messages of one data directory. Survives kill -9 at any moment: WAL, synchronous=FULL."""
 
     def __init__(self, path: Path) -> None:
-        private_directory(path.parent)
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+        """Open or create the file. Raises DamagedFileError, UnusableDataError."""
+        self._connection = open_checked(path)
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
 
     def close(self) -> None:
         self._connection.close()
@@ -108,10 +103,11 @@ class MailStore:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._connection
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # where the disk is full, SQLite has rolled back by itself
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def _stored(self, row: sqlite3.Row) -> StoredMessage:
         return StoredMessage(

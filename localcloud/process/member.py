@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from localcloud.errors import MemberError
+from localcloud.private_files import usable
 from localcloud.process.children import ChildRecord
 from localcloud.process.waiting import wait_until
 
@@ -62,10 +63,15 @@ class Member:
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def start(self) -> None:
-        """Start the process in a session of its own, so that a Ctrl-C reaches the supervisor alone."""
+        """Start the process in a session of its own, so that a Ctrl-C reaches the supervisor alone.
+
+        Raises UnusableDataError if its log or the record cannot be written; it may run then, until stop().
+        """
         log = self.command.log
-        self._log_begins = log.stat().st_size if log.exists() else 0
-        with log.open("ab") as output:
+        with usable(log):
+            self._log_begins = log.stat().st_size if log.exists() else 0
+            output = log.open("ab")
+        with output:
             self._process = subprocess.Popen(
                 self.command.arguments,
                 cwd=self.command.directory,

@@ -36,6 +36,7 @@ def app_environment(
         "MAIL_LEASE": "PT0S",
         "PORTAL_URL": f"{addresses.url}/portal",
         "CLOCK_OFFSET_FILE": str(data.clock_offset),
+        "WATCHED_DISK": str(data.path),
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": LARGEST_BODY,
         "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,

@@ -4,11 +4,12 @@ import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
 from threading import Event
-from typing import BinaryIO
 
 from localcloud.errors import DataDirectoryBusyError
+from localcloud.private_files import usable
 from localcloud.process.children import Report
 from localcloud.process.waiting import wait_until
 
@@ -33,15 +34,16 @@ class DataLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
 
     def acquire(self, *, patience: float, report: Report, interrupted: Event | None = None) -> None:
         """Take the lock, waiting `patience` seconds for a holder that is ending.
 
-        Raises DataDirectoryBusyError that names the holder.
+        Raises DataDirectoryBusyError that names the holder, UnusableDataError.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        file = os.fdopen(descriptor, "r+b")
+        with usable(self._path):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        file = os.fdopen(descriptor, "r+b", buffering=0)
         try:
             self._wait(file, patience, report, interrupted)
         except BaseException:
@@ -51,21 +53,22 @@ class DataLock:
         self.tell(Holder(os.getpid()))
 
     def tell(self, holder: Holder) -> None:
-        """Write down who holds the lock; nothing to do for one who does not hold it."""
+        """Write down who holds the lock; nothing to do for one who does not hold it. Raises UnusableDataError."""
         if self._file is None:
             return
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(json.dumps(asdict(holder)).encode())
-        self._file.flush()
+        with usable(self._path):
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(json.dumps(asdict(holder)).encode())
 
     def release(self) -> None:
-        if self._file is not None:
-            self._file.truncate(0)
-            self._file.close()
-            self._file = None
+        """Let go of the lock. Raises UnusableDataError if the holder's name stays behind, which harms nobody."""
+        file, self._file = self._file, None
+        if file is not None:
+            with usable(self._path), file:
+                file.truncate(0)
 
-    def _wait(self, file: BinaryIO, patience: float, report: Report, interrupted: Event | None) -> None:
+    def _wait(self, file: FileIO, patience: float, report: Report, interrupted: Event | None) -> None:
         if _locked(file):
             return
         wait_until(lambda: _locked(file) or self._ending(), _NOTICE, interrupted=interrupted)
@@ -90,11 +93,11 @@ def is_held(path: Path) -> bool:
     """Say whether some process holds the lock on `path`."""
     if not path.exists():
         return False
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return not _locked(file)
 
 
-def _locked(file: BinaryIO) -> bool:
+def _locked(file: FileIO) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -9,6 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from localcloud.azurite import Azurite, ensure_installed
+from localcloud.errors import UnusableDataError
+from localcloud.private_files import usable
 from localcloud.process.children import ChildRecord, Report
 from localcloud.process.member import Command, Member
 from localcloud.process.ports import require_free
@@ -103,15 +107,27 @@ class Stack:
         self._lock.tell(Holder(os.getpid(), self.url))
 
     def stop(self) -> None:
-        """End the members, last started first; the data stays."""
-        self._lock.tell(Holder(os.getpid(), ending=True))
+        """End the members, last started first, even if the disk takes nothing any more; the data stays."""
+        with self._despite_the_disk():
+            self._lock.tell(Holder(os.getpid(), ending=True))
         for member in reversed(self._started):
             if member.running:
                 self._report(f"Ending {member.name}")
-            member.stop()
+            with self._despite_the_disk():
+                member.stop()
         self._started.clear()
-        self.data.addresses.unlink(missing_ok=True)
-        self._lock.release()
+        with self._despite_the_disk(), usable(self.data.addresses):
+            self.data.addresses.unlink(missing_ok=True)
+        with self._despite_the_disk():
+            self._lock.release()
+
+    @contextmanager
+    def _despite_the_disk(self) -> Iterator[None]:
+        """What is noted in files at the end is for others; what was started must end all the same."""
+        try:
+            yield
+        except UnusableDataError as failure:
+            self._report(str(failure))
 
     def restart(self, member: Member) -> None:
         """Start a member again that has ended or was killed, on the same data and ports; return when it is ready."""

@@ -3,8 +3,12 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -67,6 +71,9 @@ class Running:
 
     def end(self, number: int) -> int:
         self._process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
         _, _ = self._process.communicate(timeout=20)
         return self._process.returncode
 
@@ -161,13 +168,128 @@ def test_a_data_folder_that_another_host_uses_is_refused(tmp_path: Path) -> None
     running.end(signal.SIGTERM)
 
 
-def test_a_state_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def state(folder: Path) -> Path:
+    return folder / "data" / "devhost.sqlite3"
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Path:
+    """A folder with an app that ran here, whose state takes a few hundred pages."""
+    write(tmp_path, function_app__py=GREETING + HELLO)
+    running = Running(tmp_path)
+    for number in range(20):
+        url = f"{running.url}/durabletask/orchestrators/nobody/{number}"
+        assert httpx.post(url, json="x" * 50_000).status_code == 202
+    moved = httpx.post(f"{running.url}/admin/devhost/clock", json={"advance": "P2D"})
+    assert moved.status_code == 200
+    assert running.end(signal.SIGTERM) == 0
+    return tmp_path
+
+
+def text_file(file: Path) -> None:
+    file.write_text("something else " * 100)
+
+
+def cut_short(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def emptied(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+def overwritten(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(3 * 4096)
+        opened.write(os.urandom(40 * 4096))
+
+
+def of_another_program(file: Path) -> None:
+    file.unlink()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+
+
+def of_another_version(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+def a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (text_file, "is damaged (file is not a database)"),
+        (cut_short, "is damaged ("),
+        (emptied, "is damaged (it is empty, and was not)"),
+        (overwritten, "is damaged ("),
+        (of_another_program, "is another program's"),
+        (of_another_version, "has version 99 of the layout, and this devhost reads version 1"),
+        (a_folder, "cannot be opened for writing (unable to open database file)"),
+    ],
+)
+def test_a_state_that_is_not_sound_or_not_ours_is_one_sentence_that_says_what_to_do(
+    used: Path, damage: Callable[[Path], None], told: str
+) -> None:
+    damage(state(used))
+    before = state(used).read_bytes() if state(used).is_file() else b""
+    text = refused(used)
+    assert told in text
+    assert len(text.splitlines()) == 1
+    assert "choose another --data" in text or "`python3 dev.py check --wake`" in text
+    assert state(used).is_dir() or state(used).read_bytes() == before
+
+
+def test_a_state_that_was_moved_away_begins_anew_and_the_clock_does_not_go_back(used: Path) -> None:
+    for file in (used / "data").glob("devhost.sqlite3*"):
+        file.rename(used / file.name)
+    running = Running(used)
+    assert httpx.get(f"{running.url}/durabletask/instances").json() == []
+    now = httpx.get(f"{running.url}/admin/devhost/clock").json()["now"]
+    assert datetime.fromisoformat(now) > datetime.now(UTC) + timedelta(days=1)
+    running.end(signal.SIGTERM)
+
+
+def test_a_state_from_before_files_were_marked_is_taken_over(used: Path) -> None:
+    with closing(sqlite3.connect(state(used))) as connection:
+        connection.execute("PRAGMA application_id = 0")
+        connection.execute("PRAGMA user_version = 0")
+    running = Running(used)
+    assert len(httpx.get(f"{running.url}/durabletask/instances").json()) == 20
+    assert running.end(signal.SIGTERM) == 0
+    of_another_version(state(used))
+    assert "has version 99 of the layout" in refused(used)
+
+
+def test_a_host_that_was_killed_before_it_wrote_anything_can_be_started(tmp_path: Path) -> None:
     write(tmp_path, function_app__py=GREETING + HELLO)
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "devhost.sqlite3").write_text("something else " * 100)
-    assert "file is not a database" in refused(tmp_path)
+    state(tmp_path).touch()
+    assert Running(tmp_path).end(signal.SIGTERM) == 0
+
+
+def test_a_state_whose_file_is_damaged_while_the_host_runs_ends_it(used: Path) -> None:
+    running = Running(used)
+    overwritten(state(used))
+    with suppress(httpx.TransportError):
+        httpx.get(f"{running.url}/durabletask/instances", params={"top": 100})
+    assert running.ended() == 1
 
 
 def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     write(tmp_path, function_app__py=GREETING + HELLO, data="a file")
-    assert "cannot be made" in refused(tmp_path)
+    text = refused(tmp_path)
+    assert "cannot be made (File exists); choose another --data." in text
+    assert len(text.splitlines()) == 1
+
+
+def test_a_disk_that_takes_nothing_is_refused(used: Path) -> None:
+    (used / "data" / "lock").unlink()
+    (used / "data" / "lock").mkdir()
+    text = refused(used)
+    assert "Nothing can be written in" in text
+    assert len(text.splitlines()) == 1

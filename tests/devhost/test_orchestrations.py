@@ -208,8 +208,8 @@ async def test_an_episode_that_the_store_refuses_fails_its_instance_only(
         assert (await d.outcome())[0] == "Completed"
 
 
-async def test_an_instance_that_cannot_be_read_does_not_stop_the_others(
-    drive: Drive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_an_instance_that_cannot_be_read_fails_and_does_not_stop_the_others(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = reads.history
 
@@ -223,4 +223,7 @@ async def test_an_instance_that_cannot_be_read_does_not_stop_the_others(
         await d.start("plain", "garbled")
         await d.start("plain")
         assert (await d.outcome())[0] == "Completed"
-        assert "episode.unreadable key=1" in caplog.text
+        assert await d.outcome("garbled") == ("Failed", "its state cannot be read: garbled")
+        monkeypatch.undo()
+        await d.start("plain", "garbled")
+        assert (await d.outcome("garbled"))[0] == "Completed"

@@ -62,6 +62,7 @@ def test_the_host_gets_the_settings_of_the_app(stack):
         "AUTH_JWKS_URL": f"{mail}/discovery/v2.0/keys",
         "PORTAL_URL": f"{stack.url}/portal",
         "FUNCTIONS_WORKER_RUNTIME": "python",
+        "WATCHED_DISK": str(stack.data.path),
     }
     assert {name: environment.get(name) for name in expected} == expected
     assert environment["MAIL_ACCESS_KEY"] == (stack.data.path / "mail" / "access-key").read_text()

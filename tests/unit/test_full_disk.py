@@ -1,0 +1,120 @@
+"""Hardly any space left on the watched disk: commands are refused, reading goes on, and readiness says so."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+from api import health as health_page
+from api.exchange import Answer, Exchange, respond
+from api.mail_events import taken
+from shared import disk
+from shared.disk import LEAST_FREE, require_room
+from shared.domain.permissions import Caller
+from shared.errors import ConfigurationError, DiskFull, Unauthenticated
+from shared.settings import read_settings
+from shared.storage.memory_tables import MemoryTables
+from shared.wiring import wiring
+from tests.doubles.mail_service import MemoryMailService
+from tests.doubles.service import SETTINGS, service_on
+
+TOLD = "The disk of this service has 199 MB left, and commands need 200 MB: free some space there, and ask again."
+
+
+class Callers:
+    """Knows whoever sends a token."""
+
+    async def recognize(self, authorization: str | None) -> Caller | None:
+        if authorization is None:
+            raise Unauthenticated("Send a token.")
+        return None
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, int]:
+    """What is free in which folder; the service watches one of them."""
+    space = {str(tmp_path): LEAST_FREE}
+    callers: Any = Callers()
+    watching = replace(SETTINGS, watched_disk=str(tmp_path))
+    service = replace(service_on(MemoryTables(), MemoryMailService()), callers=callers, settings=watching)
+    monkeypatch.setattr(wiring, "_service", service)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": space[folder]}))
+    return space
+
+
+def run_out(free: dict[str, int]) -> None:
+    free.update(dict.fromkeys(free, LEAST_FREE - 1))
+
+
+async def answer(method: str, token: str | None = "any") -> func.HttpResponse:
+    async def handler(_: Exchange) -> Answer:
+        return Answer(body={"done": True})
+
+    headers = {"Authorization": token} if token else {}
+    return await respond(func.HttpRequest(method, "http://x/win", headers=headers, body=b""), handler)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_a_command_is_refused_until_there_is_room_again(free: dict[str, int], method: str) -> None:
+    assert (await answer(method)).status_code == 200
+    run_out(free)
+    refused = await answer(method)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+    error = json.loads(refused.get_body())["error"]
+    assert (error["code"], error["message"]) == ("serviceNotAvailable", TOLD)
+    free.update(dict.fromkeys(free, LEAST_FREE))
+    assert (await answer(method)).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+async def test_reading_goes_on(free: dict[str, int], method: str) -> None:
+    run_out(free)
+    assert (await answer(method)).status_code == 200
+
+
+async def test_who_has_no_token_learns_nothing_of_the_disk(free: dict[str, int]) -> None:
+    run_out(free)
+    assert (await answer("POST", token=None)).status_code == 401
+
+
+async def test_readiness_says_so(free: dict[str, int]) -> None:
+    assert (await health_page.health()).status == 200
+    run_out(free)
+    assert (await health_page.health()) == Answer(status=503, body={"status": "notReady", "reason": TOLD})
+
+
+async def test_reports_about_mails_are_not_taken(free: dict[str, int]) -> None:
+    run_out(free)
+    request = func.HttpRequest("POST", "http://x/mail-events", params={"key": "events-key"}, body=b"[]")
+    with pytest.raises(DiskFull):
+        await taken(request, await wiring.service())
+
+
+@pytest.mark.parametrize("left", [0, 199_999_999])
+def test_less_than_200_megabytes_is_too_little(left: int) -> None:
+    with pytest.raises(DiskFull, match=f"has {left // 10**6} MB left"):
+        require_room("anywhere", lambda _: left)
+
+
+def test_200_megabytes_are_enough() -> None:
+    require_room("anywhere", lambda _: 200_000_000)
+
+
+def test_no_disk_is_watched_unless_a_setting_names_one() -> None:
+    def nothing_free(_: str) -> int:
+        raise AssertionError("looked at")
+
+    require_room(None, nothing_free)
+    mandatory = dict.fromkeys(("MAIL_ENDPOINT", "MAIL_SENDER", "AUTH_AUDIENCE", "PORTAL_URL"), "https://x")
+    environment = {**mandatory, "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
+    assert read_settings(environment).watched_disk is None
+    assert read_settings({**environment, "WATCHED_DISK": ""}).watched_disk is None
+    assert read_settings({**environment, "WATCHED_DISK": "/data"}).watched_disk == "/data"
+
+
+def test_a_folder_that_is_not_there_is_a_wrong_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Set WATCHED_DISK to a folder"):
+        require_room(str(tmp_path / "missing"))
