@@ -30,7 +30,7 @@ from shared.storage.inquiries import Inquiries, party_of
 from shared.storage.intents import Intent, Intents, Reason
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
-from shared.storage.tables import Tables
+from shared.storage.tables import Tables, in_transactions
 from shared.wiring import new_operation_id, tables_client
 
 logger = logging.getLogger(__name__)
@@ -118,23 +118,21 @@ async def ask_for_restarts(tables: Tables, parties: list[Party], now: datetime) 
 
 
 async def _ask(tables: Tables, parties: list[Party], reason: Reason, now: datetime) -> set[str]:
-    asked = {
-        (new_operation_id(), party, registration)
+    asked = [
+        Intent(
+            id=new_operation_id(),
+            reason=reason,
+            party=party,
+            registration=registration,
+            at=clock.wall_clock(),
+            due=now,
+        )
         for party in parties
         for registration in await instances_of(Referrals(tables), party)
-    }
-    for identifier, party, registration in asked:
-        await Intents(tables).announce(
-            Intent(
-                id=identifier,
-                reason=reason,
-                party=party,
-                registration=registration,
-                at=clock.wall_clock(),
-                due=now,
-            )
-        )
-    return {identifier for identifier, _, _ in asked}
+    ]
+    for group in in_transactions(asked):
+        await Intents(tables).announce(*group)
+    return {intent.id for intent in asked}
 
 
 async def until_taken_up(

@@ -81,7 +81,7 @@ class Intents:
         self._tables = tables
 
     async def announce(self, *intents: Intent) -> None:
-        """Write intents, before what they are about is tried; twice is the same as once."""
+        """Write up to 100 intents, before what they are about is tried; twice is the same as once."""
         await self._write([Upsert(_row(intent)) for intent in intents])
 
     async def due(self, now: datetime, limit: int) -> list[Intent]:
