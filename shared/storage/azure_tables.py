@@ -1,5 +1,6 @@
 """Table Storage over azure-data-tables, and the one place where its errors are translated."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,7 +21,14 @@ from shared.storage.sizes import MOST_BYTES, wire_size
 from shared.storage.tables import Delete, Insert, Operation, Replace, Row, StoredRow, Upsert, Value
 
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 5, 10, 3
-"""Bounds on one request; with functionTimeout they bound how long a handler can hold an intent."""
+"""Bounds on one attempt: until connected, and between two parts of an answer; and how often the client repeats it."""
+REQUEST_SECONDS = 30
+"""Bound on one request with all its attempts, pauses and the identity's token.
+
+Storage that accepts and never answers would otherwise take 44.8 s (four attempts of 10 s, pauses of 0, 1.6 and
+3.2 s), one that also connects slowly 64.8 s; an answer in drops, or a far `Retry-After`, would take any time.
+With functionTimeout it bounds how long a handler can hold an intent.
+"""
 
 _KEYS = {"PartitionKey", "RowKey"}
 _LARGEST_PAGE = 1000  # what the service gives at most; it refuses to be asked for more
@@ -29,17 +37,21 @@ _TOO_LARGE = 413
 
 
 class AzureTables:
-    """Implements `shared.storage.tables.Tables`. `requests` counts the requests sent, for tests and benchmarks."""
+    """Implements `shared.storage.tables.Tables`. `seconds` bounds each request.
 
-    def __init__(self, service: TableServiceClient) -> None:
+    `requests` counts the requests sent, for tests and benchmarks.
+    """
+
+    def __init__(self, service: TableServiceClient, seconds: float = REQUEST_SECONDS) -> None:
         self._service = service
+        self._seconds = seconds
         self._clients: dict[str, TableClient] = {}
         self.requests = 0
 
     async def create_tables(self, names: Sequence[str]) -> None:
         """See the port."""
-        async with self._request():
-            for name in names:
+        for name in names:
+            async with self._request():
                 await self._service.create_table_if_not_exists(name)
 
     async def close(self) -> None:
@@ -130,7 +142,12 @@ class AzureTables:
     async def _request(self) -> AsyncIterator[None]:
         self.requests += 1
         try:
-            yield
+            async with asyncio.timeout(self._seconds):
+                yield
+        except TimeoutError as slow:
+            raise StoreUnavailable(
+                f"Table Storage gave no answer within {self._seconds:g} seconds."
+            ) from slow
         except HttpResponseError as failed:
             raise StoreUnavailable(
                 f"Table Storage answered {failed.status_code}: {failed.reason}"
