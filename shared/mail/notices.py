@@ -84,7 +84,7 @@ class Notices:
     ) -> list[Undeliverable]:
         """Try each mail of a message once; gives those that are refused for good.
 
-        No mail is begun once `has_time` says no. Raises `MailUnavailable` when a mail that was tried has to be tried
+        After the first, no mail is begun once `has_time` says no. Raises `MailUnavailable` when a mail that was tried has to be tried
         later, of that `MailPaused` when none was tried; else `OutOfTime` when there was no time for all.
         """
         scene = await self._scene(party, label, task)
@@ -94,7 +94,9 @@ class Notices:
         pending = deque(await self._planned(scene, label, task, now, pointless=pointless))
         put_off: list[MailUnavailable] = []
         refused: list[Undeliverable] = []
-        while pending and has_time():
+        tried = 0
+        while pending and (not tried or has_time()):
+            tried += 1
             try:
                 record = await self.delivery.attempt(pending.popleft(), now, pointless=pointless)
             except MailUnavailable as later:

@@ -244,8 +244,8 @@ class _Errand:
         Raises `OutOfTime` when there was no time for all.
         """
         missing: list[str] = []
-        for party in parties:
-            if not self.has_time():
+        for number, party in enumerate(parties):
+            if number and not self.has_time():
                 raise OutOfTime("Some of the parties are left for the next run.")
             if await self.with_.referrals.get(party):
                 await act(party)

@@ -16,8 +16,16 @@ from shared.clock import OFFSET_FILE
 from shared.errors import ConfigurationError
 from shared.protocol.purge import KEPT, LONGEST_RUN, MOST_PAGES
 from shared.protocol.sweep import LONGEST_HANDLER
-from shared.settings import DEFAULT_HUB, HUB_SETTING, read_settings
-from shared.storage.azure_tables import CONNECT_SECONDS, READ_SECONDS, RETRIES
+from shared.settings import (
+    AZURE_STORAGE,
+    DEFAULT_HUB,
+    DEFAULT_PARTITIONS,
+    HUB_SETTING,
+    PARTITIONS_SETTING,
+    PROVIDER_SETTING,
+    read_settings,
+)
+from shared.storage.azure_tables import REQUEST_SECONDS
 
 PROJECT = Path(__file__).parents[2]
 HOST_JSON: dict[str, Any] = json.loads((PROJECT / "host.json").read_text(encoding="utf-8"))
@@ -67,7 +75,8 @@ class Asked(Mapping[str, str]):
 
 def read_by_the_code() -> set[str]:
     """All settings: some are looked for only where others are not set."""
-    with_host_storage = Asked({**MANDATORY, HUB_SETTING: "hub"})
+    of_the_host = {HUB_SETTING: "hub", PROVIDER_SETTING: AZURE_STORAGE, PARTITIONS_SETTING: "1"}
+    with_host_storage = Asked({**MANDATORY, **of_the_host})
     by_identity = Asked({**MANDATORY, "AzureWebJobsStorage": "", "TABLES_CONNECTION_STRING": "tables"})
     for asked in (with_host_storage, by_identity):
         read_settings(asked)
@@ -91,6 +100,7 @@ def test_a_default_of_the_readme_is_the_codes(name: str) -> None:
 
 
 OTHER = {
+    PARTITIONS_SETTING: "1",
     "MAIL_LEASE": "PT1S",
     "REFERRAL_RESPONSE_WINDOW": "PT1S",
     "REFERRAL_RETENTION": "PT1S",
@@ -135,6 +145,8 @@ def test_every_orchestrator_that_runs_at_once_has_a_thread() -> None:
 def test_the_hub_that_the_app_claims_is_the_hosts() -> None:
     assert DURABLE["hubName"] == DEFAULT_HUB == local.HUB
     assert local.HUB_SETTING == HUB_SETTING
+    assert DURABLE["storageProvider"]["type"] == AZURE_STORAGE
+    assert DURABLE["storageProvider"]["partitionCount"] == DEFAULT_PARTITIONS
 
 
 def test_a_handler_ends_before_the_sweep_takes_it_for_dead() -> None:
@@ -145,7 +157,7 @@ def test_a_handler_ends_before_the_sweep_takes_it_for_dead() -> None:
 
 
 def test_a_function_outlives_a_storage_request_with_all_its_repetitions_and_the_purge() -> None:
-    request = timedelta(seconds=(1 + RETRIES) * (CONNECT_SECONDS + READ_SECONDS))
+    request = timedelta(seconds=REQUEST_SECONDS)
     assert request < FUNCTION_TIMEOUT
     assert LONGEST_RUN + request < FUNCTION_TIMEOUT
 
