@@ -3,7 +3,8 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -15,9 +16,12 @@ from shared.domain.lifecycle import record_failed_mail
 from shared.domain.referral import Party, Referral
 from shared.protocol.observe import Step, observe
 from shared.protocol.observe_review import observe_review
+from shared.storage.mail import MailRecord
+from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.played_registration import PlayedRegistration
 from tests.doubles.queue import in_queue
+from tests.doubles.service import service_on
 from tests.doubles.small_world import deal
 from tests.doubles.yielding_tables import YieldingTables
 from tests.unit.examples import NOW
@@ -103,20 +107,36 @@ async def test_a_deal_whose_activities_all_run_twice_at_once_is_told_once(behind
     assert await a_deals_life(twice(behind)) == await a_deals_life(once)
 
 
-@pytest.mark.parametrize("behind", BEHIND)
-async def test_a_run_that_finds_the_work_kept_by_another_forgets_no_intent(behind: int) -> None:
+class Meanwhile(MemoryMailService):
+    """Takes a mail when another run has done something."""
+
+    def __init__(self, act: Run) -> None:
+        super().__init__()
+        self._act = act
+
+    async def send(self, record: MailRecord, now: datetime) -> None:
+        await self._act()
+        await super().send(record, now)
+
+
+async def test_a_run_that_finds_the_work_kept_by_another_leaves_the_intent_to_it() -> None:
+    """The other one put the mail off, and whoever dies then must be found out."""
     played = Played(once)
     await played.begin(deal("northwind", microsoft=False))
-    await played.follow("contoso")
+    await played.follow("contoso", "northwind")
     assert (await played.act("nia", "northwind", "accept")).status == 200
-    party, performer = await played.party("northwind"), played.service.performer
-    (label,) = [row.value.label for row in await played.service.referrals.work(party) if row.value.open][-1:]
-    played.mail.away = True
-    await twice(behind)(lambda: performer.perform(played.engine, party, label, played.now))
-    row = await played.service.referrals.work_row(party, label)
-    assert row
-    intents = [intent.operation_id async for intent in played.service.intents.all()]
-    assert (row.value.operation_id in intents) == row.value.open
+    party, referrals = await played.party("northwind"), played.service.referrals
+
+    async def put_off() -> None:
+        (row,) = [row for row in await referrals.work(party) if row.value.open]
+        tasks = tuple(replace(state, due=NOW + timedelta(days=1)) for state in row.value.tasks)
+        await referrals.save_work(party, replace(row.value, tasks=tasks), row.etag)
+
+    service = service_on(played.tables, Meanwhile(put_off))
+    (row,) = [row.value for row in await referrals.work(party) if row.value.open]
+    await service.performer.perform(played.engine, party, row.label, played.now)
+    (kept,) = [row.value for row in await referrals.work(party) if row.value.open]
+    assert kept.operation_id in [intent.operation_id async for intent in played.service.intents.all()]
 
 
 class Registered(PlayedRegistration):
