@@ -46,7 +46,7 @@ async def no_session_is_left() -> AsyncIterator[None]:
     await close_sdk_session()
 
 
-async def ends(call: Awaitable[Any], error: type[ServiceError], words: str = "") -> None:
+async def ends(call: Awaitable[Any], error: type[ServiceError], words: str | None = None) -> None:
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(error, match=words):
             await call
