@@ -84,8 +84,9 @@ class Notices:
     ) -> list[Undeliverable]:
         """Try each mail of a message once; gives those that are refused for good.
 
-        After the first, no mail is begun once `has_time` says no. Raises `MailUnavailable` when a mail that was tried has to be tried
-        later, of that `MailPaused` when none was tried; else `OutOfTime` when there was no time for all.
+        After the first, no mail is begun once `has_time` says no. Raises `MailUnavailable` when a mail that was tried
+        has to be tried later, of that `MailPaused` when none was tried; else `OutOfTime` when there was no time for
+        all.
         """
         scene = await self._scene(party, label, task)
         if scene is None:
