@@ -14,6 +14,8 @@ from devhost.errors import DevhostError, StartError
 from devhost.forward import parse_forward
 from devhost.running import running
 
+_PROVIDER = "AzureFunctionsJobHost__extensions__durableTask__storageProvider__type"
+"""Overrides what host.json says of where the task hub lies: here in a file, not in Azure Storage."""
 _BROKEN = 1
 _UNUSABLE = 2
 
@@ -29,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         forwards = dict(parse_forward(text) for text in chosen.forward)
         _read_local_settings(chosen.app)
+        os.environ[_PROVIDER] = "devhost"
         asyncio.run(_serve(chosen, forwards))
     except StartError as failure:
         print(failure, file=sys.stderr)

@@ -9,7 +9,10 @@ ServiceError
 ├── Contended           a record kept changing under our hands; try again shortly
 ├── EngineUnavailable   the durable engine did not answer
 ├── MailUnavailable     the mail service cannot take a message now; says when to try again
+│   ├── MailPaused        nobody sends for now, so nothing was tried
+│   └── MailServiceDown   the mail service does not answer, or fails whatever it is sent
 ├── MailRefused         the mail service will never take this message
+├── OutOfTime           a run has no time left for the rest of its work; the next run goes on
 ├── Unauthenticated     a token is missing or proves nothing
 └── ConfigurationError  a setting is missing or malformed
     └── ClaimedByAnotherSlot  storage belongs to another deployment slot
@@ -80,12 +83,28 @@ class MailUnavailable(ServiceError):
         self.retry_after = retry_after
 
 
+class MailPaused(MailUnavailable):
+    """Nobody sends mail until `retry_after` from now. Nothing was tried, so it is no failed attempt."""
+
+    def __init__(self, message: str, retry_after: timedelta) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after: timedelta = retry_after
+
+
+class MailServiceDown(MailUnavailable):
+    """The mail service does not answer, or fails in a way that no message is the reason of."""
+
+
 class MailRefused(ServiceError):
     """The mail service refuses a message for good; `reason` is its error code."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The mail service refuses this message for good: {reason}")
         self.reason = reason
+
+
+class OutOfTime(ServiceError):
+    """A run over work has used up its time before it tried everything; what is left is due at once."""
 
 
 class Unauthenticated(ServiceError):

@@ -11,16 +11,23 @@ import isodate
 from shared.errors import ConfigurationError
 
 _DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
-# The published account of every local storage emulator, which the Tables SDK does not spell out by itself.
+# The published account of every local storage emulator, which the SDKs do not spell out by themselves.
 _DEVELOPMENT_ACCOUNT = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
     "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
+    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
 )
-HUB_SETTING = "AzureFunctionsJobHost__extensions__durableTask__hubName"
+_DURABLE_TASK = "AzureFunctionsJobHost__extensions__durableTask__"
+HUB_SETTING = f"{_DURABLE_TASK}hubName"
 """How the environment overrides the name of the task hub in host.json. The host ignores the case of its letters."""
 DEFAULT_HUB = "cosellreferrals"
 """The name of the task hub in host.json."""
+PROVIDER_SETTING = f"{_DURABLE_TASK}storageProvider__type"
+PARTITIONS_SETTING = f"{_DURABLE_TASK}storageProvider__partitionCount"
+AZURE_STORAGE, DEFAULT_PARTITIONS = "AzureStorage", 4
+"""Where host.json puts the task hub, and how many control queues it has there."""
+MOST_PARTITIONS = 16
 PRODUCTION = "Production"
 """What the platform calls the slot that is no other slot."""
 EVERY_TEN_SECONDS = "*/10 * * * * *"
@@ -32,12 +39,14 @@ _FIELD_RANGES = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 class TableAccount:
     """Where tables are: a connection string, or an address that the app's identity may use.
 
-    `setting` is the name of the setting that says so.
+    `setting` is the name of the setting that says so. `queue_endpoint` is the address of the account's queues, where
+    there is no connection string and queues are needed: those of the task hub.
     """
 
     setting: str = field(compare=False)
     connection_string: str | None = None
     endpoint: str | None = None
+    queue_endpoint: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,7 @@ class Settings:
     Without `mail_events_key` no delivery reports are taken.
     `auth_issuer` holds `{tid}` where the token's tenant must stand.
     `hub` is the account of the task hub `hub_name`, None where no setting names one: the app refuses that.
+    `hub_partitions` says how many control queues the hub has there; None where it lies elsewhere, as devhost's does.
     `slot` is the deployment slot that the app runs in.
     `watched_disk` is a folder on the disk that the service fills, None where there is none to watch.
     """
@@ -55,6 +65,7 @@ class Settings:
     tables: TableAccount
     hub: TableAccount | None
     hub_name: str
+    hub_partitions: int | None
     slot: str
     sweep_schedule: str
     mail_endpoint: str
@@ -77,7 +88,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         tables=_tables(source),
         hub=_hub(source),
-        hub_name=_hub_name(source),
+        hub_name=_host_setting(source, HUB_SETTING, DEFAULT_HUB),
+        hub_partitions=_hub_partitions(source),
         slot=source.get("WEBSITE_SLOT_NAME") or PRODUCTION,
         sweep_schedule=read_sweep_schedule(source),
         mail_endpoint=_required(source, "MAIL_ENDPOINT", "the address of the mail service").rstrip("/"),
@@ -146,16 +158,31 @@ def _hub(source: Mapping[str, str]) -> TableAccount | None:
     setting = "AzureWebJobsStorage"
     if text := source.get(setting):
         return _by_connection_string(setting, text)
-    endpoint = source.get(f"{setting}__tableServiceUri")
-    if not endpoint and (account := source.get(f"{setting}__accountName")):
-        endpoint = f"https://{account}.table.core.windows.net"
-    return TableAccount(setting=setting, endpoint=endpoint) if endpoint else None
+    tables, queues = (
+        source.get(f"{setting}__{kind}ServiceUri") or _address(source.get(f"{setting}__accountName"), kind)
+        for kind in ("table", "queue")
+    )
+    return TableAccount(setting=setting, endpoint=tables, queue_endpoint=queues) if tables else None
 
 
-def _hub_name(source: Mapping[str, str]) -> str:
+def _address(account: str | None, kind: str) -> str | None:
+    return f"https://{account}.{kind}.core.windows.net" if account else None
+
+
+def _hub_partitions(source: Mapping[str, str]) -> int | None:
+    if _host_setting(source, PROVIDER_SETTING, AZURE_STORAGE).casefold() != AZURE_STORAGE.casefold():
+        return None
+    text = _host_setting(source, PARTITIONS_SETTING, str(DEFAULT_PARTITIONS))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PARTITIONS):
+        raise ConfigurationError(f"Set {PARTITIONS_SETTING} to a number from 1 to {MOST_PARTITIONS}.")
+    return int(text)
+
+
+def _host_setting(source: Mapping[str, str], setting: str, default: str) -> str:
+    """A setting of host.json: as the environment overrides it, else as it stands there."""
     names = {name.casefold(): name for name in source}
-    name = names.get(HUB_SETTING.casefold())
-    return (source[name] if name else "") or DEFAULT_HUB
+    name = names.get(setting.casefold())
+    return (source[name] if name else "") or default
 
 
 def _by_connection_string(setting: str, text: str) -> TableAccount:

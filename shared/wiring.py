@@ -18,7 +18,10 @@ from shared.auth.tokens import SigningKeys, TokenVerifier, fetch_from
 from shared.domain.ids import OperationId
 from shared.errors import ConfigurationError
 from shared.mail.delivery import Delivery
+from shared.mail.gate import MailGate
 from shared.mail.notices import Notices
+from shared.mail.service import CONNECT_SECONDS as MAIL_CONNECT_SECONDS
+from shared.mail.service import READ_SECONDS as MAIL_READ_SECONDS
 from shared.mail.service import AzureMailService, MailService
 from shared.protocol.announce import Announcements
 from shared.protocol.commit import Commits
@@ -51,6 +54,8 @@ from shared.storage.tables import Tables
 
 if TYPE_CHECKING:
     from azure.identity.aio import DefaultAzureCredential
+
+    from shared.storage.task_hub import TaskHub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +115,13 @@ def assemble(
     verifier = TokenVerifier(
         SigningKeys(fetch_from(settings.auth_jwks_url)), settings.auth_issuer, settings.auth_audience
     )
-    delivery = Delivery(records=records, service=mail, wall_clock=wall_clock, lease=settings.mail_lease)
+    delivery = Delivery(
+        records=records,
+        service=mail,
+        gate=MailGate(records),
+        wall_clock=wall_clock,
+        lease=settings.mail_lease,
+    )
     notices = Notices(
         referrals=referrals,
         directory=directory,
@@ -151,6 +162,7 @@ def assemble(
             registrations=registrations,
             visibility=visibility,
             notices=notices,
+            wall_clock=wall_clock,
         ),
         sweep=Sweep(
             referrals=referrals,
@@ -176,18 +188,27 @@ class Wiring:
 
     def __init__(self) -> None:
         self._service: Service | None = None
-        self._lock = asyncio.Lock()
+        self._building: asyncio.Task[Service] | None = None
+        self._task_hub: TaskHub | None = None
 
     async def service(self) -> Service:
         """The process's service, on storage that the slot it runs in has claimed.
 
-        Raises `ConfigurationError`, `ClaimedByAnotherSlot`, or `StoreUnavailable` while storage is away.
+        Raises `ConfigurationError`, `ClaimedByAnotherSlot`, or `StoreUnavailable` while storage is away. All who ask
+        meanwhile wait for the same attempt, which goes on when one of them has no time to wait for it.
         """
         if self._service is None:
-            async with self._lock:
-                if self._service is None:
-                    self._service = await self._build()
+            if self._building is None or self._building.done():
+                self._building = asyncio.create_task(self._build())
+                self._building.add_done_callback(_seen)
+            self._service = await asyncio.shield(self._building)
         return self._service
+
+    def task_hub(self, settings: Settings) -> "TaskHub | None":
+        """The task hub to look at; None where it lies elsewhere than in Azure Storage."""
+        if self._task_hub is None and settings.hub and settings.hub_partitions:
+            self._task_hub = _task_hub(settings.hub, settings.hub_name, settings.hub_partitions)
+        return self._task_hub
 
     async def _build(self) -> Service:
         # The clients log each request with its address, and addresses hold ids of people and organizations.
@@ -202,6 +223,12 @@ class Wiring:
             await tables.close()
             raise
         return assemble(settings, tables, AzureMailService(email_client(settings), settings.mail_sender))
+
+
+def _seen(building: asyncio.Task[Service]) -> None:
+    """Look at how it ended: asyncio complains of a failure that nobody waited for any more."""
+    if not building.cancelled():
+        building.exception()
 
 
 async def _claim_hub(settings: Settings, tables: AzureTables) -> None:
@@ -220,7 +247,32 @@ async def _claim_hub(settings: Settings, tables: AzureTables) -> None:
             await account.close()
 
 
+def _task_hub(account: TableAccount, name: str, partitions: int) -> "TaskHub":
+    # Imported only for /healthz: the client of the queues is a heavy import that nothing else needs.
+    from azure.storage.queue.aio import QueueServiceClient  # noqa: PLC0415
+
+    from shared.storage.task_hub import AzureTaskHub  # noqa: PLC0415
+
+    if account.connection_string:
+        queues = QueueServiceClient.from_connection_string(account.connection_string, **_BOUNDS)
+    elif account.queue_endpoint:
+        queues = QueueServiceClient(account.queue_endpoint, _identity(), **_BOUNDS)
+    else:
+        raise ConfigurationError(
+            f"Set {account.setting}__accountName, or {account.setting}__queueServiceUri to the address of its queues."
+        )
+    return AzureTaskHub(tables_client(account), queues, name, partitions)
+
+
 wiring = Wiring()
+
+_BOUNDS: dict[str, Any] = {
+    "connection_timeout": CONNECT_SECONDS,
+    "read_timeout": READ_SECONDS,
+    "retry_total": RETRIES,
+    "logging_enable": False,
+}
+"""What each client of a storage account goes by."""
 
 
 def table_service(settings: Settings) -> TableServiceClient:
@@ -230,27 +282,27 @@ def table_service(settings: Settings) -> TableServiceClient:
 
 def tables_client(account: TableAccount) -> TableServiceClient:
     """The client of an account's tables."""
-    bounds: dict[str, Any] = {
-        "connection_timeout": CONNECT_SECONDS,
-        "read_timeout": READ_SECONDS,
-        "retry_total": RETRIES,
-        "logging_enable": False,
-    }
     if account.connection_string:
-        return TableServiceClient.from_connection_string(account.connection_string, **bounds)
+        return TableServiceClient.from_connection_string(account.connection_string, **_BOUNDS)
     if not account.endpoint:
         raise ConfigurationError(f"Set {account.setting} to the address of an account's tables.")
-    return TableServiceClient(endpoint=account.endpoint, credential=_identity(), **bounds)
+    return TableServiceClient(endpoint=account.endpoint, credential=_identity(), **_BOUNDS)
 
 
 def email_client(settings: Settings) -> EmailClient:
     """The client of the mail service. The mail record decides about retries, so the client makes none."""
     credential = AzureKeyCredential(settings.mail_access_key) if settings.mail_access_key else _identity()
-    return EmailClient(settings.mail_endpoint, credential, retry_total=0)
+    return EmailClient(
+        settings.mail_endpoint,
+        credential,
+        connection_timeout=MAIL_CONNECT_SECONDS,
+        read_timeout=MAIL_READ_SECONDS,
+        retry_total=0,
+    )
 
 
 def _identity() -> "DefaultAzureCredential":
     """The app's identity; imported only where it is used, since it is a heavy import that local runs do not need."""
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415
 
-    return DefaultAzureCredential()
+    return DefaultAzureCredential(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)

@@ -3,7 +3,8 @@
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -113,6 +114,16 @@ class Member:
                 self._process.kill()
                 self._process.wait()
         self._record.remove(self.name)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Let the process hang meanwhile, as SIGSTOP does: its connections are taken, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End the process as a power cut would: SIGKILL, at once."""

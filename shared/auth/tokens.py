@@ -21,9 +21,10 @@ logger = logging.getLogger(__name__)
 ALGORITHMS = ("RS256",)
 LEEWAY_SECONDS = 60
 REFETCH_SECONDS = 10.0
-"""An unknown key id makes us look for new keys, but not more often than this."""
+"""An unknown key id makes us look for new keys, but not more often than this, nor after a look that failed."""
 KEYS_LIVE_SECONDS = 24 * 3600.0
-_FETCH_TIMEOUT = aiohttp.ClientTimeout(total=10)
+CONNECT_SECONDS, FETCH_SECONDS = 5, 10
+"""Bounds on fetching the keys: until connected, and in all."""
 
 
 class KeysUnavailable(ServiceError):
@@ -42,37 +43,52 @@ FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class SigningKeys:
-    """The issuer's published keys, fetched when needed and never blocking the loop."""
+    """The issuer's published keys, fetched when needed and never blocking the loop.
+
+    Keys that could not be fetched again stay in use. While an issuer is slow, those wait whose key is not known, and
+    of the others one for each fetch.
+    """
 
     def __init__(self, fetch: FetchKeys, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
         self._clock = clock
         self._keys: dict[str, PyJWK] = {}
         self._fetched_at: float | None = None
+        self._tried_at: float | None = None
+        self._failure: Exception | None = None
         self._lock = asyncio.Lock()
 
     async def key(self, key_id: str) -> PyJWK | None:
-        """The key of an id, or None. Raises `KeysUnavailable` if there are none and none can be had."""
-        if key_id in self._keys and not self._older_than(KEYS_LIVE_SECONDS):
-            return self._keys[key_id]
+        """The key of an id, or None if its issuer publishes none.
+
+        Raises `KeysUnavailable` if that is not known, since the keys could not be fetched.
+        """
+        known = self._keys.get(key_id)
+        if known and (self._lock.locked() or not self._is_over(KEYS_LIVE_SECONDS, self._fetched_at)):
+            return known
         async with self._lock:
-            if self._older_than(REFETCH_SECONDS):
+            if self._is_over(REFETCH_SECONDS, self._tried_at):
                 await self._refresh()
-        return self._keys.get(key_id)
+        found = self._keys.get(key_id)
+        if found is None and self._failure:
+            raise KeysUnavailable(
+                f"The issuer's keys could not be fetched: {self._failure!r}"
+            ) from self._failure
+        return found
 
     async def _refresh(self) -> None:
         try:
             published = PyJWKSet.from_dict(await self._fetch())
         except (aiohttp.ClientError, TimeoutError, jwt.PyJWTError, ValueError) as failed:
-            if not self._keys:
-                raise KeysUnavailable(f"The issuer's keys could not be fetched: {failed}") from failed
-            logger.warning("signing_keys_stale: the issuer's keys could not be fetched again: %s", failed)
+            logger.warning("signing_keys_stale: the issuer's keys could not be fetched: %r", failed)
+            self._failure = failed
         else:
             self._keys = {key.key_id: key for key in published.keys if key.key_id}
-        self._fetched_at = self._clock()
+            self._failure, self._fetched_at = None, self._clock()
+        self._tried_at = self._clock()
 
-    def _older_than(self, seconds: float) -> bool:
-        return self._fetched_at is None or self._clock() - self._fetched_at > seconds
+    def _is_over(self, seconds: float, since: float | None) -> bool:
+        return since is None or self._clock() - since > seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +131,12 @@ class TokenVerifier:
         return claims
 
 
-def fetch_from(url: str) -> FetchKeys:
-    """How to fetch the keys that an issuer publishes at a URL."""
+def fetch_from(url: str, seconds: float = FETCH_SECONDS) -> FetchKeys:
+    """How to fetch the keys that an issuer publishes at a URL; `seconds` bounds a fetch."""
+    bounds = aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_SECONDS, seconds))
 
     async def fetch() -> dict[str, Any]:
-        async with aiohttp.ClientSession(timeout=_FETCH_TIMEOUT) as session, session.get(url) as answer:
+        async with aiohttp.ClientSession(timeout=bounds) as session, session.get(url) as answer:
             answer.raise_for_status()
             published: dict[str, Any] = await answer.json(content_type=None)
             return published

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.ids import derived_operation
-from shared.errors import MailRefused, MailUnavailable
+from shared.errors import MailRefused, MailUnavailable, StoreUnavailable
+from shared.mail.gate import MailGate
 from shared.mail.service import MailService
 from shared.storage.mail import FINAL, MailRecord, MailRecords
 from shared.storage.referrals import Stored
@@ -30,6 +31,7 @@ class Delivery:
 
     records: MailRecords
     service: MailService
+    gate: MailGate
     wall_clock: Callable[[], datetime]
     lease: timedelta
 
@@ -52,18 +54,35 @@ class Delivery:
             return await self._give_up(record)
 
     async def _attempt(self, stored: Stored[MailRecord], now: datetime, *, pointless: bool) -> MailRecord:
-        record = stored.value
+        record, started = stored.value, self.wall_clock()
         if self._is_leased(record) and record.lease_until:
-            wait = record.lease_until - self.wall_clock()
-            raise MailUnavailable("Another attempt may be under way.", retry_after=wait)
+            raise MailUnavailable(
+                "Another attempt may be under way.", retry_after=record.lease_until - started
+            )
+        if pointless and record.state == "planned":
+            return await self._skip(stored)
+        trial = await self.gate.enter(now)
+        try:
+            done = await self._hand_over(stored, pointless=pointless)
+        except MailUnavailable as failed:
+            # The call may have hung: what it closes, it closes from the end of it.
+            await self.gate.failed(trial, failed, now + (self.wall_clock() - started))
+            raise
+        await self.gate.answered(trial)
+        return done
+
+    async def _hand_over(self, stored: Stored[MailRecord], *, pointless: bool) -> MailRecord:
+        record = stored.value
         if record.state == "sending" and await self.service.knows(record):
             return await self._save(replace(record, state="accepted"), stored.etag)
         if pointless:
-            return await self._save(replace(record, state="skipped", reason="pointless"), stored.etag)
-        await self._respect_gate(now)
-        return await self._send(stored, now)
+            return await self._skip(stored)
+        return await self._send(stored)
 
-    async def _send(self, stored: Stored[MailRecord], now: datetime) -> MailRecord:
+    async def _skip(self, stored: Stored[MailRecord]) -> MailRecord:
+        return await self._save(replace(stored.value, state="skipped", reason="pointless"), stored.etag)
+
+    async def _send(self, stored: Stored[MailRecord]) -> MailRecord:
         wall = self.wall_clock()
         sending = replace(
             stored.value,
@@ -80,10 +99,6 @@ class Delivery:
             if len(sending.recipients) > 1:
                 return await self._split(sending, written.etag, refused.reason)
             return await self._save(replace(sending, state="refused", reason=refused.reason), written.etag)
-        except MailUnavailable as failed:
-            if failed.retry_after:
-                await self._close_gate(now + failed.retry_after)
-            raise
         return await self._save(replace(sending, state="accepted"), written.etag)
 
     async def _give_up(self, record: MailRecord) -> MailRecord:
@@ -94,7 +109,7 @@ class Delivery:
     async def _written(self, record: MailRecord) -> Stored[MailRecord]:
         written = await self.records.get(record.referral_id, record.key)
         if written is None:
-            raise MailUnavailable("The mail's record is gone.")
+            raise StoreUnavailable(f"The record of mail {record.operation_id} is gone.")
         return written
 
     async def _split(self, record: MailRecord, etag: str, reason: str) -> MailRecord:
@@ -119,17 +134,6 @@ class Delivery:
         """Whether another attempt may still be under way."""
         leased = record.state == "sending" and record.lease_until
         return bool(leased and self.wall_clock() < leased)
-
-    async def _close_gate(self, until: datetime) -> None:
-        """Of two pauses that the service asked for, the longer one counts."""
-        present = await self.records.gate()
-        if present is None or present < until:
-            await self.records.close_gate(until)
-
-    async def _respect_gate(self, now: datetime) -> None:
-        until = await self.records.gate()
-        if until and now < until:
-            raise MailUnavailable("The mail service asked for a pause.", retry_after=until - now)
 
     async def _save(self, record: MailRecord, etag: str) -> MailRecord:
         await self.records.save(record, etag)

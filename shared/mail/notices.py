@@ -5,7 +5,7 @@ What is told and to whom follows from the tables (rules M1 to M4); the words are
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -19,7 +19,7 @@ from shared.domain.referral import Contact, Party, Referral
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Audience, Notify
-from shared.errors import MailUnavailable, StoreConflict
+from shared.errors import MailPaused, MailUnavailable, OutOfTime, StoreConflict
 from shared.mail.delivery import PART, Delivery
 from shared.mail.facts import facts_of
 from shared.mail.pointless import is_pointless
@@ -72,10 +72,19 @@ class Notices:
     delivery: Delivery
     portal_url: str
 
-    async def send(self, party: Party, label: str, task: Notify, now: datetime) -> list[Undeliverable]:
+    async def send(
+        self,
+        party: Party,
+        label: str,
+        task: Notify,
+        now: datetime,
+        has_time: Callable[[], bool] = lambda: True,
+    ) -> list[Undeliverable]:
         """Try each mail of a message once; gives those that are refused for good.
 
-        Raises `MailUnavailable` when one has to be tried later, after all were tried.
+        After the first, no mail is begun once `has_time` says no. Raises `MailUnavailable` when a mail that was tried
+        has to be tried later, of that `MailPaused` when none was tried; else `OutOfTime` when there was no time for
+        all.
         """
         scene = await self._scene(party, label, task)
         if scene is None:
@@ -84,7 +93,9 @@ class Notices:
         pending = deque(await self._planned(scene, label, task, now, pointless=pointless))
         put_off: list[MailUnavailable] = []
         refused: list[Undeliverable] = []
-        while pending:
+        tried = 0
+        while pending and (not tried or has_time()):
+            tried += 1
             try:
                 record = await self.delivery.attempt(pending.popleft(), now, pointless=pointless)
             except MailUnavailable as later:
@@ -99,7 +110,9 @@ class Notices:
                     "mail_of_reviewers_failed operation=%s reason=%s", record.operation_id, record.reason
                 )
         if put_off:
-            raise put_off[0]
+            raise next((later for later in put_off if not isinstance(later, MailPaused)), put_off[0])
+        if pending:
+            raise OutOfTime(f"{len(pending)} mails of a message are left for the next run.")
         return refused
 
     async def nobody_was_notified(self, party: Party, label: str, task: Notify, now: datetime) -> bool:

@@ -1,5 +1,8 @@
 """The mail service: Azure Communication Services, and the one place where its errors are translated."""
 
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
 
@@ -7,19 +10,27 @@ from azure.communication.email.aio import EmailClient
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from shared.errors import MailRefused, MailUnavailable
+from shared.errors import MailRefused, MailServiceDown, MailUnavailable
 from shared.storage.mail import MailRecord
 
 API_VERSION = "2025-09-01"
 REPEATABLE = timedelta(minutes=5)
 """For how long the service recognizes a repeated request by its Repeatability headers."""
 
+CONNECT_SECONDS, READ_SECONDS, CALL_SECONDS = 5, 15, 20
+"""Bounds on one call: until connected, between two parts of an answer, and on all of it with the identity's token.
+
+Far below MAIL_LEASE, so that no other attempt begins while one is under way, and below functionTimeout.
+"""
+
 _PASSING = frozenset({401, 403, 404, 408, 409, 412, 429})
 """Client errors that are ours to mend or pass by themselves: no recipient's fault, so no reason to give a mail up."""
+_UP = frozenset({409, 412, 429})
+"""Those of them that come from a service which works: about one mail, or to tell how long all have to wait."""
 
 
 class MailService(Protocol):
-    """A mail service as this one uses it. Both methods raise `MailUnavailable`."""
+    """A mail service as this one uses it. Both methods raise `MailUnavailable`, of that `MailServiceDown`."""
 
     async def send(self, record: MailRecord, now: datetime) -> None:
         """Hand one mail over; `now` is the wall clock's. Raises `MailRefused` when it will never be taken."""
@@ -31,40 +42,52 @@ class MailService(Protocol):
 
 
 class AzureMailService:
-    """Implements `MailService`. The client must not retry: the mail record decides about that."""
+    """Implements `MailService`. The client must not retry: the mail record decides about that.
 
-    def __init__(self, client: EmailClient, sender: str) -> None:
+    `seconds` bounds each call.
+    """
+
+    def __init__(self, client: EmailClient, sender: str, seconds: float = CALL_SECONDS) -> None:
         self._client = client
         self._sender = sender
+        self._seconds = seconds
 
     async def send(self, record: MailRecord, now: datetime) -> None:
         """See the port."""
-        try:
-            await self._client.begin_send(
-                self._message(record),
-                polling=False,
-                operation_id=record.operation_id,
-                headers=_repeatability(record, now),
-            )
-        except HttpResponseError as failed:
-            raise _translated(failed) from failed
-        except (AzureError, KeyError) as failed:  # KeyError: a 202 without status, seen in the SDK
-            raise MailUnavailable(f"The mail service could not be reached: {failed}") from failed
+        async with self._call():
+            try:
+                await self._client.begin_send(
+                    self._message(record),
+                    polling=False,
+                    operation_id=record.operation_id,
+                    headers=_repeatability(record, now),
+                )
+            except HttpResponseError as failed:
+                raise _translated(failed) from failed
+            except KeyError as odd:  # a 202 without status, seen in the SDK
+                raise MailUnavailable(f"The mail service answered without its {odd}.") from odd
 
     async def knows(self, record: MailRecord) -> bool:
         """See the port."""
         path = f"/emails/operations/{record.operation_id}?api-version={API_VERSION}"
-        try:
+        async with self._call():
             answer = await self._client.send_request(HttpRequest("GET", path))
+        if answer.status_code in {200, 404}:
+            return answer.status_code == 200
+        raise _unavailable(answer.status_code, answer.headers)
+
+    @asynccontextmanager
+    async def _call(self) -> AsyncIterator[None]:
+        """Bound a call as a whole: a service that sends a byte now and then never ends by the client's bounds."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                yield
+        except TimeoutError as slow:
+            raise MailServiceDown(
+                f"The mail service gave no answer within {self._seconds:g} seconds."
+            ) from slow
         except AzureError as failed:
-            raise MailUnavailable(f"The mail service could not be reached: {failed}") from failed
-        if answer.status_code == 404:
-            return False
-        if answer.status_code != 200:
-            raise MailUnavailable(
-                f"The mail service answered {answer.status_code} when asked for an operation."
-            )
-        return True
+            raise MailServiceDown(f"The mail service could not be reached: {failed}") from failed
 
     async def close(self) -> None:
         """Close the connections."""
@@ -103,10 +126,14 @@ def _translated(failed: HttpResponseError) -> MailUnavailable | MailRefused:
     status = failed.status_code or 0
     if 400 <= status < 500 and status not in _PASSING:
         return MailRefused(failed.error.code if failed.error and failed.error.code else f"HTTP {status}")
-    header = (
-        cast("AsyncHttpResponse", failed.response).headers.get("Retry-After", "") if failed.response else ""
-    )
+    return _unavailable(status, cast("AsyncHttpResponse", failed.response).headers if failed.response else {})
+
+
+def _unavailable(status: int, headers: Mapping[str, str]) -> MailUnavailable:
+    """What a status means that is no refusal, and when to try again, if the service says so."""
+    header = headers.get("Retry-After", "")
     asked = timedelta(seconds=int(header)) if header.isdigit() else None
     if status == 429:
         asked = asked or timedelta(minutes=1)
-    return MailUnavailable(f"The mail service answered {status}.", retry_after=asked)
+    kind = MailUnavailable if status in _UP else MailServiceDown
+    return kind(f"The mail service answered {status}.", retry_after=asked)

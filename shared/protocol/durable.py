@@ -3,6 +3,7 @@
 The SDK raises bare `Exception` for every refusal, so what a refusal means is read from the instance's status.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from datetime import UTC, datetime
@@ -27,13 +28,19 @@ _PURGEABLE = _FINISHED - {OrchestrationRuntimeStatus.Failed}
 """What failed stays to be looked at, and is replaced when its record is woken."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _REFUSED = object()
+CALL_SECONDS = 15
+"""Bound on one call; the SDK's own is four minutes. One that is refused is followed by a second, for the status."""
 
 
 class DurableEngine:
-    """Implements `shared.protocol.wake.Orchestrations` and `shared.protocol.purge.FinishedInstances`."""
+    """Implements `shared.protocol.wake.Orchestrations` and `shared.protocol.purge.FinishedInstances`.
 
-    def __init__(self, client: DurableOrchestrationClient) -> None:
+    `seconds` bounds each call.
+    """
+
+    def __init__(self, client: DurableOrchestrationClient, seconds: float = CALL_SECONDS) -> None:
         self._client = client
+        self._seconds = seconds
 
     async def raise_event(self, instance_id: str, event: Event) -> bool:
         """See the port."""
@@ -55,9 +62,12 @@ class DurableEngine:
     async def finished(self, before: datetime) -> list[str]:
         """See the port. The SDK hands on the first page alone."""
         try:
-            found = await self._client.get_status_by(created_time_to=before, runtime_status=list(_PURGEABLE))
+            async with asyncio.timeout(self._seconds):
+                found = await self._client.get_status_by(
+                    created_time_to=before, runtime_status=list(_PURGEABLE)
+                )
         except Exception as failed:  # of any kind, as below
-            raise EngineUnavailable(f"The durable engine gave no list of instances: {failed}") from failed
+            raise EngineUnavailable(f"The durable engine gave no list of instances: {failed!r}") from failed
         return [status.instance_id for status in found if status.instance_id]
 
     async def purge(self, instance_id: str) -> bool:
@@ -85,11 +95,12 @@ class DurableEngine:
 
     async def _status(self, instance_id: str) -> DurableOrchestrationStatus | None:
         try:
-            status = await self._client.get_status(instance_id)
+            async with asyncio.timeout(self._seconds):
+                status = await self._client.get_status(instance_id)
         except Exception as failed:
             # Of any kind: a status such as 503 is a bare exception, an odd body a TypeError.
             raise EngineUnavailable(
-                f"The durable engine gave no status of {instance_id}: {failed}"
+                f"The durable engine gave no status of {instance_id}: {failed!r}"
             ) from failed
         return status or None
 
@@ -101,9 +112,10 @@ class DurableEngine:
         Raises `EngineUnavailable` for all else.
         """
         try:
-            return await call
+            async with asyncio.timeout(self._seconds):
+                return await call
         except (aiohttp.ClientError, TimeoutError, OSError) as failed:
-            raise EngineUnavailable(f"The durable engine did not {doing}: {failed}") from failed
+            raise EngineUnavailable(f"The durable engine did not {doing}: {failed!r}") from failed
         except Exception as refused:
             if await self.is_running(instance_id) is refused_while_running:
                 return _REFUSED

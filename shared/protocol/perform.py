@@ -1,7 +1,8 @@
 """Doing the open work of one row: each task once, in order; what fails for a passing reason is put off.
 
 Every task may run twice (an activity is at least once), so each is guarded where it lands. A row's intent is
-forgotten when its last task is done.
+forgotten when its last task is done. A run has little time, far less than functionTimeout, which ends the worker with
+all that it does: what it does not come to is left to the next run, which begins at once.
 """
 
 import asyncio
@@ -41,7 +42,9 @@ from shared.domain.work import (
 from shared.errors import (
     Contended,
     EngineUnavailable,
+    MailPaused,
     MailUnavailable,
+    OutOfTime,
     RecordUnreadable,
     StoreConflict,
     StoreUnavailable,
@@ -62,14 +65,21 @@ LONGEST_DELAY = timedelta(minutes=60)
 PATIENCE = timedelta(seconds=3)
 """How long an answer waits for the work of its command: mails take a fraction of it."""
 _UNDER_WAY: set[asyncio.Task[bool]] = set()
-PASSING = (Contended, EngineUnavailable, MailUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable)
-"""Failures that time heals, or of a row that cannot be read an operator: they put their task off and nothing else.
-Any other is a defect and fails the activity."""
+LONGEST_RUN = timedelta(seconds=60)
+"""By the wall clock: after it a run begins nothing more, neither a task nor what a task does for one reader."""
+LONGEST_TASK = timedelta(seconds=90)
+"""By the wall clock: after it a task is broken off, as by a crash. It comes to that only where storage is slow."""
+PASSING = (
+    *(Contended, EngineUnavailable, MailUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable),
+    TimeoutError,
+)
+"""Failures that time heals, or of a row that cannot be read an operator, and a task that was broken off: they put
+their task off and nothing else. Any other is a defect and fails the activity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performer:
-    """Carries out work rows, with everything that their tasks touch."""
+    """Carries out work rows, with everything that their tasks touch. `wall_clock` bounds a run."""
 
     referrals: Referrals
     intents: Intents
@@ -79,6 +89,8 @@ class Performer:
     registrations: Registrations
     visibility: Visibility
     notices: Notices
+    wall_clock: Callable[[], datetime]
+    longest_task: timedelta = LONGEST_TASK
 
     async def after_commit(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> bool:
         """Carry out the work of a command right after its commit, for at most `PATIENCE`; whether all of it is done.
@@ -102,15 +114,23 @@ class Performer:
         return False
 
     async def perform(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> bool:
-        """Try each due task of a work row once, and keep how far it came; whether nothing of it is left."""
+        """Try each due task of a work row once, as far as there is time, and keep how far it came.
+
+        Gives whether nothing of it is left. Of two runs at once over one row, the one that is later to keep it leaves
+        it to the other. What it did itself is done again: each task is guarded.
+        """
         row = await self.referrals.work_row(party, label)
         if row is None:
             return True
         if row.value.open:
-            errand = _Errand(self, engine, party, row.value, now)
+            errand = _Errand(self, engine, party, row.value, now, self.wall_clock())
             tasks = tuple([await errand.attempt(state) for state in row.value.tasks])
             work = replace(row.value, tasks=tasks)
-            await self.referrals.save_work(party, work, row.etag)
+            try:
+                await self.referrals.save_work(party, work, row.etag)
+            except StoreConflict:
+                logger.info("performed_by_another_run referral=%s work=%s", party.referral_id, label)
+                return False
             if work.open:
                 return False
         if row.value.announced_for:
@@ -120,28 +140,41 @@ class Performer:
 
 @dataclass(frozen=True, slots=True)
 class _Errand:
-    """One run over one work row."""
+    """One run over one work row, which began at `now` of the orchestration and `started` of the wall clock."""
 
     with_: Performer
     engine: Orchestrations
     party: Party
     work: Work
     now: datetime
+    started: datetime
 
     async def attempt(self, state: TaskState) -> TaskState:
-        """Try a task if it is due; a passing failure gives it a later due time."""
-        if not state.is_due(self.now):
+        """Try a task if it is due; a passing failure gives it a later due time, no time left changes nothing."""
+        if not state.is_due(self.now) or not self.has_time():
             return state
         try:
-            await self._do(state.task)
+            async with asyncio.timeout(self.with_.longest_task.total_seconds()):
+                await self._do(state.task)
+        except OutOfTime as rest:
+            logger.info("task_goes_on referral=%s work=%s: %s", self.party.referral_id, self.work.label, rest)
+            return state
         except PASSING as failed:
-            due = self.now + delay_after(state.attempts, failed)
+            due = self.now + self._passed() + delay_after(state.attempts, failed)
             logger.warning(
                 "task_put_off referral=%s work=%s task=%s until=%s: %s",
                 *(self.party.referral_id, self.work.label, state.task.kind, due.isoformat(), failed),
             )
-            return replace(state, due=due, attempts=state.attempts + 1)
+            tried = not isinstance(failed, MailPaused)
+            return replace(state, due=due, attempts=state.attempts + tried)
         return replace(state, done=True, due=None)
+
+    def has_time(self) -> bool:
+        """Whether something more may be begun."""
+        return self._passed() < LONGEST_RUN
+
+    def _passed(self) -> timedelta:
+        return self.with_.wall_clock() - self.started
 
     async def _do(self, task: Task) -> None:
         match task:
@@ -241,9 +274,10 @@ class _Errand:
         """Send the mails of one message; those refused for good are told in their readers' timeline (M6)."""
 
         async def send(reader: Party) -> None:
+            now = self.now + self._passed()
             if task.message in OF_EXPIRY:
                 await self._tell_if_nobody_was_notified(reader, task)
-            refused = await self.with_.notices.send(self.party, self.work.label, task, self.now)
+            refused = await self.with_.notices.send(self.party, self.work.label, task, now, self.has_time)
             for mail in refused:
                 await self._tell_of_refusal(mail)
 
@@ -254,9 +288,12 @@ class _Errand:
 
         Raises `StoreUnavailable` if one is not in. It will be: the `Invite` that brings it in stays open until then.
         To take it for done instead would leave it as it was sent, since what was decided meanwhile could come later.
+        Raises `OutOfTime` when there was no time for all.
         """
         missing: list[str] = []
-        for party in parties:
+        for number, party in enumerate(parties):
+            if number and not self.has_time():
+                raise OutOfTime("Some of the parties are left for the next run.")
             if await self.with_.referrals.get(party):
                 await act(party)
             else:
@@ -298,7 +335,12 @@ class _Errand:
 
 
 def delay_after(attempts: int, failure: Exception) -> timedelta:
-    """How long to wait after a failed attempt: 1, 2, 4 … 60 minutes with jitter, or longer if the failure says so."""
+    """How long to wait after a failed attempt: 1, 2, 4 … 60 minutes with jitter, or longer if the failure says so.
+
+    Where nothing was tried, because no mail is sent for now: until the gate opens.
+    """
+    if isinstance(failure, MailPaused):
+        return failure.retry_after
     minutes = min(timedelta(minutes=2 ** min(attempts, 6)), LONGEST_DELAY)
     jittered = minutes * (0.75 + secrets.randbelow(251) / 1000)
     asked = failure.retry_after if isinstance(failure, MailUnavailable) else None

@@ -20,10 +20,14 @@ from shared.errors import StoreUnavailable
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 5, 10, 3
-"""Bounds on one attempt, and how often the library repeats it."""
-LONGEST_SECONDS = 60
-"""Bound on one request with all its repetitions; with functionTimeout it bounds how long a handler can hold an
-intent. The library itself waits as long as an answer's `Retry-After` says, and for ever on one that trickles in."""
+"""Bounds on one attempt: until connected, and between two parts of an answer; how often the library repeats it."""
+REQUEST_SECONDS = 30
+"""Bound on one request with all its attempts, pauses and the identity's token.
+
+Storage that accepts and never answers would otherwise take 44.8 s (four attempts of 10 s, pauses of 0, 1.6 and
+3.2 s), one that also connects slowly 64.8 s; an answer in drops, or a far `Retry-After`, would take any time.
+With functionTimeout it bounds how long a handler can hold an intent.
+"""
 
 STUMBLES = (
     *(
@@ -54,13 +58,13 @@ TOO_LARGE = 413
 
 
 @asynccontextmanager
-async def answered() -> AsyncIterator[None]:
-    """Around one request: whatever else than its answer comes of it, in time, is `StoreUnavailable`.
+async def answered(seconds: float = REQUEST_SECONDS) -> AsyncIterator[None]:
+    """Around one request: whatever else than its answer comes of it, in `seconds`, is `StoreUnavailable`.
 
     No text of an answer is repeated, since it may hold what was stored.
     """
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(seconds):
             yield
     except HttpResponseError as refused:
         if refused.status_code is None:
@@ -71,9 +75,7 @@ async def answered() -> AsyncIterator[None]:
     except AzureError as failed:
         raise StoreUnavailable(f"Table Storage could not be reached: {type(failed).__name__}.") from failed
     except TimeoutError as late:
-        raise StoreUnavailable(
-            f"Table Storage gave no whole answer within {LONGEST_SECONDS} seconds."
-        ) from late
+        raise StoreUnavailable(f"Table Storage gave no whole answer within {seconds:g} seconds.") from late
     except STUMBLES as odd:
         logger.warning("storage_not_understood", exc_info=odd)
         raise StoreUnavailable(

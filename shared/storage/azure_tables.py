@@ -16,6 +16,7 @@ from shared.storage.azure_errors import (
     CONFLICTS,
     MISSING_ROW,
     MISSING_TABLE,
+    REQUEST_SECONDS,
     TOO_LARGE,
     answered,
     code_of,
@@ -34,17 +35,21 @@ _REPEATED = frozenset({"POST"})
 
 
 class AzureTables:
-    """Implements `shared.storage.tables.Tables`. `requests` counts the requests sent, for tests and benchmarks."""
+    """Implements `shared.storage.tables.Tables`. `seconds` bounds each request.
 
-    def __init__(self, service: TableServiceClient) -> None:
+    `requests` counts the requests sent, for tests and benchmarks.
+    """
+
+    def __init__(self, service: TableServiceClient, seconds: float = REQUEST_SECONDS) -> None:
         self._service = service
+        self._seconds = seconds
         self._clients: dict[str, TableClient] = {}
         self.requests = 0
 
     async def create_tables(self, names: Sequence[str]) -> None:
         """See the port."""
-        async with self._request():
-            for name in names:
+        for name in names:
+            async with self._request():
                 await self._service.create_table_if_not_exists(name)
 
     async def close(self) -> None:
@@ -154,7 +159,7 @@ class AzureTables:
     @asynccontextmanager
     async def _request(self) -> AsyncIterator[None]:
         self.requests += 1
-        async with answered():
+        async with answered(self._seconds):
             yield
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from shared.domain.ids import OperationId, ReferralId
@@ -75,9 +75,26 @@ class MailPlace:
     key: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Whether mail may be sent: nobody sends before `until` (domain clock), and whoever comes first then, alone.
+
+    `pause` is how long it was closed last; zero once the service has answered since, which opens it for all.
+    """
+
+    until: datetime
+    pause: timedelta
+
+    @property
+    def open(self) -> bool:
+        """Whether everybody may send."""
+        return not self.pause
+
+
+_OPEN = Gate(until=datetime.min.replace(tzinfo=UTC), pause=timedelta())
 _RECORDS = Codec[MailRecord](MailRecord, limit=_MAX_MAIL_BYTES)
-_PLACES, _TIMES = Codec[MailPlace](MailPlace), Codec[datetime](datetime)
-_GATE, _PLACE = "gate", "place"
+_PLACES, _GATES = Codec[MailPlace](MailPlace), Codec[Gate](Gate)
+_GATE, _STATE, _PLACE = "gate", "state", "place"
 
 
 class MailRecords:
@@ -134,16 +151,18 @@ class MailRecords:
             each.state == "sending" and each.lease_until and each.lease_until > now for each in records
         )
 
-    async def gate(self) -> datetime | None:
-        """Before when nobody sends, because the mail service said so (domain clock).
+    async def gate(self) -> Stored[Gate] | None:
+        """The gate, or None if it was never closed.
 
-        A gate that cannot be read is open: the service asks again for the pause that it wants.
+        A gate that cannot be read is open, and is written anew: the service asks again for the pause that it wants.
         """
-        return _TIMES.readable(await self._tables.get(keys.MAIL, _GATE, _GATE))
+        row = await self._tables.get(keys.MAIL, _GATE, _STATE)
+        return Stored(_GATES.readable(row) or _OPEN, row.etag) if row else None
 
-    async def close_gate(self, until: datetime) -> None:
-        """Let nobody send before a time: refused requests use up the quota as well."""
-        await self._tables.write(keys.MAIL, _GATE, [Upsert(_TIMES.row(_GATE, until))])
+    async def save_gate(self, gate: Gate, read: Stored[Gate] | None) -> None:
+        """Keep the gate as decided on what was read. Raises `StoreConflict` if somebody else did meanwhile."""
+        row = _GATES.row(_STATE, gate)
+        await self._tables.write(keys.MAIL, _GATE, [Replace(row, read.etag) if read else Insert(row)])
 
     async def _mark_places(self, records: Sequence[MailRecord]) -> None:
         """Before a mail can be sent it can be found by its operation."""

@@ -93,6 +93,15 @@ def test_the_clock_file_is_there_before_the_app_is_imported(tmp_path: Path) -> N
     assert running.end(signal.SIGTERM) == 0
 
 
+def test_the_app_is_told_that_the_task_hub_lies_elsewhere_than_in_azure_storage(tmp_path: Path) -> None:
+    provider = "AzureFunctionsJobHost__extensions__durableTask__storageProvider__type"
+    shows = GREETING + f"GREETING = os.environ['{provider}']\n"
+    write(tmp_path, function_app__py=HELLO + shows)
+    running = Running(tmp_path)
+    assert httpx.get(f"{running.url}/api/hello").text == "devhost"
+    running.end(signal.SIGTERM)
+
+
 def test_local_settings_become_environment_variables_unless_they_are_set(tmp_path: Path) -> None:
     write(tmp_path, function_app__py=GREETING + HELLO)
     write(tmp_path, local__settings__json='{"IsEncrypted": false, "Values": {"GREETING": "Good day"}}')

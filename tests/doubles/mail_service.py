@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import datetime
 
-from shared.errors import MailRefused, MailUnavailable
+from shared.errors import MailRefused, MailServiceDown
 from shared.storage.mail import MailRecord
 
 
@@ -23,14 +23,14 @@ class MemoryMailService:
     async def send(self, record: MailRecord, now: datetime) -> None:
         self.attempts[record.operation_id] += 1
         if self.away:
-            raise MailUnavailable("away")
+            raise MailServiceDown("away")
         if self.refuses.intersection(record.recipients):
             raise MailRefused("InvalidRecipient")
         self.taken.setdefault(record.operation_id, record)
 
     async def knows(self, record: MailRecord) -> bool:
         if self.away:
-            raise MailUnavailable("away")
+            raise MailServiceDown("away")
         return record.operation_id in self.taken
 
     def told(self) -> Counter[tuple[str, str]]:

@@ -23,6 +23,7 @@ SETTINGS = Settings(
     tables=TableAccount(setting="TABLES_ENDPOINT"),
     hub=None,
     hub_name="testhub",
+    hub_partitions=None,
     slot="Production",
     sweep_schedule="*/10 * * * * *",
     mail_endpoint="http://127.0.0.1",

@@ -1,6 +1,8 @@
-"""While the mail service or storage is away, nothing is lost, and nobody's answer waits for mail (M6)."""
+"""While the mail service or storage is away or hangs, nothing is lost, and nobody's answer waits for mail (M6)."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -85,6 +87,40 @@ def test_an_expiry_that_no_mail_announced_says_so_once_the_mail_service_is_back(
     assert said["actor"] == {"organizationId": None, "name": None}
 
 
+HANGING = 25
+"""So many deals, with four mails each."""
+ON_TIME = timedelta(seconds=30)
+"""Five minutes, and the end of the worker, where calls to the mail service have no bounds."""
+
+
+@pytest.mark.timeout(240)
+def test_a_hundred_mails_that_hang_delay_no_expiry_no_answer_and_no_news(service: Service) -> None:
+    made = service.rae.create(deal("Unrelated", "fabrikam", "northwind"))
+    service.advance("P13DT23H59M30S")
+    kim, nia = service.kim, service.nia
+    declined, silent = (person.referral_in(made["engagementId"]) for person in (kim, nia))
+    with service.stack.localcloud.suspended():
+        for number in range(HANGING):
+            service.rae.create(deal(f"Hanging {number}.", "fabrikam", "northwind", "litware"))
+        assert kim.act(declined["id"], "decline", {"reason": "TimelineTooShort"}).status_code == 200
+        heard_of = partial(heard, service, made["id"])
+        eventually(lambda: heard_of() >= 1, ON_TIME.total_seconds())
+        eventually(lambda: heard_of() == 3, 2 * ON_TIME.total_seconds())
+        expired = nia.read(silent["id"])
+        assert expired["substatus"] == "Expired"
+        deadline = datetime.fromisoformat(silent["expirationDateTime"])
+        assert datetime.fromisoformat(expired["closedDateTime"]) - deadline < ON_TIME
+    service.advance("PT5M")
+    for number in range(HANGING):
+        told = service.told(f"Hanging {number}.")
+        assert (len(told), set(told.values())) == (4, {1}), number
+
+
+def heard(service: Service, referral_id: str) -> int:
+    """Of how many parties the timeline tells."""
+    return service.rae.kinds(referral_id).count("partyChanged")
+
+
 def test_a_recipient_refused_for_good_is_told_in_the_timeline_and_stops_nothing(service: Service) -> None:
     script(service, {"recipient": "kim@fabrikam.com", "status": 400, "code": "InvalidRecipient", "times": 1})
     made = service.rae.create(deal("Refused", "fabrikam"))
@@ -96,6 +132,19 @@ def test_a_recipient_refused_for_good_is_told_in_the_timeline_and_stops_nothing(
     assert kim.act(own["id"], "accept", headers={"If-Match": '"1"'}).status_code == 200
 
 
+def test_storage_that_hangs_is_told_by_healthz_in_time(service: Service) -> None:
+    url = f"{service.stack.url}/healthz"
+    assert eventually(lambda: service.http.get(url).status_code == 200)
+
+    def silent() -> bool:
+        answer = service.http.get(url, timeout=10)  # it takes two seconds; storage itself half a minute
+        return answer.status_code == 503 and "did not answer" in answer.json()["reason"]
+
+    with service.stack.azurite.suspended():
+        assert eventually(silent)
+    assert eventually(lambda: service.http.get(url).status_code == 200)
+
+
 def test_without_storage_requests_are_refused_for_the_moment_and_work_again_after(service: Service) -> None:
     made = service.rae.create(deal("Storage is away"))
     azurite = service.stack.azurite
@@ -103,7 +152,7 @@ def test_without_storage_requests_are_refused_for_the_moment_and_work_again_afte
     refused = service.rae.get(f"{REFERRALS}/{made['id']}")
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "serviceNotAvailable")
     assert int(refused.headers["Retry-After"]) > 0
-    assert service.http.get(f"{service.stack.url}/healthz").status_code == 503
+    assert eventually(lambda: service.http.get(f"{service.stack.url}/healthz").status_code == 503)
     service.stack.restart(azurite)
     assert eventually(lambda: service.http.get(f"{service.stack.url}/healthz").status_code == 200)
     assert service.rae.get(f"{REFERRALS}/{made['id']}").json() == made

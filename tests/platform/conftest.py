@@ -20,6 +20,7 @@ from localcloud.platform.python import DEPLOYED, deployed_python
 from localcloud.project import PROJECT
 from localcloud.stack.hosts import Devhost, Func, Host
 from localcloud.stack.stack import Stack
+from shared.settings import PROVIDER_SETTING
 from tests.live import Service
 from tests.platform.worker import Platform, Worker
 
@@ -60,7 +61,11 @@ def worker(
     """A worker that has read the package and runs with the service's settings."""
     log = tmp_path_factory.mktemp("worker") / "worker.log"
     client = client_json(service.stack.url, "cosellreferrals")
-    with Worker(platform, package, service.stack.environment(), log, client) as running:
+    settings = {
+        **service.stack.environment(),
+        PROVIDER_SETTING: "devhost",
+    }  # where its hub is, as that says itself
+    with Worker(platform, package, settings, log, client) as running:
         running.index()
         yield running
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 import httpx
 import pytest
 from azure.data.tables import TableServiceClient
+from azure.storage.queue import QueueServiceClient
 
 from localcloud.platform.host_admin import HUB_SETTING
 from localcloud.process.ports import free_ports
 from localcloud.stack.hosts import Func
 from localcloud.stack.stack import Stack
-from tests.live import REFERRALS, Service, invitation, private
+from tests.live import REFERRALS, Service, eventually, invitation, private
 
 HUB = "anotherhub"
 
@@ -46,6 +47,52 @@ def test_an_app_setting_names_the_task_hub(engine: Service) -> None:
         names = {table.name for table in account.list_tables()}
     assert f"{HUB}History" in names
     assert "cosellreferralsHistory" not in names
+
+
+def test_a_service_whose_task_hub_is_deleted_is_not_ready_until_its_host_starts_again(
+    engine: Service,
+) -> None:
+    """Commands are taken meanwhile. Before tests that move the clock: a host whose locks are over ends itself."""
+    eventually(lambda: health(engine).status_code == 200)
+    for kind, delete in {"queue": delete_queues, "table": delete_tables}.items():
+        gone = delete(engine)
+        reason = eventually(lambda names=gone, of=kind: all_named(engine, of, names))
+        assert HUB in reason
+    engine.rae.create(private("Without a hub"))
+    engine.stack.host.stop()
+    engine.stack.restart(engine.stack.host)
+    eventually(lambda: health(engine).status_code == 200)
+
+
+def health(service: Service) -> httpx.Response:
+    return service.http.get(f"{service.stack.url}/healthz", timeout=10)
+
+
+def all_named(service: Service, kind: str, names: set[str]) -> str:
+    """Why the service is not ready, if it is not and all of these are named."""
+    answer = health(service)
+    reason = answer.json()["reason"] if answer.status_code == 503 else ""
+    return reason if all(f"{kind} {name}" in reason for name in names) else ""
+
+
+def delete_queues(service: Service) -> set[str]:
+    """Delete the queues of the hub; gives their names."""
+    text = service.stack.azurite.connection_string
+    with QueueServiceClient.from_connection_string(text) as account:
+        names = {queue.name for queue in account.list_queues(name_starts_with=HUB)}
+        for name in names:
+            account.delete_queue(name)
+    assert names == {f"{HUB}-workitems", *(f"{HUB}-control-{number:02d}" for number in range(4))}
+    return names
+
+
+def delete_tables(service: Service) -> set[str]:
+    """Delete the hub's tables of histories and instances; gives their names."""
+    names = {f"{HUB}History", f"{HUB}Instances"}
+    with tables(service) as account:
+        for name in names:
+            account.delete_table(name)
+    return names
 
 
 def test_finished_instances_leave_the_engine_and_waiting_ones_stay(

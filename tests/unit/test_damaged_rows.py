@@ -25,7 +25,7 @@ from shared.storage.codec import Codec
 from shared.storage.directory import Directory
 from shared.storage.engagements import Engagements, Message
 from shared.storage.inquiries import Inquiries
-from shared.storage.mail import MailRecord, MailRecords
+from shared.storage.mail import Gate, MailRecord, MailRecords
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.profiles import Profiles
 from shared.storage.referrals import Referrals
@@ -333,10 +333,15 @@ async def test_a_task_that_meets_a_damaged_row_is_put_off_until_it_is_repaired_a
 async def test_a_damaged_gate_is_open_and_is_closed_anew() -> None:
     tables = MemoryTables()
     records = MailRecords(tables)
-    await tables.write("mail", "gate", [Upsert(Row("gate", BROKEN))])
-    assert await records.gate() is None
-    await records.close_gate(NOW)
-    assert await records.gate() == NOW
+    await tables.write("mail", "gate", [Upsert(Row("state", BROKEN))])
+    read = await records.gate()
+    assert read
+    assert read.value.open
+    closed = Gate(until=NOW, pause=timedelta(minutes=1))
+    await records.save_gate(closed, read)
+    again = await records.gate()
+    assert again
+    assert again.value == closed
 
 
 async def test_a_key_whose_message_was_lost_says_it_again_once() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from api import health as health_page
 from api.exchange import Answer, Exchange, respond
+from api.health import Health
 from api.mail_events import taken
 from shared import disk
 from shared.disk import LEAST_FREE, require_room
@@ -81,9 +81,11 @@ async def test_who_has_no_token_learns_nothing_of_the_disk(free: dict[str, int])
 
 
 async def test_readiness_says_so(free: dict[str, int]) -> None:
-    assert (await health_page.health()).status == 200
+    assert (await Health(wiring.service).answer()).status == 200
     run_out(free)
-    assert (await health_page.health()) == Answer(status=503, body={"status": "notReady", "reason": TOLD})
+    assert await Health(wiring.service).answer() == Answer(
+        status=503, body={"status": "notReady", "reason": TOLD}
+    )
 
 
 async def test_reports_about_mails_are_not_taken(free: dict[str, int]) -> None:

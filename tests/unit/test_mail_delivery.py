@@ -1,5 +1,6 @@
 """One mail at a time: never lost, never sent twice where that can be known, and given up only in the end (M6)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,8 +8,9 @@ import pytest
 
 from shared.domain.ids import OperationId, OrganizationId, ReferralId
 from shared.domain.referral import Party
-from shared.errors import MailRefused, MailUnavailable
+from shared.errors import MailPaused, MailRefused, MailServiceDown, MailUnavailable
 from shared.mail.delivery import GIVE_UP, Delivery
+from shared.mail.gate import SPREAD, MailGate
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.memory_tables import MemoryTables
 from tests.doubles.mail_service import MemoryMailService
@@ -38,17 +40,22 @@ class Moody(MemoryMailService):
         self.after: list[Exception] = []
         self.bad_address = ""
         self.away = False
+        self.questions = 0
+        self.meanwhile: Callable[[], Exception] | None = None
 
     async def knows(self, record: MailRecord) -> bool:
+        self.questions += 1
         if self.away:
-            raise MailUnavailable("away")
+            raise MailServiceDown("away")
         return await super().knows(record)
 
     async def send(self, record: MailRecord, now: datetime) -> None:
+        if self.meanwhile:
+            raise self.meanwhile()
         if self.before:
             raise self.before.pop(0)
         if self.away:
-            raise MailUnavailable("away")
+            raise MailServiceDown("away")
         if self.bad_address in record.recipients:
             raise MailRefused("InvalidRecipient")
         await super().send(record, now)
@@ -64,7 +71,11 @@ class Desk:
         self.records = MailRecords(MemoryTables())
         self.service = Moody()
         self.delivery = Delivery(
-            records=self.records, service=self.service, wall_clock=lambda: self.wall, lease=lease
+            records=self.records,
+            service=self.service,
+            gate=MailGate(self.records),
+            wall_clock=lambda: self.wall,
+            lease=lease,
         )
 
     async def attempt(
@@ -129,13 +140,45 @@ async def test_a_pause_that_the_service_asks_for_holds_for_every_mail() -> None:
     with pytest.raises(MailUnavailable):
         await desk.attempt()
     other = replace(RECORD, referral_id=ReferralId("other"), operation_id=OperationId("other"))
-    await desk.records.plan([other])
-    stored = await desk.records.get(other.referral_id, other.key)
-    with pytest.raises(MailUnavailable) as later:
-        await desk.delivery.attempt(stored, NOW + timedelta(minutes=5), pointless=False)
-    assert later.value.retry_after == timedelta(minutes=2)
+    with pytest.raises(MailPaused) as later:
+        await desk.attempt(NOW + timedelta(minutes=5), other)
+    assert timedelta(minutes=2) <= later.value.retry_after <= timedelta(minutes=2) + SPREAD
     assert desk.service.attempts.total() == 0
     assert (await desk.attempt(NOW + timedelta(minutes=7))).state == "accepted"
+    assert (await desk.attempt(NOW + timedelta(minutes=7), other)).state == "accepted"
+
+
+async def test_while_nobody_sends_the_service_is_not_asked_about_a_mail_either() -> None:
+    desk = Desk()
+    desk.service.before = [MailUnavailable("429", retry_after=timedelta(minutes=7))]
+    with pytest.raises(MailUnavailable):
+        await desk.attempt()
+    assert (await desk.state()).state == "sending"
+    with pytest.raises(MailPaused):
+        await desk.attempt()
+    assert desk.service.questions == 0
+
+
+async def test_a_mail_that_was_never_tried_and_is_pointless_is_skipped_while_nobody_sends() -> None:
+    desk = Desk()
+    await desk.delivery.gate.failed(None, MailUnavailable("429", retry_after=timedelta(minutes=7)), NOW)
+    assert (await desk.attempt(pointless=True)).state == "skipped"
+
+
+async def test_a_pause_begins_when_the_call_that_causes_it_ends() -> None:
+    desk = Desk()
+
+    def hang() -> Exception:
+        desk.wall += timedelta(seconds=20)
+        return MailServiceDown("no answer")
+
+    desk.service.meanwhile = hang
+    for number in range(3):
+        with pytest.raises(MailServiceDown):
+            await desk.attempt(record=replace(RECORD, referral_id=ReferralId(f"r{number}")))
+    gate = await desk.records.gate()
+    assert gate
+    assert gate.value.until == NOW + timedelta(seconds=20 + 30)
 
 
 async def test_a_mail_that_is_refused_for_good_is_not_tried_again() -> None:
@@ -167,21 +210,6 @@ async def test_a_mail_is_given_up_after_seven_days_although_its_service_never_an
     given_up = await desk.attempt(NOW + GIVE_UP)
     assert (given_up.state, given_up.reason) == ("refused", "notAcceptedWithinSevenDays")
     assert (await desk.state()).state == "refused"
-
-
-async def test_of_two_pauses_the_longer_one_counts() -> None:
-    desk = Desk()
-    for minutes in (60, 1):
-        desk.service.before = [MailUnavailable("429", retry_after=timedelta(minutes=minutes))]
-        other = replace(
-            RECORD, referral_id=ReferralId(f"r{minutes}"), operation_id=OperationId(f"o{minutes}")
-        )
-        await desk.records.plan([other])
-        stored = await desk.records.get(other.referral_id, other.key)
-        assert stored
-        with pytest.raises(MailUnavailable):
-            await desk.delivery._send(stored, NOW)  # both were under way before either was refused
-    assert await desk.records.gate() == NOW + timedelta(minutes=60)
 
 
 async def test_a_mail_that_became_pointless_while_the_service_was_away_is_skipped() -> None:

@@ -4,7 +4,14 @@ import pytest
 
 from api import intent_sweep
 from shared.errors import ConfigurationError
-from shared.settings import HUB_SETTING, Settings, TableAccount, read_settings
+from shared.settings import (
+    HUB_SETTING,
+    PARTITIONS_SETTING,
+    PROVIDER_SETTING,
+    Settings,
+    TableAccount,
+    read_settings,
+)
 
 MANDATORY = {
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
@@ -65,6 +72,44 @@ STORAGE, IDENTITY = "AzureWebJobsStorage", {"AzureWebJobsStorage": None, "TABLES
 )
 def test_the_hubs_account_is_the_hosts_storage(changes: dict, hub: TableAccount | None) -> None:
     assert settings(**changes).hub == hub
+
+
+@pytest.mark.parametrize(
+    ("changes", "address"),
+    [
+        ({f"{STORAGE}__accountName": "acme"}, "https://acme.queue.core.windows.net"),
+        (
+            {f"{STORAGE}__accountName": "acme", f"{STORAGE}__queueServiceUri": "https://q.example"},
+            "https://q.example",
+        ),
+        ({f"{STORAGE}__tableServiceUri": "https://t.example"}, None),
+    ],
+)
+def test_the_hubs_queues_are_in_the_hosts_storage(changes: dict, address: str | None) -> None:
+    hub = settings(**IDENTITY, **changes).hub
+    assert hub
+    assert hub.queue_endpoint == address
+
+
+@pytest.mark.parametrize(
+    ("changes", "partitions"),
+    [
+        ({}, 4),
+        ({PARTITIONS_SETTING: "16"}, 16),
+        ({PROVIDER_SETTING: "azurestorage", PARTITIONS_SETTING.upper(): "1"}, 1),
+        ({PROVIDER_SETTING: "mssql"}, None),
+    ],
+)
+def test_a_hub_in_azure_storage_has_as_many_control_queues_as_the_host_is_told(
+    changes: dict, partitions: int | None
+) -> None:
+    assert settings(**changes).hub_partitions == partitions
+
+
+@pytest.mark.parametrize("count", ["0", "17", "-1", "four", "4.5", "\uff14"])
+def test_a_count_of_control_queues_that_the_engine_refuses_is_refused(count: str) -> None:
+    with pytest.raises(ConfigurationError, match=PARTITIONS_SETTING):
+        settings(**{PARTITIONS_SETTING: count})
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,27 @@ from typing import Any
 
 import pytest
 
+from api import health
 from devhost.host_json import parse_time_span
 from localcloud.platform import host_admin as local
 from localcloud.stack import environment
+from shared.auth import tokens
 from shared.clock import OFFSET_FILE
 from shared.errors import ConfigurationError
+from shared.mail import service as mail
+from shared.protocol import durable, perform
 from shared.protocol.purge import KEPT, LONGEST_RUN, MOST_PAGES
 from shared.protocol.sweep import LONGEST_HANDLER
-from shared.settings import DEFAULT_HUB, HUB_SETTING, read_settings
-from shared.storage.azure_errors import LONGEST_SECONDS
+from shared.settings import (
+    AZURE_STORAGE,
+    DEFAULT_HUB,
+    DEFAULT_PARTITIONS,
+    HUB_SETTING,
+    PARTITIONS_SETTING,
+    PROVIDER_SETTING,
+    read_settings,
+)
+from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS
 
 PROJECT = Path(__file__).parents[2]
 HOST_JSON: dict[str, Any] = json.loads((PROJECT / "host.json").read_text(encoding="utf-8"))
@@ -67,7 +79,8 @@ class Asked(Mapping[str, str]):
 
 def read_by_the_code() -> set[str]:
     """All settings: some are looked for only where others are not set."""
-    with_host_storage = Asked({**MANDATORY, HUB_SETTING: "hub"})
+    of_the_host = {HUB_SETTING: "hub", PROVIDER_SETTING: AZURE_STORAGE, PARTITIONS_SETTING: "1"}
+    with_host_storage = Asked({**MANDATORY, **of_the_host})
     by_identity = Asked({**MANDATORY, "AzureWebJobsStorage": "", "TABLES_CONNECTION_STRING": "tables"})
     for asked in (with_host_storage, by_identity):
         read_settings(asked)
@@ -91,6 +104,7 @@ def test_a_default_of_the_readme_is_the_codes(name: str) -> None:
 
 
 OTHER = {
+    PARTITIONS_SETTING: "1",
     "MAIL_LEASE": "PT1S",
     "REFERRAL_RESPONSE_WINDOW": "PT1S",
     "REFERRAL_RETENTION": "PT1S",
@@ -135,6 +149,8 @@ def test_every_orchestrator_that_runs_at_once_has_a_thread() -> None:
 def test_the_hub_that_the_app_claims_is_the_hosts() -> None:
     assert DURABLE["hubName"] == DEFAULT_HUB == local.HUB
     assert local.HUB_SETTING == HUB_SETTING
+    assert DURABLE["storageProvider"]["type"] == AZURE_STORAGE
+    assert DURABLE["storageProvider"]["partitionCount"] == DEFAULT_PARTITIONS
 
 
 def test_a_handler_ends_before_the_sweep_takes_it_for_dead() -> None:
@@ -145,9 +161,42 @@ def test_a_handler_ends_before_the_sweep_takes_it_for_dead() -> None:
 
 
 def test_a_function_outlives_a_storage_request_with_all_its_repetitions_and_the_purge() -> None:
-    request = timedelta(seconds=2 * LONGEST_SECONDS)  # a write, and the look at what became of it
+    request = timedelta(seconds=2 * REQUEST_SECONDS)  # a write, and the look at what became of it
     assert request < FUNCTION_TIMEOUT
     assert LONGEST_RUN + request < FUNCTION_TIMEOUT
+
+
+def test_a_call_to_the_mail_service_ends_well_before_its_lease() -> None:
+    """One attempt asks whether the mail was taken, and sends it."""
+    lease = read_settings(MANDATORY).mail_lease
+    assert 2 * timedelta(seconds=mail.CALL_SECONDS) < lease < FUNCTION_TIMEOUT
+
+
+def test_a_run_over_work_ends_before_the_platform_ends_its_worker() -> None:
+    """It reads the row, does what it begins in its time, keeps the row and forgets the intent."""
+    longest = perform.LONGEST_RUN + perform.LONGEST_TASK + 3 * timedelta(seconds=REQUEST_SECONDS)
+    assert longest < FUNCTION_TIMEOUT
+    assert f"that is {longest.total_seconds():.0f} s at most" in OPERATIONS
+
+
+def test_the_page_of_operations_says_how_long_each_call_may_take() -> None:
+    bounds = table(OPERATIONS, "call | until connected | between two parts of an answer | in all | and then")
+    assert set(bounds) == {
+        "mail service: send, operations query",
+        "Table Storage",
+        "durable engine, the host's own address",
+        "signing keys",
+        "tokens of the app's identity",
+        "/healthz` as a whole",
+    }
+    for row in (
+        f"| {mail.CONNECT_SECONDS} s | {mail.READ_SECONDS} s | {mail.CALL_SECONDS} s, no repetition |",
+        f"| {CONNECT_SECONDS} s | {READ_SECONDS} s | {REQUEST_SECONDS} s with up to",
+        f"{durable.CALL_SECONDS} s; a refusal asks for the status as well, so {2 * durable.CALL_SECONDS} s",
+        f"| {tokens.CONNECT_SECONDS} s | | {tokens.FETCH_SECONDS} s, at most one fetch in",
+        f"| {health.LONGEST_SECONDS} s | 503, and what",
+    ):
+        assert row in OPERATIONS, row
 
 
 def test_the_page_of_operations_says_what_the_purge_does() -> None:
