@@ -52,6 +52,11 @@ class HubStorage:
         """How many messages to activities there are, those that are being worked on among them."""
         return self._queue("workitems").get_queue_properties().approximate_message_count or 0
 
+    def called_for(self) -> set[str]:
+        """The instances for which there are calls of activities that nobody is working on, of the first 32."""
+        messages = self._queue("workitems").peek_messages(max_messages=32)
+        return {_addressee(json.loads(message.content)) for message in messages}
+
     def visible(self) -> int:
         """How many messages the engine could take now, at most 32 of each queue."""
         return sum(len(queue.peek_messages(max_messages=32)) for queue in self._all_queues(""))
@@ -136,6 +141,10 @@ class HubStorage:
     def _all_queues(self, prefix: str) -> list[QueueClient]:
         found = self._queues.list_queues(name_starts_with=f"{self.name.lower()}-{prefix}")
         return [self._queues.get_queue_client(each.name) for each in found]
+
+
+def _addressee(message: Row) -> str:
+    return str(message["TaskMessage"]["OrchestrationInstance"]["InstanceId"])
 
 
 def insert(table: TableClient, rows: Iterable[Row]) -> None:

@@ -11,7 +11,7 @@ from tests.live import REFERRALS, Service, invitation, private
 from tests.platform.engine_time import EngineTime
 from tests.platform.hub_storage import HubStorage
 
-MINUTE = timedelta(minutes=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 INVITED = ("kim@fabrikam.com", "Contoso에서 거래에 초대했습니다")
 ACCEPTED = ("rae@contoso.com", "Fabrikam accepted your invitation to the deal")
 EXPIRED = ("rae@contoso.com", "Fabrikam did not answer your invitation to the deal")
@@ -88,7 +88,7 @@ class Deals:
         return self.service.told(deal.name).total() >= len({INVITED, EXPIRED})
 
     def _waits(self, deal: WaitingDeal) -> bool:
-        """Whether kim has been invited, and both orchestrations wait: by what is in the hub, whatever else is in it."""
+        """Whether kim has been invited, and both orchestrations wait: whatever else is in the hub."""
         if self.service.told(deal.name) != {INVITED: 1}:
             return False
         return all(self._hub.rests(each) for each in (deal.deal, deal.instance_id))
