@@ -59,7 +59,7 @@ def ends(service: Service, hub: HubStorage, deals: Deals) -> dict[str, tuple[Out
     for deal in answered:
         deals.accept(deal)
     deals.sweep_each_minute(answered, SWEEPS)
-    deals.time.jump(silent[-1].deadline)
+    deals.jump(silent[-1].deadline)
     deals.sweep_each_minute(silent, SWEEPS)
     pairs = zip(answered, silent, strict=True)
     return {
@@ -83,7 +83,7 @@ def test_a_deadline_comes_whatever_was_lost(ends: dict[str, tuple[Outcome, Outco
 @pytest.mark.timeout(240)
 def test_deadlines_come_when_calls_were_lost(service: Service, hub: HubStorage, deals: Deals) -> None:
     silent = deals.invite(*(f"Lost call {number}" for number in range(6)))
-    deals.time.jump(silent[-1].deadline)
+    deals.jump(silent[-1].deadline)
     assert within(20, lambda: len(waiting_for_a_call(hub, silent)) > 1, every=0)
     service.stack.host.kill()
     assert waiting_for_a_call(hub, silent), "no call was in the queue, so none is lost"
@@ -105,7 +105,7 @@ def test_deadlines_and_answers_come_when_all_messages_were_lost(
     hub.clear_work_items()
     service.stack.restart(service.stack.host)
     deals.sweep_each_minute([answered], SWEEPS)
-    deals.time.jump(silent.deadline)
+    deals.jump(silent.deadline)
     deals.sweep_each_minute([silent], SWEEPS)
     assert_accepted(deals.outcome(answered))
     assert_expired(deals.outcome(silent))
@@ -121,7 +121,7 @@ def test_all_goes_on_by_itself_after_the_task_hub_was_deleted(
     service.stack.host.stop()
     service.stack.restart(service.stack.host)
     deals.sweep_each_minute([answered], SWEEPS)
-    deals.time.jump(silent.deadline)
+    deals.jump(silent.deadline)
     deals.sweep_each_minute([silent], SWEEPS)
     assert_accepted(deals.outcome(answered))
     assert_expired(deals.outcome(silent))
