@@ -11,7 +11,7 @@ from tests.live import REFERRALS, Service, invitation, private
 from tests.platform.engine_time import EngineTime
 from tests.platform.hub_storage import HubStorage
 
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+MINUTE = timedelta(minutes=1)
 INVITED = ("kim@fabrikam.com", "Contoso에서 거래에 초대했습니다")
 ACCEPTED = ("rae@contoso.com", "Fabrikam accepted your invitation to the deal")
 EXPIRED = ("rae@contoso.com", "Fabrikam did not answer your invitation to the deal")
@@ -94,6 +94,10 @@ class Deals:
             return False
         return all(self._hub.rests(each) for each in (deal.deal, deal.instance_id))
 
+    def now(self) -> datetime:
+        """The time of app and engine."""
+        return self._time.now()
+
     def jump(self, to: datetime) -> None:
         """Let time go on to this moment at once, when no message is being worked on (or after some seconds).
 
@@ -104,7 +108,7 @@ class Deals:
 
     def pass_by(self, duration: timedelta) -> None:
         """Let so much time pass at once; see `jump`."""
-        self.jump(self._time.now() + duration)
+        self.jump(self.now() + duration)
 
     def sweep(self) -> None:
         """Have the sweep run now."""
