@@ -50,6 +50,7 @@ class Post:
 
     def __init__(self, service: Service) -> None:
         self._url = f"{service.stack.controls}/admin/devhost/mail"
+        self._last = service.http.get(self._url).json()["value"][-1]["id"]
         self._over = Event()
         self._thread = Thread(target=self._look)
         self._begun = time.monotonic()
@@ -81,11 +82,10 @@ class Post:
         return next(at for of, told, at in list(self.came) if (of, told) == (name, what))
 
     def _look(self) -> None:
-        last = "0"
         with httpx.Client(timeout=60) as http:
             while not self._over.wait(0.2):
-                for mail in http.get(self._url, params={"after": last}).json()["value"]:
-                    last = mail["id"]
+                for mail in http.get(self._url, params={"after": self._last}).json()["value"]:
+                    self._last = mail["id"]
                     self.came.append(_read(mail, self.seconds()))
 
 
