@@ -52,13 +52,16 @@ class Azurite(Member):
         log: Path,
         record: ChildRecord,
         environment: Mapping[str, str] = MappingProxyType({}),
+        access_log: bool = False,
     ) -> None:
-        """`environment` comes on top of this process's own."""
+        """`environment` comes on top of this process's own; `access_log` writes a line for each request to `log`."""
         self.ports = ports
         self.connection_string = connection_string(data, ports)
         account = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{_account_key(data)}"}
         settings = {**os.environ, **environment, **account}
-        super().__init__(Command("azurite", _arguments(node, data, ports), settings, data, log), record)
+        super().__init__(
+            Command("azurite", _arguments(node, data, ports, access_log), settings, data, log), record
+        )
 
     def ready(self) -> bool:
         """Say whether the tables answer; they are the last to listen."""
@@ -84,14 +87,14 @@ def running(data: Path) -> Iterator[Azurite]:
         azurite.stop()
 
 
-def _arguments(node: Node, data: Path, ports: AzuritePorts) -> tuple[str, ...]:
+def _arguments(node: Node, data: Path, ports: AzuritePorts, access_log: bool) -> tuple[str, ...]:
     listen = {"blob": ports.blob, "queue": ports.queue, "table": ports.table}
     addresses = [
         argument
         for service, port in listen.items()
         for argument in (f"--{service}Host", HOST, f"--{service}Port", str(port))
     ]
-    flags = ("--skipApiVersionCheck", "--disableTelemetry", "--silent")
+    flags = ("--skipApiVersionCheck", "--disableTelemetry", *(() if access_log else ("--silent",)))
     return (str(node.binary), str(_SCRIPT), "--location", str(data / "azurite"), *flags, *addresses)
 
 

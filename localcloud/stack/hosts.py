@@ -126,7 +126,7 @@ class Func:
 
     def environment(self, data: DataDirectory) -> Mapping[str, str]:
         """See the protocol."""
-        shifted = {"CLOCK_SHIFT_FILE": str(_shift_file(data))} if self.tools.clock_library else {}
+        shifted = {"CLOCK_SHIFT_FILE": str(shift_file(data))} if self.tools.clock_library else {}
         # Each second, not every five as in production: here somebody waits for it.
         polling = "AzureFunctionsJobHost__extensions__durableTask__storageProvider__maxQueuePollingInterval"
         return {"VIRTUAL_ENV": str(self.python), polling: "00:00:01", **shifted}
@@ -135,7 +135,7 @@ class Func:
         """See the protocol."""
         if self.tools.clock_library is None:
             return {}
-        return {"LD_PRELOAD": str(self.tools.clock_library), "CLOCK_SHIFT_FILE": str(_shift_file(data))}
+        return {"LD_PRELOAD": str(self.tools.clock_library), "CLOCK_SHIFT_FILE": str(shift_file(data))}
 
     def controls(self, addresses: Addresses) -> str:
         """See the protocol."""
@@ -143,11 +143,11 @@ class Func:
 
     def cloud_arguments(self, data: DataDirectory, addresses: Addresses) -> tuple[str, ...]:
         """See the protocol."""
-        shifted = ("--clock-shift-file", str(_shift_file(data))) if self.tools.clock_library else ()
+        shifted = ("--clock-shift-file", str(shift_file(data))) if self.tools.clock_library else ()
         return ("--engine-of", addresses.url, *shifted)
 
 
-def _shift_file(data: DataDirectory) -> Path:
+def shift_file(data: DataDirectory) -> Path:
     """The file that shifts the clocks of the engine and of the storage emulator; made when it is not there."""
     file = private_directory(data.path / "func") / "clock-shift"
     read_or_create(file, lambda: NO_SHIFT)

@@ -37,7 +37,7 @@ class Stack:
 
     `port` 0 takes a free one. Ports stay the same as long as the object lives, so that single members can be killed
     and started again.
-    `interrupted` ends a start early (InterruptedStartError).
+    `interrupted` ends a start early (InterruptedStartError). `access_log` has Azurite log each request.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Stack:
         report: Report = silent,
         interrupted: Event | None = None,
         patience: float = 20.0,
+        access_log: bool = False,
     ) -> None:
         self.data = DataDirectory.prepared(data)
         self._port = port
@@ -58,6 +59,7 @@ class Stack:
         self._report = report
         self._interrupted = interrupted or Event()
         self._patience = patience
+        self._access_log = access_log
         self._lock = DataLock(self.data.lock)
         self._record = ChildRecord(self.data.children)
         self._started: list[Member] = []
@@ -148,6 +150,7 @@ class Stack:
             log=self.data.log("azurite"),
             record=self._record,
             environment=self._runs_on.storage_environment(self.data),
+            access_log=self._access_log,
         )
         self._start(self.azurite)
         self.localcloud = self._member("localcloud", self._localcloud_command())
