@@ -3,11 +3,15 @@
 from collections import Counter
 
 import pytest
+from hypothesis import settings
 
 from localcloud.commands.bootstrap import deployed_environment
 from localcloud.errors import InstallError
 from localcloud.platform.core_tools import find_core_tools
 from localcloud.stack.hosts import Devhost, Func, Host
+
+settings.register_profile("no deadline", deadline=None)  # how fast an example is, is for bench/
+settings.load_profile("no deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

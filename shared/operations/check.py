@@ -22,7 +22,7 @@ from shared.errors import ConfigurationError, RecordUnreadable
 from shared.protocol.observe import Plan, observe
 from shared.protocol.observe_review import observe_review
 from shared.protocol.restart import instances_of
-from shared.protocol.sweep import PER_SECOND
+from shared.protocol.sweep import ENDS_PER_SECOND
 from shared.settings import read_tables
 from shared.storage.azure_tables import AzureTables
 from shared.storage.codec import SetAside, log_set_aside
@@ -208,8 +208,8 @@ async def look_after(tables: Tables, options: argparse.Namespace, now: datetime)
 
 
 def patience(instances: int) -> int:
-    """How many minutes so many may take, at the rate of the sweep, and twice as long."""
-    return 10 + instances // (30 * PER_SECOND)
+    """How many minutes so many may take, at the rate at which the sweep ends them, and twice as long."""
+    return 10 + instances // (30 * ENDS_PER_SECOND)
 
 
 async def _run(options: argparse.Namespace) -> Summary:

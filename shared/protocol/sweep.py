@@ -1,8 +1,8 @@
 """The sweep: look at what is due, oldest first, and wake whom it concerns.
 
 What is due stands in the intents: commits whose handler may have died, moments of records (reminders, expiries,
-escalations), and what an operator asked for. What is due is handed to the durable engine at a bounded rate, since its
-queues know no priority, and everything else would wait behind it.
+escalations), and what an operator asked for. What is due is handed to the durable engine no faster than it gets
+through, since its queues know no priority, and everything else would wait behind it.
 
 That the engine took an event proves nothing. So whoever is woken is looked at again, and an orchestration that has
 not taken a single step after two looks is ended and started anew from the tables.
@@ -11,7 +11,7 @@ not taken a single step after two looks is ended and started anew from the table
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.errors import EngineUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable
@@ -39,9 +39,14 @@ The domain clock can be moved while a handler is at work, so it does not tell wh
 """
 LONGEST_RUN = timedelta(seconds=40)
 """After which a sweep takes up no further intent: well below functionTimeout, which ends all that the worker does."""
-PER_SECOND = 5
-"""How many orchestrations are woken a second: a third of what one worker's engine gets through."""
-_BATCH, _AT_ONCE = 50, 10
+BATCH = 20
+"""How many orchestrations are woken at once. The next ones have to wait until the engine gets to the last of these:
+its queues keep their order."""
+LAST_WOKEN, BETWEEN_GLANCES, LONGEST_WAIT = 3, 0.5, 15.0
+"""How many of a batch are looked at for that, how often, and for how long at most (seconds): they may be dead."""
+ENDS_PER_SECOND = 5
+"""How many orchestrations are ended a second."""
+_AT_ONCE = 10
 LOOKS = 2
 """How many looks in a row must find nothing changed until an orchestration counts as dead."""
 BETWEEN_LOOKS, LONGEST_BETWEEN_LOOKS = timedelta(minutes=1), timedelta(minutes=16)
@@ -82,30 +87,32 @@ class Sweep:
         tally, seen = _Tally(), set[tuple[datetime, str]]()
         end = self.wall_clock() + LONGEST_RUN
         while self.wall_clock() < end:
-            begun, asked = self.wall_clock(), tally.woken + tally.ended
-            found = await self.intents.due(now, _BATCH)
+            ended = tally.ended
+            found = await self.intents.due(now, BATCH)
             batch = [intent for intent in found if (intent.due, intent.id) not in seen]
             seen.update((intent.due, intent.id) for intent in batch)
             if not batch:
                 break
-            await _Run(self, engine, now, tally, end).look_at(batch)
-            if len(found) < _BATCH:
+            run = _Run(self, engine, now, tally, end)
+            await run.look_at(batch)
+            if len(found) < BATCH:
                 break
-            took = (self.wall_clock() - begun).total_seconds()
-            await self.pause(max(0.0, (tally.woken + tally.ended - asked) / PER_SECOND - took))
+            await self.pause((tally.ended - ended) / ENDS_PER_SECOND)
+            await run.until_taken_up()
         await self.heartbeats.swept(self.wall_clock(), moved=tally.moved, unmoved=tally.unmoved)
         return tally.woken
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One run of the sweep."""
+    """A look at one batch. `woken` are those that it woke, and the steps that they had to do."""
 
     sweep: Sweep
     engine: Orchestrations
     now: datetime
     tally: _Tally
     end: datetime
+    woken: list[tuple[Intent, tuple[str, ...]]] = field(default_factory=list[tuple[Intent, tuple[str, ...]]])
 
     async def look_at(self, batch: Sequence[Intent]) -> None:
         """Look at some intents, several at a time; one that fails must not keep the others."""
@@ -117,6 +124,22 @@ class _Run:
                     await self._tried(intent)
 
         await asyncio.gather(*(look(intent) for intent in batch))
+
+    async def until_taken_up(self) -> None:
+        """Wait until the engine has got to one of those that were woken last."""
+        sweep, last = self.sweep, self.woken[-LAST_WOKEN:]
+        end = min(self.end, sweep.wall_clock() + timedelta(seconds=LONGEST_WAIT))
+        while last and sweep.wall_clock() < end:
+            await sweep.pause(BETWEEN_GLANCES)
+            try:
+                if any([await self._has_moved(intent, marks) for intent, marks in last]):
+                    return
+            except (*_PASSING, RecordUnreadable) as failed:
+                logger.info("sweep_glance_failed: %s", failed)
+
+    async def _has_moved(self, intent: Intent, marks: tuple[str, ...]) -> bool:
+        plan = await self._observe(intent)
+        return not set(marks) <= {step.mark for step in plan.steps}
 
     async def _tried(self, intent: Intent) -> None:
         try:
@@ -218,6 +241,8 @@ class _Run:
             await self._file_anew(intent)
         await wake_instance(self.engine, intent)
         self.tally.woken += 1
+        if marks:
+            self.woken.append((intent, marks))
         kept = watch.steps if stood_still else marks
         woken = replace(watch, woken_at=watch.woken_at or self.now, steps=kept)
         await self.sweep.intents.move(

@@ -1,9 +1,12 @@
 """A sweep on tables in memory, in virtual time, and an engine whose instances can be dead in every way."""
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from shared.domain.change import Change
+from shared.domain.change import Act, Change
+from shared.domain.ids import OperationId, ReferralId
+from shared.domain.lifecycle import BY_THE_CLOCK, expire
 from shared.domain.referral import Party, Referral
 from shared.errors import EngineUnavailable
 from shared.protocol.announce import Announcements
@@ -16,7 +19,7 @@ from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.tables import Tables
-from tests.unit.examples import NOW, begun
+from tests.unit.examples import NOW, begun, referral
 
 MINUTE = timedelta(minutes=1)
 
@@ -26,7 +29,8 @@ class FakeEngine:
     """An engine whose instances end some looks after they are told to, and refuse starts for a while after that.
 
     `dead` instances take events and never move; `deaf` ones do not end either; `unknown` ones have no status; and
-    for those it is `away_for`, or if it is `away`, it does not answer at all. `clock` tells when who was active.
+    for those it is `away_for`, or if it is `away`, it does not answer at all. `acts` is what the others do when they
+    are woken; they are active at `now`.
     """
 
     running: set[str] = field(default_factory=set)
@@ -38,6 +42,7 @@ class FakeEngine:
     away: bool = False
     away_for: set[str] = field(default_factory=set)
     now: datetime = NOW
+    acts: Callable[[str], Awaitable[None]] | None = None
     woken: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     started: list[tuple[str, str]] = field(default_factory=list)
@@ -55,6 +60,8 @@ class FakeEngine:
         self.woken.append(instance_id)
         if instance_id not in self.dead:
             self._active[instance_id] = self.now
+            if self.acts:
+                await self.acts(instance_id)
         return True
 
     async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
@@ -140,6 +147,14 @@ class Swept:
         announced = await self.announcements.announce(change, now)
         await self.referrals.commit(announced, None)
         return announced
+
+    async def expires(self, referral_id: str) -> None:
+        """What an orchestration does to a referral of Fabrikam's whose time is over."""
+        party = replace(referral().party, referral_id=ReferralId(referral_id))
+        stored = await self.referrals.get(party)
+        assert stored
+        act = Act(actor=BY_THE_CLOCK, now=self.engine.now, operation_id=OperationId(f"expire-{referral_id}"))
+        await self.referrals.commit(expire(stored.value, act), stored)
 
     async def left(self) -> list[Intent]:
         """What is still to be looked at."""

@@ -23,7 +23,7 @@ from shared.operations.check import (
     unfinished,
     until_taken_up,
 )
-from shared.protocol.sweep import PER_SECOND
+from shared.protocol.sweep import ENDS_PER_SECOND
 from shared.protocol.wake import LIFECYCLE, REVIEW
 from shared.storage import keys
 from shared.storage.inquiries import party_of
@@ -161,12 +161,12 @@ async def test_a_restart_that_is_asked_for_twice_ends_with_everything_running(sw
     assert await swept.left() == []
 
 
-async def test_ends_are_asked_for_at_the_same_bounded_rate_as_wake_ups(swept: Swept) -> None:
+async def test_ends_are_asked_for_at_a_bounded_rate(swept: Swept) -> None:
     ids = tuple(f"fabrikam-{number}" for number in range(101))
     await asked(swept, *(referral(id=ReferralId(each)) for each in ids), running=ids)
     await swept.at(0)
     assert len(swept.engine.told) == 101
-    assert sum(swept.pauses) == pytest.approx(100 / PER_SECOND)
+    assert sum(swept.pauses) == pytest.approx(100 / ENDS_PER_SECOND)
 
 
 @pytest.mark.parametrize("state", ["parked", "lost"])

@@ -8,7 +8,7 @@ import pytest
 from shared.domain.ids import OperationId, ReferralId
 from shared.domain.work import Notify, work_of
 from shared.protocol.announce import FIRST_LOOK
-from shared.protocol.sweep import LONGEST_HANDLER, LONGEST_RUN, PER_SECOND
+from shared.protocol.sweep import BATCH, BETWEEN_GLANCES, LONGEST_HANDLER, LONGEST_RUN, LONGEST_WAIT
 from shared.protocol.wake import LIFECYCLE
 from shared.storage import keys
 from shared.storage.intents import Intent
@@ -269,28 +269,63 @@ async def test_a_record_that_cannot_be_read_keeps_no_other_waiting_and_is_tried_
     assert caplog.text.count("sweep_unreadable instance=fabrikam-0") == 3
 
 
-async def test_what_is_due_is_handed_out_oldest_first_at_a_bounded_rate(swept: Swept) -> None:
-    ids = [f"fabrikam-{number:03d}" for number in range(120)]
-    for number, identifier in enumerate(reversed(ids)):
-        await swept.stored(referral(id=ReferralId(identifier)))
+async def overdue(swept: Swept, count: int) -> list[str]:
+    """So many referrals whose time is over, the earliest first, and their orchestrations."""
+    ids = [f"fabrikam-{number:04d}" for number in range(count)]
+    for number, identifier in enumerate(ids):
+        await swept.stored(referral(id=ReferralId(identifier), expires_at=NOW - timedelta(minutes=1)))
         swept.engine.running.add(identifier)
-        await swept.intents.announce(moment(-number, identifier))
-    begun_at = swept.wall
+        await swept.intents.announce(moment(number - count, identifier))
+    return ids
+
+
+async def test_what_is_due_is_handed_out_oldest_first_as_fast_as_the_engine_gets_through(
+    swept: Swept,
+) -> None:
+    ids = await overdue(swept, 120)
+    swept.engine.acts = swept.expires
     assert await swept.at(0) == 120
-    assert sorted(swept.engine.woken[:50]) == ids[:50]
-    assert (swept.wall - begun_at).total_seconds() >= 100 / PER_SECOND
+    for begin in range(0, 120, BATCH):
+        assert sorted(swept.engine.woken[begin : begin + BATCH]) == ids[begin : begin + BATCH]
+    assert swept.pauses.count(BETWEEN_GLANCES) == 120 // BATCH, "one glance after each batch"
+
+
+async def test_the_next_are_not_handed_out_before_the_engine_gets_to_the_last_ones(swept: Swept) -> None:
+    """All that it was handed before would go on before whatever else people do."""
+    await overdue(swept, 120)
+    waiting: list[str] = []
+
+    async def queue(instance_id: str) -> None:
+        waiting.append(instance_id)
+
+    async def work(seconds: float) -> None:
+        await pause(seconds)
+        for instance_id in waiting[:2]:
+            await swept.expires(instance_id)
+        assert len(waiting) <= 2 * BATCH
+        del waiting[:2]
+
+    pause, swept.engine.acts = swept.sweep.pause, queue
+    await replace(swept.sweep, pause=work).run(swept.engine, NOW)
+    assert len(swept.engine.woken) == 120
+
+
+async def test_dead_ones_hold_up_the_others_for_a_bounded_time(swept: Swept) -> None:
+    ids = await overdue(swept, 2 * BATCH)
+    swept.engine.dead = set(ids[:BATCH])
+    swept.engine.acts = swept.expires
+    await swept.at(0)
+    assert len(swept.engine.woken) == 2 * BATCH
+    assert swept.wall - NOW < timedelta(seconds=LONGEST_WAIT + 2)
 
 
 async def test_a_sweep_ends_in_time_however_much_is_due_and_the_next_one_goes_on(swept: Swept) -> None:
-    most = int(LONGEST_RUN.total_seconds() * PER_SECOND)
-    for number in range(most + 150):
-        identifier = f"fabrikam-{number}"
-        await swept.stored(referral(id=ReferralId(identifier)))
-        swept.engine.running.add(identifier)
-        await swept.intents.announce(moment(0, identifier))
-    first = await swept.at(0)
-    assert first == most
-    assert await swept.at(0.9) == 150
+    await overdue(swept, 10 * BATCH)
+    assert await swept.at(0) < 5 * BATCH, "nobody moves, so each batch takes its whole time"
+    assert swept.wall - NOW < LONGEST_RUN + timedelta(seconds=LONGEST_WAIT)
+    swept.engine.acts = swept.expires
+    await swept.at(0.9)
+    assert len(set(swept.engine.woken)) == 10 * BATCH
 
 
 async def test_what_waits_is_not_read(swept: Swept) -> None:
