@@ -104,7 +104,7 @@ def _stands(plan: Plan, intents: Sequence[Intent], now: datetime) -> str:
 
 def _is_dead(intent: Intent, now: datetime) -> bool:
     watch = intent.watch
-    return bool(watch.unmoved or watch.restarts or watch.ending) or now - intent.due > OVERDUE
+    return bool(watch.unmoved or watch.restarts or watch.tells > 1) or now - intent.due > OVERDUE
 
 
 async def ask_to_wake(tables: Tables, parties: list[Party], now: datetime) -> set[str]:

@@ -77,21 +77,18 @@ class DurableEngine:
         return answer is not _REFUSED and bool(answer.instances_deleted)
 
     async def is_running(self, instance_id: str) -> bool:
-        """See the port."""
+        """Whether there is such an instance that has not finished, whatever may become of it."""
         status = await self._status(instance_id)
         return status is not None and status.runtime_status not in _FINISHED
 
-    async def active_at(self, instance_id: str) -> datetime | None:
-        """See the port."""
+    async def begun_at(self, instance_id: str) -> datetime | None:
+        """See the port. Each turn continues as new, and that is a creation to the engine."""
         status = await self._status(instance_id)
         if status is None or status.runtime_status in _FINISHED:
             return None
-        if (
-            status.runtime_status is not OrchestrationRuntimeStatus.Running
-            or status.last_updated_time is None
-        ):
+        if status.runtime_status is not OrchestrationRuntimeStatus.Running or status.created_time is None:
             return _LONG_AGO
-        return status.last_updated_time.replace(tzinfo=UTC)
+        return status.created_time.replace(microsecond=0, tzinfo=UTC)
 
     async def _status(self, instance_id: str) -> DurableOrchestrationStatus | None:
         try:

@@ -2,12 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from shared.storage.heartbeats import EVERY, SweepBeat
+from shared.storage.heartbeats import EVERY, LONGEST_SILENCE, SweepBeat
 
 LONGEST_STANDSTILL = timedelta(minutes=5)
 """After which a standstill is a fault."""
-_LONGEST_BETWEEN_LOOKS = timedelta(minutes=20)
-"""More than the sweep leaves between two looks at what does not move."""
 
 
 def fault_of_progress(
@@ -25,11 +23,12 @@ def fault_of_progress(
         )
     if sweep is None or sweep.unmoved_since is None or sweep.unmoved_at is None:
         return None
-    seen_lately = now - sweep.unmoved_at <= _LONGEST_BETWEEN_LOOKS
+    since = max(sweep.unmoved_since, started_at)
+    seen_lately = now - sweep.unmoved_at <= LONGEST_SILENCE
     acted_since = engine_acted_at is not None and engine_acted_at >= sweep.unmoved_at - EVERY
-    if now - sweep.unmoved_since > LONGEST_STANDSTILL and seen_lately and not acted_since:
+    if now - since > LONGEST_STANDSTILL and seen_lately and not acted_since:
         return (
-            f"The durable engine has moved nothing for {_minutes(now - sweep.unmoved_since)} minutes, though work is "
+            f"The durable engine has moved nothing for {_minutes(now - since)} minutes, though work is "
             "due. Restart the app; if that does not help, look at the task hub's storage and the host's log."
         )
     return None

@@ -22,9 +22,8 @@ from shared.storage.referrals import Referrals
 
 logger = logging.getLogger(__name__)
 
-PATIENT_ROUNDS = 3
-"""After which an instance that has not ended is told again, at intervals that grow to `LONGEST_INTERVAL`."""
-LONGEST_INTERVAL = timedelta(minutes=16)
+PATIENCE, LONGEST_PATIENCE = timedelta(seconds=90), timedelta(minutes=16)
+"""How long to wait for an end until the instance is told again; twice as long each time."""
 PAUSE_AFTER_FAILURE = timedelta(minutes=1)
 REASON = "Started anew: an operator asked for it, or it had stopped moving."
 
@@ -45,38 +44,54 @@ async def wake_instance(engine: Orchestrations, intent: Intent) -> None:
         await engine.start(REVIEW, intent.registration, argument)
 
 
-async def restarted(engine: Orchestrations, intent: Intent) -> bool:
-    """Start an instance again if it has ended, else tell it to end; whether it was started.
+async def restarted(engine: Orchestrations, intent: Intent, now: datetime) -> Intent | None:
+    """A round: start an instance again if it has ended, else tell it to end, or wait; None once it has begun anew.
 
-    Raises `EngineUnavailable`: the next round tries again.
+    One that began after it was told to end is its successor, which a handler or another intent has started; were it
+    the old one after all, it ends, and whoever watches it then starts it. Otherwise gives the intent as it waits for
+    the next round. Raises `EngineUnavailable`: the next round tries again.
     """
-    rounds = intent.watch.ending or 0
-    if await engine.is_running(intent.instance_id):
-        if rounds % PATIENT_ROUNDS == 0:
-            await engine.terminate(intent.instance_id, REASON)
-        if rounds >= PATIENT_ROUNDS:
-            logger.warning("restart_waits rounds=%d instance=%s", rounds, intent.instance_id)
-        return False
+    watch = intent.watch
+    begun_at = await engine.begun_at(intent.instance_id)
+    if begun_at is None:
+        await start_instance(engine, intent)
+        return None
+    if watch.ended_at and begun_at >= watch.ended_at.replace(microsecond=0):
+        return None
+    if watch.ended_at is None or now - watch.ended_at >= _patience(watch.tells):
+        await engine.terminate(intent.instance_id, REASON)
+        if watch.tells:
+            logger.warning("restart_waits tells=%d instance=%s", watch.tells, intent.instance_id)
+        watch = replace(watch, ended_at=now, tells=watch.tells + 1)
+    return _next_round(replace(intent, watch=watch), now)
+
+
+async def start_instance(engine: Orchestrations, intent: Intent) -> None:
+    """Start the orchestration that an intent is about, or wake it if it runs. Raises `EngineUnavailable`."""
     if intent.registration is None:
         await begin(engine, intent.party)
     else:
         await begin_review(engine, intent.party, intent.registration)
-    return True
-
-
-def next_round(intent: Intent, now: datetime) -> Intent:
-    """The intent as it waits for its next look: the next sweep, or later after many."""
-    rounds = (intent.watch.ending or 0) + 1
-    late = rounds - PATIENT_ROUNDS
-    pause = min(timedelta(minutes=2 ** min(late, 10)), LONGEST_INTERVAL) if late > 0 else timedelta()
-    due = max(now + pause, now + timedelta(milliseconds=1))
-    return replace(intent, due=due, watch=replace(intent.watch, ending=rounds))
 
 
 def after_a_failure(intent: Intent, now: datetime) -> Intent:
     """The intent as it waits after the engine or storage did not do as it was asked.
 
-    It is looked at again as it was, but not by the next sweep, which belongs to others. A round of a restart counts,
-    since a start that is refused right after the end should be tried by the next sweep.
+    It is looked at again as it was, but not by the next sweep, which belongs to others; unless it is being restarted:
+    a start that is refused right after the end should be tried again soon.
     """
-    return next_round(intent, now) if intent.watch.ending else replace(intent, due=now + PAUSE_AFTER_FAILURE)
+    if intent.watch.ended_at:
+        return _next_round(intent, now)
+    return replace(intent, due=now + PAUSE_AFTER_FAILURE)
+
+
+def _next_round(intent: Intent, now: datetime) -> Intent:
+    """The next sweep; each minute once it takes long."""
+    told = intent.watch.ended_at or now
+    soon = intent.watch.tells < 2 and now - told < PATIENCE
+    return replace(intent, due=now + (timedelta(milliseconds=1) if soon else PAUSE_AFTER_FAILURE))
+
+
+def _patience(tells: int) -> timedelta:
+    doublings = max(0, min(tells - 1, 10))
+    return min(PATIENCE * (1 << doublings), LONGEST_PATIENCE)

@@ -19,7 +19,6 @@ from shared.protocol.observe import Plan, Step, observe, steps_of
 from shared.protocol.observe_review import observe_review
 from shared.protocol.restart import (
     after_a_failure,
-    next_round,
     restarted,
     wake_instance,
 )
@@ -49,11 +48,13 @@ ENDS_PER_SECOND = 5
 _AT_ONCE = 10
 LOOKS = 2
 """How many looks in a row must find nothing changed until an orchestration counts as dead."""
+FIRST_LOOK_AT_RESTARTED = timedelta(seconds=10)
+"""Whether it has begun; an operator waits for it."""
 BETWEEN_LOOKS, LONGEST_BETWEEN_LOOKS = timedelta(minutes=1), timedelta(minutes=16)
 """How long after a wake-up to look what came of it; longer while starting anew does not help. A minute is more than
 a killed host's messages stay invisible (host.json)."""
 UNTIL_REPAIRED = timedelta(hours=1)
-"""How often a record that cannot be read is tried again; an operator has to put it back."""
+"""How often a record is tried again that cannot be read, or at which the sweep stumbles: that has to be repaired."""
 _PASSING = (EngineUnavailable, StoreConflict, StoreUnavailable)
 
 
@@ -95,10 +96,9 @@ class Sweep:
                 break
             run = _Run(self, engine, now, tally, end)
             await run.look_at(batch)
-            if len(found) < BATCH:
-                break
-            await self.pause((tally.ended - ended) / ENDS_PER_SECOND)
-            await run.until_taken_up()
+            if len(found) == BATCH:
+                await self.pause((tally.ended - ended) / ENDS_PER_SECOND)
+                await run.until_taken_up()
         await self.heartbeats.swept(self.wall_clock(), moved=tally.moved, unmoved=tally.unmoved)
         return tally.woken
 
@@ -149,7 +149,11 @@ class _Run:
             await self._try_later(intent, replace(intent, due=self.now + UNTIL_REPAIRED))
         except _PASSING as failed:
             logger.warning("sweep_failed instance=%s: %s", intent.instance_id, failed)
+            self.tally.unmoved += isinstance(failed, EngineUnavailable)
             await self._try_later(intent, after_a_failure(intent, self.now))
+        except Exception:
+            logger.exception("sweep_stumbled instance=%s", intent.instance_id)
+            await self._try_later(intent, replace(intent, due=self.now + UNTIL_REPAIRED))
 
     async def _try_later(self, intent: Intent, later: Intent) -> None:
         try:
@@ -158,7 +162,7 @@ class _Run:
             logger.warning("intent_not_moved instance=%s: it stays due", intent.instance_id)
 
     async def _look(self, intent: Intent) -> None:
-        if intent.reason == "restart" or intent.watch.ending is not None:
+        if intent.reason == "restart" or intent.watch.ended_at:
             await self._restart(intent)
         elif intent.reason == "commit":
             await self._look_at_commit(intent)
@@ -166,15 +170,19 @@ class _Run:
             await self._look_at_record(intent)
 
     async def _look_at_commit(self, intent: Intent) -> None:
-        """Whose work is open is watched; what was never committed is forgotten once its handler cannot live."""
-        row = await self.sweep.referrals.work_row(intent.party, intent.label)
+        """Whose work is open is watched, with all that its record has to do, since rows are done in their order.
+
+        What was never committed is forgotten once its handler cannot live.
+        """
+        rows = {row.value.label: row for row in await self.sweep.referrals.work(intent.party)}
+        row = rows.get(intent.label)
         if row is None or row.value.operation_id != intent.id:
             await self._forget_or_wait(intent)
         elif not row.value.open:
             await self.sweep.intents.forget(intent)
             self._count_moved(intent)
-        elif steps := steps_of([row], self.now):
-            await self._watch(intent, steps)
+        elif row.value.is_due(self.now):
+            await self._watch(intent, steps_of(rows.values(), self.now))
         else:
             await self._move(intent, row.value.next_at)
 
@@ -185,7 +193,7 @@ class _Run:
             await self._forget_or_wait(intent)
         elif plan.steps:
             await self._watch(intent, plan.steps)
-        elif intent.reason == "wake" and not await self._answered(intent):
+        elif intent.reason == "wake" and not await self._answered(intent, plan):
             await self._watch(intent, ())
         else:
             await self._move(intent, plan.next_at)
@@ -204,13 +212,13 @@ class _Run:
             return await observe(referrals, intent.party, self.now)
         return await observe_review(referrals, registrations, intent.party, intent.registration, self.now)
 
-    async def _answered(self, intent: Intent) -> bool:
-        """Whether an orchestration with nothing to do has done anything since it was woken: then it waits."""
+    async def _answered(self, intent: Intent, plan: Plan) -> bool:
+        """Whether an orchestration with nothing to do has begun a turn since it was woken, or need not run."""
         woken_at = intent.watch.woken_at
         if woken_at is None:
             return False
-        active_at = await self.engine.active_at(intent.instance_id)
-        return active_at is None or active_at >= woken_at
+        begun_at = await self.engine.begun_at(intent.instance_id)
+        return plan.finished if begun_at is None else begun_at >= woken_at.replace(microsecond=0)
 
     async def _move(self, intent: Intent, due: datetime | None) -> None:
         """Look again when something is due next, if ever. An operator's wish becomes the record's moment."""
@@ -227,7 +235,7 @@ class _Run:
         """Wake an orchestration that has something to do, or start it anew if it has not moved for too long."""
         marks = tuple(step.mark for step in steps)
         watch = intent.watch
-        stood_still = watch.woken_at is not None and set(watch.steps) <= set(marks)
+        stood_still = watch.woken_at is not None and _stands_still(watch.steps, marks)
         if not stood_still:
             self._count_moved(intent)
             watch = NOT_WOKEN
@@ -250,7 +258,10 @@ class _Run:
         )
 
     async def _is_under_way(self, intent: Intent) -> bool:
-        """Whether a mail of this record is being handed over, whose sender may live."""
+        """Whether it may live: it began a turn just now, or a mail of its record is being handed over."""
+        begun_at = await self.engine.begun_at(intent.instance_id)
+        if begun_at and self.now - begun_at < BETWEEN_LOOKS:
+            return True
         return await self.sweep.mails.is_leased(intent.party.referral_id, self.sweep.wall_clock())
 
     async def _end(self, intent: Intent, watch: Watch) -> None:
@@ -259,25 +270,26 @@ class _Run:
             "it is started anew",
             *(intent.instance_id, watch.restarts, ",".join(watch.steps)),
         )
-        await self._restart(replace(intent, watch=replace(watch, ending=0)), intent)
+        await self._restart(replace(intent, watch=watch))
 
-    async def _restart(self, intent: Intent, stored: Intent | None = None) -> None:
-        """A round of a restart. `stored` is the intent as it lies there, if that is another."""
-        stored = stored or intent
-        if not await restarted(self.engine, intent):
+    async def _restart(self, intent: Intent) -> None:
+        """A round of a restart. Whoever has begun anew is watched again: that it was started proves nothing."""
+        waiting = await restarted(self.engine, intent, self.now)
+        if waiting:
             self.tally.ended += 1
-            if intent.watch.ending:
+            if intent.watch.ended_at:
                 self.tally.unmoved += 1
-            await self.sweep.intents.move(stored, next_round(intent, self.now))
+            await self.sweep.intents.move(intent, waiting)
             return
         self.tally.woken += 1
-        if intent.reason == "restart":
-            await self.sweep.intents.forget(stored)
-            return
+        self.tally.moved += 1
         watch = intent.watch
-        begun = Watch(woken_at=self.now, steps=watch.steps, restarts=watch.restarts + 1, unmoved=0)
-        due = self.now + _between_looks(begun)
-        await self.sweep.intents.move(stored, replace(intent, due=due, watch=begun))
+        begun = Watch(woken_at=self.now, steps=watch.steps, restarts=watch.restarts + bool(watch.tells))
+        if intent.reason == "restart":
+            watched = replace(intent, reason="wake", due=self.now + FIRST_LOOK_AT_RESTARTED, watch=begun)
+        else:
+            watched = replace(intent, due=self.now + _between_looks(begun), watch=begun)
+        await self.sweep.intents.move(intent, watched)
 
     async def _file_anew(self, intent: Intent) -> None:
         """Reviewers find registrations by another table, which may have been restored from another day."""
@@ -288,6 +300,11 @@ class _Run:
     def _count_moved(self, intent: Intent) -> None:
         if intent.watch.woken_at is not None:
             self.tally.moved += 1
+
+
+def _stands_still(before: tuple[str, ...], now: tuple[str, ...]) -> bool:
+    """Whether all that was to be done before still is; where nothing was, whether nothing is."""
+    return set(before) <= set(now) if before else not now
 
 
 def _between_looks(watch: Watch) -> timedelta:

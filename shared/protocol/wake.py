@@ -28,14 +28,11 @@ class Orchestrations(Protocol):
         """Start an instance; False if it is running already."""
         ...
 
-    async def is_running(self, instance_id: str) -> bool:
-        """Whether there is such an instance that has not finished, whatever may become of it."""
-        ...
+    async def begun_at(self, instance_id: str) -> datetime | None:
+        """When an instance last began a turn, by the engine's clock in whole seconds; None if it does not run.
 
-    async def active_at(self, instance_id: str) -> datetime | None:
-        """When an instance last did something, by the engine's clock; None if it does not run.
-
-        Of one that is suspended or has not begun it is long ago.
+        Of one that is suspended or has not begun it is long ago. An event alone changes nothing of it: an instance
+        whose activity was lost takes events, and never begins another turn.
         """
         ...
 

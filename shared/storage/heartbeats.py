@@ -15,6 +15,8 @@ from shared.storage.tables import Tables, Upsert
 logger = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=1)
+LONGEST_SILENCE = timedelta(minutes=20)
+"""More than the sweep leaves between two looks at what does not move: what it saw before that is over."""
 _PARTITION, _SWEEP, _ENGINE = "heartbeats", "sweep", "engine"
 
 
@@ -36,6 +38,8 @@ _SWEEPS, _TIMES = Codec[SweepBeat](SweepBeat), Codec[datetime](datetime)
 class Heartbeats:
     """The repository of heartbeats, and what this process wrote last. Reading raises as `Tables` does.
 
+    One that cannot be read counts as none, and is written over.
+
     A heartbeat that cannot be written is logged: whoever looks for it finds that it is missing.
     """
 
@@ -50,7 +54,8 @@ class Heartbeats:
             return
         try:
             before = await self.sweep()
-            beat = SweepBeat(at=at) if moved or before is None else replace(before, at=at)
+            outdated = before is None or before.unmoved_at is None or at - before.unmoved_at > LONGEST_SILENCE
+            beat = SweepBeat(at=at) if moved or before is None or outdated else replace(before, at=at)
             if unmoved and not moved:
                 beat = replace(beat, unmoved_since=beat.unmoved_since or at, unmoved_at=at)
             await self._tables.write(keys.STATUS, _PARTITION, [Upsert(_SWEEPS.row(_SWEEP, beat))])
@@ -71,9 +76,9 @@ class Heartbeats:
     async def sweep(self) -> SweepBeat | None:
         """The sweep's last heartbeat."""
         row = await self._tables.get(keys.STATUS, _PARTITION, _SWEEP)
-        return _SWEEPS.read(row) if row else None
+        return _SWEEPS.readable(row)
 
     async def engine(self) -> datetime | None:
         """When the engine last ran an activity."""
         row = await self._tables.get(keys.STATUS, _PARTITION, _ENGINE)
-        return _TIMES.read(row) if row else None
+        return _TIMES.readable(row)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from shared.domain.ids import OperationId, RegistrationId
 from shared.domain.referral import Party
-from shared.errors import RecordUnreadable
+from shared.errors import RecordUnreadable, StoreUnavailable
 from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.tables import Discard, Operation, Row, StoredRow, Tables, Upsert
@@ -29,15 +29,16 @@ class Watch:
     """What became of an orchestration since it was woken.
 
     `steps` name what it had to do then; `unmoved` counts the looks in a row that found the very same. `restarts`
-    counts how often it was started anew without a step taken since. `ending` is None, or how often it was looked
-    whether it has ended. `woken_at` is the domain clock's.
+    counts how often it was started anew without a step taken since. While it is being ended, `ended_at` is when it
+    was told so last, and `tells` how often. Times are the domain clock's.
     """
 
     woken_at: datetime | None = None
     steps: tuple[str, ...] = ()
     unmoved: int = 0
     restarts: int = 0
-    ending: int | None = None
+    ended_at: datetime | None = None
+    tells: int = 0
 
 
 NOT_WOKEN = Watch()
@@ -85,15 +86,22 @@ class Intents:
         await self._write([Upsert(_row(intent)) for intent in intents])
 
     async def due(self, now: datetime, limit: int) -> list[Intent]:
-        """What is due, the longest due first, at most `limit`; what cannot be read is set aside."""
-        rows = await self._tables.between(keys.INTENTS, keys.ALL_INTENTS, "", keys.intents_after(now), limit)
-        found: list[Intent] = []
-        for row in rows:
-            try:
-                found.append(_INTENTS.read(row))
-            except RecordUnreadable as unreadable:
-                await self._set_aside(row, unreadable)
-        return found
+        """What is due, the longest due first, at most `limit`; what cannot be read is set aside.
+
+        Empty only if nothing is due that can be read.
+        """
+        start, end = "", keys.intents_after(now)
+        while rows := await self._tables.between(keys.INTENTS, keys.ALL_INTENTS, start, end, limit):
+            found: list[Intent] = []
+            for row in rows:
+                try:
+                    found.append(_INTENTS.read(row))
+                except RecordUnreadable as unreadable:
+                    await self._set_aside(row, unreadable)
+            if found:
+                return found
+            start = keys.after(rows[-1].key)
+        return []
 
     async def move(self, intent: Intent, moved: Intent) -> None:
         """Put an intent in the place of another one of the same record.
@@ -124,7 +132,10 @@ class Intents:
 
     async def _set_aside(self, row: StoredRow, unreadable: RecordUnreadable) -> None:
         logger.error("intent_unreadable: set aside; `check --wake` has its record looked at. %s", unreadable)
-        await self._write([Upsert(Row(f"{_UNREADABLE}{row.key}", row.values)), Discard(row.key)])
+        try:
+            await self._write([Upsert(Row(f"{_UNREADABLE}{row.key}", row.values)), Discard(row.key)])
+        except StoreUnavailable as failed:  # the next look meets it again
+            logger.warning("intent_not_set_aside key=%s: %s", row.key, failed)
 
     async def _write(self, operations: Sequence[Operation]) -> None:
         await self._tables.write(keys.INTENTS, keys.ALL_INTENTS, operations)

@@ -146,9 +146,9 @@ class MailRecords:
     async def is_leased(self, referral_id: ReferralId, now: datetime) -> bool:
         """Whether an attempt to hand over a mail of a record may be under way; `now` is the wall clock's."""
         rows = await self._tables.between(keys.MAIL, referral_id, "", "~")
-        records = [_RECORDS.read(row) for row in rows]
         return any(
-            each.state == "sending" and each.lease_until and each.lease_until > now for each in records
+            each.state == "sending" and each.lease_until and each.lease_until > now
+            for each in _RECORDS.each_readable(rows)
         )
 
     async def gate(self) -> Stored[Gate] | None:

@@ -30,7 +30,7 @@ class FakeEngine:
 
     `dead` instances take events and never move; `deaf` ones do not end either; `unknown` ones have no status; and
     for those it is `away_for`, or if it is `away`, it does not answer at all. `acts` is what the others do when they
-    are woken; they are active at `now`.
+    are woken; they begin a turn at `now`.
     """
 
     running: set[str] = field(default_factory=set)
@@ -47,7 +47,7 @@ class FakeEngine:
     told: list[str] = field(default_factory=list)
     started: list[tuple[str, str]] = field(default_factory=list)
     _ending: dict[str, int] = field(default_factory=dict)
-    _active: dict[str, datetime] = field(default_factory=dict)
+    _begun: dict[str, datetime] = field(default_factory=dict)
 
     def _answer(self, instance_id: str = "") -> None:
         if self.away or instance_id in self.away_for:
@@ -59,7 +59,7 @@ class FakeEngine:
             return False
         self.woken.append(instance_id)
         if instance_id not in self.dead:
-            self._active[instance_id] = self.now
+            self._begun[instance_id] = self.now
             if self.acts:
                 await self.acts(instance_id)
         return True
@@ -73,11 +73,12 @@ class FakeEngine:
             return False
         self.running.add(instance_id)
         self.dead.discard(instance_id)
+        self._ending.pop(instance_id, None)
         self.started.append((name, instance_id))
-        self._active[instance_id] = self.now
+        self._begun[instance_id] = self.now
         return True
 
-    async def is_running(self, instance_id: str) -> bool:
+    async def begun_at(self, instance_id: str) -> datetime | None:
         self._answer(instance_id)
         if instance_id in self.unknown:
             raise EngineUnavailable("?")
@@ -86,11 +87,7 @@ class FakeEngine:
             if self._ending[instance_id] <= 0:
                 del self._ending[instance_id]
                 self.running.discard(instance_id)
-        return instance_id in self.running
-
-    async def active_at(self, instance_id: str) -> datetime | None:
-        self._answer(instance_id)
-        return self._active.get(instance_id, NOW - MINUTE) if instance_id in self.running else None
+        return self._begun.get(instance_id, NOW - MINUTE) if instance_id in self.running else None
 
     async def terminate(self, instance_id: str, reason: str) -> None:
         self._answer(instance_id)

@@ -127,13 +127,9 @@ class DeadlyEngine:
         await self._fate.after(EngineUnavailable("after"))
         return started
 
-    async def is_running(self, instance_id: str) -> bool:
+    async def begun_at(self, instance_id: str) -> datetime | None:
         await self._fate.before(EngineUnavailable("before"))
-        return await self._engine.is_running(instance_id)
-
-    async def active_at(self, instance_id: str) -> datetime | None:
-        await self._fate.before(EngineUnavailable("before"))
-        return await self._engine.active_at(instance_id)
+        return await self._engine.begun_at(instance_id)
 
     async def terminate(self, instance_id: str, reason: str) -> None:
         await self._fate.before(EngineUnavailable("before"))

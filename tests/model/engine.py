@@ -88,7 +88,7 @@ class Instance:
     events: list[str] = field(default_factory=list)
     parked: bool = False
     hung: bool = False
-    active_at: datetime | None = None
+    begun_at: datetime | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     task: "asyncio.Task[None]" = field(init=False)
 
@@ -126,15 +126,11 @@ class Engine:
         self._run(instance)
         return True
 
-    async def is_running(self, instance_id: str) -> bool:
-        instance = self.instances.get(instance_id)
-        return instance is not None and not instance.finished
-
-    async def active_at(self, instance_id: str) -> datetime | None:
+    async def begun_at(self, instance_id: str) -> datetime | None:
         instance = self.instances.get(instance_id)
         if instance is None or instance.finished:
             return None
-        return instance.active_at
+        return instance.begun_at
 
     async def terminate(self, instance_id: str, _reason: str) -> None:
         """The end comes later; until then the instance takes events, which nobody will look at."""
@@ -197,7 +193,7 @@ class Engine:
 
     async def _turn(self, instance: Instance) -> bool:
         context: Any = Context(instance.argument, self._clock())
-        instance.active_at = self._clock()
+        instance.begun_at = self._clock()
         turn = one_turn(context, OBSERVERS[instance.name])
         resume: Callable[[], Any] = partial(turn.send, None)
         while True:

@@ -118,19 +118,22 @@ async def test_an_instance_that_is_not_there_or_runs_is_told_apart_from_a_host_t
 
 
 @pytest.mark.parametrize(
-    ("asked", "active"),
+    ("asked", "begun"),
     [
-        ((200, {**RUNNING, "lastUpdatedTime": "2026-11-21T10:30:00Z"}), "10:30"),
+        ((200, {**RUNNING, "createdTime": "2026-11-21T10:20:00Z"}), "10:20"),
+        ((200, {**RUNNING, "lastUpdatedTime": "2026-11-21T10:30:00Z"}), "10:00"),
         ((200, {**RUNNING, "runtimeStatus": "Suspended"}), "00:00"),
         ((200, {**RUNNING, "runtimeStatus": "Pending"}), "00:00"),
         ((200, FINISHED), None),
         ((404, ""), None),
     ],
-    ids=["runs", "suspended", "has not begun", "finished", "unknown"],
+    ids=["runs", "took an event and began no turn", "suspended", "has not begun", "finished", "unknown"],
 )
-async def test_only_an_instance_that_runs_counts_as_active(asked: Reply, active: str | None) -> None:
-    found = await DurableEngine(Host(posted=AWAY, asked=asked)).active_at("one")
-    assert (found.strftime("%H:%M") if found else None) == active
+async def test_an_instance_began_its_turn_when_it_was_created_or_continued_as_new(
+    asked: Reply, begun: str | None
+) -> None:
+    found = await DurableEngine(Host(posted=AWAY, asked=asked)).begun_at("one")
+    assert (found.strftime("%H:%M") if found else None) == begun
 
 
 async def test_a_verb_that_is_stored_is_answered_though_the_host_is_away() -> None:

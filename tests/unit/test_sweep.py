@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.ids import OperationId, ReferralId
+from shared.domain.referral import Party
 from shared.domain.work import Notify, work_of
 from shared.protocol.announce import FIRST_LOOK
+from shared.protocol.progress import fault_of_progress
 from shared.protocol.sweep import BATCH, BETWEEN_GLANCES, LONGEST_HANDLER, LONGEST_RUN, LONGEST_WAIT
 from shared.protocol.wake import LIFECYCLE
 from shared.storage import keys
@@ -361,3 +363,91 @@ async def test_the_heartbeat_says_since_when_nothing_has_moved(swept: Swept) -> 
     assert beat
     assert beat.unmoved_since == NOW + (DAY + 1) * MINUTE
     assert beat.unmoved_at == NOW + (DAY + 2) * MINUTE
+
+
+async def test_a_damaged_mail_keeps_no_dead_orchestration_from_being_started_anew(swept: Swept) -> None:
+    await parked(swept)
+    swept.engine.dead.add(ID)
+    await swept.tables.write(keys.MAIL, ID, [Insert(Row("000001:invited:en", {"json0": "{"}))])
+    for minute in range(4):
+        await swept.at(DAY + minute)
+    assert swept.engine.started == [(LIFECYCLE, ID)]
+
+
+async def test_one_that_has_just_begun_a_turn_is_not_ended(swept: Swept) -> None:
+    """Another intent may have had it started anew a moment ago."""
+    await parked(swept)
+    swept.engine.dead.add(ID)
+    for minute in range(2):
+        await swept.at(DAY + minute)
+    swept.engine._begun[ID] = NOW + (DAY + 1.5) * MINUTE
+    await swept.at(DAY + 2)
+    assert swept.engine.told == []
+    await swept.at(DAY + 3)
+    assert swept.engine.told == [ID]
+
+
+async def test_a_defect_at_one_record_keeps_no_other_waiting(
+    swept: Swept, caplog: pytest.LogCaptureFixture
+) -> None:
+    for index in range(2):
+        await parked(swept, f"fabrikam-{index}")
+    get = swept.referrals.get
+
+    async def stumbling(party: Party) -> object:
+        if party.referral_id == "fabrikam-0":
+            raise ValueError("odd")
+        return await get(party)
+
+    swept.referrals.get = stumbling  # type: ignore[method-assign,assignment]
+    await swept.at(DAY)
+    assert swept.engine.woken == ["fabrikam-1"]
+    assert "sweep_stumbled instance=fabrikam-0" in caplog.text
+    assert await swept.heartbeats.sweep()
+
+
+async def test_many_rows_that_cannot_be_read_keep_nobody_waiting(swept: Swept) -> None:
+    await parked(swept)
+    for number in range(2 * BATCH):
+        row = Row(keys.intent(NOW, f"odd-{number:03d}"), {"json0": "{"})
+        await swept.tables.write(keys.INTENTS, keys.ALL_INTENTS, [Insert(row)])
+    await swept.at(DAY)
+    assert swept.engine.woken == [ID]
+
+
+async def test_slow_looks_do_not_carry_a_sweep_beyond_its_time(swept: Swept) -> None:
+    """However much is due: storage may take its time for each."""
+    await overdue(swept, 10 * BATCH)
+    swept.engine.acts = swept.expires
+    get = swept.referrals.get
+
+    async def slow(party: Party) -> object:
+        swept.wall += timedelta(seconds=20)
+        return await get(party)
+
+    swept.referrals.get = slow  # type: ignore[method-assign,assignment]
+    await swept.at(0)
+    assert swept.wall - NOW < LONGEST_RUN + timedelta(seconds=20 * 11), "ten looks at a time are under way"
+    assert len(swept.engine.woken) <= 12
+
+
+async def test_an_engine_that_does_not_answer_counts_as_one_that_moves_nothing(swept: Swept) -> None:
+    await parked(swept)
+    swept.engine.away = True
+    for minute in range(7):
+        await swept.at(DAY + minute)
+    assert fault_of_progress(await swept.heartbeats.sweep(), None, NOW, swept.wall)
+
+
+async def test_a_standstill_of_long_ago_is_not_counted_into_another_one(swept: Swept) -> None:
+    for at in (0, 600):
+        await swept.heartbeats.swept(NOW + at * MINUTE, moved=0, unmoved=1)
+    beat = await swept.heartbeats.sweep()
+    assert beat
+    assert beat.unmoved_since == NOW + 600 * MINUTE
+
+
+async def test_a_damaged_heartbeat_is_written_over(swept: Swept) -> None:
+    await swept.tables.write(keys.STATUS, "heartbeats", [Insert(Row("sweep", {"json0": "{"}))])
+    await swept.at(0)
+    assert await swept.heartbeats.sweep()
