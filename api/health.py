@@ -59,7 +59,7 @@ async def _fault_of_task_hub(service: Service) -> str | None:
         return None
     return (
         f"The task hub {service.settings.hub_name} is not whole: {', '.join(missing)} not found. "
-        "Restart the app, which makes it anew, then run dev.py check --wake."
+        "Restart the app, which makes it anew; what was in it goes on from the tables."
     )
 
 

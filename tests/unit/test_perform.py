@@ -10,12 +10,14 @@ import pytest
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party
 from shared.domain.work import Work
-from shared.errors import MailPaused, MailServiceDown, MailUnavailable
+from shared.errors import MailPaused, MailServiceDown, MailUnavailable, StoreUnavailable
 from shared.mail.gate import FAILURES, FIRST_PAUSE, SPREAD, MailGate
+from shared.protocol import perform
 from shared.protocol.perform import LONGEST_DELAY, LONGEST_RUN, Performer, delay_after
 from shared.protocol.wake import Orchestrations
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.memory_tables import MemoryTables
+from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, StoredRow
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PlayedDeal
@@ -257,3 +259,62 @@ def test_a_failed_attempt_is_repeated_after_growing_delays(attempts: int, minute
 
 def test_a_run_is_far_shorter_than_a_function_may_be() -> None:
     assert timedelta(minutes=1) == LONGEST_RUN
+
+
+async def test_a_command_does_its_own_work_before_it_is_answered_and_leaves_no_intent() -> None:
+    played = Played(MemoryMailService())
+    await played.begin(deal("northwind", microsoft=False))
+    await played.follow("contoso", "northwind")
+    assert (await played.act("nia", "northwind", "accept")).status == 200
+    party = await played.party("northwind")
+    assert not any(row.value.open for row in await played.service.referrals.work(party))
+    assert "accepted" in {mail.message for mail in played.mail.taken.values()}
+    intents = [each async for each in played.service.intents.all() if each.reason == "commit"]
+    assert [each.id for each in intents if each.party == party] == []
+
+
+class Hanging(MemoryMailService):
+    """Takes a mail when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def send(self, record: MailRecord, now: datetime) -> None:
+        await self.go_on.wait()
+        await super().send(record, now)
+
+
+async def test_an_answer_does_not_wait_for_mail_that_hangs_and_the_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(perform, "PATIENCE", timedelta(seconds=0.05))
+    played = Played(Hanging())
+    await played.begin(deal("northwind", microsoft=False))
+    mail = played.mail
+    assert isinstance(mail, Hanging)
+    party = await played.party("northwind")
+    done = await played.service.performer.after_commit(played.engine, party, INVITED, played.now)
+    assert not done
+    mail.go_on.set()
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert not any(row.value.open for row in await played.service.referrals.work(party))
+
+
+@pytest.mark.parametrize(
+    "failure", [StoreUnavailable("away"), RuntimeError("a defect")], ids=["passing", "defect"]
+)
+async def test_a_command_is_answered_whatever_becomes_of_its_work(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """It is committed; the orchestration does the work again."""
+    played = Played(MemoryMailService())
+    await played.begin(deal("northwind", microsoft=False))
+
+    async def fails(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(Referrals, "work_row", fails)
+    party = await played.party("northwind")
+    assert not await played.service.performer.after_commit(played.engine, party, INVITED, played.now)

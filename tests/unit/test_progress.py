@@ -55,3 +55,8 @@ def test_an_engine_that_moves_nothing_is_a_fault(
     acted_at = None if engine_acted is None else NOW - engine_acted * MINUTE
     fault = fault_of_progress(sweep, acted_at, LONG_AGO, NOW)
     assert ("durable engine has moved nothing" in (fault or "")) == stands_still
+
+
+def test_a_standstill_that_a_restart_has_ended_is_not_held_against_the_new_process() -> None:
+    assert fault_of_progress(beat(1, since=60), None, NOW - 4 * MINUTE, NOW) is None
+    assert fault_of_progress(beat(1, since=60), None, NOW - 6 * MINUTE, NOW)
