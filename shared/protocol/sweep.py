@@ -127,10 +127,12 @@ class _Run:
 
     async def until_taken_up(self) -> None:
         """Wait until the engine has got to one of those that were woken last."""
-        sweep, last = self.sweep, self.woken[-LAST_WOKEN:]
-        end = min(self.end, sweep.wall_clock() + timedelta(seconds=LONGEST_WAIT))
-        while last and sweep.wall_clock() < end:
-            await sweep.pause(BETWEEN_GLANCES)
+        last = self.woken[-LAST_WOKEN:]
+        end = min(self.end, self.sweep.wall_clock() + timedelta(seconds=LONGEST_WAIT))
+        for _ in range(int(LONGEST_WAIT / BETWEEN_GLANCES)):
+            if not last or self.sweep.wall_clock() >= end:
+                return
+            await self.sweep.pause(BETWEEN_GLANCES)
             try:
                 if any([await self._has_moved(intent, marks) for intent, marks in last]):
                     return
