@@ -1,13 +1,14 @@
 """Orchestrators and activities on the platform's runtime, with histories as the engine gives them."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from devhost.durable_urls import client_json
 from localcloud.process.ports import free_ports
+from orchestrators.one_turn import SHORTEST_PAUSE
 from tests.live import REFERRALS, Service, deal
 from tests.platform.http_messages import Response, request
 from tests.platform.worker import Worker
@@ -78,7 +79,7 @@ def test_after_a_failed_activity_an_instance_pauses_and_begins_again(worker: Wor
     assert actions(paused) == [(CALL_ACTIVITY, OBSERVERS[name]), (CREATE_TIMER, None)]
     assert paused["customStatus"]["pausedAfter"] == "Exception"
     at = datetime.fromisoformat(paused["customStatus"]["at"])
-    assert datetime.fromisoformat(paused["actions"][0][-1]["fireAt"]) == at + timedelta(minutes=5)
+    assert datetime.fromisoformat(paused["actions"][0][-1]["fireAt"]) == at + SHORTEST_PAUSE
 
     again = turn(worker, woken(context, paused, fired(paused)))
     assert actions(again)[-1] == (CONTINUE_AS_NEW, None)
@@ -95,7 +96,10 @@ def test_the_activities_do_the_work_of_a_real_record(worker: Worker, service: Se
     def observed() -> Any:
         return json.loads(worker.invoke("observe", {"string": json.dumps(record)})["json"])
 
+    assert observed()["steps"] == [], "the handler did its own work, and put off what needs the engine"
+    worker.invoke("remind", {"string": json.dumps({**record, "label": "reminder-first"})})
     steps = observed()["steps"]
-    assert [each["activity"] for each in steps] == ["perform"]
+    assert steps == [{"activity": "perform", "label": "reminder-first"}]
     worker.invoke("perform", {"string": json.dumps({**record, **steps[0]})})
-    assert observed() == {"steps": [], "nextAt": None, "finished": False}
+    after = observed()
+    assert (after["steps"], after["finished"]) == ([], False)
