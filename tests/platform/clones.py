@@ -1,7 +1,7 @@
 """Many deals out of one: copies of a deal that waits, written straight into the tables and into the task hub.
 
-A thousand deals are there within a minute that way. Each copy is a deal of its own, with ids of its own in every row.
-App and engine take it for one that they made.
+Hundreds of deals are there within half a minute that way. Each copy is a deal with ids of its own in every row, and
+app and engine take it for one that they made.
 """
 
 import random

@@ -26,11 +26,10 @@ from tests.platform.clones import clone, template_of
 from tests.platform.hub_storage import HubStorage
 from tests.platform.waiting_deals import ACCEPTED, EXPIRED, INVITED, Deals, calm, within
 
-N = int(os.environ.get("STORM_DEALS", "500"))
-"""Above 500 it is the storage emulator that is measured. CI has a smaller storm."""
-PER_SECOND = 2
-"""At least so many expire in a second, or the test has waited long enough."""
-PATIENCE = 60 + N / PER_SECOND
+N = int(os.environ.get("STORM_DEALS", "250"))
+"""Of many more, the storage emulator is what is measured: it reads a whole table at each query. CI has fewer."""
+PATIENCE = 120 + N
+"""Seconds: three a second came when nothing else was running on two cores."""
 IN_TIME = 15
 """Seconds in which somebody is told of what another one did in the middle of it."""
 MOST_REQUESTS = 120
