@@ -26,7 +26,7 @@ from tests.platform.clones import clone, template_of
 from tests.platform.hub_storage import HubStorage
 from tests.platform.waiting_deals import ACCEPTED, EXPIRED, INVITED, Deals, calm, within
 
-N = int(os.environ.get("STORM_DEALS", "250"))
+N = int(os.environ.get("STORM_DEALS", "500"))
 """Of many more, the storage emulator is what is measured: it reads a whole table at each query. CI has fewer."""
 PATIENCE = 120 + N
 """Seconds: three a second came when nothing else was running on two cores."""
