@@ -155,7 +155,8 @@ async def until_taken_up(
 
 
 async def _left(intents: Intents, asked: set[str]) -> list[Intent]:
-    return [intent async for intent in intents.all() if intent.id in asked]
+    """Those that are left, each once: one that is moved while the table is read may come twice."""
+    return list({intent.id: intent async for intent in intents.all() if intent.id in asked}.values())
 
 
 async def _has_open_work(referrals: Referrals, party: Party) -> bool:
