@@ -1,12 +1,19 @@
 """HTTP functions on the platform's runtime: tokens, reading, writing, and the durable client that wakes an engine."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from azure.data.tables.aio import TableServiceClient
 
 from devhost.durable_urls import WEBHOOK_PATH, client_json
 from localcloud.process.ports import free_ports
+from shared.clock import wall_clock
+from shared.domain.ids import OrganizationId, ReferralId
+from shared.domain.referral import Party
+from shared.operations.check import ask_to_wake
+from shared.storage.azure_tables import AzureTables
 from tests.live import REFERRALS, Service, deal, eventually
 from tests.platform.http_messages import Response, request
 from tests.platform.worker import Failed, Worker
@@ -90,9 +97,18 @@ def test_an_engine_that_is_away_is_made_up_for_by_the_timer(worker: Worker, serv
     away = client_json(f"http://127.0.0.1:{closed}", "cosellreferrals")
     made = create(worker, service, "Swept deal", client=away)
     assert instance(service, made["id"]) is None
+    asyncio.run(ask_for(service, made["id"]))
     due = '{"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false}'
     assert worker.invoke("sweep_intents", {"json": due}) == {}
     assert running(service, made["id"])
+
+
+async def ask_for(service: Service, referral_id: str) -> None:
+    """As an operator does: by itself the sweep would look after a minute."""
+    tables = AzureTables(TableServiceClient.from_connection_string(service.stack.azurite.connection_string))
+    party = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId(referral_id))
+    await ask_to_wake(tables, [party], wall_clock())
+    await tables.close()
 
 
 def test_an_exception_of_a_function_is_reported_to_the_host(worker: Worker) -> None:

@@ -12,6 +12,7 @@ from api.exchange import Answer, Exchange, respond
 from api.health import Health
 from api.mail_events import taken
 from shared import disk
+from shared.clock import wall_clock
 from shared.disk import LEAST_FREE, require_room
 from shared.domain.permissions import Caller
 from shared.errors import ConfigurationError, DiskFull, Unauthenticated
@@ -22,6 +23,12 @@ from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.service import SETTINGS, service_on
 
 TOLD = "The disk of this service has 199 MB left, and commands need 200 MB: free some space there, and ask again."
+
+
+@pytest.fixture(autouse=True)
+def _young_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is old and has not swept is not ready."""
+    monkeypatch.setattr("api.health.STARTED_AT", wall_clock())
 
 
 class Callers:

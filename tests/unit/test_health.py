@@ -9,6 +9,7 @@ import pytest
 from api import health
 from api.exchange import Answer
 from api.health import CHECKS, FRESH_SECONDS, LONGEST_SECONDS, Check, Health
+from shared.clock import wall_clock
 from shared.errors import ConfigurationError, StoreUnavailable
 from shared.storage.memory_tables import MemoryTables
 from shared.wiring import Service, Wiring
@@ -17,6 +18,12 @@ from tests.doubles.service import service_on
 
 PATIENCE = 20
 SECONDS = 0.1
+
+
+@pytest.fixture(autouse=True)
+def _young_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is old and has not swept is not ready."""
+    monkeypatch.setattr("api.health.STARTED_AT", wall_clock())
 
 
 class Probed:
