@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
-from threading import Event, Thread
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import isodate
@@ -19,6 +18,7 @@ import pytest
 
 from localcloud.stack.hosts import Host
 from localcloud.stack.stack import Stack
+from tests.background import Background
 from tests.live import REFERRALS, Person, Service, deal
 
 SEED = 20261121
@@ -46,27 +46,18 @@ def service(tmp_path_factory: pytest.TempPathFactory, host: Host) -> Iterator[Se
         yield running
 
 
-class Killer:
+class Killer(Background):
     """Kills the host at moments of its choice while a scenario runs, and starts it again."""
 
     def __init__(self, service: Service, random: Random) -> None:
+        super().__init__()
         self._stack = service.stack
         self._delays = [random.uniform(0.02, 0.6) for _ in range(3)]
-        self._over = Event()
-        self._thread = Thread(target=self._kill)
         self.kills = 0
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _kill(self) -> None:
+    def go_on(self) -> None:
         for delay in self._delays:
-            self._over.wait(delay)
+            self.over.wait(delay)
             self._stack.host.kill()
             self._stack.restart(self._stack.host)
             self.kills += 1

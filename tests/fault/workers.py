@@ -4,11 +4,11 @@ import os
 import signal
 import time
 from pathlib import Path
-from threading import Event, Thread
-from typing import Protocol, Self
+from typing import Protocol
 
 import httpx
 
+from tests.background import Background
 from tests.live import Service
 
 
@@ -48,24 +48,15 @@ WORKERS: dict[str, type[FuncWorker | DevhostWorker]] = {"func": FuncWorker, "dev
 """By the name of the host."""
 
 
-class Deaths:
+class Deaths(Background):
     """The worker dies again and again, each some seconds after it began to answer, as long as the context is open."""
 
     def __init__(self, service: Service, worker: Worker, lives: float) -> None:
+        super().__init__()
         self._worker = worker
         self._lives = lives
         self._health = f"{service.stack.url}/healthz"
-        self._over = Event()
-        self._thread = Thread(target=self._die)
         self.count = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
 
     def until(self, count: int, seconds: float) -> None:
         """Wait until it has died so often."""
@@ -74,12 +65,12 @@ class Deaths:
             time.sleep(0.1)
         assert self.count >= count
 
-    def _die(self) -> None:
+    def go_on(self) -> None:
         with httpx.Client(timeout=60) as http:
-            while not self._over.wait(self._lives):
+            while not self.over.wait(self._lives):
                 self._worker.die()
                 self.count += 1
-                while not self._over.wait(0.2) and not _answers(http, self._health):
+                while not self.over.wait(0.2) and not _answers(http, self._health):
                     pass
 
 

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
 
 from localcloud.stack.hosts import Func
 from localcloud.stack.stack import Stack
+from tests.background import Background
 from tests.live import Service, invitation, private
 from tests.platform.clones import clone, template_of
 from tests.platform.hub_storage import HubStorage
@@ -46,24 +46,15 @@ def service(clocked_func: Func, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         yield running
 
 
-class Post:
+class Post(Background):
     """Looks into the mail sink again and again: which mails came, and how many seconds after the start."""
 
     def __init__(self, service: Service) -> None:
+        super().__init__()
         self._url = f"{service.stack.controls}/admin/devhost/mail"
         self._last = service.http.get(self._url).json()["value"][-1]["id"]
-        self._over = Event()
-        self._thread = Thread(target=self._look)
         self._begun = time.monotonic()
         self.came: list[tuple[str, tuple[str, str], float]] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
 
     def seconds(self) -> float:
         """Since the start."""
@@ -82,9 +73,9 @@ class Post:
         assert within(PATIENCE, lambda: bool(self.told(name)[what]))
         return next(at for of, told, at in list(self.came) if (of, told) == (name, what))
 
-    def _look(self) -> None:
+    def go_on(self) -> None:
         with httpx.Client(timeout=60) as http:
-            while not self._over.wait(0.2):
+            while not self.over.wait(0.2):
                 for mail in http.get(self._url, params={"after": self._last}).json()["value"]:
                     self._last = mail["id"]
                     self.came.append(_read(mail, self.seconds()))
