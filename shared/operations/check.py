@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 from shared import clock
 from shared.domain.referral import Party, Referral
 from shared.errors import ConfigurationError, RecordUnreadable
-from shared.protocol.observe import Plan, observe
-from shared.protocol.observe_review import observe_review
+from shared.protocol.observe import Plan
+from shared.protocol.observe_review import observe_either
 from shared.protocol.restart import instances_of
 from shared.protocol.sweep import ENDS_PER_SECOND
 from shared.settings import read_tables
@@ -84,11 +84,7 @@ async def standing(tables: Tables, parties: list[Party], now: datetime) -> Stand
     found: dict[str, list[str]] = defaultdict(list)
     for party in parties:
         for each in await instances_of(referrals, party):
-            plan = (
-                await observe_review(referrals, registrations, party, each, now)
-                if each
-                else await observe(referrals, party, now)
-            )
+            plan = await observe_either(referrals, registrations, party, each, now)
             name = each or party.referral_id
             found[_stands(plan, watched[name], now)].append(name)
     return Standing(**{name: tuple(ids) for name, ids in found.items()})

@@ -6,7 +6,7 @@ from datetime import datetime
 from shared.domain.ids import RegistrationId
 from shared.domain.referral import Party
 from shared.domain.review_due import what_is_due
-from shared.protocol.observe import Plan, Step, steps_of
+from shared.protocol.observe import Plan, Step, observe, steps_of
 from shared.reference.review_calendar import last_year_with_holidays, review_calendar
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
@@ -37,6 +37,19 @@ async def observe_review(
     to_come = [at for at in (due.next_at, *(row.next_at for row in work if row.open)) if at]
     finished = registration.closed and not any(row.open for row in work)
     return Plan(steps=tuple(steps), next_at=min(to_come, default=None), finished=finished and not steps)
+
+
+async def observe_either(
+    referrals: Referrals,
+    registrations: Registrations,
+    party: Party,
+    registration_id: RegistrationId | None,
+    now: datetime,
+) -> Plan:
+    """The plan of a referral's orchestration, or of that of the review of one of its registrations."""
+    if registration_id is None:
+        return await observe(referrals, party, now)
+    return await observe_review(referrals, registrations, party, registration_id, now)
 
 
 def _warn_of_a_calendar_that_ends(next_at: datetime | None) -> None:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.ids import RegistrationId
 from shared.domain.referral import Party
-from shared.protocol.wake import REVIEW, Orchestrations, argument_of, begin, begin_review, wake
+from shared.protocol.wake import Orchestrations, begin, begin_review, wake, wake_review
 from shared.storage.intents import Intent
 from shared.storage.referrals import Referrals
 
@@ -39,9 +39,8 @@ async def wake_instance(engine: Orchestrations, intent: Intent) -> None:
     """Wake the orchestration that an intent is about, or start it if it does not run. Raises `EngineUnavailable`."""
     if intent.registration is None:
         await wake(engine, intent.party)
-    elif not await engine.raise_event(intent.registration, "changed"):
-        argument = {**argument_of(intent.party), "registrationId": intent.registration}
-        await engine.start(REVIEW, intent.registration, argument)
+    else:
+        await wake_review(engine, intent.party, intent.registration)
 
 
 async def restarted(engine: Orchestrations, intent: Intent, now: datetime) -> Intent | None:

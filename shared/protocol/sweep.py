@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.errors import EngineUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable
-from shared.protocol.observe import Plan, Step, observe, steps_of
-from shared.protocol.observe_review import observe_review
+from shared.protocol.observe import Plan, Step, steps_of
+from shared.protocol.observe_review import observe_either
 from shared.protocol.restart import (
     after_a_failure,
     restarted,
@@ -209,10 +209,9 @@ class _Run:
             await self.sweep.intents.move(intent, replace(intent, due=later))
 
     async def _observe(self, intent: Intent) -> Plan:
-        referrals, registrations = self.sweep.referrals, self.sweep.registrations
-        if intent.registration is None:
-            return await observe(referrals, intent.party, self.now)
-        return await observe_review(referrals, registrations, intent.party, intent.registration, self.now)
+        return await observe_either(
+            self.sweep.referrals, self.sweep.registrations, intent.party, intent.registration, self.now
+        )
 
     async def _answered(self, intent: Intent, plan: Plan) -> bool:
         """Whether an orchestration with nothing to do has begun a turn since it was woken, or need not run."""

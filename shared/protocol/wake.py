@@ -58,9 +58,14 @@ async def begin(engine: Orchestrations, party: Party) -> None:
 
 async def begin_review(engine: Orchestrations, deal: Party, registration_id: RegistrationId) -> None:
     """Start a registration's orchestration, or wake it if it is running."""
-    argument = {**argument_of(deal), "registrationId": registration_id}
-    if not await engine.start(REVIEW, registration_id, argument):
+    if not await engine.start(REVIEW, registration_id, _argument_of_review(deal, registration_id)):
         await engine.raise_event(registration_id, "changed")
+
+
+async def wake_review(engine: Orchestrations, deal: Party, registration_id: RegistrationId) -> None:
+    """Wake a registration's orchestration, or start it if it is not running."""
+    if not await engine.raise_event(registration_id, "changed"):
+        await engine.start(REVIEW, registration_id, _argument_of_review(deal, registration_id))
 
 
 async def wake_or_leave_to_sweep(engine: Orchestrations, party: Party, event: Event) -> None:
@@ -74,6 +79,10 @@ async def wake_or_leave_to_sweep(engine: Orchestrations, party: Party, event: Ev
 def argument_of(party: Party) -> dict[str, str]:
     """An orchestration's input: organization and id, nothing else."""
     return {"organizationId": party.organization_id, "referralId": party.referral_id}
+
+
+def _argument_of_review(deal: Party, registration_id: RegistrationId) -> dict[str, str]:
+    return {**argument_of(deal), "registrationId": registration_id}
 
 
 def party_of(argument: dict[str, str]) -> Party:
