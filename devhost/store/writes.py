@@ -147,8 +147,8 @@ def _restart(connection: sqlite3.Connection, instance: Instance, restart: Restar
     execution_id = uuid4().hex
     start = Start(instance.instance_id, instance.name, instance.version, restart.raw_input)
     connection.execute(
-        "UPDATE instances SET execution_id = ?, input = ? WHERE key = ?",
-        (execution_id, restart.raw_input, instance.key),
+        "UPDATE instances SET execution_id = ?, input = ?, created = ? WHERE key = ?",
+        (execution_id, restart.raw_input, now, instance.key),
     )
     connection.execute("DELETE FROM history WHERE key = ?", (instance.key,))
     connection.execute("DELETE FROM activities WHERE key = ?", (instance.key,))

@@ -48,8 +48,8 @@ ENDS_PER_SECOND = 5
 _AT_ONCE = 10
 LOOKS = 2
 """How many looks in a row must find nothing changed until an orchestration counts as dead."""
-FIRST_LOOK_AT_RESTARTED = timedelta(seconds=10)
-"""Whether it has begun; an operator waits for it."""
+FIRST_GLANCE = timedelta(seconds=10)
+"""After an orchestration with nothing to do was woken or started: whether it has begun a turn. An operator waits."""
 BETWEEN_LOOKS, LONGEST_BETWEEN_LOOKS = timedelta(minutes=1), timedelta(minutes=16)
 """How long after a wake-up to look what came of it; longer while starting anew does not help. A minute is more than
 a killed host's messages stay invisible (host.json)."""
@@ -254,9 +254,8 @@ class _Run:
             self.woken.append((intent, marks))
         kept = watch.steps if stood_still else marks
         woken = replace(watch, woken_at=watch.woken_at or self.now, steps=kept)
-        await self.sweep.intents.move(
-            intent, replace(intent, due=self.now + _between_looks(watch), watch=woken)
-        )
+        soon = FIRST_GLANCE if not marks and not stood_still else _between_looks(watch)
+        await self.sweep.intents.move(intent, replace(intent, due=self.now + soon, watch=woken))
 
     async def _is_under_way(self, intent: Intent) -> bool:
         """Whether it may live: it began a turn just now, or a mail of its record is being handed over."""
@@ -287,7 +286,7 @@ class _Run:
         watch = intent.watch
         begun = Watch(woken_at=self.now, steps=watch.steps, restarts=watch.restarts + bool(watch.tells))
         if intent.reason == "restart":
-            watched = replace(intent, reason="wake", due=self.now + FIRST_LOOK_AT_RESTARTED, watch=begun)
+            watched = replace(intent, reason="wake", due=self.now + FIRST_GLANCE, watch=begun)
         else:
             watched = replace(intent, due=self.now + _between_looks(begun), watch=begun)
         await self.sweep.intents.move(intent, watched)

@@ -1,9 +1,12 @@
 """Whatever the engine loses, no deal waits for ever: sweeps find it, and it ends as if nothing had been lost."""
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 
 import pytest
 
+from localcloud.project import PROJECT
 from localcloud.stack.hosts import Func
 from localcloud.stack.stack import Stack
 from tests.live import Service
@@ -125,6 +128,18 @@ def test_all_goes_on_by_itself_after_the_task_hub_was_deleted(
     deals.sweep_each_minute([silent], SWEEPS)
     assert_accepted(deals.outcome(answered))
     assert_expired(deals.outcome(silent))
+
+
+@pytest.mark.timeout(240)
+def test_a_check_wakes_those_that_wait_and_ends_none(service: Service, deals: Deals) -> None:
+    deals.invite("Waits")
+    ended = service.stack.data.log("func").read_text().count("orchestration_dead")
+    command = [sys.executable, "dev.py", "check", "--wake", "--minutes", "3"]
+    checked = subprocess.run(
+        [*command, "--data", str(service.stack.data.path)], cwd=PROJECT, capture_output=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout.decode()
+    assert service.stack.data.log("func").read_text().count("orchestration_dead") == ended
 
 
 def assert_accepted(outcome: Outcome) -> None:

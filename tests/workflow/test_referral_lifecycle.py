@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from shared import clock
+from shared.operations.check import ask_for_restarts, ask_to_wake, unfinished
 from tests.workflow.conftest import Story
 
 INVITED = ("nia@northwindtraders.com", "Contoso invites you to the deal “Relecloud ERP”")
@@ -87,3 +89,30 @@ async def test_starting_what_runs_and_raising_to_what_has_finished_are_told_apar
     assert await story.answer("decline") == 200
     await story.advance("PT0S")
     assert not await story.engine.raise_event(story.invited_id, "changed")
+
+
+@pytest.mark.parametrize("state", ["waits", "was lost"])
+async def test_one_that_an_operator_wakes_moves_and_is_not_ended(
+    story: Story, state: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever waits for people or the clock has nothing to do but to begin a turn."""
+    parties = await unfinished(story.tables)
+    if state == "was lost":
+        await story.engine.terminate(story.invited_id, "lost")
+    await ask_to_wake(story.tables, parties, clock.now())
+    for _ in range(2):
+        await story.advance("PT15S")
+    assert {each.reason async for each in story.service.intents.all()} == {"moment"}
+    assert "orchestration_dead" not in caplog.text
+    assert await story.status(story.invited_id) == "Running"
+
+
+async def test_one_that_an_operator_has_restarted_begins_once(
+    story: Story, caplog: pytest.LogCaptureFixture
+) -> None:
+    await ask_for_restarts(story.tables, await unfinished(story.tables), clock.now())
+    for _ in range(4):
+        await story.advance("PT15S")
+    assert {each.reason async for each in story.service.intents.all()} == {"moment"}
+    assert "restart_waits" not in caplog.text
+    assert await story.status(story.invited_id) == "Running"
