@@ -8,6 +8,7 @@ import pytest
 from shared.domain.ids import OperationId, ReferralId
 from shared.domain.referral import Party
 from shared.domain.work import Notify, work_of
+from shared.errors import StoreConflict, StoreUnavailable
 from shared.protocol.announce import FIRST_LOOK
 from shared.protocol.progress import fault_of_progress
 from shared.protocol.sweep import BATCH, BETWEEN_GLANCES, LONGEST_HANDLER, LONGEST_RUN, LONGEST_WAIT
@@ -451,3 +452,32 @@ async def test_a_damaged_heartbeat_is_written_over(swept: Swept) -> None:
     await swept.tables.write(keys.STATUS, "heartbeats", [Insert(Row("sweep", {"json0": "{"}))])
     await swept.at(0)
     assert await swept.heartbeats.sweep()
+
+
+@pytest.mark.parametrize(
+    "failure", [StoreUnavailable("away"), StoreConflict("412")], ids=["away", "conflict"]
+)
+async def test_storage_that_fails_for_one_record_keeps_no_other_waiting(
+    swept: Swept, failure: Exception
+) -> None:
+    for index in range(2):
+        await parked(swept, f"fabrikam-{index}")
+    get, move = swept.referrals.get, swept.intents.move
+
+    async def failing(party: Party) -> object:
+        if party.referral_id == "fabrikam-0":
+            raise failure
+        return await get(party)
+
+    async def not_moved(intent: Intent, moved: Intent) -> None:
+        if intent.id == "fabrikam-0":
+            raise StoreUnavailable("away")
+        await move(intent, moved)
+
+    swept.referrals.get = failing  # type: ignore[method-assign,assignment]
+    swept.intents.move = not_moved  # type: ignore[method-assign]
+    await swept.at(DAY)
+    assert swept.engine.woken == ["fabrikam-1"]
+    swept.referrals.get, swept.intents.move = get, move  # type: ignore[method-assign]
+    await swept.at(DAY + 1)
+    assert "fabrikam-0" in swept.engine.woken
