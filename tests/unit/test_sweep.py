@@ -457,8 +457,9 @@ async def test_a_damaged_heartbeat_is_written_over(swept: Swept) -> None:
 @pytest.mark.parametrize(
     "failure", [StoreUnavailable("away"), StoreConflict("412")], ids=["away", "conflict"]
 )
-async def test_storage_that_fails_for_one_record_keeps_no_other_waiting(
-    swept: Swept, failure: Exception
+@pytest.mark.parametrize("moves", [True, False], ids=["for a moment", "still when it is to be put off"])
+async def test_storage_that_fails_for_one_record_holds_up_no_other_and_it_is_tried_again_soon(
+    swept: Swept, failure: Exception, moves: bool
 ) -> None:
     for index in range(2):
         await parked(swept, f"fabrikam-{index}")
@@ -469,13 +470,13 @@ async def test_storage_that_fails_for_one_record_keeps_no_other_waiting(
             raise failure
         return await get(party)
 
-    async def not_moved(intent: Intent, moved: Intent) -> None:
-        if intent.id == "fabrikam-0":
+    async def perhaps_moved(intent: Intent, moved: Intent) -> None:
+        if intent.id == "fabrikam-0" and not moves:
             raise StoreUnavailable("away")
         await move(intent, moved)
 
     swept.referrals.get = failing  # type: ignore[method-assign,assignment]
-    swept.intents.move = not_moved  # type: ignore[method-assign]
+    swept.intents.move = perhaps_moved  # type: ignore[method-assign]
     await swept.at(DAY)
     assert swept.engine.woken == ["fabrikam-1"]
     swept.referrals.get, swept.intents.move = get, move  # type: ignore[method-assign]
