@@ -4,8 +4,9 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities import referral_steps, review_steps
-from api import history_purge, intent_sweep
 from api.blueprints import HTTP
+from api.platform import purge_timer as history_purge
+from api.platform import sweep_timer as intent_sweep
 from orchestrators import referral_lifecycle, registration_review
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)

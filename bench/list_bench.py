@@ -24,8 +24,8 @@ from urllib.parse import parse_qsl
 
 import azure.functions as func
 
-from api.exchange import Exchange, plain
-from api.referral_list import listed
+from api.http.request import Exchange, plain
+from api.referrals.list import listed
 from bench.ordered_tables import OrderedTables
 from localcloud.stack.stack import Stack
 from samples.world import load, person

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from activities.referral_steps import expire_if_overdue, open_reminder
-from api.creation import create
-from api.editing import patch
-from api.exchange import Answer, Exchange
-from api.life_cycle import accepting, declining, losing, marking_stage, winning
-from api.one_referral import shown, take_step
+from api.common.access import shown, take_step
+from api.http.request import Answer, Exchange
+from api.referrals.create import create
+from api.referrals.edit import patch
+from api.referrals.transitions import accepting, declining, losing, marking_stage, winning
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party, Referral
 from shared.protocol.observe import observe

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from activities.referral_steps import expire_if_overdue, open_reminder
-from api.conversion import converting
-from api.exchange import Answer, Exchange
-from api.leads import submitted
-from api.one_referral import shown, take_step
+from api.common.access import shown, take_step
+from api.http.request import Answer, Exchange
+from api.leads.submit import submitted
+from api.referrals.convert import converting
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party, Referral
 from shared.mail.service import MailService

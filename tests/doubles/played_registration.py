@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from api.closed_deals import reported
-from api.creation import create
-from api.exchange import Answer, Exchange
-from api.one_referral import shown, visible
-from api.registration_list import listed as queue
-from api.registrations import correcting, listed, registering
-from api.reviews import assigning, got, reviewing
+from api.common.access import shown, visible
+from api.http.request import Answer, Exchange
+from api.referrals.create import create
+from api.registrations.closed_deals import reported
+from api.registrations.list import listed as queue
+from api.registrations.review import assigning, got, reviewing
+from api.registrations.submit import correcting, listed, registering
 from shared.operations.directory_import import World, import_world
 from tests.doubles.played_deal import PATH, PlayedDeal
 from tests.doubles.registration_form import FORM

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from api.creation import create
-from api.exchange import Answer, Exchange
-from api.life_cycle import winning
-from api.one_referral import shown, take_step
-from api.registration_view import registration_tag
-from api.registrations import correcting, registering
-from api.reviews import assigning, reviewing
+from api.common.access import shown, take_step
+from api.http.request import Answer, Exchange
+from api.referrals.create import create
+from api.referrals.transitions import winning
+from api.registrations.mapping import registration_tag
+from api.registrations.review import assigning, reviewing
+from api.registrations.submit import correcting, registering
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import Party
 from shared.domain.registration import Registration

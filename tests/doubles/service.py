@@ -8,8 +8,8 @@ from typing import Any
 
 import azure.functions as func
 
-from api.exchange import Answer, Exchange, plain
-from api.problems import ANSWERABLE, describe
+from api.http.problems import ANSWERABLE, describe
+from api.http.request import Answer, Exchange, plain
 from shared import clock
 from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.permissions import Caller

@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.openapi import UndescribedOperation, describe, document
+from api.contract.openapi import UndescribedOperation, describe, document
 from tests.doubles.registration_form import FORM
 from tests.live import ESTIMATE, REFERRALS, Person, Service, deal, lead, private, won
 

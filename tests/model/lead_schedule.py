@@ -2,8 +2,8 @@
 
 import asyncio
 
-from api.exchange import Answer, Exchange
-from api.leads import submitted
+from api.http.request import Answer, Exchange
+from api.leads.submit import submitted
 from tests.doubles.small_world import inquiry
 from tests.model.schedule import Schedule
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from api.exchange import Answer, Exchange
+from api.http.request import Answer, Exchange
 from shared.domain.registration import Registration
 from tests.doubles.registered_deal import RegisteredDeal
 from tests.model.deaths import Died

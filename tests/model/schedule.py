@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
 from activities.review_steps import open_nudge
-from api.creation import create
-from api.exchange import Answer, Exchange
-from api.invitations import invited
-from api.life_cycle import accepting, declining, losing, winning
-from api.one_referral import Decision, shown, take_step
+from api.common.access import Decision, shown, take_step
+from api.http.request import Answer, Exchange
+from api.referrals.create import create
+from api.referrals.invitations import invited
+from api.referrals.transitions import accepting, declining, losing, winning
 from shared.errors import ServiceError
 from shared.operations.check import ask_for_restarts, unfinished
 from shared.protocol.observe import Plan, observe

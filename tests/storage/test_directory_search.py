@@ -8,8 +8,8 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from api import lookups
-from api.exchange import Exchange, plain
+from api.directory import lookups
+from api.http.request import Exchange, plain
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import OrganizationId, PersonId, digest
 from shared.domain.permissions import Caller

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.leads import submitted
+from api.leads.submit import submitted
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
 from shared.domain.inquiry import Outcome, TakenInquiry
 from shared.domain.referral import Inquiry, InviteContext, Party, Referral

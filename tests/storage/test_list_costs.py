@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 import azure.functions as func
 import pytest
 
-from api.exchange import Exchange, plain
-from api.referral_list import listed
+from api.http.request import Exchange, plain
+from api.referrals.list import listed
 from bench.ordered_tables import OrderedTables
 from shared.domain.ids import LocationId, OrganizationId, PersonId, ReferralId, uuid7
 from shared.domain.permissions import Caller

@@ -13,22 +13,22 @@ from typing import Any
 
 import pytest
 
-from api.closed_deals import reported
-from api.creation import create
-from api.engagements import said
-from api.exchange import Answer, Exchange
-from api.leads import submitted
-from api.life_cycle import accepting
-from api.one_referral import shown, take_step
-from api.people import put as put_person
-from api.people import removed as remove_person
-from api.problems import ANSWERABLE, describe
-from api.profiles import stored as put_profile
-from api.referrals import marked
-from api.registrations import registering
-from api.reviews import assigning
-from api.routing_rules import stored as put_routing
-from api.stage_maps import stored as put_stage_map
+from api.common.access import shown, take_step
+from api.directory.people import put as put_person
+from api.directory.people import removed as remove_person
+from api.directory.profiles import stored as put_profile
+from api.directory.routing import stored as put_routing
+from api.directory.stage_maps import stored as put_stage_map
+from api.http.problems import ANSWERABLE, describe
+from api.http.request import Answer, Exchange
+from api.leads.submit import submitted
+from api.referrals.create import create
+from api.referrals.engagements import said
+from api.referrals.read import marked
+from api.referrals.transitions import accepting
+from api.registrations.closed_deals import reported
+from api.registrations.review import assigning
+from api.registrations.submit import registering
 from localcloud import azurite
 from shared.domain.directory import Person
 from shared.domain.ids import OrganizationId, PersonId, ReferralId, RegistrationId
@@ -335,7 +335,7 @@ async def assigning_it(world: World) -> Command:
 
 
 async def _won(world: World) -> str:
-    from api.life_cycle import winning
+    from api.referrals.transitions import winning
 
     body = deal(microsoft=False)
     body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import blueprints, people, referral_parts, referral_requests, registration_requests
-from api.body import (
+from api import blueprints
+from api.common import parts as referral_parts
+from api.directory import people
+from api.http.body import (
     MORE_FAULTS,
     MOST_FAULTS,
     Body,
@@ -16,8 +18,10 @@ from api.body import (
     read,
     unless_below,
 )
-from api.idempotency import _canonical
-from api.json_body import MAX_NESTING, MOST_DIGITS, UnreadableBody, load_json
+from api.http.idempotency import _canonical
+from api.http.json_body import MAX_NESTING, MOST_DIGITS, UnreadableBody, load_json
+from api.referrals import request_schemas as referral_requests
+from api.registrations import schemas as registration_requests
 from shared.domain.refusals import Fault
 
 

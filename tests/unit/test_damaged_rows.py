@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api import referral_list
-from api.engagements import said, viewed
-from api.exchange import Answer, Exchange
-from api.one_referral import shown, visible
-from api.people import put as put_person
+from api.common.access import shown, visible
+from api.directory.people import put as put_person
+from api.http.request import Answer, Exchange
+from api.referrals import list as referral_list
+from api.referrals.engagements import said, viewed
 from shared.domain.ids import EngagementId, OrganizationId, ReferralId
 from shared.domain.referral import Party
 from shared.errors import RecordUnreadable, StoreUnavailable

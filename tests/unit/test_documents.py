@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.documents import MAX_OPERATIONS, MAX_VALUES, differences, document_of, merged, patched
-from api.referral_resource import resource
+from api.referrals.documents import MAX_OPERATIONS, MAX_VALUES, differences, document_of, merged, patched
+from api.referrals.mapping import resource
 from shared.domain.refusals import Invalid
 from tests.unit.examples import NOW, creators
 

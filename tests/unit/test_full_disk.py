@@ -8,9 +8,9 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from api.exchange import Answer, Exchange, respond
-from api.health import Health
-from api.mail_events import taken
+from api.http.request import Answer, Exchange, respond
+from api.platform.health import Health
+from api.platform.mail_events import taken
 from shared import disk
 from shared.clock import wall_clock
 from shared.disk import LEAST_FREE, require_room
@@ -28,7 +28,7 @@ TOLD = "The disk of this service has 199 MB left, and commands need 200 MB: free
 @pytest.fixture(autouse=True)
 def _young_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is old and has not swept is not ready."""
-    monkeypatch.setattr("api.health.STARTED_AT", wall_clock())
+    monkeypatch.setattr("api.platform.health.STARTED_AT", wall_clock())
 
 
 class Callers:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from api import health
-from api.exchange import Answer
-from api.health import CHECKS, FRESH_SECONDS, LONGEST_SECONDS, Check, Health
+from api.http.request import Answer
+from api.platform import health
+from api.platform.health import CHECKS, FRESH_SECONDS, LONGEST_SECONDS, Check, Health
 from shared.clock import wall_clock
 from shared.errors import ConfigurationError, StoreUnavailable
 from shared.storage.memory_tables import MemoryTables
@@ -23,7 +23,7 @@ SECONDS = 0.1
 @pytest.fixture(autouse=True)
 def _young_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is old and has not swept is not ready."""
-    monkeypatch.setattr("api.health.STARTED_AT", wall_clock())
+    monkeypatch.setattr("api.platform.health.STARTED_AT", wall_clock())
 
 
 class Probed:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from api.creation import create
-from api.exchange import Answer, Exchange
-from api.idempotency import KEY_LIVES
-from api.invitations import invited
+from api.http.idempotency import KEY_LIVES
+from api.http.request import Answer, Exchange
+from api.referrals.create import create
+from api.referrals.invitations import invited
 from shared.storage.memory_tables import MemoryTables
 from tests.doubles.service import request, service_on
 from tests.doubles.small_world import deal, import_small_world

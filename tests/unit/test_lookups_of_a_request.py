@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from api.creation import create
-from api.exchange import Answer, Exchange
-from api.invitations import invited
+from api.http.request import Answer, Exchange
+from api.referrals.create import create
+from api.referrals.invitations import invited
 from shared.domain.field_rules import MAX_SOLUTIONS
 from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.storage.memory_tables import MemoryTables

@@ -7,10 +7,10 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from api.exchange import Answer, Exchange, respond
-from api.json_body import UnreadableBody
-from api.mail_events import taken
-from api.problems import describe
+from api.http.json_body import UnreadableBody
+from api.http.problems import describe
+from api.http.request import Answer, Exchange, respond
+from api.platform.mail_events import taken
 from shared.domain.permissions import Caller
 from shared.errors import Unauthenticated
 from shared.storage.memory_tables import MemoryTables

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.odata import DEEPEST, MOST_CONDITIONS, filter_of
-from api.problems import BadQuery
+from api.http.odata import DEEPEST, MOST_CONDITIONS, filter_of
+from api.http.problems import BadQuery
 from shared.domain.listing import (
     OPERATORS,
     OPTIONAL,

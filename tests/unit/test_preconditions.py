@@ -3,8 +3,8 @@
 import azure.functions as func
 import pytest
 
-from api.preconditions import MAX_TOP, refuse_unknown_options, top_of
-from api.problems import BadQuery
+from api.http.etags import MAX_TOP, refuse_unknown_options, top_of
+from api.http.problems import BadQuery
 
 KNOWN = frozenset({"status", "$top"})
 

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from api.reference_data import reference_data
+from api.directory.reference_data import reference_data
 from shared.domain import vocabulary
 from shared.domain.actions import allowed_actions
 from shared.domain.inquiry import NotDelivered

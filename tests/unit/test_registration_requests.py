@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.exchange import Answer
+from api.http.request import Answer
 from shared.domain.registration import Registration
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage.keys import REVIEWS

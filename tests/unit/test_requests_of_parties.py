@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from api.engagements import partner_led, viewed
-from api.exchange import Answer, Exchange
-from api.invitations import invited
-from api.referrals import got, marked, told, unmarked
+from api.http.request import Answer, Exchange
+from api.referrals.engagements import partner_led, viewed
+from api.referrals.invitations import invited
+from api.referrals.read import got, marked, told, unmarked
 from tests.doubles.late_tables import LateTables
 from tests.doubles.played_deal import PlayedDeal, faults, replacing
 from tests.doubles.service import SETTINGS, request

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api import intent_sweep
+from api.platform import sweep_timer as intent_sweep
 from shared.errors import ConfigurationError
 from shared.settings import (
     HUB_SETTING,

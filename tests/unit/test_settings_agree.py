@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api import health
+from api.platform import health
 from devhost.host_json import parse_time_span
 from localcloud.platform import host_admin as local
 from localcloud.stack import environment

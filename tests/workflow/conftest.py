@@ -15,10 +15,10 @@ import pytest
 
 import devhost
 from activities import referral_steps, review_steps
-from api.creation import create
-from api.exchange import Answer, Exchange
-from api.life_cycle import accepting, declining
-from api.one_referral import shown, take_step
+from api.common.access import shown, take_step
+from api.http.request import Answer, Exchange
+from api.referrals.create import create
+from api.referrals.transitions import accepting, declining
 from orchestrators import referral_lifecycle, registration_review
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from api.exchange import Answer
+from api.http.request import Answer
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import RegistrationStatus
 from tests.doubles.mail_service import MemoryMailService

@@ -1,0 +1,220 @@
+"""`/v1.0/organizations/{id}/people`: who works for an organization, and what they may do (V7)."""
+
+from typing import Annotated, ClassVar, Literal
+
+import azure.durable_functions as df
+import azure.functions as func
+from pydantic import Field
+
+from api.http.body import Body, Reading, Required, read, unless_below
+from api.http.etags import matches
+from api.http.fields import Code, Email, Flag, Locale, Name, Phone
+from api.http.problems import Forbidden, Modified, NotFound, PreconditionRequired
+from api.http.request import Answer, Exchange, respond
+from api.referrals.schemas import View
+from shared.domain.directory import Organization, Person
+from shared.domain.ids import LocationId, OrganizationId, PersonId
+from shared.domain.permissions import may_keep_people
+from shared.domain.refusals import Fault, Invalid
+from shared.domain.vocabulary import Role
+from shared.storage.people import StaleTag, StoredPerson
+
+blueprint = df.Blueprint()
+ANONYMOUS = func.AuthLevel.ANONYMOUS
+ALL = "v1.0/organizations/{id}/people"
+ONE = f"{ALL}/{{oid}}"
+_LONGEST_ID = 100
+
+PartnerRole = Literal["MpnPartnerAdmin", "ReferralsAdmin", "ReferralsUser"]
+"""The roles that a partner's admins give; Microsoft's and LeadIntake are an operator's to enter."""
+
+
+class PersonBody(Body):
+    """`PUT …/people/{oid}`."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset({"oid", "organizationId", "eTag"})
+    email: Annotated[Email | None, Required()] = None
+    first_name: Annotated[Name | None, Required()] = None
+    last_name: Annotated[Name | None, Required()] = None
+    phone_number: Phone | None = None
+    title: Name | None = None
+    roles: Annotated[tuple[PartnerRole, ...] | None, Field(max_length=10), Required()] = None
+    global_: Annotated[Flag | None, Field(alias="global")] = None
+    locations: Annotated[tuple[Code, ...] | None, Field(max_length=100)] = None
+    locale: Locale | None = None
+    disable_notifications: Flag | None = None
+
+    def faults(self, organization: Organization) -> tuple[Fault, ...]:
+        """Locations are the organization's own."""
+        known = ", ".join(place.id for place in organization.locations)
+        return tuple(
+            Fault("notInCatalogue", f"/locations/{index}", f"Name locations of your organization: {known}.")
+            for index, place in enumerate(self.locations or ())
+            if organization.location(place) is None
+        )
+
+    def person(self, organization_id: OrganizationId, person_id: PersonId) -> Person:
+        """The person; to be asked of a body without faults."""
+        return Person(
+            id=person_id,
+            organization_id=organization_id,
+            email=self.email or "",
+            first_name=self.first_name or "",
+            last_name=self.last_name or "",
+            roles=frozenset(self.roles or ()),
+            everywhere=bool(self.global_),
+            locations=frozenset(LocationId(place) for place in self.locations or ()),
+            locale=self.locale or "en-US",
+            disable_notifications=bool(self.disable_notifications),
+            phone_number=self.phone_number,
+            title=self.title,
+        )
+
+
+class PersonView(View):
+    oid: str
+    organization_id: str
+    email: str
+    first_name: str
+    last_name: str
+    phone_number: str | None
+    title: str | None
+    roles: list[Role]
+    global_: Annotated[bool, Field(alias="global")]
+    locations: list[str]
+    locale: str
+    disable_notifications: bool
+    e_tag: Annotated[str, Field(alias="eTag")]
+
+
+class PeopleView(View):
+    value: list[PersonView]
+
+
+@blueprint.route(ALL, methods=["GET"], auth_level=ANONYMOUS)
+async def list_people(req: func.HttpRequest) -> func.HttpResponse:
+    """Everybody in the organization's directory, for its partner admins."""
+    return await respond(req, listed)
+
+
+@blueprint.route(ONE, methods=["GET"], auth_level=ANONYMOUS)
+async def get_person(req: func.HttpRequest) -> func.HttpResponse:
+    """One person, with its ETag."""
+    return await respond(req, got)
+
+
+@blueprint.route(ONE, methods=["PUT"], auth_level=ANONYMOUS)
+async def put_person(req: func.HttpRequest) -> func.HttpResponse:
+    """Enter a person (201), or change one that `If-Match` names (200)."""
+    return await respond(req, put)
+
+
+@blueprint.route(ONE, methods=["DELETE"], auth_level=ANONYMOUS)
+async def remove_person(req: func.HttpRequest) -> func.HttpResponse:
+    """Take a person out of the directory; `If-Match` is mandatory. 204."""
+    return await respond(req, removed)
+
+
+async def listed(exchange: Exchange) -> Answer:
+    """All people, by name."""
+    organization_id = _require_keeper(exchange)
+    people = await exchange.service.people.all(organization_id)
+    views = sorted((_view(each) for each in people), key=lambda view: (view.last_name, view.first_name))
+    return Answer(body=PeopleView(value=views))
+
+
+async def got(exchange: Exchange) -> Answer:
+    """One person."""
+    _require_keeper(exchange)
+    return _answer(await _stored(exchange))
+
+
+async def put(exchange: Exchange) -> Answer:
+    """A person written: new without If-Match, changed with it."""
+    reading: Reading[PersonBody] = read(PersonBody, exchange.json())
+    organization_id = _require_keeper(exchange)
+    before = await exchange.service.people.get(organization_id, _oid(exchange))
+    known = _known(exchange, before)
+    rules = reading.body.faults(exchange.caller.organization)
+    faults = (*reading.faults, *unless_below(rules, reading.faults))
+    if faults:
+        raise Invalid(faults)
+    person = reading.body.person(organization_id, PersonId(_oid(exchange)))
+    try:
+        stored = await exchange.service.people.put(person, known)
+    except StaleTag as stale:
+        raise Modified(stale.etag or "") from stale
+    return _answer(stored, status=200 if before else 201)
+
+
+async def removed(exchange: Exchange) -> Answer:
+    """A person removed."""
+    organization_id = _require_keeper(exchange)
+    before = await _stored(exchange)
+    known = _known(exchange, before) or ""
+    try:
+        await exchange.service.people.remove(organization_id, before.person.id, known)
+    except StaleTag as stale:
+        raise Modified(stale.etag or "") from stale
+    return Answer(status=204)
+
+
+def _require_keeper(exchange: Exchange) -> OrganizationId:
+    """The caller's own organization, if the caller keeps its people; another one reads like an unknown id (V5)."""
+    organization_id = exchange.caller.organization.id
+    if exchange.request.route_params.get("id") != organization_id:
+        raise NotFound("There is no such organization.")
+    if not may_keep_people(exchange.caller):
+        raise Forbidden("Your organization's partner admins keep its directory of people.")
+    return organization_id
+
+
+def _oid(exchange: Exchange) -> str:
+    oid: str = exchange.request.route_params.get("oid", "")
+    if not oid.isprintable() or len(oid) > _LONGEST_ID:
+        raise NotFound("There is no such person.")
+    return oid
+
+
+async def _stored(exchange: Exchange) -> StoredPerson:
+    found = await exchange.service.people.get(exchange.caller.organization.id, _oid(exchange))
+    if found is None:
+        raise NotFound("There is no such person.")
+    return found
+
+
+def _known(exchange: Exchange, before: StoredPerson | None) -> str | None:
+    """The tag of the person that a request means to change; None for a person who is new."""
+    header = exchange.header("If-Match")
+    if before is None:
+        if header is not None:
+            raise Modified("")
+        return None
+    if header is None:
+        raise PreconditionRequired("Send the ETag of the person that you mean in If-Match.")
+    if not matches(header, before.etag):
+        raise Modified(before.etag)
+    return before.etag
+
+
+def _answer(stored: StoredPerson, status: int = 200) -> Answer:
+    return Answer(status=status, body=_view(stored), headers={"ETag": stored.etag})
+
+
+def _view(stored: StoredPerson) -> PersonView:
+    person = stored.person
+    return PersonView(
+        oid=person.id,
+        organization_id=person.organization_id,
+        email=person.email,
+        first_name=person.first_name,
+        last_name=person.last_name,
+        phone_number=person.phone_number,
+        title=person.title,
+        roles=sorted(person.roles),
+        global_=person.everywhere,
+        locations=sorted(person.locations),
+        locale=person.locale,
+        disable_notifications=person.disable_notifications,
+        e_tag=stored.etag,
+    )

@@ -1,0 +1,252 @@
+"""`/v1.0/organizations/{id}/profiles/{country}`: where and how a partner wants to be found (P1, V6)."""
+
+from typing import Annotated, ClassVar
+
+import azure.durable_functions as df
+import azure.functions as func
+from pydantic import Field, TypeAdapter, ValidationError
+
+from api.directory.organizations import require_configurer, require_reader, require_version, version_tag
+from api.http.body import Body, Required, read, unless_below
+from api.http.fields import Code, Country, Email, Flag, Locale, Name, Phone
+from api.http.problems import Modified, NotFound
+from api.http.request import Answer, Exchange, respond
+from api.referrals.schemas import View
+from shared.domain.directory import Organization, Profile, ProfileLocation
+from shared.domain.ids import LocationId, OrganizationId
+from shared.domain.referral import Contact
+from shared.domain.refusals import Fault, Invalid
+from shared.domain.vocabulary import CustomerSize
+from shared.errors import StoreConflict
+
+blueprint = df.Blueprint()
+ANONYMOUS = func.AuthLevel.ANONYMOUS
+ALL = "v1.0/organizations/{id}/profiles"
+ONE = f"{ALL}/{{country}}"
+
+MOST_LOCATIONS = 5
+MOST_CONTACTS = 10
+MOST_WORDS = 50
+
+Languages = Annotated[tuple[Locale, ...], Field(max_length=MOST_WORDS)]
+Keywords = Annotated[tuple[Code, ...], Field(max_length=MOST_WORDS)]
+
+
+class ProfileContactBody(Body):
+    """Somebody who is told of what arrives at a location."""
+
+    first_name: Annotated[Name | None, Required()] = None
+    last_name: Annotated[Name | None, Required()] = None
+    email: Annotated[Email | None, Required()] = None
+    phone_number: Annotated[Phone | None, Required()] = None
+    locale: Locale | None = None
+
+
+class ProfileLocationBody(Body):
+    id: Annotated[Code | None, Required()] = None
+    name: Name | None = None
+    contacts: Annotated[tuple[ProfileContactBody, ...] | None, Field(max_length=MOST_CONTACTS)] = None
+    languages: Languages | None = None
+    industries: Keywords | None = None
+    products: Keywords | None = None
+    services: Keywords | None = None
+    keywords: Keywords | None = None
+    customer_sizes: Annotated[tuple[CustomerSize, ...] | None, Field(max_length=20)] = None
+
+
+class ProfileBody(Body):
+    """`PUT …/profiles/{country}`."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset({"organizationId", "country", "eTag"})
+    active: Annotated[Flag | None, Required()] = None
+    locations: Annotated[
+        tuple[ProfileLocationBody, ...] | None, Field(max_length=MOST_LOCATIONS), Required()
+    ] = None
+
+    def faults(self, organization: Organization, country: str) -> tuple[Fault, ...]:
+        """A profile's locations are the organization's own, in this country, each once."""
+        there = [place.id for place in organization.locations if place.country == country]
+        known = ", ".join(there) or "it has none there"
+        found: list[Fault] = []
+        named: list[str | None] = []
+        for index, place in enumerate(self.locations or ()):
+            at = f"/locations/{index}/id"
+            if place.id and place.id not in there:
+                message = f"Name a location of your organization in {country}: {known}."
+                found.append(Fault("notInCatalogue", at, message))
+            elif place.id and place.id in named:
+                found.append(Fault("invalidValue", at, "This location is in the profile already."))
+            named.append(place.id)
+        return tuple(found)
+
+    def profile(self, organization: Organization, country: str, version: int) -> Profile:
+        """The profile; to be asked of a body without faults. A location's own name is its default."""
+        return Profile(
+            organization_id=organization.id,
+            country=country,
+            active=bool(self.active),
+            locations=tuple(_location(each, organization) for each in self.locations or ()),
+            version=version,
+        )
+
+
+class ProfileContactView(View):
+    first_name: str
+    last_name: str
+    email: str
+    phone_number: str
+    locale: str | None
+
+
+class ProfileLocationView(View):
+    id: str
+    name: str
+    contacts: list[ProfileContactView]
+    languages: list[str]
+    industries: list[str]
+    products: list[str]
+    services: list[str]
+    keywords: list[str]
+    customer_sizes: list[CustomerSize]
+
+
+class ProfileView(View):
+    organization_id: str
+    country: str
+    active: bool
+    locations: list[ProfileLocationView]
+    e_tag: Annotated[str, Field(alias="eTag")]
+
+
+class ProfilesView(View):
+    value: list[ProfileView]
+
+
+@blueprint.route(ALL, methods=["GET"], auth_level=ANONYMOUS)
+async def list_profiles(req: func.HttpRequest) -> func.HttpResponse:
+    """The profiles of the organization, by country."""
+    return await respond(req, listed)
+
+
+@blueprint.route(ONE, methods=["GET"], auth_level=ANONYMOUS)
+async def get_profile(req: func.HttpRequest) -> func.HttpResponse:
+    """The profile in a country, with its ETag."""
+    return await respond(req, shown)
+
+
+@blueprint.route(ONE, methods=["PUT"], auth_level=ANONYMOUS)
+async def put_profile(req: func.HttpRequest) -> func.HttpResponse:
+    """Enter a profile (201), or replace the one that `If-Match` names (200)."""
+    return await respond(req, stored)
+
+
+async def listed(exchange: Exchange) -> Answer:
+    """Those of all countries where the organization has locations."""
+    organization_id = require_reader(exchange)
+    places = exchange.caller.organization.locations
+    wanted = [(organization_id, place.country) for place in places]
+    found = await exchange.service.profiles.several(wanted)
+    return Answer(body=ProfilesView(value=[_view(found[key]) for key in sorted(found)]))
+
+
+async def shown(exchange: Exchange) -> Answer:
+    """One profile."""
+    found = await exchange.service.profiles.get(require_reader(exchange), _country(exchange))
+    if found is None:
+        raise NotFound("Your organization has no profile in this country.")
+    return _answer(found)
+
+
+async def stored(exchange: Exchange) -> Answer:
+    """The profile as sent, in the place of the one before. Raises `Modified` when that changed meanwhile."""
+    document = exchange.json()
+    organization_id, country = require_configurer(exchange, "the business profiles"), _country(exchange)
+    before = await exchange.service.profiles.get(organization_id, country)
+    version = before.version if before else 0
+    require_version(exchange, version, "profile")
+    reading = read(ProfileBody, document)
+    rules = reading.body.faults(exchange.caller.organization, country)
+    faults = (*reading.faults, *unless_below(rules, reading.faults))
+    if faults:
+        raise Invalid(faults)
+    after = reading.body.profile(exchange.caller.organization, country, version + 1)
+    try:
+        await exchange.service.profiles.put(after)
+    except StoreConflict as changed:
+        raise Modified(await _tag(exchange, organization_id, country)) from changed
+    return _answer(after, status=200 if before else 201)
+
+
+async def _tag(exchange: Exchange, organization_id: OrganizationId, country: str) -> str:
+    present = await exchange.service.profiles.get(organization_id, country)
+    return version_tag(present.version) if present else ""
+
+
+def _country(exchange: Exchange) -> str:
+    code: str = exchange.request.route_params.get("country", "").upper()
+    try:
+        return TypeAdapter(Country).validate_python(code)
+    except ValidationError as unknown:
+        raise NotFound("There is no such country: use an ISO 3166-1 country code, such as US.") from unknown
+
+
+def _location(body: ProfileLocationBody, organization: Organization) -> ProfileLocation:
+    own = organization.location(body.id)
+    return ProfileLocation(
+        id=LocationId(body.id or ""),
+        name=body.name or (own.name if own else ""),
+        contacts=tuple(_contact(each) for each in body.contacts or ()),
+        languages=body.languages or (),
+        industries=body.industries or (),
+        products=body.products or (),
+        services=body.services or (),
+        keywords=body.keywords or (),
+        customer_sizes=body.customer_sizes or (),
+    )
+
+
+def _contact(body: ProfileContactBody) -> Contact:
+    return Contact(
+        first_name=body.first_name or "",
+        last_name=body.last_name or "",
+        email=body.email or "",
+        phone_number=body.phone_number or "",
+        locale=body.locale,
+    )
+
+
+def _answer(profile: Profile, status: int = 200) -> Answer:
+    return Answer(status=status, body=_view(profile), headers={"ETag": version_tag(profile.version)})
+
+
+def _view(profile: Profile) -> ProfileView:
+    return ProfileView(
+        organization_id=profile.organization_id,
+        country=profile.country,
+        active=profile.active,
+        locations=[_location_view(place) for place in profile.locations],
+        e_tag=version_tag(profile.version),
+    )
+
+
+def _location_view(place: ProfileLocation) -> ProfileLocationView:
+    return ProfileLocationView(
+        id=place.id,
+        name=place.name,
+        contacts=[
+            ProfileContactView(
+                first_name=each.first_name,
+                last_name=each.last_name,
+                email=each.email,
+                phone_number=each.phone_number,
+                locale=each.locale,
+            )
+            for each in place.contacts
+        ],
+        languages=list(place.languages),
+        industries=list(place.industries),
+        products=list(place.products),
+        services=list(place.services),
+        keywords=list(place.keywords),
+        customer_sizes=list(place.customer_sizes),
+    )

@@ -1,0 +1,126 @@
+"""`GET /v1.0/reference-data`: every list of values of this API, with names in English and Korean."""
+
+from functools import cache
+from typing import Literal
+
+import azure.durable_functions as df
+import azure.functions as func
+import pycountry
+from babel import Locale
+
+from api.http.fields import currency_decimals
+from api.http.request import Answer, Exchange, respond
+from api.referrals.schemas import View
+from shared.domain.vocabulary import ASSESSMENT_STAGES, STAGE_PERCENTAGES, STANDARD_STAGES, SalesStage
+from shared.reference.names import LANGUAGES, names
+
+blueprint = df.Blueprint()
+
+
+class NameView(View):
+    en: str
+    ko: str
+
+
+class CodeView(View):
+    code: str
+    name: NameView
+
+
+class StageView(CodeView):
+    """`of` says which deals have the stage: all, all but assessments (`standard`), or assessments alone."""
+
+    percent: int
+    of: Literal["all", "standard", "solutionAssessment"]
+
+
+class CurrencyView(CodeView):
+    decimals: int
+
+
+class ReferenceDataView(View):
+    statuses: list[CodeView]
+    substatuses: list[CodeView]
+    deal_types: list[CodeView]
+    directions: list[CodeView]
+    types: list[CodeView]
+    qualifications: list[CodeView]
+    assistance_request_codes: list[CodeView]
+    closing_reasons: list[CodeView]
+    sales_stages: list[StageView]
+    customer_sizes: list[CodeView]
+    solution_kinds: list[CodeView]
+    incentives: list[CodeView]
+    contract_types: list[CodeView]
+    contract_terms: list[CodeView]
+    deployments: list[CodeView]
+    consumption_tenants: list[CodeView]
+    registration_statuses: list[CodeView]
+    registration_kinds: list[CodeView]
+    registration_fields: list[CodeView]
+    review_decisions: list[CodeView]
+    roles: list[CodeView]
+    target_types: list[CodeView]
+    timeline_kinds: list[CodeView]
+    allowed_actions: list[CodeView]
+    contact_alerts: list[CodeView]
+    response_speeds: list[CodeView]
+    undelivered_reasons: list[CodeView]
+    mail_failures: list[CodeView]
+    currencies: list[CurrencyView]
+    countries: list[CodeView]
+
+
+@blueprint.route("v1.0/reference-data", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def get_reference_data(req: func.HttpRequest) -> func.HttpResponse:
+    """Every list of values, the same for every signed-in person."""
+    return await respond(req, told)
+
+
+async def told(exchange: Exchange) -> Answer:
+    """The whole of it; nothing in it depends on who asks."""
+    del exchange
+    return Answer(body=reference_data())
+
+
+@cache
+def reference_data() -> ReferenceDataView:
+    """Made once per process."""
+    lists = {name: _codes(codes) for name, codes in names().items()}
+    stages = [_stage(each) for each in lists.pop("salesStages")]
+    values = {**lists, "salesStages": stages, "currencies": _currencies(), "countries": _countries()}
+    return ReferenceDataView.model_validate(values)
+
+
+def _codes(codes: dict[str, dict[str, str]]) -> list[CodeView]:
+    return [CodeView(code=code, name=NameView(**texts)) for code, texts in codes.items()]
+
+
+def _stage(view: CodeView) -> StageView:
+    stage: SalesStage = view.code  # type: ignore[assignment] # the names are those of the stages
+    of: Literal["all", "standard", "solutionAssessment"] = "all"
+    if stage in STANDARD_STAGES:
+        of = "standard"
+    elif stage in ASSESSMENT_STAGES:
+        of = "solutionAssessment"
+    return StageView(code=stage, name=view.name, percent=STAGE_PERCENTAGES[stage], of=of)
+
+
+def _currencies() -> list[CurrencyView]:
+    return [
+        CurrencyView(
+            code=code,
+            name=NameView(**{each: Locale(each).currencies.get(code, code) for each in LANGUAGES}),
+            decimals=min(2, decimals),
+        )
+        for code, decimals in sorted(currency_decimals().items())
+    ]
+
+
+def _countries() -> list[CodeView]:
+    return [
+        CodeView(
+            code=code, name=NameView(**{each: Locale(each).territories.get(code, code) for each in LANGUAGES})
+        )
+        for code in sorted(country.alpha_2 for country in pycountry.countries)
+    ]

@@ -1,0 +1,1 @@
+"""What every HTTP operation shares: reading a request, answering it, and the conventions of docs/api.md."""

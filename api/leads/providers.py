@@ -1,0 +1,73 @@
+"""`GET /v1.0/providers`: partners that a customer may turn to, for applications that take in leads (P4, V6)."""
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from api.directory.lookups import LocationFound, country_of
+from api.http.etags import refuse_unknown_options, top_of
+from api.http.problems import BadQuery, Forbidden
+from api.http.request import Answer, Exchange, respond
+from api.referrals.schemas import View
+from shared.domain.permissions import may_submit_leads
+from shared.domain.providers import Criteria, Provider
+from shared.domain.response_speed import ResponseSpeed
+from shared.domain.vocabulary import CUSTOMER_SIZES, CustomerSize
+
+blueprint = df.Blueprint()
+WORDS = ("industry", "product", "service", "keyword")
+OPTIONS = frozenset({"country", "customerSize", "$top", *WORDS})
+
+
+class ProviderView(View):
+    """A partner that was found, and why it stands where it stands; how fast it answers shows as a band."""
+
+    organization_id: str
+    name: str
+    locations: list[LocationFound]
+    matched: list[str]
+    response_speed: ResponseSpeed
+    explanation: str
+
+
+class ProvidersFound(View):
+    value: list[ProviderView]
+
+
+@blueprint.route("v1.0/providers", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def find_providers(req: func.HttpRequest) -> func.HttpResponse:
+    """Partners with an active profile in a country that meets every criterion; fast responders come first."""
+    return await respond(req, found)
+
+
+async def found(exchange: Exchange) -> Answer:
+    """The best, at most `$top`."""
+    refuse_unknown_options(exchange.request, OPTIONS)
+    params = exchange.request.params
+    country, size, top = country_of(params.get("country")), _size(exchange), top_of(exchange.request)
+    if not may_submit_leads(exchange.caller):
+        raise Forbidden("Only an application that the service's operator entered searches for providers.")
+    words = {word: (params.get(word) or "").strip() or None for word in WORDS}
+    criteria = Criteria(country=country, customer_size=size, **words)
+    providers = await exchange.service.providers.find(criteria, top, exchange.now)
+    return Answer(body=ProvidersFound(value=[_view(each, country) for each in providers]))
+
+
+def _size(exchange: Exchange) -> CustomerSize | None:
+    given = exchange.request.params.get("customerSize")
+    if given is None:
+        return None
+    known = next((size for size in CUSTOMER_SIZES if size.lower() == given.lower()), None)
+    if known is None:
+        raise BadQuery(f"customerSize is one of {', '.join(CUSTOMER_SIZES)}.")
+    return known
+
+
+def _view(provider: Provider, country: str) -> ProviderView:
+    return ProviderView(
+        organization_id=provider.organization_id,
+        name=provider.name,
+        locations=[LocationFound(id=id_, name=name, country=country) for id_, name in provider.locations],
+        matched=list(provider.words),
+        response_speed=provider.speed,
+        explanation=provider.explanation,
+    )

@@ -1,0 +1,1 @@
+"""What the platform calls: health, delivery reports of mails, timers."""

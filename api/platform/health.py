@@ -1,0 +1,138 @@
+"""`GET /healthz`: ready or not, and why. Needs no token and tells nothing about anybody.
+
+It answers within two seconds whatever hangs, and asks again after three at the earliest, however often it is called.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from api.http.request import Answer, to_response
+from shared.clock import wall_clock
+from shared.disk import require_room
+from shared.errors import ServiceError
+from shared.protocol.progress import fault_of_progress
+from shared.wiring import Service, wiring
+
+blueprint = df.Blueprint()
+
+LONGEST_SECONDS = 1.5
+"""How long all checks together may take."""
+FRESH_SECONDS = 3.0
+"""How long an answer holds."""
+STARTED_AT = wall_clock()
+"""When this process began: until it has had its time, nothing that it should do is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing without which requests cannot be served. `subject` begins the sentence that it did not answer.
+
+    `fault` gives what is wrong in a sentence, or None, and raises `ServiceError`.
+    """
+
+    subject: str
+    fault: Callable[[Service], Awaitable[str | None]]
+
+
+async def _fault_of_disk(service: Service) -> str | None:
+    require_room(service.settings.watched_disk)
+    return None
+
+
+async def _fault_of_progress(service: Service) -> str | None:
+    """Whether the storage of the records answers, the sweep runs, and the engine moves what it wakes."""
+    beats = service.heartbeats
+    sweep, engine_acted_at = await asyncio.gather(beats.sweep(), beats.engine())
+    return fault_of_progress(sweep, engine_acted_at, STARTED_AT, wall_clock())
+
+
+async def _fault_of_task_hub(service: Service) -> str | None:
+    """Without its tables and queues the engine takes starts and events, and loses them."""
+    hub = wiring.task_hub(service.settings)
+    missing = await hub.missing() if hub else []
+    if not missing:
+        return None
+    return (
+        f"The task hub {service.settings.hub_name} is not whole: {', '.join(missing)} not found. "
+        "Restart the app, which makes it anew; what was in it goes on from the tables."
+    )
+
+
+CHECKS = (
+    Check("The disk", _fault_of_disk),
+    Check("The storage of the records", _fault_of_progress),
+    Check("The storage of the task hub", _fault_of_task_hub),
+)
+
+
+class Health:
+    """Asks whether the service is ready. `seconds` bounds one asking, `clock` tells how old an answer is."""
+
+    def __init__(
+        self,
+        service: Callable[[], Awaitable[Service]],
+        checks: Sequence[Check] = CHECKS,
+        *,
+        seconds: float = LONGEST_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._service = service
+        self._checks = checks
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._latest: Answer | None = None
+        self._asked_at = 0.0
+
+    async def answer(self) -> Answer:
+        """200 when requests can be served; 503 with the reason when not."""
+        async with self._lock:  # whoever comes meanwhile gets the same answer
+            if self._latest is None or self._clock() - self._asked_at > FRESH_SECONDS:
+                faults = await self._faults()
+                self._asked_at = self._clock()
+                self._latest = _answer(faults)
+            return self._latest
+
+    async def _faults(self) -> list[str]:
+        end = asyncio.get_running_loop().time() + self._seconds
+        try:
+            async with asyncio.timeout_at(end):
+                service = await self._service()
+        except TimeoutError:
+            return [self._silent("What the service needs at its start")]
+        except ServiceError as failed:
+            return [str(failed)]
+        found = await asyncio.gather(*(self._fault(check, service, end) for check in self._checks))
+        return [fault for fault in found if fault]
+
+    async def _fault(self, check: Check, service: Service, end: float) -> str | None:
+        try:
+            async with asyncio.timeout_at(end):
+                return await check.fault(service)
+        except TimeoutError:
+            return self._silent(check.subject)
+        except ServiceError as failed:
+            return str(failed)
+
+    def _silent(self, subject: str) -> str:
+        return f"{subject} did not answer within {self._seconds:g} seconds."
+
+
+def _answer(faults: Sequence[str]) -> Answer:
+    if faults:
+        return Answer(status=503, body={"status": "notReady", "reason": " ".join(faults)})
+    return Answer(body={"status": "ready", "reason": None})
+
+
+health = Health(wiring.service)
+
+
+@blueprint.route("healthz", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def healthz(req: func.HttpRequest) -> func.HttpResponse:
+    """200 when requests can be served; 503 with the reason when not."""
+    return to_response(await health.answer(), req.headers.get("client-request-id"))

@@ -1,0 +1,130 @@
+"""`POST /v1.0/mail-events`: what the mail service reports about mails, by Azure Event Grid (M6).
+
+Event Grid asks first whether the address is ours (its validation handshake), then sends events in its own schema:
+at least once, in any order. It proves itself with the secret in the subscription's address, since it has no token.
+"""
+
+import hmac
+from typing import Annotated, Any, Literal
+
+import azure.durable_functions as df
+import azure.functions as func
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from api.http import problems
+from api.http.json_body import UnreadableBody, load_json, refuse_lost_body
+from api.http.request import Answer, to_response
+from shared import clock
+from shared.disk import require_room
+from shared.errors import Unauthenticated
+from shared.protocol.mail_reports import DeliveryReport
+from shared.storage.mail import DeliveryStatus
+from shared.wiring import Service, wiring
+
+blueprint = df.Blueprint()
+
+MOST_EVENTS = 1000
+VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
+REPORT = "Microsoft.Communication.EmailDeliveryReportReceived"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+
+
+class ValidationEventData(_Part):
+    validation_code: str
+
+
+class DetailsOfDelivery(_Part):
+    status_message: str | None = None
+
+
+class DeliveryReportData(_Part):
+    """What the service says of one recipient; `messageId` is the send's operation."""
+
+    message_id: str
+    recipient: str
+    status: DeliveryStatus
+    delivery_status_details: DetailsOfDelivery | None = None
+
+
+class ValidationEvent(_Part):
+    event_type: Literal["Microsoft.EventGrid.SubscriptionValidationEvent"]
+    data: ValidationEventData
+
+
+class DeliveryReportEvent(_Part):
+    event_type: Literal["Microsoft.Communication.EmailDeliveryReportReceived"]
+    data: DeliveryReportData
+
+
+class OtherEvent(_Part):
+    """An event of another type, which is taken and not looked at."""
+
+    event_type: str
+
+
+Event = ValidationEvent | DeliveryReportEvent | OtherEvent
+_EVENTS: TypeAdapter[tuple[Event, ...]] = TypeAdapter(
+    Annotated[tuple[Event, ...], Field(max_length=MOST_EVENTS)]
+)
+
+
+class EventsTaken(BaseModel):
+    """The answer to a handshake; to events it is empty."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    validation_response: str = ""
+
+
+@blueprint.route("v1.0/mail-events", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+async def take_mail_events(req: func.HttpRequest) -> func.HttpResponse:
+    """Take what Event Grid tells of mails: its handshake, and delivery reports."""
+    try:
+        answer = await taken(req, await wiring.service())
+    except problems.ANSWERABLE as refused:
+        answer = Answer(**problems.describe(refused))
+    return to_response(answer, req.headers.get("client-request-id"))
+
+
+async def taken(request: func.HttpRequest, service: Service) -> Answer:
+    """Every event of the request; Event Grid sends it again unless the answer is good.
+
+    Raises `Unauthenticated`, `DiskFull`, `UnreadableBody`, `StoreUnavailable`, `Contended`.
+    """
+    _require_key(request.params.get("key", ""), service.settings.mail_events_key)
+    require_room(service.settings.watched_disk)
+    refuse_lost_body(request.headers, request.get_body())
+    for event in _events(load_json(request.headers.get("Content-Type") or "", request.get_body())):
+        if isinstance(event, ValidationEvent):
+            return Answer(body={"validationResponse": event.data.validation_code})
+        if isinstance(event, DeliveryReportEvent):
+            await service.reports.take(_report(event.data), clock.now())
+    return Answer(body={})
+
+
+def _require_key(given: str, known: str | None) -> None:
+    if not known or not hmac.compare_digest(given.encode(), known.encode()):
+        raise Unauthenticated("Send the secret of MAIL_EVENTS_KEY as the query option key.")
+
+
+def _events(document: Any) -> tuple[Event, ...]:
+    try:
+        return _EVENTS.validate_python(document)
+    except ValidationError as invalid:
+        first = invalid.errors(include_url=False, include_input=False)[0]
+        place = "/".join(str(step) for step in first["loc"][:2])
+        message = f"Send an array of at most {MOST_EVENTS:,} events in the Event Grid schema (see {place})."
+        raise UnreadableBody(400, message) from invalid
+
+
+def _report(data: DeliveryReportData) -> DeliveryReport:
+    details = data.delivery_status_details
+    return DeliveryReport(
+        operation_id=data.message_id,
+        recipient=data.recipient,
+        status=data.status,
+        detail=details.status_message if details else None,
+    )

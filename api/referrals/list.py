@@ -1,0 +1,362 @@
+"""`GET /v1.0/engagements/referrals`: what the caller sees, filtered, in order, in pages (rules N, V4)."""
+
+import json
+import operator
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from api.http.etags import next_link, place_of, refuse_unknown_options, top_of
+from api.http.odata import Order, count_of, filter_of, order_of, select_of, skip_of
+from api.http.problems import BadQuery, Forbidden
+from api.http.request import Answer, Exchange, respond
+from api.referrals.mapping import NOT_REGISTERING, Registering, resource
+from shared.domain.eligibility import eligibility, microsofts_part
+from shared.domain.ids import EngagementId, LocationId, ReferralId, digest, is_uuid
+from shared.domain.listing import (
+    Field,
+    Listed,
+    Predicate,
+    Value,
+    demanded,
+    earliest,
+    fields_of,
+    matches,
+)
+from shared.domain.permissions import Reach, may_use_referrals, may_write_registrations, reach_of
+from shared.domain.referral import Party, Referral
+from shared.storage import keys
+from shared.storage.referral_lists import LARGEST_PAGE, REFERRALS, Scan
+
+blueprint = df.Blueprint()
+
+OPTIONS = frozenset({"$filter", "$orderby", "$top", "$skip", "$skiptoken", "$count", "$select"})
+MOST_COUNTED = 5_000
+_MOST_RANGES = 8
+_MOST_POINTED = 1_000
+_LONGEST_KEY = 512
+"""Table Storage keeps no longer key, so no row starts with more; asked for in a query's address it is refused."""
+
+
+@blueprint.route("v1.0/engagements/referrals", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def list_referrals(req: func.HttpRequest) -> func.HttpResponse:
+    """The caller's referrals, with the OData options of docs/api.md; newest first unless another order is asked."""
+    return await respond(req, listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a request asks of the list. `after` is the place where the page before ended."""
+
+    predicate: Predicate | None
+    order: Order
+    top: int
+    skip: int
+    count: bool
+    select: frozenset[str] | None
+    after: str | None
+    fingerprint: str
+
+    @classmethod
+    def of(cls, request: func.HttpRequest) -> "Query":
+        """Read the options. Raises `BadQuery`."""
+        refuse_unknown_options(request, OPTIONS)
+        params = request.params
+        fingerprint = digest(params.get("$filter", ""), params.get("$orderby", ""))[:16]
+        return cls(
+            predicate=filter_of(params.get("$filter")),
+            order=order_of(params.get("$orderby")),
+            top=top_of(request),
+            skip=skip_of(params.get("$skip")),
+            count=count_of(params.get("$count")),
+            select=select_of(params.get("$select")),
+            after=_after(place_of(request), fingerprint),
+            fingerprint=fingerprint,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one request found: the referrals, and if there may be more the place to go on from, and what to skip."""
+
+    found: list[Referral]
+    place: str | None
+    skip: int = 0
+
+
+async def listed(exchange: Exchange) -> Answer:
+    """A page of what the caller sees."""
+    query = Query.of(exchange.request)
+    if not may_use_referrals(exchange.caller):
+        raise Forbidden("Your roles do not let you read referrals; ask your partner admin.")
+    favorites = await exchange.service.referrals.favorites(exchange.caller.person)
+    reading = _Reading(exchange, query, favorites, await _own_teams(exchange, query.predicate))
+    page = await reading.page()
+    body: dict[str, Any] = {"@odata.context": _context(exchange.request)}
+    if query.count:
+        body |= await reading.count()
+    body["value"] = [reading.item(referral) for referral in page.found]
+    if page.place is not None:
+        token = json.dumps({"place": page.place, "of": query.fingerprint})
+        body["@odata.nextLink"] = next_link(exchange.request, token, {"$skip": str(page.skip or "")})
+    return Answer(body=body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One request's reading of the list. `favorites` are the caller's marks, `teams` its teams of sellers."""
+
+    exchange: Exchange
+    query: Query
+    favorites: frozenset[ReferralId]
+    teams: frozenset[str]
+
+    async def page(self) -> Page:
+        """The page: at most `$top`; fewer where the rest could not be read within one request's bounds."""
+        pointed = await self._pointed()
+        if pointed is not None:
+            return self._slice(pointed)
+        query = self.query
+        scan = self._scan(after=query.after)
+        found: list[Referral] = []
+        skip, last = query.skip, query.after
+        async for referral in self._matching(scan, query.top + skip + 1):
+            if skip:
+                skip -= 1
+            elif len(found) == query.top:
+                return Page(found, last)
+            else:
+                found.append(referral)
+            last = scan.place
+        return Page(found, None if scan.complete else scan.place, skip)
+
+    async def count(self) -> dict[str, Any]:
+        """How many there are: exact to 5,000, or as many as could be read within one request's bounds."""
+        pointed = await self._pointed()
+        if pointed is not None:
+            return {"@odata.count": len(pointed)}
+        scan, counted = self._scan(keys_only=self._takes_all()), 0
+        async for _ in self._counted(scan):
+            if counted == MOST_COUNTED:
+                return {"@odata.count": MOST_COUNTED, "@cosell.countExceeded": True}
+            counted += 1
+        return {"@odata.count": counted} | ({} if scan.complete else {"@cosell.countExceeded": True})
+
+    def item(self, referral: Referral) -> dict[str, Any]:
+        """A referral as an item of the list, the selected fields alone if some are."""
+        view = resource(
+            referral,
+            self.exchange.now,
+            favorite=referral.id in self.favorites,
+            registering=self._registering(referral),
+        ).document()
+        chosen = self.query.select
+        return view if chosen is None else {name: view[name] for name in view if name in chosen}
+
+    def _registering(self, deal: Referral) -> Registering:
+        """As the record itself says: of a deal that others created, reading it alone tells of Microsoft's answer."""
+        if deal.substatus != "Won" or self.exchange.caller.organization.kind != "partner":
+            return NOT_REGISTERING
+        found = eligibility(deal, microsofts_part(deal, deal))
+        allowed = may_write_registrations(self.exchange.caller)
+        return Registering(eligible=found.eligible, allowed=allowed)
+
+    async def _matching(self, scan: Scan, first_page: int) -> AsyncIterator[Referral]:
+        async for row in scan.rows(first_page):
+            referral = REFERRALS.readable(row)
+            if referral and self._wants(referral):
+                yield referral
+
+    async def _counted(self, scan: Scan) -> AsyncIterator[object]:
+        if self._takes_all():
+            async for row in scan.rows(LARGEST_PAGE):
+                yield row
+        else:
+            async for referral in self._matching(scan, LARGEST_PAGE):
+                yield referral
+
+    def _takes_all(self) -> bool:
+        """Whether every row of the ranges counts, so that the keys are enough."""
+        return self.query.predicate is None and reach_of(self.exchange.caller).everything
+
+    def _wants(self, referral: Referral) -> bool:
+        predicate = self.query.predicate
+        routed = referral.routed
+        item = Listed(
+            referral=referral,
+            favorite=referral.id in self.favorites,
+            my_team=routed is not None and routed.team in self.teams,
+        )
+        return self.exchange.sees(referral) and (predicate is None or matches(predicate, item))
+
+    def _scan(self, *, after: str | None = None, keys_only: bool = False) -> Scan:
+        caller, query = self.exchange.caller, self.query
+        return self.exchange.service.referrals.scan(
+            caller.organization.id,
+            ranges(query.predicate, query.order, reach_of(caller), caller.person.email, self.teams),
+            after=after,
+            first=_first(query.predicate, query.order),
+            keys_only=keys_only,
+        )
+
+    async def _pointed(self) -> list[Referral] | None:
+        """The referrals that the filter names one by one (an engagement's, the caller's favourites), in order."""
+        parties = await self._named()
+        if parties is None or len(parties) > _MOST_POINTED:  # then the ranges serve, which hold everything
+            return None
+        found = [each for each in await self.exchange.service.referrals.several(parties) if self._wants(each)]
+        return sorted(found, key=self._place, reverse=self.query.order.descending)
+
+    async def _named(self) -> list[Party] | None:
+        predicate, organization = self.query.predicate, self.exchange.caller.organization.id
+        if predicate is None:
+            return None
+        engagements = demanded(predicate, "engagementId")
+        if engagements is not None and len(engagements) <= _MOST_RANGES:
+            return [p for each in engagements for p in await self._parties(each)]
+        if demanded(predicate, "favorite") == _MARKED:
+            return [Party(organization_id=organization, referral_id=each) for each in self.favorites]
+        return None
+
+    async def _parties(self, engagement_id: object) -> list[Party]:
+        identifier = str(engagement_id).lower()
+        membership = (
+            await self.exchange.service.engagements.get(EngagementId(identifier))
+            if is_uuid(identifier)
+            else None
+        )
+        everybody = (membership.creator, *membership.invited) if membership else ()
+        return [p for p in everybody if p.organization_id == self.exchange.caller.organization.id]
+
+    def _slice(self, found: list[Referral]) -> Page:
+        """A page of a list that was read whole; its places are the order's own values."""
+        query, descending = self.query, self.query.order.descending
+        after = query.after
+        if after is not None:
+            found = [r for r in found if (self._place(r) < after if descending else self._place(r) > after)]
+        shown = found[query.skip : query.skip + query.top]
+        more = len(found) > query.skip + query.top
+        return Page(shown, self._place(shown[-1]) if more and shown else None)
+
+    def _place(self, referral: Referral) -> str:
+        at = referral.updated_at if self.query.order.field == "updatedDateTime" else None
+        return keys.updated_first(at, referral.id) if at else referral.id
+
+
+async def _own_teams(exchange: Exchange, predicate: Predicate | None) -> frozenset[str]:
+    """The caller's teams of sellers, if the filter asks for what went to them (P3)."""
+    if predicate is None or "myTeam" not in fields_of(predicate):
+        return frozenset()
+    table = await exchange.service.routing.get()
+    return frozenset(team.id for team in table.teams_of(exchange.caller.person.email))
+
+
+def ranges(
+    predicate: Predicate | None,
+    order: Order,
+    reach: Reach,
+    email: str,
+    teams: frozenset[str] = frozenset(),
+) -> tuple[str, ...]:
+    """The list ranges that together hold everything that a reader of this reach can find, in this order (N4).
+
+    The filter is asked of every row besides, so a range may hold more than is wanted, but never less.
+    """
+    if order.field == "updatedDateTime":
+        return (keys.UPDATED_LAST,) if order.descending else (keys.UPDATED_FIRST,)
+    if not order.descending:
+        return (keys.OLDEST,)
+    if not reach.everything:
+        own = (keys.member_prefix(email),) if reach.team_locations else ()
+        return (*(keys.location_prefix(place) for place in sorted(reach.locations)), *own)
+    return _narrowed(predicate, teams) or (keys.ALL,)
+
+
+def _narrowed(predicate: Predicate | None, own_teams: frozenset[str]) -> tuple[str, ...]:
+    """Smaller ranges that a filter's demands leave, if there are few of them."""
+    if predicate is None:
+        return ()
+    choices: list[tuple[str, ...]] = []
+    if (emails := _texts(predicate, "team/email")) is not None:
+        choices.append(tuple(keys.member_prefix(email) for email in emails))
+    if (places := _texts(predicate, "location")) is not None:
+        prefixes = [keys.location_prefix(LocationId(place)) for place in places]
+        choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
+    teams = sorted(own_teams) if demanded(predicate, "myTeam") == _MARKED else _texts(predicate, "sellerTeam")
+    if teams is not None:
+        prefixes = [keys.seller_team_prefix(team) for team in teams]
+        choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
+    tabs, statuses = _tabs(predicate), _texts(predicate, "status")
+    if statuses is not None or len(tabs) < len(keys.TABS):
+        choices.append(
+            tuple(keys.tab_prefix(tab, status) for tab in tabs for status in statuses or _STATUSES)
+        )
+    return next((choice for choice in choices if 0 < len(choice) <= _MOST_RANGES), ())
+
+
+def _tabs(predicate: Predicate) -> list[keys.Tab]:
+    """The tabs that can hold what a filter wants (N1)."""
+    directions, types = _texts(predicate, "direction"), _texts(predicate, "dealType")
+    qualifications = _texts(predicate, "qualification")
+    leads_alone, deals_alone = types == ["Lead"], types is not None and "Lead" not in types
+    return [
+        tab
+        for tab in keys.TABS
+        if (directions is None or _DIRECTION[tab] in directions)
+        and not (leads_alone and tab not in _LEADS)
+        and not (tab in _LEADS and (deals_alone or _is_left_out(tab, qualifications)))
+    ]
+
+
+def _is_left_out(tab: keys.Tab, qualifications: list[str] | None) -> bool:
+    """Whether a filter's qualifications are none that a tab of leads holds."""
+    if qualifications is None:
+        return False
+    return "Direct" not in qualifications if tab == "lead" else qualifications == ["Direct"]
+
+
+def _texts(predicate: Predicate, field: Field) -> list[str] | None:
+    """The texts that a filter demands of a field, in order; None if it demands none, or that there is no value."""
+    found = demanded(predicate, field)
+    if found is None or not all(isinstance(value, str) for value in found):
+        return None
+    return sorted(str(value) for value in found)
+
+
+def _first(predicate: Predicate | None, order: Order) -> str | None:
+    """The place before which an ascending order has nothing that the filter wants."""
+    if order.descending or order.field != "updatedDateTime":
+        return None
+    since = earliest(predicate, "updatedDateTime") if predicate else None
+    return keys.place_since(since) if since else None
+
+
+def _after(token: str | None, fingerprint: str) -> str | None:
+    """The place that a nextLink's token holds; it goes with the filter and the order that it was made for."""
+    if token is None:
+        return None
+    refused = BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
+    try:
+        place, of = operator.itemgetter("place", "of")(json.loads(token))
+    except (ValueError, KeyError, TypeError) as malformed:
+        raise refused from malformed
+    if of != fingerprint or not isinstance(place, str) or not _PLACE.fullmatch(place):
+        raise refused
+    return place
+
+
+def _context(request: func.HttpRequest) -> str:
+    address = urlsplit(request.url)
+    return f"{address.scheme}://{address.netloc}/v1.0/$metadata#referrals"
+
+
+_MARKED: frozenset[Value] = frozenset({True})
+_PLACE = re.compile(r"[0-9a-f:-]{1,60}")
+_DIRECTION = {"in": "Incoming", "out": "Outgoing", "lead": "Incoming", "qlead": "Incoming"}
+_LEADS: frozenset[keys.Tab] = frozenset({"lead", "qlead"})
+_STATUSES = ("New", "Active", "Closed")

@@ -1,0 +1,26 @@
+"""Which stage a request means: a standard name, one of the organization's own stage map, or a percentage (S2, S3)."""
+
+from decimal import Decimal
+from typing import get_args
+
+from api.http.request import Exchange
+from shared.domain.refusals import Fault, Invalid
+from shared.domain.sales_stage import WantedStage
+from shared.domain.vocabulary import SalesStage
+
+_STAGES: dict[str, SalesStage] = {stage.casefold(): stage for stage in get_args(SalesStage)}
+
+
+async def wanted_stage(exchange: Exchange, name: str | None, percent: Decimal | None, at: str) -> WantedStage:
+    """The stage meant. Raises `Invalid` for a name that neither the standard nor the stage map knows."""
+    if name is None:
+        return WantedStage(percent=percent)
+    if standard := _STAGES.get(name.casefold()):
+        return WantedStage(name=standard)
+    stage_map = await exchange.service.directory.stage_map(exchange.caller.organization.id)
+    mapped = stage_map.stage_of(name)
+    if mapped is None:
+        known = ", ".join(get_args(SalesStage))
+        message = f"Neither the standard stages ({known}) nor your organization's stage map have this name."
+        raise Invalid((Fault("notInCatalogue", at, message),))
+    return WantedStage(name=mapped, initial=mapped in {"Created", "Accepted"})

@@ -1,0 +1,166 @@
+"""The lists of registrations: what reviewers look through, and what a partner has registered (rules G5, V6)."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar, get_args
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from api.http.etags import page, place_of, refuse_unknown_options, top_of
+from api.http.problems import BadQuery, Forbidden
+from api.http.request import Answer, Exchange, respond
+from api.registrations.mapping import latest_of, registration_view
+from shared.domain.directory import normalized_name
+from shared.domain.permissions import may_report_deals, may_review, may_use_referrals
+from shared.domain.referral import Party
+from shared.domain.registration import Registration
+from shared.domain.vocabulary import RegistrationKind, RegistrationStatus
+from shared.storage.referral_lists import Scan
+from shared.storage.registration_rows import REGISTRATIONS
+from shared.storage.registrations import QUEUE_ROWS, Queued
+from shared.storage.tables import StoredRow
+
+blueprint = df.Blueprint()
+ANONYMOUS = func.AuthLevel.ANONYMOUS
+OPTIONS = frozenset({"status", "kind", "customer", "olderThanDays", "$top", "$skiptoken"})
+STATUSES: tuple[RegistrationStatus, ...] = get_args(RegistrationStatus)
+KINDS: tuple[RegistrationKind, ...] = get_args(RegistrationKind)
+Code = TypeVar("Code", bound=str)
+_OLDEST = 10_000
+_PLACE = re.compile(r"[0-9a-z:-]{1,80}")
+_UNREVIEWED: frozenset[RegistrationStatus] = frozenset({"Draft", "Submitted"})
+_WAITING: tuple[RegistrationStatus, ...] = ("ReviewPending", "ActionRequired")
+"""What reviewers see unless they ask for a status: what is decided is history."""
+MOST_DEALS = 200
+"""How many deals one request looks at to know whether the caller sees them."""
+
+
+@blueprint.route("v1.0/registrations", methods=["GET"], auth_level=ANONYMOUS)
+async def list_registrations(req: func.HttpRequest) -> func.HttpResponse:
+    """Reviewers: what was submitted for review; partners: their own. The longest waiting first."""
+    return await respond(req, listed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a look at the queue asks for; `age` is how long a registration has waited at least."""
+
+    statuses: tuple[RegistrationStatus, ...]
+    kinds: tuple[RegistrationKind, ...]
+    customer: str
+    age: timedelta
+
+    def takes(self, registration: Registration, exchange: Exchange) -> bool:
+        """Whether a registration is asked for, as the caller sees it."""
+        form = registration.as_submitted if may_review(exchange.caller) else registration.form
+        since = registration.submitted_at or registration.created_at
+        return (
+            exchange.keeps(registration)
+            and registration.status in self.statuses
+            and registration.kind in self.kinds
+            and self.customer in normalized_name(form.customer.name or "")
+            and exchange.now - since >= self.age
+        )
+
+
+async def listed(exchange: Exchange) -> Answer:
+    """A page of what the caller may see."""
+    refuse_unknown_options(exchange.request, OPTIONS)
+    params = exchange.request.params
+    wanted = Wanted(
+        statuses=_codes(params.get("status"), STATUSES, "status"),
+        kinds=_codes(params.get("kind"), KINDS, "kind"),
+        customer=normalized_name(params.get("customer") or ""),
+        age=_age(params.get("olderThanDays")),
+    )
+    top, place = top_of(exchange.request), place_of(exchange.request)
+    if place is not None and not _PLACE.fullmatch(place):
+        raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
+    reading = _Reading(exchange, wanted, _scan(exchange, wanted, place))
+    found, more = await reading.page(top, place)
+    to_microsoft = may_review(exchange.caller)
+    views = [
+        registration_view(
+            each.registration,
+            latest_of(each.registration),
+            to_microsoft=to_microsoft,
+            assigned_to=each.assigned_to,
+        )
+        for each in found
+    ]
+    return Answer(body=page(exchange.request, [view.document() for view in views], more))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One request's reading of registrations; `deals` remembers which deals the caller sees."""
+
+    exchange: Exchange
+    wanted: Wanted
+    scan: Scan
+    deals: dict[Party, bool] = field(default_factory=dict[Party, bool])
+
+    async def page(self, top: int, after: str | None) -> tuple[list[Queued], str | None]:
+        """At most `top`, and the place to go on from; fewer where one request may not read on."""
+        found: list[Queued] = []
+        last = after
+        async for row in self.scan.rows(top + 1):
+            queued = self._read(row)
+            if queued and self.wanted.takes(queued.registration, self.exchange):
+                if len(found) == top or len(self.deals) == MOST_DEALS:
+                    return found, last
+                if await self._sees(queued.registration):
+                    found.append(queued)
+            last = self.scan.place
+        return found, None if self.scan.complete else self.scan.place
+
+    def _read(self, row: StoredRow) -> Queued | None:
+        """What a row shows; None if it cannot be read."""
+        if may_review(self.exchange.caller):
+            return QUEUE_ROWS.readable(row)
+        registration = REGISTRATIONS.readable(row)
+        return Queued(registration=registration) if registration else None
+
+    async def _sees(self, registration: Registration) -> bool:
+        if may_review(self.exchange.caller):
+            return True
+        deal = registration.referral
+        if deal is None:
+            return may_report_deals(self.exchange.caller)
+        if deal not in self.deals:
+            found = await self.exchange.service.referrals.several([deal])
+            self.deals[deal] = any(self.exchange.sees(each) for each in found)
+        return self.deals[deal]
+
+
+def _scan(exchange: Exchange, wanted: Wanted, after: str | None) -> Scan:
+    """What the caller may look through: reviewers the queue, partners what is their organization's."""
+    caller, registrations = exchange.caller, exchange.service.registrations
+    if may_review(caller):
+        asked = exchange.request.params.get("status") is not None
+        statuses = [each for each in wanted.statuses if each not in _UNREVIEWED] if asked else _WAITING
+        return registrations.queue(statuses, after)
+    if caller.organization.kind != "partner" or not may_use_referrals(caller):
+        raise Forbidden("Only partners and Microsoft's deal reviewers see registrations.")
+    return registrations.of_organization(caller.organization.id, after)
+
+
+def _codes(text: str | None, known: tuple[Code, ...], name: str) -> tuple[Code, ...]:
+    """The values that a query asks for, separated by commas; all of them if it asks for none."""
+    if text is None:
+        return known
+    by_name = {code.lower(): code for code in known}
+    given = [each.strip().lower() for each in text.split(",")]
+    if not all(each in by_name for each in given):
+        raise BadQuery(f"{name} is one of {', '.join(known)}, or several of them separated by commas.")
+    return tuple(by_name[each] for each in given)
+
+
+def _age(text: str | None) -> timedelta:
+    if text is None:
+        return timedelta()
+    if not (text.isascii() and text.isdecimal() and int(text.lstrip("0")[:9] or "0") <= _OLDEST):
+        raise BadQuery(f"olderThanDays is a whole number up to {_OLDEST:,}.")
+    return timedelta(days=int(text))
