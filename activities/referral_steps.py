@@ -13,12 +13,12 @@ from shared.domain.lifecycle import BY_THE_CLOCK, expire, is_overdue
 from shared.domain.referral import Party, Referral
 from shared.domain.work import Notify, work_of
 from shared.errors import StoreConflict
-from shared.protocol.commit import Who
-from shared.protocol.durable import DurableEngine
-from shared.protocol.observe import Plan
-from shared.protocol.observe import observe as observe_record
-from shared.protocol.wake import party_of
 from shared.wiring import Service, wiring
+from shared.workflow.commit import Who
+from shared.workflow.durable import DurableEngine
+from shared.workflow.observe import Plan
+from shared.workflow.observe import observe as observe_record
+from shared.workflow.wake import party_of
 
 blueprint = df.Blueprint()
 

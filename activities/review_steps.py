@@ -12,9 +12,9 @@ from shared.domain.referral import Party
 from shared.domain.review_due import nudge_task
 from shared.domain.work import work_of
 from shared.errors import StoreConflict
-from shared.protocol.observe_review import observe_review
-from shared.protocol.wake import party_of, registration_of
 from shared.wiring import Service, wiring
+from shared.workflow.observe_review import observe_review
+from shared.workflow.wake import party_of, registration_of
 
 blueprint = df.Blueprint()
 

@@ -23,7 +23,7 @@ from bench.slice_bench import CLIENTS, deal, headers, show
 from bench.slice_bench import REFERRALS as PATH
 from localcloud.project import PROJECT
 from localcloud.stack.stack import Stack
-from shared.operations.directory_import import World, import_world
+from shared.admin.directory_import import World, import_world
 from shared.storage.azure_tables import AzureTables
 from shared.wiring import wiring
 

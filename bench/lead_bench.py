@@ -30,7 +30,7 @@ from devhost.discovery import Function
 from devhost.invocation import Invoker
 from localcloud.project import PROJECT
 from localcloud.stack.stack import Stack
-from shared.operations.directory_import import World, import_world
+from shared.admin.directory_import import World, import_world
 from shared.settings import read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables

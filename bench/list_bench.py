@@ -29,10 +29,10 @@ from api.referrals.list import listed
 from bench.ordered_tables import OrderedTables
 from localcloud.stack.stack import Stack
 from samples.world import load, person
+from shared.admin.directory_import import World, import_world
 from shared.domain.ids import EngagementId, LocationId, OrganizationId, PersonId, ReferralId, uuid7
 from shared.domain.permissions import Caller
 from shared.domain.referral import Address, Consent, Contact, Customer, Party, Referral, Solution, Terms
-from shared.operations.directory_import import World, import_world
 from shared.settings import Settings, read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables

@@ -9,7 +9,7 @@ import sys
 from urllib.parse import urlsplit
 
 from samples.world import load
-from shared.operations.directory_import import World, import_world, open_directory
+from shared.admin.directory_import import World, import_world, open_directory
 from shared.settings import read_settings
 
 

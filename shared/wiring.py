@@ -23,15 +23,6 @@ from shared.mail.notices import Notices
 from shared.mail.service import CONNECT_SECONDS as MAIL_CONNECT_SECONDS
 from shared.mail.service import READ_SECONDS as MAIL_READ_SECONDS
 from shared.mail.service import AzureMailService, MailService
-from shared.protocol.announce import Announcements
-from shared.protocol.commit import Commits
-from shared.protocol.intake import Intake
-from shared.protocol.invitations import Invitations
-from shared.protocol.mail_reports import Reports
-from shared.protocol.perform import Performer
-from shared.protocol.purge import Purge
-from shared.protocol.sweep import Sweep
-from shared.protocol.visibility import Visibility
 from shared.settings import Settings, TableAccount, read_settings
 from shared.storage import keys
 from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, RETRIES
@@ -51,6 +42,15 @@ from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.routing import Routing
 from shared.storage.tables import Tables
+from shared.workflow.announce import Announcements
+from shared.workflow.commit import Commits
+from shared.workflow.intake import Intake
+from shared.workflow.invitations import Invitations
+from shared.workflow.mail_reports import Reports
+from shared.workflow.perform import Performer
+from shared.workflow.purge import Purge
+from shared.workflow.sweep import Sweep
+from shared.workflow.visibility import Visibility
 
 if TYPE_CHECKING:
     from azure.identity.aio import DefaultAzureCredential

@@ -20,9 +20,9 @@ from shared.domain.referral import Party, Referral
 from shared.domain.refusals import Fault, Invalid, Refusal
 from shared.domain.registration import FieldError
 from shared.domain.work import Publish
-from shared.protocol.commit import Who
-from shared.protocol.durable import DurableEngine
-from shared.protocol.wake import Event, wake_or_leave_to_sweep
+from shared.workflow.commit import Who
+from shared.workflow.durable import DurableEngine
+from shared.workflow.wake import Event, wake_or_leave_to_sweep
 
 Decision = Callable[[Referral, Act], Awaitable[Change | None]]
 """What a request makes of a referral as read; None where there is nothing to change. Raises a `Refusal`."""

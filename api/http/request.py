@@ -24,8 +24,8 @@ from shared.domain.permissions import Caller, is_kept, may_see, may_see_partner_
 from shared.domain.referral import Referral
 from shared.domain.registration import Registration
 from shared.domain.timeline import Actor
-from shared.protocol.commit import Who
 from shared.wiring import Service, wiring
+from shared.workflow.commit import Who
 
 logger = logging.getLogger(__name__)
 

@@ -34,11 +34,11 @@ from shared.domain.referral import Party
 from shared.domain.refusals import Invalid
 from shared.domain.work import label_of
 from shared.errors import EngineUnavailable, StoreUnavailable
-from shared.protocol.durable import DurableEngine
-from shared.protocol.wake import begin
 from shared.storage.inquiries import party_of
 from shared.storage.referrals import IdempotencyRecord
 from shared.wiring import new_operation_id
+from shared.workflow.durable import DurableEngine
+from shared.workflow.wake import begin
 
 logger = logging.getLogger(__name__)
 blueprint = df.Blueprint()

@@ -15,8 +15,8 @@ from api.http.request import Answer, to_response
 from shared.clock import wall_clock
 from shared.disk import require_room
 from shared.errors import ServiceError
-from shared.protocol.progress import fault_of_progress
 from shared.wiring import Service, wiring
+from shared.workflow.progress import fault_of_progress
 
 blueprint = df.Blueprint()
 

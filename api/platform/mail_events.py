@@ -18,9 +18,9 @@ from api.http.request import Answer, to_response
 from shared import clock
 from shared.disk import require_room
 from shared.errors import Unauthenticated
-from shared.protocol.mail_reports import DeliveryReport
 from shared.storage.mail import DeliveryStatus
 from shared.wiring import Service, wiring
+from shared.workflow.mail_reports import DeliveryReport
 
 blueprint = df.Blueprint()
 

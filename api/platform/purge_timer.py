@@ -4,8 +4,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared import clock
-from shared.protocol.durable import DurableEngine
 from shared.wiring import wiring
+from shared.workflow.durable import DurableEngine
 
 blueprint = df.Blueprint()
 

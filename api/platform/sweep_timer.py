@@ -7,9 +7,9 @@ import azure.functions as func
 
 from shared import clock
 from shared.errors import ConfigurationError
-from shared.protocol.durable import DurableEngine
 from shared.settings import EVERY_TEN_SECONDS, read_sweep_schedule
 from shared.wiring import wiring
+from shared.workflow.durable import DurableEngine
 
 blueprint = df.Blueprint()
 

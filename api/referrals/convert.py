@@ -17,7 +17,7 @@ from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.domain.inviting import Inviting
 from shared.domain.referral import Referral
 from shared.domain.refusals import Invalid
-from shared.protocol.durable import DurableEngine
+from shared.workflow.durable import DurableEngine
 
 blueprint = df.Blueprint()
 

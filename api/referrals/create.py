@@ -29,10 +29,10 @@ from shared.domain.permissions import Caller, may_create, may_use_referrals
 from shared.domain.referral import Party, Referral
 from shared.domain.refusals import Invalid
 from shared.errors import EngineUnavailable, StoreUnavailable
-from shared.protocol.commit import AlreadyDone
-from shared.protocol.durable import DurableEngine
-from shared.protocol.wake import begin
 from shared.storage.referrals import IdempotencyRecord
+from shared.workflow.commit import AlreadyDone
+from shared.workflow.durable import DurableEngine
+from shared.workflow.wake import begin
 
 logger = logging.getLogger(__name__)
 blueprint = df.Blueprint()

@@ -30,7 +30,7 @@ from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.sales_stage import WantedStage, staged
 from shared.domain.vocabulary import MICROSOFT, NO_HELP
-from shared.protocol.durable import DurableEngine
+from shared.workflow.durable import DurableEngine
 
 blueprint = df.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS

@@ -26,8 +26,8 @@ from shared.domain.lifecycle import require_active
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid, Refusal
 from shared.domain.vocabulary import MICROSOFT, NO_HELP
-from shared.protocol.durable import DurableEngine
 from shared.storage.referrals import IdempotencyRecord, Stored
+from shared.workflow.durable import DurableEngine
 
 blueprint = df.Blueprint()
 

@@ -16,8 +16,8 @@ from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.lifecycle import accept, decline, lose, require_active, win
 from shared.domain.referral import Referral
 from shared.domain.sales_stage import staged
-from shared.protocol.durable import DurableEngine
-from shared.protocol.wake import Event
+from shared.workflow.durable import DurableEngine
+from shared.workflow.wake import Event
 
 blueprint = df.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS

@@ -21,11 +21,11 @@ from shared.domain.registration import Registration, closed_for_good, reviewed
 from shared.domain.registration_rules import faults_of_verdict
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import Contended, StoreConflict
-from shared.protocol.commit import ATTEMPTS, Who
-from shared.protocol.durable import DurableEngine
-from shared.protocol.wake import wake_or_leave_to_sweep
 from shared.storage.keys import ALONE
 from shared.storage.registrations import Filed, lies_with
+from shared.workflow.commit import ATTEMPTS, Who
+from shared.workflow.durable import DurableEngine
+from shared.workflow.wake import wake_or_leave_to_sweep
 
 blueprint = df.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS

@@ -47,8 +47,8 @@ from shared.domain.registration import (
     submitted,
 )
 from shared.domain.registration_rules import errors_of, faults_of_form
-from shared.protocol.durable import DurableEngine
 from shared.storage.referrals import IdempotencyRecord, Stored
+from shared.workflow.durable import DurableEngine
 
 blueprint = df.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS

@@ -19,16 +19,14 @@ from localcloud.stack.stack import Stack
 def check(options: Namespace) -> int:
     """Look after the records of the service that the environment names, else of the one that runs here."""
     if any(os.environ.get(name) for name in ("TABLES_ENDPOINT", "TABLES_CONNECTION_STRING")):
-        return run_module("shared.operations.check", options.rest)
-    return _beside_service("shared.operations.check", options.rest, options)
+        return run_module("shared.admin.check", options.rest)
+    return _beside_service("shared.admin.check", options.rest, options)
 
 
 def directory(options: Namespace) -> int:
     """Import a directory file into the running service's storage."""
     dry_run = ["--dry-run"] if options.dry_run else []
-    return _beside_service(
-        "shared.operations.directory_import", [str(options.file.resolve()), *dry_run], options
-    )
+    return _beside_service("shared.admin.directory_import", [str(options.file.resolve()), *dry_run], options)
 
 
 def gallery(options: Namespace) -> int:

@@ -12,8 +12,8 @@ from api.referrals.edit import patch
 from api.referrals.transitions import accepting, declining, losing, marking_stage, winning
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party, Referral
-from shared.protocol.observe import observe
 from shared.storage.memory_tables import MemoryTables
+from shared.workflow.observe import observe
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.service import request, service_on
 from tests.doubles.small_world import deal, import_small_world

@@ -12,9 +12,9 @@ from api.referrals.convert import converting
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party, Referral
 from shared.mail.service import MailService
-from shared.protocol.observe import observe
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.tables import Tables
+from shared.workflow.observe import observe
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PATH, VERBS, TakesAll
 from tests.doubles.service import request, service_on

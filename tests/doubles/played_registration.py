@@ -9,7 +9,7 @@ from api.registrations.closed_deals import reported
 from api.registrations.list import listed as queue
 from api.registrations.review import assigning, got, reviewing
 from api.registrations.submit import correcting, listed, registering
-from shared.operations.directory_import import World, import_world
+from shared.admin.directory_import import World, import_world
 from tests.doubles.played_deal import PATH, PlayedDeal
 from tests.doubles.registration_form import FORM
 from tests.doubles.service import request

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.operations.directory_import import World, import_world
+from shared.admin.directory_import import World, import_world
 from shared.storage.tables import Tables
 
 PEOPLE = {

@@ -9,9 +9,6 @@ from shared.domain.ids import OperationId, ReferralId
 from shared.domain.lifecycle import BY_THE_CLOCK, expire
 from shared.domain.referral import Party, Referral
 from shared.errors import EngineUnavailable
-from shared.protocol.announce import Announcements
-from shared.protocol.restart import REASON
-from shared.protocol.sweep import Sweep
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.intents import Intent, Intents
 from shared.storage.mail import MailRecords
@@ -19,6 +16,9 @@ from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.tables import Tables
+from shared.workflow.announce import Announcements
+from shared.workflow.restart import REASON
+from shared.workflow.sweep import Sweep
 from tests.unit.examples import NOW, begun, referral
 
 MINUTE = timedelta(minutes=1)

@@ -17,11 +17,11 @@ from shared import wiring
 from shared.auth.tokens import KeysUnavailable, SigningKeys, fetch_from
 from shared.errors import EngineUnavailable, MailServiceDown, ServiceError, StoreUnavailable
 from shared.mail.service import AzureMailService
-from shared.protocol.durable import DurableEngine
 from shared.settings import TableAccount
 from shared.storage import task_hub
 from shared.storage.azure_tables import AzureTables
 from shared.storage.tables import Insert, Row
+from shared.workflow.durable import DurableEngine
 from tests.doubles.service import SETTINGS
 from tests.doubles.silent_servers import SERVERS
 from tests.unit.examples import NOW

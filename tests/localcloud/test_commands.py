@@ -156,9 +156,9 @@ def test_check_and_directory_run_with_the_environment_of_the_service(service, mo
     operations.check(parser.parse(["check", "--wake", "contoso", *where]))
     operations.directory(parser.parse(["directory", "import", str(world), "--dry-run", *where]))
     (check, check_arguments, environment), (directory, directory_arguments, _) = modules
-    assert (check, check_arguments) == ("shared.operations.check", ["--wake", "contoso"])
+    assert (check, check_arguments) == ("shared.admin.check", ["--wake", "contoso"])
     assert (directory, directory_arguments) == (
-        "shared.operations.directory_import",
+        "shared.admin.directory_import",
         [str(world), "--dry-run"],
     )
     assert environment["MAIL_ENDPOINT"] == addresses.mail_url
@@ -172,7 +172,7 @@ def test_check_looks_after_the_service_that_the_environment_names(tmp_path, modu
     monkeypatch.setenv("TABLES_ENDPOINT", "https://records.table.example")
     options = parser.parse(["check", "--restart", "--data", str(tmp_path / "nothing runs here")])
     assert operations.check(options) == 0
-    assert modules == [("shared.operations.check", ["--restart"], None)]
+    assert modules == [("shared.admin.check", ["--restart"], None)]
 
 
 def test_demo_plays_against_the_running_service(service, modules):

@@ -8,10 +8,10 @@ from datetime import datetime
 from random import Random
 
 from shared.errors import EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable
-from shared.protocol.wake import Event, Orchestrations
 from shared.storage.keys import DIRECTORY, REFERRALS
 from shared.storage.mail import MailRecord
 from shared.storage.tables import Insert, Operation, StoredRow, Tables
+from shared.workflow.wake import Event, Orchestrations
 from tests.doubles.mail_service import MemoryMailService
 
 

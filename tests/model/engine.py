@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrators.one_turn import one_turn
 from shared.errors import ServiceError
-from shared.protocol.wake import LIFECYCLE, REVIEW
+from shared.workflow.wake import LIFECYCLE, REVIEW
 from tests.model.deaths import Died
 
 _AN_END_TAKES = 20
@@ -94,7 +94,7 @@ class Instance:
 
 
 class Engine:
-    """Implements `shared.protocol.wake.Orchestrations`. `clock` is virtual; `run_activity` may die.
+    """Implements `shared.workflow.wake.Orchestrations`. `clock` is virtual; `run_activity` may die.
 
     `chance` decides what a death does to the orchestration; without it the activity runs again.
     """

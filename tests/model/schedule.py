@@ -14,13 +14,13 @@ from api.http.request import Answer, Exchange
 from api.referrals.create import create
 from api.referrals.invitations import invited
 from api.referrals.transitions import accepting, declining, losing, winning
+from shared.admin.check import ask_for_restarts, unfinished
 from shared.errors import ServiceError
-from shared.operations.check import ask_for_restarts, unfinished
-from shared.protocol.observe import Plan, observe
-from shared.protocol.observe_review import observe_review
-from shared.protocol.sweep import LONGEST_HANDLER
-from shared.protocol.wake import party_of, registration_of
 from shared.storage.memory_tables import MemoryTables
+from shared.workflow.observe import Plan, observe
+from shared.workflow.observe_review import observe_review
+from shared.workflow.sweep import LONGEST_HANDLER
+from shared.workflow.wake import party_of, registration_of
 from tests.doubles.service import request, service_on
 from tests.doubles.small_world import deal, import_small_world
 from tests.model.deaths import DeadlyEngine, DeadlyMailService, DeadlyTables, Died, Fate

@@ -1,6 +1,6 @@
 """An operator's check after the task hub was lost: everything goes on from the tables alone."""
 
-from shared.operations.check import ask_to_wake, unfinished
+from shared.admin.check import ask_to_wake, unfinished
 from tests.model.engine import Engine
 from tests.model.schedule import Schedule
 from tests.model.test_protocol_model import check

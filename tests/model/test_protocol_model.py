@@ -13,7 +13,7 @@ from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.lifecycle import never_notified_operation
 from shared.domain.messages import OF_ARRIVAL
 from shared.domain.referral import Party, Referral
-from shared.protocol.perform import LONGEST_DELAY
+from shared.workflow.perform import LONGEST_DELAY
 from tests.model.lead_schedule import COMPANIES, LeadSchedule
 from tests.model.schedule import Schedule, play
 

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
+from shared.admin.check import ask_to_wake, unfinished
 from shared.domain.referral import Party, Referral
 from shared.domain.registration import Registration, ReviewRound
 from shared.domain.vocabulary import RegistrationStatus
-from shared.operations.check import ask_to_wake, unfinished
 from shared.storage import keys
 from shared.storage.tables import Insert, Row, StoredRow, Tables
 from tests.doubles.queue import in_queue

@@ -33,7 +33,7 @@ RENAMED_ACTIVITY = {
 }
 RENAMED_ORCHESTRATOR = {
     "orchestrators/referral_lifecycle.py": ("def referral_lifecycle(", "def referral_life("),
-    "shared/protocol/wake.py": (
+    "shared/workflow/wake.py": (
         'LIFECYCLE, REVIEW = "referral_lifecycle"',
         'LIFECYCLE, REVIEW = "referral_life"',
     ),

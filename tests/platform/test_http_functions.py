@@ -9,10 +9,10 @@ from azure.data.tables.aio import TableServiceClient
 
 from devhost.durable_urls import WEBHOOK_PATH, client_json
 from localcloud.process.ports import free_ports
+from shared.admin.check import ask_to_wake
 from shared.clock import wall_clock
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party
-from shared.operations.check import ask_to_wake
 from shared.storage.azure_tables import AzureTables
 from tests.live import REFERRALS, Service, deal, eventually
 from tests.platform.http_messages import Response, request

@@ -10,10 +10,10 @@ import pytest
 
 from api.directory import lookups
 from api.http.request import Exchange, plain
+from shared.admin.directory_import import World, import_world
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import OrganizationId, PersonId, digest
 from shared.domain.permissions import Caller
-from shared.operations.directory_import import World, import_world
 from shared.storage.azure_tables import AzureTables
 from shared.storage.directory import Directory
 from shared.storage.tables import Tables

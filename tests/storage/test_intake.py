@@ -12,15 +12,15 @@ from shared.domain.inquiry import Outcome, TakenInquiry
 from shared.domain.referral import Inquiry, InviteContext, Party, Referral
 from shared.domain.work import Deliver, work_of
 from shared.errors import RecordTooLarge, StoreUnavailable
-from shared.protocol.announce import Announcements
-from shared.protocol.commit import Commits
-from shared.protocol.intake import Intake
 from shared.storage.engagements import Engagements
 from shared.storage.inquiries import Inquiries, party_of
 from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import IdempotencyRecord, Referrals
 from shared.storage.tables import Operation, Tables
+from shared.workflow.announce import Announcements
+from shared.workflow.commit import Commits
+from shared.workflow.intake import Intake
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.service import request, service_on
 from tests.doubles.small_world import import_small_world, inquiry

@@ -14,9 +14,9 @@ from shared.domain.change import Act, Change
 from shared.domain.ids import OperationId, RegistrationId
 from shared.domain.lifecycle import record_failed_mail
 from shared.domain.referral import Party, Referral
-from shared.protocol.observe import Step, observe
-from shared.protocol.observe_review import observe_review
 from shared.storage.mail import MailRecord
+from shared.workflow.observe import Step, observe
+from shared.workflow.observe_review import observe_review
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.played_registration import PlayedRegistration

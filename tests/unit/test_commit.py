@@ -13,12 +13,12 @@ from shared.domain.referral import Party, Referral
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.timeline import Actor
 from shared.errors import Contended, StoreConflict, StoreUnavailable
-from shared.protocol.announce import Announcements
-from shared.protocol.commit import ATTEMPTS, Commits, Who
 from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, StoredRow
+from shared.workflow.announce import Announcements
+from shared.workflow.commit import ATTEMPTS, Commits, Who
 from tests.doubles.late_tables import LateTables
 from tests.unit.examples import NOW, begun, creators, referral, step
 

@@ -13,12 +13,11 @@ from api.directory.people import put as put_person
 from api.http.request import Answer, Exchange
 from api.referrals import list as referral_list
 from api.referrals.engagements import said, viewed
+from shared.admin.check import unfinished
+from shared.admin.directory_import import import_world
 from shared.domain.ids import EngagementId, OrganizationId, ReferralId
 from shared.domain.referral import Party
 from shared.errors import RecordUnreadable, StoreUnavailable
-from shared.operations.check import unfinished
-from shared.operations.directory_import import import_world
-from shared.protocol.observe import observe
 from shared.storage import keys
 from shared.storage.claims import claim, of_tables
 from shared.storage.codec import Codec
@@ -31,6 +30,7 @@ from shared.storage.profiles import Profiles
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import QUEUE, Registrations
 from shared.storage.tables import Discard, Row, StoredRow, Tables, Upsert
+from shared.workflow.observe import observe
 from tests.doubles.played_deal import PATH, PlayedDeal
 from tests.doubles.played_registration import PlayedRegistration
 from tests.doubles.service import request

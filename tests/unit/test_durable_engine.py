@@ -10,8 +10,8 @@ import azure.durable_functions as df
 import pytest
 
 from shared.errors import EngineUnavailable
-from shared.protocol.durable import DurableEngine
 from shared.storage.intents import Intent
+from shared.workflow.durable import DurableEngine
 from tests.doubles.played_deal import PlayedDeal
 from tests.unit.examples import NOW, begun, referral
 

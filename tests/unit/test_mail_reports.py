@@ -7,10 +7,10 @@ import pytest
 
 from shared.domain.ids import OperationId, OrganizationId
 from shared.domain.referral import Party
-from shared.protocol.mail_reports import DeliveryReport
 from shared.storage.mail import MailRecord
 from shared.storage.memory_tables import MemoryTables
 from shared.wiring import Service
+from shared.workflow.mail_reports import DeliveryReport
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.service import service_on
 from tests.unit.examples import NOW, begun, referral

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 from activities.referral_steps import as_json, net_delay
-from shared.protocol.observe import Plan
+from shared.workflow.observe import Plan
 from tests.unit.examples import NOW
 
 MINUTE = timedelta(minutes=1)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from shared.admin.directory_import import World, import_world
 from shared.errors import MailUnavailable
-from shared.operations.directory_import import World, import_world
-from shared.protocol.mail_reports import DeliveryReport
 from shared.storage.mail import MailRecord
+from shared.workflow.mail_reports import DeliveryReport
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.played_leads import PlayedLeads

@@ -6,12 +6,12 @@ import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party
-from shared.protocol.observe_review import observe_review
 from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.registration_rows import registration_operations
 from shared.storage.registrations import Registrations
+from shared.workflow.observe_review import observe_review
 from tests.unit.registration_examples import in_review
 
 DEAL = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId("deal"))

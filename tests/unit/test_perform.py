@@ -12,13 +12,13 @@ from shared.domain.referral import Party
 from shared.domain.work import Work
 from shared.errors import MailPaused, MailServiceDown, MailUnavailable, StoreUnavailable
 from shared.mail.gate import FAILURES, FIRST_PAUSE, SPREAD, MailGate
-from shared.protocol import perform
-from shared.protocol.perform import LONGEST_DELAY, LONGEST_RUN, Performer, delay_after
-from shared.protocol.wake import Orchestrations
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, StoredRow
+from shared.workflow import perform
+from shared.workflow.perform import LONGEST_DELAY, LONGEST_RUN, Performer, delay_after
+from shared.workflow.wake import Orchestrations
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.service import service_on

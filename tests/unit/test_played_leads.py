@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from shared.admin.directory_import import World, import_world
 from shared.domain.directory import Profile, ProfileLocation
 from shared.domain.ids import LocationId, OrganizationId
 from shared.domain.referral import Party
 from shared.errors import MailUnavailable
-from shared.operations.directory_import import World, import_world
 from shared.storage.mail import MailRecord
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.tables import StoredRow

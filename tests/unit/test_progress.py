@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.protocol.progress import fault_of_progress
 from shared.storage.heartbeats import SweepBeat
+from shared.workflow.progress import fault_of_progress
 from tests.unit.examples import NOW
 
 MINUTE = timedelta(minutes=1)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.errors import EngineUnavailable
-from shared.protocol.purge import KEPT, LONGEST_RUN, MOST_PAGES, Purge
+from shared.workflow.purge import KEPT, LONGEST_RUN, MOST_PAGES, Purge
 from tests.unit.examples import NOW
 
 PAGE = 100

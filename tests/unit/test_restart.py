@@ -9,11 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId, RegistrationId
-from shared.domain.inquiry import Outcome, TakenInquiry
-from shared.domain.referral import Referral, Registered
-from shared.operations import check
-from shared.operations.check import (
+from shared.admin import check
+from shared.admin.check import (
     Standing,
     Summary,
     ask_for_restarts,
@@ -23,12 +20,15 @@ from shared.operations.check import (
     unfinished,
     until_taken_up,
 )
-from shared.protocol.sweep import ENDS_PER_SECOND
-from shared.protocol.wake import LIFECYCLE, REVIEW
+from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId, RegistrationId
+from shared.domain.inquiry import Outcome, TakenInquiry
+from shared.domain.referral import Referral, Registered
 from shared.storage import keys
 from shared.storage.inquiries import party_of
 from shared.storage.intents import Intent, Watch
 from shared.storage.tables import Row, Upsert
+from shared.workflow.sweep import ENDS_PER_SECOND
+from shared.workflow.wake import LIFECYCLE, REVIEW
 from tests.doubles.swept import MINUTE, Swept
 from tests.unit.examples import NOW, begun, creators, referral
 

@@ -21,8 +21,8 @@ from samples.demo.__main__ import main
 from samples.demo.screen import Screen
 from samples.demo.service import Service, UnexpectedAnswer
 from samples.world import World, load, person, stable_id
+from shared.admin.directory_import import World as DirectoryDocument
 from shared.domain.vocabulary import CustomerSize
-from shared.operations.directory_import import World as DirectoryDocument
 
 ROLES = {
     "sam@microsoft.com": ("msft", "MicrosoftSeller", True, ()),

@@ -17,9 +17,6 @@ from shared.auth import tokens
 from shared.clock import OFFSET_FILE
 from shared.errors import ConfigurationError
 from shared.mail import service as mail
-from shared.protocol import durable, perform
-from shared.protocol.purge import KEPT, LONGEST_RUN, MOST_PAGES
-from shared.protocol.sweep import LONGEST_HANDLER
 from shared.settings import (
     AZURE_STORAGE,
     DEFAULT_HUB,
@@ -30,6 +27,9 @@ from shared.settings import (
     read_settings,
 )
 from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS
+from shared.workflow import durable, perform
+from shared.workflow.purge import KEPT, LONGEST_RUN, MOST_PAGES
+from shared.workflow.sweep import LONGEST_HANDLER
 
 PROJECT = Path(__file__).parents[2]
 HOST_JSON: dict[str, Any] = json.loads((PROJECT / "host.json").read_text(encoding="utf-8"))

@@ -9,14 +9,14 @@ from shared.domain.ids import OperationId, ReferralId
 from shared.domain.referral import Party
 from shared.domain.work import Notify, work_of
 from shared.errors import StoreConflict, StoreUnavailable
-from shared.protocol.announce import FIRST_LOOK
-from shared.protocol.progress import fault_of_progress
-from shared.protocol.sweep import BATCH, BETWEEN_GLANCES, LONGEST_HANDLER, LONGEST_RUN, LONGEST_WAIT
-from shared.protocol.wake import LIFECYCLE
 from shared.storage import keys
 from shared.storage.intents import Intent
 from shared.storage.mail import MailRecord
 from shared.storage.tables import Insert, Row, Upsert
+from shared.workflow.announce import FIRST_LOOK
+from shared.workflow.progress import fault_of_progress
+from shared.workflow.sweep import BATCH, BETWEEN_GLANCES, LONGEST_HANDLER, LONGEST_RUN, LONGEST_WAIT
+from shared.workflow.wake import LIFECYCLE
 from tests.doubles.swept import MINUTE, Swept
 from tests.unit.examples import NOW, begun, creators, referral
 

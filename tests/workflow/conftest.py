@@ -24,9 +24,9 @@ from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party
 from shared.domain.working_days import WorkingCalendar
-from shared.protocol.durable import DurableEngine
 from shared.storage.memory_tables import MemoryTables
 from shared.wiring import wiring
+from shared.workflow.durable import DurableEngine
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.registered_deal import RegisteredDeal
 from tests.doubles.service import request, service_on
@@ -183,6 +183,6 @@ async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 @pytest.fixture
 async def review(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ReviewStory]:
     async with running_story(tmp_path, monkeypatch, ReviewStory) as running:
-        for place in ("shared.protocol.observe_review", "shared.mail.pointless"):
+        for place in ("shared.workflow.observe_review", "shared.mail.pointless"):
             monkeypatch.setattr(f"{place}.review_calendar", lambda: running.calendar)
         yield running

@@ -5,8 +5,8 @@ import pytest
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Party
-from shared.protocol.purge import Purge
-from shared.protocol.wake import wake
+from shared.workflow.purge import Purge
+from shared.workflow.wake import wake
 from tests.workflow.conftest import Story
 
 

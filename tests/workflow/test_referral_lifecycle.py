@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared import clock
-from shared.operations.check import ask_for_restarts, ask_to_wake, unfinished
+from shared.admin.check import ask_for_restarts, ask_to_wake, unfinished
 from tests.workflow.conftest import Story
 
 INVITED = ("nia@northwindtraders.com", "Contoso invites you to the deal “Relecloud ERP”")

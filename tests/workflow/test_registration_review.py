@@ -16,8 +16,8 @@ from activities import review_steps
 from activities.review_steps import open_nudge
 from orchestrators.one_turn import LONGEST_PAUSE
 from shared.errors import StoreUnavailable
-from shared.protocol.observe import Plan
-from shared.protocol.observe_review import observe_review
+from shared.workflow.observe import Plan
+from shared.workflow.observe_review import observe_review
 from tests.doubles.registered_deal import FORM
 from tests.workflow.conftest import ReviewStory
 

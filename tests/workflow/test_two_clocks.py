@@ -10,8 +10,8 @@ from activities import referral_steps, review_steps
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import Party
-from shared.protocol.observe import Plan, observe
-from shared.protocol.observe_review import observe_review
+from shared.workflow.observe import Plan, observe
+from shared.workflow.observe_review import observe_review
 from tests.workflow.conftest import ReviewStory, Story
 from tests.workflow.test_referral_lifecycle import EXPIRED, FIRST_REMINDER, LAST_REMINDER
 from tests.workflow.test_registration_review import ESCALATED, FIRST

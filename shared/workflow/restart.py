@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 
 from shared.domain.ids import RegistrationId
 from shared.domain.referral import Party
-from shared.protocol.wake import Orchestrations, begin, begin_review, wake, wake_review
 from shared.storage.intents import Intent
 from shared.storage.referrals import Referrals
+from shared.workflow.wake import Orchestrations, begin, begin_review, wake, wake_review
 
 logger = logging.getLogger(__name__)
 

@@ -15,19 +15,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.errors import EngineUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable
-from shared.protocol.observe import Plan, Step, steps_of
-from shared.protocol.observe_review import observe_either
-from shared.protocol.restart import (
-    after_a_failure,
-    restarted,
-    wake_instance,
-)
-from shared.protocol.wake import Orchestrations
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.intents import NOT_WOKEN, Intent, Intents, Watch, renewed
 from shared.storage.mail import MailRecords
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
+from shared.workflow.observe import Plan, Step, steps_of
+from shared.workflow.observe_review import observe_either
+from shared.workflow.restart import (
+    after_a_failure,
+    restarted,
+    wake_instance,
+)
+from shared.workflow.wake import Orchestrations
 
 logger = logging.getLogger(__name__)
 

@@ -18,11 +18,11 @@ from shared.domain.lifecycle import BY_THE_CLOCK
 from shared.domain.referral import Party, Referral
 from shared.domain.work import Deliver, label_of, work_of
 from shared.errors import Contended, StoreConflict, StoreUnavailable
-from shared.protocol.announce import Announcements
-from shared.protocol.commit import ATTEMPTS, Commits
 from shared.storage.engagements import Engagements
 from shared.storage.inquiries import Inquiries, party_of
 from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
+from shared.workflow.announce import Announcements
+from shared.workflow.commit import ATTEMPTS, Commits
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from shared.domain.lifecycle import BY_THE_CLOCK
 from shared.domain.referral import Party, Referral
 from shared.domain.timeline import Actor
 from shared.errors import Contended, StoreConflict, StoreUnavailable
-from shared.protocol.announce import Announcements
 from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
+from shared.workflow.announce import Announcements
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Import organizations, people, solutions and customers into the directory from one JSON document.
 
-`python -m shared.operations.directory_import FILE [--dry-run]`. The format is that of samples/world.json;
+`python -m shared.admin.directory_import FILE [--dry-run]`. The format is that of samples/world.json;
 docs/directory.md describes it. An import adds and replaces; it removes nothing.
 """
 

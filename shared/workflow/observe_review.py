@@ -6,10 +6,10 @@ from datetime import datetime
 from shared.domain.ids import RegistrationId
 from shared.domain.referral import Party
 from shared.domain.review_due import what_is_due
-from shared.protocol.observe import Plan, Step, observe, steps_of
 from shared.reference.review_calendar import last_year_with_holidays, review_calendar
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
+from shared.workflow.observe import Plan, Step, observe, steps_of
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Check the records for unfinished business, and wake it: `python -m shared.operations.check [--wake | --restart]`.
+"""Check the records for unfinished business, and wake it: `python -m shared.admin.check [--wake | --restart]`.
 
 The tables hold all of the truth, so this repairs a task hub that was lost or a backup that was restored: for each
 record that is open, or has open work, a registration in review or one that reviewers do not find, it leaves an
@@ -19,10 +19,6 @@ from datetime import datetime, timedelta
 from shared import clock
 from shared.domain.referral import Party, Referral
 from shared.errors import ConfigurationError, RecordUnreadable
-from shared.protocol.observe import Plan
-from shared.protocol.observe_review import observe_either
-from shared.protocol.restart import instances_of
-from shared.protocol.sweep import ENDS_PER_SECOND
 from shared.settings import read_tables
 from shared.storage.azure_tables import AzureTables
 from shared.storage.codec import SetAside, log_set_aside
@@ -32,6 +28,10 @@ from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.tables import Tables, in_transactions
 from shared.wiring import new_operation_id, tables_client
+from shared.workflow.observe import Plan
+from shared.workflow.observe_review import observe_either
+from shared.workflow.restart import instances_of
+from shared.workflow.sweep import ENDS_PER_SECOND
 
 logger = logging.getLogger(__name__)
 

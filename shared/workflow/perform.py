@@ -50,14 +50,14 @@ from shared.errors import (
     StoreUnavailable,
 )
 from shared.mail.notices import Notices, Undeliverable
-from shared.protocol.commit import Commits, Who
-from shared.protocol.intake import Intake
-from shared.protocol.invitations import Invitations
-from shared.protocol.visibility import Visibility
-from shared.protocol.wake import Orchestrations, begin, begin_review, wake
 from shared.storage.intents import Intents
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
+from shared.workflow.commit import Commits, Who
+from shared.workflow.intake import Intake
+from shared.workflow.invitations import Invitations
+from shared.workflow.visibility import Visibility
+from shared.workflow.wake import Orchestrations, begin, begin_review, wake
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from azure.durable_functions import DurableOrchestrationClient, OrchestrationRun
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 from shared.errors import EngineUnavailable
-from shared.protocol.wake import Event
+from shared.workflow.wake import Event
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ CALL_SECONDS = 15
 
 
 class DurableEngine:
-    """Implements `shared.protocol.wake.Orchestrations` and `shared.protocol.purge.FinishedInstances`.
+    """Implements `shared.workflow.wake.Orchestrations` and `shared.workflow.purge.FinishedInstances`.
 
     `seconds` bounds each call.
     """

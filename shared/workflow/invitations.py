@@ -18,9 +18,9 @@ from shared.domain.lifecycle import BY_THE_CLOCK, heard_of, withdraw
 from shared.domain.referral import Party, Referral
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import StoreUnavailable
-from shared.protocol.commit import Commits, Who
 from shared.storage.engagements import Engagements
 from shared.storage.referrals import Referrals
+from shared.workflow.commit import Commits, Who
 
 logger = logging.getLogger(__name__)
 
