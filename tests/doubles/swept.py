@@ -19,7 +19,7 @@ from shared.storage.tables import Tables
 from shared.workflow.announce import Announcements
 from shared.workflow.restart import REASON
 from shared.workflow.sweep import Sweep
-from tests.unit.examples import NOW, begun, referral
+from tests.examples.referrals import NOW, begun, referral
 
 MINUTE = timedelta(minutes=1)
 

@@ -24,8 +24,8 @@ from shared.storage.tables import Insert, Row
 from shared.workflow.durable import DurableEngine
 from tests.doubles.service import SETTINGS
 from tests.doubles.silent_servers import SERVERS
-from tests.unit.examples import NOW
-from tests.unit.test_mail_delivery import RECORD
+from tests.examples.referrals import NOW
+from tests.mail.test_mail_delivery import RECORD
 
 SECONDS = 0.2
 """The bound on each call here."""

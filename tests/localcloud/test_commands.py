@@ -128,9 +128,9 @@ def test_the_imports_are_really_looked_at(tmp_path):
 
 def test_test_and_bench_pass_their_arguments_on(modules, monkeypatch):
     monkeypatch.setattr(checks, "ensure_installed", lambda: None)
-    assert checks.test(parser.parse(["test", "-x", "tests/unit", "-k", "a b"])) == 0
+    assert checks.test(parser.parse(["test", "-x", "tests/rules", "-k", "a b"])) == 0
     assert checks.bench(parser.parse(["bench", "--help"])) == 0
-    assert modules == [("pytest", ["-x", "tests/unit", "-k", "a b"], None), ("bench", ["--help"], None)]
+    assert modules == [("pytest", ["-x", "tests/rules", "-k", "a b"], None), ("bench", ["--help"], None)]
 
 
 def test_check_without_a_running_service_says_how_to_start_it(tmp_path, capsys):

@@ -10,9 +10,9 @@ from devhost.durable_urls import client_json
 from localcloud.process.ports import free_ports
 from orchestrators.one_turn import SHORTEST_PAUSE
 from tests.live import REFERRALS, Service, deal
+from tests.orchestrations.parked import CREATE_TIMER, fired, name_of, raised, read, woken
 from tests.platform.http_messages import Response, request
 from tests.platform.worker import Worker
-from tests.workflow.parked import CREATE_TIMER, fired, name_of, raised, read, woken
 
 CALL_ACTIVITY, CONTINUE_AS_NEW, WHEN_ANY = 0, 4, 11
 TASK_FAILED = 6

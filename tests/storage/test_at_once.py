@@ -13,8 +13,8 @@ from shared.storage.engagements import Engagements, Message
 from shared.storage.people import People
 from shared.storage.profiles import Profiles
 from tests.doubles.yielding_tables import YieldingTables
+from tests.examples.referrals import NOW
 from tests.storage.test_people import person
-from tests.unit.examples import NOW
 
 
 async def test_of_two_admins_who_demote_each_other_one_remains() -> None:

@@ -18,7 +18,7 @@ from shared.storage.azure_tables import AzureTables
 from shared.storage.directory import Directory
 from shared.storage.tables import Tables
 from tests.doubles.service import service_on
-from tests.unit.examples import NOW
+from tests.examples.referrals import NOW
 
 HANDLERS = {
     "customers": lookups.customers,

@@ -24,7 +24,7 @@ from shared.workflow.intake import Intake
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.service import request, service_on
 from tests.doubles.small_world import import_small_world, inquiry
-from tests.unit.examples import NOW, act, referral, step
+from tests.examples.referrals import NOW, act, referral, step
 
 
 def intake(tables: Tables) -> Intake:

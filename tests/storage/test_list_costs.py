@@ -21,7 +21,7 @@ from shared.storage.referral_lists import PAGES, REFERRALS, list_keys
 from shared.storage.tables import Row, Upsert
 from tests.doubles.service import service_on
 from tests.doubles.small_world import import_small_world
-from tests.unit.examples import NOW, contact, creators
+from tests.examples.referrals import NOW, contact, creators
 
 MANY = 12_000
 HANDFUL = 3

@@ -32,8 +32,8 @@ from shared.storage.registrations import QUEUE, QUEUE_ROWS, Filed, Queued, Regis
 from shared.storage.tables import Insert, Operation, Tables
 from tests.doubles.queue import in_queue, registered_by
 from tests.doubles.yielding_tables import YieldingTables
-from tests.unit.examples import NOW, act, begun, contact, creators
-from tests.unit.registration_examples import APPROVAL, FORM, REJECTION, REQUEST, draft
+from tests.examples.referrals import NOW, act, begun, contact, creators
+from tests.examples.registrations import APPROVAL, FORM, REJECTION, REQUEST, draft
 
 ALL = ("Submitted", "ReviewPending", "ActionRequired", "Approved", "Rejected")
 

@@ -34,8 +34,8 @@ from shared.storage.memory_tables import MemoryTables
 from shared.storage.referral_lists import REFERRALS, Scan
 from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
 from shared.storage.tables import Operation, StoredRow, Tables
-from tests.unit.examples import NOW, begun, contact, invited, referral, step
-from tests.unit.examples import act as example_act
+from tests.examples.referrals import NOW, begun, contact, invited, referral, step
+from tests.examples.referrals import act as example_act
 
 
 def act(operation: str, now: datetime = NOW) -> Act:

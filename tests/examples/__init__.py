@@ -1,0 +1,1 @@
+"""Records to start a test from."""

@@ -1,0 +1,94 @@
+"""How long and for what a key counts (C5), with the real handlers on tables in memory."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api.http.idempotency import KEY_LIVES
+from api.http.request import Answer, Exchange
+from api.referrals.create import create
+from api.referrals.invitations import invited
+from shared.storage.memory_tables import MemoryTables
+from tests.doubles.service import request, service_on
+from tests.doubles.small_world import deal, import_small_world
+from tests.examples.referrals import NOW
+
+PATH = "/v1.0/engagements/referrals"
+
+
+class Engine:
+    """Takes every start and every event."""
+
+    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
+        return True
+
+    async def raise_event(self, instance_id: str, event: str) -> bool:
+        return True
+
+
+ENGINE: Any = Engine()
+
+
+@pytest.fixture
+async def service() -> Any:
+    service = service_on(MemoryTables(), None)  # type: ignore[arg-type] # no mail is sent here
+    await import_small_world(service.tables)
+    return service
+
+
+async def made(
+    service: Any, body: dict[str, Any], after: timedelta = timedelta(), who: str = "rae"
+) -> Answer:
+    async def handler(exchange: Exchange) -> Answer:
+        return await create(exchange, ENGINE)
+
+    key = {"Idempotency-Key": "k"}
+    return await request(service, who, handler, now=NOW + after, path=PATH, body=body, headers=key)
+
+
+async def test_a_key_counts_for_seven_days_and_then_makes_a_new_deal(service: Any) -> None:
+    first = await made(service, deal("fabrikam"))
+    within = await made(service, deal("fabrikam"), KEY_LIVES)
+    other = await made(service, deal("northwind"), KEY_LIVES)
+    later = await made(service, deal("northwind"), KEY_LIVES + timedelta(seconds=1))
+    assert (first.status, within.status, other.status, later.status) == (201, 201, 409, 201)
+    assert first.body["id"] == within.body["id"] != later.body["id"]
+    again = await made(service, deal("northwind"), KEY_LIVES + timedelta(days=1))
+    assert again.body["id"] == later.body["id"]
+
+
+async def test_a_key_is_one_persons(service: Any) -> None:
+    body = deal("northwind", microsoft=False)
+    body["team"][0]["email"] = "kim@fabrikam.com"
+    first, other = await made(service, deal()), await made(service, body, who="kim")
+    assert (first.status, other.status) == (201, 201)
+    assert first.body["id"] != other.body["id"]
+
+
+async def test_invitations_under_a_key_are_sent_once_and_later_anew(service: Any) -> None:
+    """After seven days the same request is a new one, and the rules judge it."""
+    first = await made(service, deal())
+    entry = deal("fabrikam")["invitations"][0]
+
+    async def inviting(after: timedelta, **changes: Any) -> Answer:
+        async def handler(exchange: Exchange) -> Answer:
+            return await invited(exchange, ENGINE)
+
+        return await request(
+            service,
+            "rae",
+            handler,
+            now=NOW + after,
+            path=f"{PATH}/{first.body['id']}/invitations",
+            body={"invitations": [{**entry, **changes}]},
+            headers={"Idempotency-Key": "k"},
+            route={"id": first.body["id"]},
+        )
+
+    sent = await inviting(timedelta())
+    again = await inviting(timedelta(days=7))
+    assert (sent.status, again.status) == (201, 201)
+    assert sent.body == again.body
+    assert (await inviting(timedelta(days=1), dealValue=7)).body["error"]["code"] == "idempotencyConflict"
+    assert (await inviting(timedelta(days=8))).body["error"]["code"] == "notAllowed"

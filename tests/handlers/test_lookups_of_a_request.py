@@ -1,0 +1,112 @@
+"""What a request may have looked up in the directory: as much as the rules allow it to name (C6)."""
+
+from typing import Any
+
+import pytest
+
+from api.http.request import Answer, Exchange
+from api.referrals.create import create
+from api.referrals.invitations import invited
+from shared.domain.field_rules import MAX_SOLUTIONS
+from shared.domain.invitation_rules import MAX_INVITATIONS
+from shared.storage.memory_tables import MemoryTables
+from shared.storage.tables import StoredRow
+from tests.doubles.service import request, service_on
+from tests.doubles.small_world import deal, import_small_world
+from tests.examples.referrals import NOW
+
+PATH = "/v1.0/engagements/referrals"
+BESIDES = 10  # what a creation reads of its caller, customer and key
+
+
+class CountingTables(MemoryTables):
+    """Counts the rows that are asked for one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gets = 0
+
+    async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
+        self.gets += 1
+        return await super().get(table, partition, key)
+
+
+class Engine:
+    """Takes every start and every event."""
+
+    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
+        return True
+
+    async def raise_event(self, instance_id: str, event: str) -> bool:
+        return True
+
+
+ENGINE: Any = Engine()
+
+
+@pytest.fixture
+def tables() -> CountingTables:
+    return CountingTables()
+
+
+@pytest.fixture
+async def service(tables: CountingTables) -> Any:
+    service = service_on(tables, None)  # type: ignore[arg-type] # no mail is sent here
+    await import_small_world(service.tables)
+    return service
+
+
+async def made(service: Any, body: dict[str, Any]) -> Answer:
+    async def handler(exchange: Exchange) -> Answer:
+        return await create(exchange, ENGINE)
+
+    return await request(service, "rae", handler, now=NOW, path=PATH, body=body)
+
+
+def naming(organizations: int, solutions: int, **fields: Any) -> dict[str, Any]:
+    """A deal whose invitations name this many organizations, and each so many solutions of its own."""
+    body = deal("northwind")
+    (one,) = body["invitations"]
+    entries = [
+        {**one, "organizationId": f"o{o}", "solutions": [{"id": f"S-{o}-{s}"} for s in range(solutions)]}
+        for o in range(organizations)
+    ]
+    return {**body, "invitations": entries, **fields}
+
+
+def faults(answer: Answer) -> dict[str, str]:
+    assert answer.status == 422
+    return {fault["target"]: fault["code"] for fault in answer.body["error"]["details"]}
+
+
+async def test_of_too_many_invitations_none_is_looked_up(service: Any, tables: CountingTables) -> None:
+    tables.gets = 0
+    answer = await made(service, naming(MAX_INVITATIONS + 1, 30))
+    assert faults(answer) == {"/invitations": "tooLong"}
+    assert tables.gets <= BESIDES
+
+
+async def test_of_too_many_solutions_none_is_looked_up(service: Any, tables: CountingTables) -> None:
+    tables.gets = 0
+    body = naming(MAX_INVITATIONS, MAX_SOLUTIONS + 1)
+    body["details"]["requirements"]["solutions"] = [{"id": f"S-{n}"} for n in range(1000)]
+    found = faults(await made(service, body))
+    assert found["/details/requirements/solutions"] == "tooLong"
+    assert [found[f"/invitations/{index}/solutions"] for index in range(MAX_INVITATIONS)] == [
+        "tooLong"
+    ] * MAX_INVITATIONS
+    assert tables.gets <= MAX_INVITATIONS + BESIDES
+
+
+async def test_of_too_many_later_invitations_none_is_looked_up(service: Any, tables: CountingTables) -> None:
+    made_before = await made(service, deal("northwind"))
+    body = {"invitations": naming(MAX_INVITATIONS + 1, 30)["invitations"]}
+
+    async def handler(exchange: Exchange) -> Answer:
+        return await invited(exchange, ENGINE)
+
+    tables.gets = 0
+    route = {"id": made_before.body["id"]}
+    answer = await request(service, "rae", handler, now=NOW, path=PATH, body=body, route=route)
+    assert faults(answer) == {"/invitations": "tooLong"}
+    assert tables.gets <= BESIDES

@@ -1,0 +1,296 @@
+"""The orchestration `registration_review` on the real SDK, in virtual time (G5, G7, M4, M6).
+
+The story begins on a Friday at four; the Wednesday after is a holiday, and each day is looked at from a quarter past.
+So five working days end on the second Monday.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from activities import review_steps
+from activities.review_steps import open_nudge
+from orchestrators.one_turn import LONGEST_PAUSE
+from shared.errors import StoreUnavailable
+from shared.workflow.observe import Plan
+from shared.workflow.observe_review import observe_review
+from tests.doubles.registered_deal import FORM
+from tests.orchestrations.conftest import ReviewStory
+
+FIRST, SECOND, THIRD = 10, 17, 24
+"""The days, counted from that Friday, on which a review is escalated."""
+REVIEWERS, LEAD, PARTNER = "dee@microsoft.com, vera@microsoft.com", "vera@microsoft.com", "rae@contoso.com"
+SUBMITTED = [(REVIEWERS, "registrationSubmitted")]
+ESCALATED = [(LEAD, "registrationEscalated")]
+ASKED, REMINDED = [(PARTNER, "actionRequired")], [(PARTNER, "actionReminder")]
+TELLS = {
+    "approve": [(PARTNER, "registrationApproved")],
+    "reject": [(PARTNER, "registrationRejected")],
+    "requestAction": ASKED,
+}
+
+
+async def course(review: ReviewStory, days: range, expected: Mapping[int, list[tuple[str, str]]]) -> None:
+    """Go through these days; each brings just these mails."""
+    for day in days:
+        await review.day(day)
+        assert (day, review.new_messages()) == (day, expected.get(day, []))
+
+
+async def decide(review: ReviewStory, decision: str) -> None:
+    """A reviewer's decision, and what follows at once."""
+    answer = await review.deal.review(decision)
+    assert answer.status == 200, answer.body
+    await review.advance("PT0S")
+
+
+async def test_a_silent_review_is_escalated_after_each_five_working_days(review: ReviewStory) -> None:
+    """G7: over weekends and a holiday; the first mail goes to all reviewers, these to their lead."""
+    await review.register()
+    assert review.new_messages() == SUBMITTED
+    await course(review, range(1, 26), {FIRST: ESCALATED, SECOND: ESCALATED, THIRD: ESCALATED})
+    assert await review.status(review.deal.rid) == "Running"
+    assert (await review.deal.record()).version == 1, "a mail is no change of the record"
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+@pytest.mark.parametrize("day", [0, FIRST - 1, FIRST, SECOND - 1])
+async def test_a_decision_on_any_day_is_told_at_once_and_ends_the_review(
+    review: ReviewStory, day: int, decision: str
+) -> None:
+    """G5, G6."""
+    await review.register()
+    await review.day(day)
+    review.new_messages()
+    await decide(review, decision)
+    assert review.new_messages() == TELLS[decision]
+    assert await review.status(review.deal.rid) == "Completed"
+    await review.advance("P90D")
+    assert review.new_messages() == []
+    assert (await review.deal.record()).closed
+
+
+async def test_a_correction_that_does_not_come_is_reminded_of_weekly_and_at_most_twelve_times(
+    review: ReviewStory,
+) -> None:
+    """G7: nobody escalates what waits for the partner."""
+    await review.register()
+    await decide(review, "requestAction")
+    assert review.new_messages() == [*ASKED, *SUBMITTED]
+    weeks = {30 + 7 * number: REMINDED for number in range(12)}
+    assert max(weeks) == 107
+    await course(review, range(1, 125), weeks)
+    assert await review.status(review.deal.rid) == "Running", "the correction may still come"
+    assert (await review.deal.correct()).status == 200
+    await review.advance("PT0S")
+    assert review.new_messages() == SUBMITTED
+
+
+async def test_a_correction_begins_a_round_of_its_own(review: ReviewStory) -> None:
+    """G5, G7: its working days count from it, and its reminders are new ones."""
+    await review.register()
+    await review.day(FIRST)
+    await decide(review, "requestAction")
+    assert review.new_messages() == [*ASKED, *ESCALATED, *SUBMITTED]
+    await review.day(FIRST + 31)
+    assert review.new_messages() == REMINDED
+    await review.advance(
+        "PT1H"
+    )  # so that what falls due later that day is not due yet when the day is looked at
+    assert (await review.deal.correct(solutionValue=1)).status == 200
+    await review.advance("PT0S")
+    assert review.new_messages() == SUBMITTED
+    corrected = FIRST + 31  # a Thursday
+    await course(review, range(corrected + 1, corrected + 9), {corrected + 8: ESCALATED})
+    await decide(review, "requestAction")
+    await review.day(corrected + 8 + 31)
+    assert review.new_messages() == [*REMINDED, *ASKED]
+    rounds = await review.service.registrations.rounds(await review.deal.record())
+    assert [each.decision for each in rounds] == ["requestAction", "requestAction"]
+
+
+async def test_a_correction_that_is_only_kept_stops_no_reminder(review: ReviewStory) -> None:
+    await review.register()
+    await decide(review, "requestAction")
+    await review.day(29)
+    assert (await review.deal.correct(submit=False)).status == 200
+    await review.advance("PT0S")
+    review.new_messages()
+    await course(review, range(30, 40), {30: REMINDED, 37: REMINDED})
+
+
+async def test_what_an_assigned_record_asks_for_goes_to_its_reviewer_and_the_escalation_to_the_lead(
+    review: ReviewStory,
+) -> None:
+    """G5."""
+    await review.register()
+    assert (await review.deal.assign("dee@microsoft.com")).status == 200
+    await decide(review, "requestAction")
+    review.new_messages()
+    assert (await review.deal.correct()).status == 200
+    await review.advance("PT0S")
+    assert review.new_messages() == [("dee@microsoft.com", "registrationSubmitted")]
+    await review.day(FIRST)
+    assert review.new_messages() == ESCALATED
+
+
+async def test_a_draft_waits_for_nobody(review: ReviewStory) -> None:
+    """G4: neither mail nor orchestration; its submission has both."""
+    assert (await review.deal.register(submit=False)).status == 201
+    await review.advance("P60D")
+    assert review.new_messages() == []
+    assert await review.deal.told() == ["Draft"]
+    assert not await review.has_begun()
+    assert (await review.deal.correct()).status == 200
+    await review.advance("PT0S")
+    assert review.new_messages() == SUBMITTED
+    assert await review.status(review.deal.rid) == "Running"
+
+
+async def test_a_mail_outage_delays_what_still_matters_and_loses_none_of_it(review: ReviewStory) -> None:
+    """M6: what was to be told stays to be told; of escalations that were missed the latest is."""
+    review.mail.away = True
+    await review.register()
+    await review.day(2)
+    assert review.new_messages() == []
+    review.mail.away = False
+    await review.advance("PT2H")
+    assert review.new_messages() == SUBMITTED
+    await review.day(FIRST - 0.5)
+    review.mail.away = True
+    await review.day(SECOND + 1)
+    assert review.new_messages() == []
+    review.mail.away = False
+    await review.advance("PT2H")
+    assert review.new_messages() == ESCALATED
+    await course(review, range(SECOND + 2, THIRD + 1), {THIRD: ESCALATED})
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject", "requestAction"])
+async def test_a_decision_during_an_outage_is_told_after_it_and_the_escalation_is_not_any_more(
+    review: ReviewStory, decision: str
+) -> None:
+    """M3, M6."""
+    await review.register()
+    await review.day(FIRST - 0.5)
+    review.new_messages()
+    review.mail.away = True
+    await review.day(FIRST)
+    await decide(review, decision)
+    await review.day(FIRST + 1)
+    review.mail.away = False
+    await review.advance("PT2H")
+    assert review.new_messages() == TELLS[decision]
+    running = "Running" if decision == "requestAction" else "Completed"
+    assert await review.status(review.deal.rid) == running
+
+
+async def test_after_an_outage_nobody_is_asked_for_what_has_been_done(review: ReviewStory) -> None:
+    """M3: neither the reviewers for a decision that was taken, nor the partner for a correction that was sent."""
+    review.mail.away = True
+    await review.register()
+    await decide(review, "requestAction")
+    review.mail.away = False
+    await review.advance("PT2H")
+    assert review.new_messages() == ASKED
+    assert (await review.deal.correct()).status == 200
+    await review.advance("PT0S")
+    assert review.new_messages() == SUBMITTED
+    review.mail.away = True
+    await decide(review, "requestAction")
+    assert (await review.deal.correct()).status == 200
+    await review.advance("PT0S")
+    review.mail.away = False
+    await review.advance("PT2H")
+    assert review.new_messages() == SUBMITTED
+
+
+async def test_waking_too_often_changes_nothing(review: ReviewStory) -> None:
+    await review.register()
+    await review.day(FIRST)
+    review.new_messages()
+    for event in ("changed", "accepted", "declined", "changed"):
+        await review.engine.raise_event(review.deal.rid, event)
+    await review.advance("PT0S")
+    assert review.new_messages() == []
+    assert await review.status(review.deal.rid) == "Running"
+
+
+async def test_an_orchestration_of_a_registration_that_does_not_exist_ends(review: ReviewStory) -> None:
+    argument = {"organizationId": "contoso", "referralId": review.deal.id, "registrationId": "unknown"}
+    assert await review.engine.start("registration_review", "unknown", argument)
+    await review.advance("PT0S")
+    assert await review.status("unknown") == "Completed"
+
+
+async def test_an_escalation_that_an_activity_opens_again_stays_the_one_that_it_is(
+    review: ReviewStory,
+) -> None:
+    """G7: an activity runs at least once."""
+    await review.register()
+    await review.day(FIRST)
+    review.new_messages()
+    party, label = review.deal.party, f"registrationEscalated:{review.deal.rid}:001:001"
+    before = await review.service.referrals.work_row(party, label)
+    assert before
+    assert not before.value.open
+    await open_nudge(review.service, party, label)
+    assert await review.service.referrals.work_row(party, label) == before
+
+
+async def test_the_contact_that_a_form_names_is_told_with_the_team(review: ReviewStory) -> None:
+    """M4: whoever it is; a correction that is only kept changes nothing about it."""
+    contact = {**FORM["contact"], "email": "contracts@contoso.com"}
+    assert (await review.deal.register(contact=contact)).status == 201
+    await review.advance("PT0S")
+    await decide(review, "requestAction")
+    told = [(f"contracts@contoso.com, {PARTNER}", "actionRequired")]
+    assert review.new_messages() == [*told, *SUBMITTED]
+    assert (await review.deal.correct(submit=False, contact={})).status == 200
+    await review.day(31)
+    assert review.new_messages() == [(f"contracts@contoso.com, {PARTNER}", "actionReminder")]
+
+
+async def test_what_reviewers_are_told_and_do_not_get_is_not_their_partners_to_know(
+    review: ReviewStory,
+) -> None:
+    """G5, M6: neither their addresses nor that somebody had to be reminded."""
+    review.mail.refuses = {LEAD}
+    await review.register()
+    await review.day(FIRST)
+    await decide(review, "approve")
+    private = {mail.message: mail.private_of for mail in review.mail.taken.values()}
+    assert private == {"registrationSubmitted": "reviewTeam", "registrationApproved": None}
+    kinds = [each.kind for each in await review.service.referrals.entries(review.deal.party)]
+    assert "mailFailed" not in kinds
+
+
+async def test_a_turn_that_fails_pauses_though_an_event_came_early(
+    review: ReviewStory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an instance whose storage is away would look again and again without a rest. The pause grows."""
+    await review.register()
+    looks: list[datetime] = []
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def unlucky(*given: Any) -> Plan:
+        looks.append(given[-1])
+        if len(looks) == 2:  # the first look of a turn, while which an event comes
+            entered.set()
+            await go_on.wait()
+        if 3 <= len(looks) <= 8:
+            raise StoreUnavailable("away")
+        return await observe_review(*given)
+
+    monkeypatch.setattr(review_steps, "observe_review", unlucky)
+    await review.engine.raise_event(review.deal.rid, "changed")
+    await entered.wait()
+    await review.engine.raise_event(review.deal.rid, "changed")
+    go_on.set()
+    await review.advance("PT25M")
+    pauses = [(after - before).total_seconds() // 30 for before, after in pairwise(looks[2:9])]
+    assert pauses == [1, 2, 4, 8, LONGEST_PAUSE.total_seconds() // 30, 10]

@@ -1,0 +1,126 @@
+"""Who sees what (V1, V4, V6), as a table."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.directory import Organization, Person
+from shared.domain.ids import LocationId, OrganizationId, PersonId
+from shared.domain.permissions import (
+    Caller,
+    is_kept,
+    may_create,
+    may_see,
+    may_see_partner_led,
+    may_use_referrals,
+)
+from tests.examples.referrals import NOW, contact, creators, referral
+
+IN_SEOUL = referral()
+ON_TEAM = referral(team=(contact("Lee@Fabrikam.com"),))
+IN_LONDON = referral(location=LocationId("fabrikam-london"), team=(contact("lee@fabrikam.com"),))
+OTHERS = referral(organization_id=OrganizationId("northwind"))
+TABLE = [
+    # role, everywhere, locations,        Seoul, Seoul on the team, London on the team, another organization's
+    ("MpnPartnerAdmin", False, (), "yes yes yes no"),
+    ("ReferralsAdmin", True, (), "yes yes yes no"),
+    ("ReferralsAdmin", False, ("fabrikam-seoul",), "yes yes no no"),
+    ("ReferralsAdmin", False, (), "no no no no"),
+    ("ReferralsUser", False, ("fabrikam-seoul",), "no yes no no"),
+    ("ReferralsUser", True, (), "no no no no"),
+    ("MicrosoftSeller", True, (), "no no no no"),
+    ("DealReviewer", True, (), "no no no no"),
+    ("LeadIntake", True, (), "no no no no"),
+]
+
+
+def caller(role: str, everywhere: bool, locations: tuple[str, ...], kind: str = "partner") -> Caller:
+    organization = OrganizationId("msft" if kind == "microsoft" else "fabrikam")
+    return Caller(
+        organization=Organization(id=organization, name="F", kind=kind),
+        person=Person(
+            id=PersonId("lee"),
+            organization_id=organization,
+            email="lee@fabrikam.com",
+            first_name="Lee",
+            last_name="H",
+            roles=frozenset({role}),
+            everywhere=everywhere,
+            locations=frozenset(LocationId(place) for place in locations),
+        ),
+    )
+
+
+@pytest.mark.parametrize(("role", "everywhere", "locations", "sees"), TABLE)
+def test_who_sees_which_referral(role: str, everywhere: bool, locations: tuple[str, ...], sees: str) -> None:
+    """V1, V4: by role, scope and team."""
+    who = caller(role, everywhere, locations)
+    seen = [may_see(who, each) for each in (IN_SEOUL, ON_TEAM, IN_LONDON, OTHERS)]
+    assert seen == [word == "yes" for word in sees.split()]
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "may"),
+    [
+        ("ReferralsUser", "partner", True),
+        ("DealReviewer", "microsoft", False),
+        ("MicrosoftSeller", "microsoft", True),
+        ("MicrosoftSeller", "partner", False),
+        ("MpnPartnerAdmin", "microsoft", False),
+    ],
+)
+def test_roles_count_only_in_their_kind_of_organization(role: str, kind: str, may: bool) -> None:
+    """V6, V7: a role is bound to its kind."""
+    assert may_use_referrals(caller(role, True, (), kind)) is may
+
+
+@pytest.mark.parametrize(
+    ("role", "everywhere", "locations", "on_team", "may"),
+    [
+        ("MpnPartnerAdmin", False, (), False, True),
+        ("ReferralsAdmin", True, (), False, True),
+        ("ReferralsAdmin", False, ("fabrikam-london",), True, False),
+        ("ReferralsUser", False, ("fabrikam-seoul",), True, True),
+        ("ReferralsUser", False, ("fabrikam-seoul",), False, False),
+    ],
+)
+def test_who_may_create_where(
+    role: str, everywhere: bool, locations: tuple[str, ...], on_team: bool, may: bool
+) -> None:
+    """V6: by role, location and team."""
+    team = frozenset({"lee@fabrikam.com"} if on_team else {"kim@fabrikam.com"})
+    assert may_create(caller(role, everywhere, locations), LocationId("fabrikam-seoul"), team) is may
+
+
+def test_a_closed_referral_is_shown_until_its_retention_is_over() -> None:
+    """N3: a setting; seven years if nothing else is said."""
+    week = timedelta(days=7)
+    assert is_kept(NOW, NOW + week - timedelta(seconds=1), week)
+    assert not is_kept(NOW, NOW + week, week)
+    assert is_kept(None, NOW + 999 * week, week)
+
+
+@pytest.mark.parametrize(
+    ("role", "record", "sees"),
+    [
+        ("MicrosoftSeller", creators(deal_type="PartnerLed"), True),
+        ("MicrosoftSeller", referral(deal_type="PartnerLed"), False),
+        ("DealReviewer", creators(deal_type="PartnerLed"), False),
+        *(
+            ("MicrosoftSeller", creators(deal_type=kind), False)
+            for kind in ("Private", "PartnerToPartner", "CoSell", "SolutionAssessment")
+        ),
+    ],
+)
+def test_sellers_look_at_partner_led_deals_of_others_and_at_no_other(role, record, sees: bool) -> None:
+    """V2, V3."""
+    microsoft = Organization(id=OrganizationId("msft"), name="Microsoft", kind="microsoft")
+    sam = Person(
+        id=PersonId("sam"),
+        organization_id=microsoft.id,
+        email="sam@microsoft.com",
+        first_name="Sam",
+        last_name="O",
+        roles=frozenset({role}),
+    )
+    assert may_see_partner_led(Caller(organization=microsoft, person=sam), record) is sees

@@ -1,0 +1,129 @@
+"""Ids, keys and stored forms: properties that the tables rely on."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.change import Told, beginning
+from shared.domain.ids import digest, inverted, is_uuid, reverted, uuid7, with_shard_of
+from shared.domain.referral import Referral
+from shared.domain.timeline import Entry
+from shared.domain.work import Inform, Invite, Notify, Settle, Withdraw, Work, work_of
+from shared.errors import RecordTooLarge
+from shared.storage import keys
+from shared.storage.codec import Codec
+from shared.storage.tables import StoredRow
+from tests.examples.referrals import CREATOR, NOW, act, contact, referral
+
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+ENTROPY = st.binary(min_size=16, max_size=16)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=300)
+
+
+@given(MOMENTS, ENTROPY)
+def test_ids_are_uuids_of_version_seven(now: datetime, entropy: bytes) -> None:
+    made = UUID(uuid7(now, entropy))
+    assert (made.version, made.variant) == (7, "specified in RFC 4122")
+    assert made.int >> 80 == int(now.timestamp() * 1000)
+
+
+@given(MOMENTS, MOMENTS, ENTROPY, ENTROPY)
+def test_ids_sort_as_they_were_drawn_and_inverted_ids_the_other_way(
+    a: datetime, b: datetime, x: bytes, y: bytes
+) -> None:
+    if abs(a - b) >= timedelta(milliseconds=1):
+        first, second = uuid7(min(a, b), x), uuid7(max(a, b), y)
+        assert first < second
+        assert inverted(first) > inverted(second)
+
+
+@given(st.uuids())
+def test_inverting_twice_gives_the_id_back(identifier: UUID) -> None:
+    assert reverted(inverted(str(identifier))) == str(identifier)
+    assert is_uuid(str(identifier))
+    assert not is_uuid(str(identifier).upper().replace("-", ""))
+
+
+@given(MOMENTS, ENTROPY, TEXT)
+def test_an_id_takes_its_shard_from_the_key(now: datetime, entropy: bytes, key: str) -> None:
+    sharded = with_shard_of(uuid7(now, entropy), digest(key))
+    assert sharded[-1] == digest(key)[-1]
+    assert is_uuid(sharded)
+
+
+@given(TEXT, TEXT)
+def test_safe_text_holds_nothing_that_keys_may_not_and_stays_distinct(a: str, b: str) -> None:
+    assert not set(keys.safe(a)) & set("/\\#?%:\t\n\r")
+    assert keys.safe(a).isascii()
+    assert (keys.safe(a) == keys.safe(b)) == (a == b)
+
+
+@given(TEXT, TEXT)
+def test_a_bounded_part_fits_and_stays_distinct(a: str, b: str) -> None:
+    assert len(keys.bounded(a)) <= keys.LONGEST_PART
+    assert (keys.bounded(a) == keys.bounded(b)) == (a == b)
+    assert keys.bounded(a) == keys.safe(a) or len(keys.safe(a)) > keys.LONGEST_PART
+
+
+@pytest.mark.parametrize("text", ["x" * 400, "/" * 200, "é" * 200, "한" * 200, "🙂" * 200, "ab_%한🙂" * 50])
+@pytest.mark.parametrize("shift", range(4))
+def test_a_head_ends_with_a_whole_character_and_starts_all_that_start_so(text: str, shift: int) -> None:
+    text = "a" * shift + text
+    assert keys.head(text) in {keys.safe(text[:length]) for length in range(len(text))}
+    for length in range(1, len(text) + 1):
+        assert keys.bounded(text).startswith(keys.head(text[:length]))
+    widest = keys.LONGEST_PART - len("~") - 32
+    assert widest - len(keys.safe("🙂")) < len(keys.head(text)) <= widest
+
+
+def test_two_bounded_parts_and_what_separates_them_fit_into_a_key() -> None:
+    assert len(2 * keys.bounded("한" * 255) + "  ") * len("x".encode("utf-16-le")) < 1024
+
+
+@given(TEXT, TEXT)
+def test_the_head_of_a_start_starts_the_bounded_whole(start: str, rest: str) -> None:
+    assert keys.bounded(start + rest).startswith(keys.head(start))
+
+
+@given(st.text("abc:", min_size=1, max_size=5), st.text("abc:~", max_size=6))
+def test_a_prefix_range_holds_just_what_starts_with_it(prefix: str, key: str) -> None:
+    start, end = keys.starting_with(prefix)
+    assert (start <= key < end) == key.startswith(prefix)
+
+
+def back(codec: Codec, record: object) -> object:
+    row = codec.row("key", record)
+    assert all(len(str(value).encode("utf-16-le")) <= 64 * 1024 for value in row.values.values())
+    return codec.read(StoredRow(row.key, row.values, "etag", "partition", "table"))
+
+
+@given(TEXT, TEXT, st.integers(0, 40))
+def test_a_referral_comes_back_as_it_was_stored(name: str, notes: str, people: int) -> None:
+    team = tuple(contact(f"{index}@example.com", first_name=name) for index in range(people))
+    record = referral(name=name, notes=notes * 20, team=team)
+    assert back(Codec[Referral](Referral), record) == record
+
+
+@given(TEXT)
+def test_entries_and_work_come_back_as_they_were_stored(text: str) -> None:
+    change = beginning(referral(), (Told(kind="received"),), act(name=text), ())
+    assert back(Codec[Entry](Entry), change.entry) == change.entry
+    tasks = (
+        Invite(parties=(CREATOR,)),
+        Withdraw(parties=()),
+        Inform(parties=(CREATOR,)),
+        Notify(message="won", audience="party", party=CREATOR),
+        Settle(),
+    )
+    work = work_of(referral().id, "000001", act().operation_id, tasks)
+    assert back(Codec[Work](Work), work) == work
+    assert work.is_due(NOW)
+
+
+def test_a_record_over_the_limit_is_refused() -> None:
+    with pytest.raises(RecordTooLarge) as refused:
+        Codec[Referral](Referral).row("key", referral(notes="가" * 20_000))
+    assert refused.value.size > refused.value.limit

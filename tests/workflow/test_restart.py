@@ -1,0 +1,386 @@
+"""A restart takes rounds: the first asks for the end, and the first that finds the instance ended starts it again.
+
+And the command that asks for it, or for a wake-up, and tells what came of it.
+"""
+
+from argparse import Namespace
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.admin import check
+from shared.admin.check import (
+    Standing,
+    Summary,
+    ask_for_restarts,
+    ask_to_wake,
+    patience,
+    standing,
+    unfinished,
+    until_taken_up,
+)
+from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId, RegistrationId
+from shared.domain.inquiry import Outcome, TakenInquiry
+from shared.domain.referral import Referral, Registered
+from shared.storage import keys
+from shared.storage.inquiries import party_of
+from shared.storage.intents import Intent, Watch
+from shared.storage.tables import Row, Upsert
+from shared.workflow.sweep import ENDS_PER_SECOND
+from shared.workflow.wake import LIFECYCLE, REVIEW
+from tests.doubles.swept import MINUTE, Swept
+from tests.examples.referrals import NOW, begun, creators, referral
+
+ID = "fabrikam-1"
+
+
+@pytest.fixture
+def swept() -> Swept:
+    return Swept()
+
+
+async def asked(swept: Swept, *records: Referral, running: tuple[str, ...] = ()) -> set[str]:
+    """Stored records with nothing to do, whose orchestrations an operator wants started anew."""
+    swept.engine.running |= set(running)
+    parties = await swept.stored(*records)
+    for record in records:
+        await finish_work(swept, record)
+    return await ask_for_restarts(swept.tables, parties, NOW)
+
+
+async def left(swept: Swept) -> list[Intent]:
+    """What an operator asked for and is not done."""
+    return [each for each in await swept.left() if each.reason != "moment"]
+
+
+async def test_an_instance_is_ended_in_one_sweep_and_started_again_in_the_next(swept: Swept) -> None:
+    engine = swept.engine
+    await asked(swept, referral(), running=(ID,))
+    await swept.at(0)
+    assert (engine.told, engine.started, len(await left(swept))) == ([ID], [], 1)
+    await swept.at(1 / 60)  # whichever sweep comes next, however soon
+    assert engine.started == [(LIFECYCLE, ID)]
+    await swept.at(1)
+    assert (await left(swept), engine.told) == ([], [ID])
+
+
+async def test_what_does_not_run_is_begun_at_once(swept: Swept) -> None:
+    await asked(swept, referral())
+    await swept.at(0)
+    assert (swept.engine.told, swept.engine.started) == ([], [(LIFECYCLE, ID)])
+
+
+async def test_the_reviews_of_a_deals_registrations_are_restarted_with_it(swept: Swept) -> None:
+    """G7: those in review have an orchestration each; those that are decided have none."""
+    registered = [
+        Registered(id=RegistrationId(status), kind="IpCoSell", solution_id="S", status=status)
+        for status in ("ReviewPending", "ActionRequired", "Approved", "Draft")
+    ]
+    deal = creators(status="Closed", substatus="Won", registrations=tuple(registered))
+    await asked(swept, deal, running=(deal.id, *(each.id for each in registered)))
+    await swept.rounds(2)
+    assert sorted(swept.engine.told) == sorted([deal.id, "ReviewPending", "ActionRequired"])
+    assert sorted(swept.engine.started) == sorted(
+        [(LIFECYCLE, deal.id), (REVIEW, "ReviewPending"), (REVIEW, "ActionRequired")]
+    )
+
+
+async def test_a_request_for_information_is_restarted_under_its_own_id(swept: Swept) -> None:
+    taken = TakenInquiry(
+        id=InquiryId("inquiry"),
+        organization_id=OrganizationId("portal"),
+        operation_id=OperationId("op"),
+        at=NOW,
+        outcomes=(Outcome(organization_id="nobody", reason="unknownRecipient"),),
+    )
+    swept.engine.running.add("inquiry")
+    await ask_for_restarts(swept.tables, [party_of(taken)], NOW)
+    await swept.rounds(2)
+    assert swept.engine.started == [(LIFECYCLE, "inquiry")]
+
+
+async def test_an_end_that_takes_long_is_waited_for_and_asked_for_once(swept: Swept) -> None:
+    """The sweep comes every ten seconds, and an end takes the engine up to half a minute."""
+    swept.engine.takes = 5
+    await asked(swept, referral(), running=(ID,))
+    for tenth in range(7):
+        await swept.at(tenth / 6)
+    assert (swept.engine.told, swept.engine.started) == ([ID], [(LIFECYCLE, ID)])
+
+
+async def test_whoever_does_not_move_after_a_restart_is_ended_again(swept: Swept) -> None:
+    """That the engine took the start proves nothing."""
+    await asked(swept, referral(), running=(ID,))
+    start = swept.engine.start
+
+    async def dead_start(name: str, instance_id: str, argument: dict[str, str]) -> bool:
+        started = await start(name, instance_id, argument)
+        swept.engine.dead.add(instance_id)
+        swept.engine._begun[instance_id] = NOW - MINUTE
+        return started
+
+    swept.engine.start = dead_start  # type: ignore[method-assign]
+    await swept.rounds(5)
+    assert swept.engine.told == [ID, ID]
+
+
+async def test_of_two_who_end_the_same_instance_neither_ends_its_successor(swept: Swept) -> None:
+    await asked(swept, referral(), running=(ID,))
+    await ask_for_restarts(swept.tables, [referral().party], NOW)
+    for tenth in range(30):
+        await swept.at(tenth / 6)
+    assert swept.engine.started == [(LIFECYCLE, ID)]
+    assert await left(swept) == []
+
+
+async def test_an_instance_that_does_not_end_is_told_again_at_growing_intervals_and_named(
+    swept: Swept, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = swept.engine
+    engine.deaf.add(ID)
+    await asked(swept, referral(), running=(ID,))
+    told_at = []
+    for minute in range(120):
+        before = len(engine.told)
+        await swept.at(minute)
+        told_at += [minute] * (len(engine.told) - before)
+    # After 1.5, 3, 6, 12 and from then on 16 minutes, each at the next sweep.
+    assert told_at == [0, 2, 5, 11, 23, 39, 55, 71, 87, 103, 119]
+    assert f"restart_waits tells=1 instance={ID}" in caplog.text
+    engine.deaf.clear()
+    await swept.rounds(60, first=120)
+    assert (engine.started, await left(swept)) == ([(LIFECYCLE, ID)], [])
+
+
+async def test_a_start_that_is_refused_right_after_the_end_is_tried_by_the_next_sweep(swept: Swept) -> None:
+    swept.engine.refuses_starts = 2
+    await asked(swept, referral(), running=(ID,))
+    await swept.rounds(3)
+    assert (swept.engine.started, len(await left(swept))) == ([], 1)
+    await swept.rounds(2, first=3)
+    assert (swept.engine.started, await left(swept)) == ([(LIFECYCLE, ID)], [])
+
+
+async def test_while_the_engine_is_away_nothing_is_given_up(swept: Swept) -> None:
+    swept.engine.away = True
+    await asked(swept, referral(), running=(ID,))
+    await swept.rounds(5)
+    swept.engine.away = False
+    await swept.rounds(5, first=5)
+    assert (swept.engine.started, await left(swept)) == ([(LIFECYCLE, ID)], [])
+
+
+async def test_what_a_handler_began_between_the_rounds_is_left_running(swept: Swept) -> None:
+    await asked(swept, referral(), running=(ID,))
+    await swept.at(0)
+    assert await swept.engine.begun_at(ID) is None
+    swept.engine.now = NOW + 0.5 * MINUTE
+    await swept.engine.start(LIFECYCLE, ID, {})
+    await swept.rounds(12, first=1)
+    assert (swept.engine.told, ID in swept.engine.running) == ([ID], True)
+    assert await left(swept) == []
+
+
+async def test_a_restart_that_is_asked_for_twice_ends_with_everything_running(swept: Swept) -> None:
+    records = [referral(id=ReferralId(f"fabrikam-{number}")) for number in range(3)]
+    ids = tuple(record.id for record in records)
+    await asked(swept, *records, running=ids)
+    await ask_for_restarts(swept.tables, [record.party for record in records], NOW)
+    await swept.rounds(20)
+    assert swept.engine.running == set(ids)
+    assert await left(swept) == []
+
+
+async def test_ends_are_asked_for_at_a_bounded_rate(swept: Swept) -> None:
+    ids = tuple(f"fabrikam-{number}" for number in range(101))
+    await asked(swept, *(referral(id=ReferralId(each)) for each in ids), running=ids)
+    await swept.at(0)
+    assert len(swept.engine.told) == 101
+    assert sum(swept.pauses) == pytest.approx(100 / ENDS_PER_SECOND)
+
+
+@pytest.mark.parametrize("state", ["parked", "lost"])
+async def test_a_waiting_record_that_is_woken_is_watched_by_its_moment_again(
+    swept: Swept, state: str
+) -> None:
+    """Whatever became of its intents: a backup was restored, or an older version wrote none."""
+    await swept.stored(record := referral())
+    await finish_work(swept, record)
+    swept.engine.running |= {ID} if state == "parked" else set()
+    await ask_to_wake(swept.tables, [record.party], NOW)
+    await swept.rounds(2)
+    assert (swept.engine.woken, swept.engine.told) == ([ID] if state == "parked" else [], [])
+    assert [(each.reason, each.due) for each in await swept.left()] == [("moment", NOW + timedelta(days=1))]
+
+
+async def test_a_waiting_record_whose_orchestration_takes_events_and_does_nothing_is_started_anew(
+    swept: Swept,
+) -> None:
+    await swept.stored(record := referral())
+    await finish_work(swept, record)
+    swept.engine.running.add(ID)
+    swept.engine.dead.add(ID)
+    await ask_to_wake(swept.tables, [record.party], NOW)
+    await swept.rounds(5)
+    assert (swept.engine.told, swept.engine.started) == ([ID], [(LIFECYCLE, ID)])
+    assert [each.reason for each in await swept.left()] == ["moment"]
+
+
+async def finish_work(swept: Swept, record: Referral) -> None:
+    (row,) = await swept.referrals.work(record.party)
+    done = tuple(replace(state, done=True) for state in row.value.tasks)
+    await swept.referrals.save_work(record.party, replace(row.value, tasks=done), row.etag)
+
+
+async def test_the_command_waits_and_says_how_far_it_is(
+    swept: Swept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [referral(id=ReferralId(f"fabrikam-{number}")) for number in range(1, 4)]
+    wanted = await asked(swept, *records, running=(ID,))
+    minute = 0
+
+    async def pause() -> None:
+        nonlocal minute
+        await swept.at(minute)
+        minute += 1
+
+    assert await until_taken_up(swept.intents, wanted, 10, pause) == []
+    assert capsys.readouterr().out.splitlines() == [
+        "2 of 3 orchestrations move.",
+        "3 of 3 orchestrations move.",
+    ]
+    assert minute == 3
+
+
+async def test_the_command_stops_waiting_and_names_those_that_are_left(swept: Swept) -> None:
+    swept.engine.deaf.add(ID)
+    wanted = await asked(swept, referral(), running=(ID,))
+
+    async def pause() -> None:
+        await swept.at(0)
+
+    left = await until_taken_up(swept.intents, wanted, 3, pause)
+    assert [each.instance_id for each in left] == [ID]
+
+
+async def test_waiting_records_are_told_from_those_that_move_and_from_dead_ones(swept: Swept) -> None:
+    """What is looked at in time waits or moves; what was woken in vain, or is long overdue, is dead."""
+    waiting, moving, dead, late, forgotten = (referral(id=ReferralId(name)) for name in "abcde")
+    await swept.committed(begun(waiting))
+    await finish_work(swept, waiting)
+    for record, due, watch in (
+        (moving, NOW, Watch()),
+        (dead, NOW + 2 * MINUTE, Watch(woken_at=NOW, unmoved=1)),
+        (late, NOW - 6 * MINUTE, Watch()),
+    ):
+        await swept.stored(record)
+        moment = Intent(id=record.id, reason="moment", party=record.party, at=NOW, due=due, watch=watch)
+        await swept.intents.announce(moment)
+    await swept.stored(forgotten)
+    found = await standing(swept.tables, await unfinished(swept.tables), NOW)
+    assert found == Standing(
+        waiting=(waiting.id,), moving=(moving.id,), dead=(dead.id, late.id), unwatched=(forgotten.id,)
+    )
+
+
+STANDING = Standing(waiting=("a", "b"), moving=("c",), dead=("d",), unwatched=("e",))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "outcome", "answers"),
+    [
+        ([], Summary(Standing(waiting=("a", "b"))), ["2 wait for people", "--wake has all of them woken."]),
+        (
+            [],
+            Summary(STANDING, unreadable=2),
+            ["1 should have moved", "\n  d", "2 intents could not be read"],
+        ),
+        (["--wake"], Summary(STANDING, asked=5), ["1 are watched by nothing", "All 5 orchestrations move."]),
+        (["--restart"], Summary(STANDING, asked=5), ["All 5 orchestrations move."]),
+        (
+            ["--wake", "--minutes", "5"],
+            Summary(STANDING, asked=5, left=("d", "x"), minutes=5),
+            ["2 of 5 orchestrations did not move within 5 minutes. Look whether /healthz is ready", "\n  x"],
+        ),
+    ],
+)
+def test_the_command_answers_with_what_came_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    outcome: Summary,
+    answers: list[str],
+) -> None:
+    async def ran(_options: object) -> Summary:
+        return outcome
+
+    monkeypatch.setattr(check, "_run", ran)
+    monkeypatch.setattr("sys.argv", ["check", *arguments])
+    assert check.main() == (1 if outcome.left else 0)
+    said = capsys.readouterr().out
+    assert all(answer in said for answer in answers), said
+
+
+def test_without_a_place_for_the_records_one_line_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("TABLES_ENDPOINT", "TABLES_CONNECTION_STRING", "AzureWebJobsStorage"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.argv", ["check"])
+    assert check.main() == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "Set TABLES_ENDPOINT (with the app's identity), TABLES_CONNECTION_STRING or AzureWebJobsStorage."
+    ]
+
+
+@pytest.mark.parametrize("action", ["look", "wake", "restart"])
+async def test_the_command_leaves_an_intent_for_what_is_unfinished(swept: Swept, action: str) -> None:
+    await swept.stored(referral())
+    options = Namespace(wake=action == "wake", restart=action == "restart", minutes=0)
+    found = await check.look_after(swept.tables, options, NOW)
+    unwatched = Standing(unwatched=(ID,))
+    assert found == (Summary(unwatched) if action == "look" else Summary(unwatched, 0, 1, (ID,), 0))
+    assert [each.reason for each in await swept.left()] == ([] if action == "look" else [action])
+
+
+async def test_the_command_names_records_that_cannot_be_read_and_looks_after_the_rest(swept: Swept) -> None:
+    await swept.stored(referral(), referral(id=ReferralId("damaged")))
+    document = Row(keys.document(ReferralId("damaged")), {"json0": "{"})
+    await swept.tables.write(keys.REFERRALS, "fabrikam", [Upsert(document)])
+    found = await check.look_after(swept.tables, Namespace(wake=False, restart=False, minutes=0), NOW)
+    assert (found.standing.unwatched, found.damaged) == ((ID,), ("referrals/fabrikam/d:damaged",))
+
+
+def test_many_are_waited_for_longer() -> None:
+    """Five a second, and each is asked twice."""
+    assert [patience(count) for count in (0, 12, 200, 2_000, 10_000)] == [10, 10, 11, 23, 76]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--wake", "--restart"],
+        ["--minutes", "5"],
+        ["--wake", "--minutes", "0"],
+        ["--restart", "--minutes", "-3"],
+        ["--restart", "--minutes", "x"],
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["check", *arguments])
+    with pytest.raises(SystemExit) as refused:
+        check.main()
+    assert refused.value.code == 2
+
+
+async def test_an_instance_that_does_not_end_keeps_no_other_of_its_record_down(swept: Swept) -> None:
+    review = Registered(id=RegistrationId("review"), kind="IpCoSell", solution_id="S", status="ReviewPending")
+    deal = creators(status="Closed", substatus="Won", registrations=(review,))
+    swept.engine.deaf.add("review")
+    await asked(swept, deal, running=(deal.id, "review"))
+    await swept.rounds(30)
+    assert swept.engine.started == [(LIFECYCLE, deal.id)]
+    assert swept.engine.told.count(deal.id) == 1
