@@ -7,14 +7,13 @@ import azure.durable_functions as df
 
 from activities.step import Step
 from shared import clock
-from shared.domain.change import Act, Change
+from shared.domain.change import Change, CommandContext
 from shared.domain.ids import derived_operation, digest
 from shared.domain.lifecycle import BY_THE_CLOCK, expire, is_overdue
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.work import Notify, work_of
 from shared.errors import StoreConflict
 from shared.wiring import Service, wiring
-from shared.workflow.commit import Who
 from shared.workflow.durable import DurableEngine
 from shared.workflow.observe import Plan
 from shared.workflow.observe import observe as observe_record
@@ -53,19 +52,19 @@ async def perform(step: Step, client: df.DurableOrchestrationClient) -> None:
     """Try the due tasks of the work row `label` once each."""
     service = await wiring.service()
     engine, now = DurableEngine(client), agreed_moment(step)
-    await service.performer.perform(engine, party_of(step), step["label"], now)
+    await service.work_runner.perform(engine, party_of(step), step["label"], now)
 
 
-async def expire_if_overdue(service: Service, party: Party, now: datetime) -> None:
+async def expire_if_overdue(service: Service, party: ReferralKey, now: datetime) -> None:
     """Take the expiry step if it is due; a second run finds it taken."""
 
-    async def decide(referral: Referral, act: Act) -> Change | None:
-        return expire(referral, act) if is_overdue(referral, act.now) else None
+    async def decide(referral: Referral, context: CommandContext) -> Change | None:
+        return expire(referral, context) if is_overdue(referral, context.now) else None
 
-    await service.commits.step(party, Who(actor=BY_THE_CLOCK, now=now), decide)
+    await service.commits.step(party, CommandContext(actor=BY_THE_CLOCK, now=now), decide)
 
 
-async def open_reminder(service: Service, party: Party, label: str) -> None:
+async def open_reminder(service: Service, party: ReferralKey, label: str) -> None:
     """Insert a reminder's work row; it exists once, whoever asks how often."""
     operation_id = derived_operation(label, party.referral_id)
     task = Notify(message="reminder", audience="answerers")

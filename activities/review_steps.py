@@ -8,7 +8,7 @@ from activities.referral_steps import agreed_moment, as_json, moment_of
 from activities.step import Step
 from shared import clock
 from shared.domain.ids import derived_operation
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.review_due import nudge_task
 from shared.domain.work import work_of
 from shared.errors import StoreConflict
@@ -37,7 +37,7 @@ async def nudge(step: Step) -> None:
     await open_nudge(await wiring.service(), party_of(step), step["label"])
 
 
-async def open_nudge(service: Service, party: Party, label: str) -> None:
+async def open_nudge(service: Service, party: ReferralKey, label: str) -> None:
     """Insert a nudge's work row; it exists once, whoever asks how often."""
     work = work_of(party.referral_id, label, derived_operation(label), (nudge_task(label),))
     try:

@@ -32,7 +32,7 @@ from samples.world import load, person
 from shared.admin.directory_import import World, import_world
 from shared.domain.ids import EngagementId, LocationId, OrganizationId, PersonId, ReferralId, uuid7
 from shared.domain.permissions import Caller
-from shared.domain.referral import Address, Consent, Contact, Customer, Party, Referral, Solution, Terms
+from shared.domain.referral import Address, Consent, Contact, Customer, Referral, ReferralKey, Solution, Terms
 from shared.settings import Settings, read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
@@ -64,7 +64,7 @@ _TEMPLATE = Referral(
     engagement_id=EngagementId("00000000-0000-7000-8000-000000000000"),
     organization_id=CONTOSO,
     organization_name="Contoso",
-    creator=Party(organization_id=CONTOSO, referral_id=ReferralId("")),
+    creator=ReferralKey(organization_id=CONTOSO, referral_id=ReferralId("")),
     name="Measured deal",
     location=LocationId("contoso-seattle"),
     direction="Outgoing",

@@ -25,7 +25,7 @@ from shared.domain.messages import (
     PersonFact,
     RegistrationFacts,
 )
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.mail.rendering import RenderedMail, available_languages, render
 from shared.mail.service import AzureMailService
 from shared.settings import read_settings
@@ -148,7 +148,7 @@ def _record(picture: Picture) -> MailRecord:
         key=f"{picture.kind}:{picture.language}",
         operation_id=OperationId(str(uuid.uuid4())),
         message=picture.kind,
-        reader=Party(organization_id=OrganizationId("gallery"), referral_id=gallery),
+        reader=ReferralKey(organization_id=OrganizationId("gallery"), referral_id=gallery),
         recipients=(READER,),
         subject=picture.mail.subject,
         text=picture.mail.text,

@@ -47,7 +47,7 @@ from shared.workflow.commit import Commits
 from shared.workflow.intake import Intake
 from shared.workflow.invitations import Invitations
 from shared.workflow.mail_reports import Reports
-from shared.workflow.perform import Performer
+from shared.workflow.perform import WorkRunner
 from shared.workflow.purge import Purge
 from shared.workflow.sweep import Sweep
 from shared.workflow.visibility import Visibility
@@ -81,7 +81,7 @@ class Service:
     routing: Routing
     reports: Reports
     visibility: Visibility
-    performer: Performer
+    work_runner: WorkRunner
     sweep: Sweep
     heartbeats: Heartbeats
     purge: Purge
@@ -153,7 +153,7 @@ def assemble(
         routing=routing,
         reports=Reports(records, commits),
         visibility=visibility,
-        performer=Performer(
+        work_runner=WorkRunner(
             referrals=referrals,
             intents=intents,
             commits=commits,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from api.http.fields import currency_decimals
-from api.http.request import Exchange
+from api.http.request import Request
 from shared.domain.catalogue import Catalogue
 from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.field_rules import MAX_SOLUTIONS
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 async def catalogue_of(
-    exchange: Exchange,
+    request: Request,
     draft: DealDraft,
     invitations: tuple[InvitationDraft, ...] = (),
     solutions: Iterable[str] = (),
@@ -25,28 +25,28 @@ async def catalogue_of(
 
     Lists longer than the rules allow (C6) are refused for their length, so nothing in them is looked up.
     """
-    directory = exchange.service.directory
+    directory = request.service.directory
     invited = (*judged(draft.invitations, MAX_INVITATIONS), *judged(invitations, MAX_INVITATIONS))
     named = {i.organization_id for i in invited if i.organization_id} | {MICROSOFT}
     lists = (draft.terms.solutions, *(i.terms.solutions for i in invited))
     chosen = {*solutions, *(each for named_here in lists for each in judged(named_here, MAX_SOLUTIONS))}
     return Catalogue(
-        creator=exchange.caller.organization,
+        creator=request.caller.organization,
         organizations=await directory.organizations(named),
         solutions=await directory.solutions(s for s in chosen if s),
         customers=(),
         decimals=currency_decimals(),
-        routing=await exchange.service.routing.get(),
+        routing=await request.service.routing.get(),
     )
 
 
-async def catalogue_of_new(exchange: Exchange, draft: DealDraft) -> Catalogue:
+async def catalogue_of_new(request: Request, draft: DealDraft) -> Catalogue:
     """The directory's part of a decision about a new deal, the customer's entities included (C7)."""
     customer = draft.customer
-    entities = await exchange.service.directory.customers(
+    entities = await request.service.directory.customers(
         customer.name or "", customer.address.country or "", customer.duns
     )
-    return replace(await catalogue_of(exchange, draft), customers=entities)
+    return replace(await catalogue_of(request, draft), customers=entities)
 
 
 def judged(named: tuple[T, ...], most: int) -> tuple[T, ...]:

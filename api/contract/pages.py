@@ -7,22 +7,25 @@ import azure.functions as func
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from api.contract.openapi import document
-from api.http.request import Answer, to_response
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 
-blueprint = df.Blueprint()
 
 
-@blueprint.route("v1.0/openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
+@operation("GET", "v1.0/openapi.json", returns={200: None})
+async def get_openapi(request: Request) -> Response:
     """The contract as an OpenAPI 3.1 document."""
-    return to_response(Answer(body=document()), req.headers.get("client-request-id"))
+    return to_response(Response(body=document()), req.headers.get("client-request-id"))
 
 
-@blueprint.route("docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def show_docs(req: func.HttpRequest) -> func.HttpResponse:
+
+@operation("GET", "docs", returns={200: None}, html=True)
+async def get_docs(request: Request) -> Response:
     """The contract as a page."""
     del req
     return func.HttpResponse(page(), mimetype="text/html", charset="utf-8")
+
 
 
 @cache

@@ -10,7 +10,9 @@ from api.http.etags import refuse_unknown_options
 from api.http.fields import Country
 from api.http.odata import Order
 from api.http.problems import BadQuery, Forbidden
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.list import ranges
 from api.referrals.mapping import address, contact
 from api.referrals.schemas import AddressView, ContactView, ProfileIdView, View
@@ -21,8 +23,6 @@ from shared.domain.referral import Contact
 from shared.domain.vocabulary import CustomerSize, SolutionKind
 from shared.storage.referral_lists import REFERRALS
 
-blueprint = df.Blueprint()
-ANONYMOUS = func.AuthLevel.ANONYMOUS
 
 MOST_FOUND = 50
 SHORTEST_NAME = 2
@@ -77,55 +77,50 @@ class ContactsFound(View):
     value: list[ContactView]
 
 
-@blueprint.route("v1.0/customers", methods=["GET"], auth_level=ANONYMOUS)
-async def find_customers(req: func.HttpRequest) -> func.HttpResponse:
+
+
+
+
+
+
+
+
+@operation("GET", "v1.0/customers", query=(
+            Option("country", {"type": "string"}, "ISO 3166-1 alpha-2.", required=True),
+            Option("name", {"type": "string"}, "The start of the name, two letters or more.", required=True),
+        ), returns=CustomersFound, errors=(400, 403))
+async def find_customers(request: Request) -> Response:
     """The companies of a country whose names start so, told apart by their D-U-N-S numbers."""
-    return await respond(req, customers)
+    refuse_unknown_options(request, frozenset({"country", "name"}))
+    country = country_of(request.options.get("country"))
+    start = _start(request.options.get("name"))
+    found = await request.service.directory_search.customers(country, start, MOST_FOUND)
+    return Response(body=CustomersFound(value=[_customer(each) for each in found]))
 
 
-@blueprint.route("v1.0/partners", methods=["GET"], auth_level=ANONYMOUS)
-async def find_partners(req: func.HttpRequest) -> func.HttpResponse:
+@operation("GET", "v1.0/partners", query=(
+            Option("name", {"type": "string"}, "The start of the name, two letters or more.", required=True),
+        ), returns=PartnersFound, errors=(400, 403))
+async def find_partners(request: Request) -> Response:
     """The partners that can be invited and whose names start so."""
-    return await respond(req, partners)
+    refuse_unknown_options(request, frozenset({"name"}))
+    start = _start(request.options.get("name"))
+    own = request.caller.organization.id
+    found = await request.service.directory_search.partners(own, start, MOST_FOUND)
+    return Response(body=PartnersFound(value=[_partner(each) for each in found]))
 
 
-@blueprint.route("v1.0/solutions", methods=["GET"], auth_level=ANONYMOUS)
-async def find_solutions(req: func.HttpRequest) -> func.HttpResponse:
+@operation("GET", "v1.0/solutions", query=(
+            Option("kind", {"type": "string"}, "MyCompany, Microsoft, ThirdParty or SolutionAssessment."),
+            Option("name", {"type": "string"}, "The start of the name."),
+        ), returns=SolutionsFound, errors=(400, 403))
+async def find_solutions(request: Request) -> Response:
     """The solutions that a deal of the caller's can name, by kind and by the start of the name."""
-    return await respond(req, solutions)
-
-
-@blueprint.route("v1.0/contacts/recent", methods=["GET"], auth_level=ANONYMOUS)
-async def find_recent_contacts(req: func.HttpRequest) -> func.HttpResponse:
-    """The people of the latest deals that the caller sees, for quick adding (C4)."""
-    return await respond(req, recent_contacts)
-
-
-async def customers(exchange: Exchange) -> Answer:
-    """At most 50, in order of name."""
-    refuse_unknown_options(exchange.request, frozenset({"country", "name"}))
-    country = country_of(exchange.request.params.get("country"))
-    start = _start(exchange.request.params.get("name"))
-    found = await exchange.service.directory_search.customers(country, start, MOST_FOUND)
-    return Answer(body=CustomersFound(value=[_customer(each) for each in found]))
-
-
-async def partners(exchange: Exchange) -> Answer:
-    """At most 50, in order of name: those in the ecosystem and transacting, oneself apart (C3, T3)."""
-    refuse_unknown_options(exchange.request, frozenset({"name"}))
-    start = _start(exchange.request.params.get("name"))
-    own = exchange.caller.organization.id
-    found = await exchange.service.directory_search.partners(own, start, MOST_FOUND)
-    return Answer(body=PartnersFound(value=[_partner(each) for each in found]))
-
-
-async def solutions(exchange: Exchange) -> Answer:
-    """At most 50, in order of name; without a kind those of every kind (T6)."""
-    refuse_unknown_options(exchange.request, frozenset({"kind", "name"}))
-    own, start = exchange.caller.organization.id, exchange.request.params.get("name") or ""
-    kind = _kind(exchange.request.params.get("kind"))
-    found = await exchange.service.directory_search.solutions(kind, own, start, MOST_FOUND)
-    return Answer(
+    refuse_unknown_options(request, frozenset({"kind", "name"}))
+    own, start = request.caller.organization.id, request.options.get("name") or ""
+    kind = _kind(request.options.get("kind"))
+    found = await request.service.directory_search.solutions(kind, own, start, MOST_FOUND)
+    return Response(
         body=SolutionsFound(
             value=[
                 SolutionFound(
@@ -140,26 +135,27 @@ async def solutions(exchange: Exchange) -> Answer:
     )
 
 
-async def recent_contacts(exchange: Exchange) -> Answer:
-    """At most 20 people of the 50 latest deals, those of the newest first, each once (C4)."""
-    refuse_unknown_options(exchange.request, frozenset())
-    caller = exchange.caller
+@operation("GET", "v1.0/contacts/recent", returns=ContactsFound, errors=(400, 403))
+async def find_recent_contacts(request: Request) -> Response:
+    """The people of the latest deals that the caller sees, for quick adding (C4)."""
+    refuse_unknown_options(request, frozenset())
+    caller = request.caller
     if not may_use_referrals(caller):
         raise Forbidden("Your roles do not let you read referrals; ask your partner admin.")
     prefixes = ranges(None, Order(), reach_of(caller), caller.person.email)
-    scan = exchange.service.referrals.scan(caller.organization.id, prefixes)
+    scan = request.service.referrals.scan(caller.organization.id, prefixes)
     people: dict[str, Contact] = {}
     deals = 0
     async for row in scan.rows(RECENT_DEALS):
         referral = REFERRALS.readable(row)
-        if referral and exchange.sees(referral):
+        if referral and request.sees(referral):
             deals += 1
             for member in referral.team:
                 people.setdefault(member.email.casefold(), member)
         if deals == RECENT_DEALS or len(people) >= RECENT_CONTACTS:
             break
     latest = islice(people.values(), RECENT_CONTACTS)
-    return Answer(body=ContactsFound(value=[contact(each) for each in latest]))
+    return Response(body=ContactsFound(value=[contact(each) for each in latest]))
 
 
 def country_of(code: str | None) -> str:

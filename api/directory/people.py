@@ -9,8 +9,10 @@ from pydantic import Field
 from api.http.body import Body, Reading, Required, read, unless_below
 from api.http.etags import matches
 from api.http.fields import Code, Email, Flag, Locale, Name, Phone
-from api.http.problems import Forbidden, Modified, NotFound, PreconditionRequired
-from api.http.request import Answer, Exchange, respond
+from api.http.problems import Forbidden, NotFound, PreconditionFailed, PreconditionRequired
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.schemas import View
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import LocationId, OrganizationId, PersonId
@@ -19,8 +21,6 @@ from shared.domain.refusals import Fault, Invalid
 from shared.domain.vocabulary import Role
 from shared.storage.people import StaleTag, StoredPerson
 
-blueprint = df.Blueprint()
-ANONYMOUS = func.AuthLevel.ANONYMOUS
 ALL = "v1.0/organizations/{id}/people"
 ONE = f"{ALL}/{{oid}}"
 _LONGEST_ID = 100
@@ -91,114 +91,102 @@ class PeopleView(View):
     value: list[PersonView]
 
 
-@blueprint.route(ALL, methods=["GET"], auth_level=ANONYMOUS)
-async def list_people(req: func.HttpRequest) -> func.HttpResponse:
+
+
+
+
+
+
+
+
+@operation("GET", ALL, returns=PeopleView, errors=SEEING)
+async def list_people(request: Request) -> Response:
     """Everybody in the organization's directory, for its partner admins."""
-    return await respond(req, listed)
-
-
-@blueprint.route(ONE, methods=["GET"], auth_level=ANONYMOUS)
-async def get_person(req: func.HttpRequest) -> func.HttpResponse:
-    """One person, with its ETag."""
-    return await respond(req, got)
-
-
-@blueprint.route(ONE, methods=["PUT"], auth_level=ANONYMOUS)
-async def put_person(req: func.HttpRequest) -> func.HttpResponse:
-    """Enter a person (201), or change one that `If-Match` names (200)."""
-    return await respond(req, put)
-
-
-@blueprint.route(ONE, methods=["DELETE"], auth_level=ANONYMOUS)
-async def remove_person(req: func.HttpRequest) -> func.HttpResponse:
-    """Take a person out of the directory; `If-Match` is mandatory. 204."""
-    return await respond(req, removed)
-
-
-async def listed(exchange: Exchange) -> Answer:
-    """All people, by name."""
-    organization_id = _require_keeper(exchange)
-    people = await exchange.service.people.all(organization_id)
+    organization_id = _require_keeper(request)
+    people = await request.service.people.all(organization_id)
     views = sorted((_view(each) for each in people), key=lambda view: (view.last_name, view.first_name))
-    return Answer(body=PeopleView(value=views))
+    return Response(body=PeopleView(value=views))
 
 
-async def got(exchange: Exchange) -> Answer:
-    """One person."""
-    _require_keeper(exchange)
-    return _answer(await _stored(exchange))
+@operation("GET", ONE, returns=PersonView, errors=SEEING)
+async def get_person(request: Request) -> Response:
+    """One person, with its ETag."""
+    _require_keeper(request)
+    return _answer(await _stored(request))
 
 
-async def put(exchange: Exchange) -> Answer:
-    """A person written: new without If-Match, changed with it."""
-    reading: Reading[PersonBody] = read(PersonBody, exchange.json())
-    organization_id = _require_keeper(exchange)
-    before = await exchange.service.people.get(organization_id, _oid(exchange))
-    known = _known(exchange, before)
-    rules = reading.body.faults(exchange.caller.organization)
+@operation("PUT", ONE, body=PersonBody, returns={200: PersonView, 201: PersonView}, errors=(*CHANGING, 428), headers=("If-Match",))
+async def put_person(request: Request) -> Response:
+    """Enter a person (201), or change one that `If-Match` names (200)."""
+    reading: Reading[PersonBody] = read(PersonBody, request.body)
+    organization_id = _require_keeper(request)
+    before = await request.service.people.get(organization_id, _oid(request))
+    known = _known(request, before)
+    rules = reading.body.faults(request.caller.organization)
     faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
         raise Invalid(faults)
-    person = reading.body.person(organization_id, PersonId(_oid(exchange)))
+    person = reading.body.person(organization_id, PersonId(_oid(request)))
     try:
-        stored = await exchange.service.people.put(person, known)
+        stored = await request.service.people.put(person, known)
     except StaleTag as stale:
-        raise Modified(stale.etag or "") from stale
+        raise PreconditionFailed(stale.etag or "") from stale
     return _answer(stored, status=200 if before else 201)
 
 
-async def removed(exchange: Exchange) -> Answer:
-    """A person removed."""
-    organization_id = _require_keeper(exchange)
-    before = await _stored(exchange)
-    known = _known(exchange, before) or ""
+@operation("DELETE", ONE, returns={204: None}, errors=(403, 404, 409, 412, 428), headers=("If-Match",))
+async def delete_person(request: Request) -> Response:
+    """Take a person out of the directory; `If-Match` is mandatory. 204."""
+    organization_id = _require_keeper(request)
+    before = await _stored(request)
+    known = _known(request, before) or ""
     try:
-        await exchange.service.people.remove(organization_id, before.person.id, known)
+        await request.service.people.remove(organization_id, before.person.id, known)
     except StaleTag as stale:
-        raise Modified(stale.etag or "") from stale
-    return Answer(status=204)
+        raise PreconditionFailed(stale.etag or "") from stale
+    return Response(status=204)
 
 
-def _require_keeper(exchange: Exchange) -> OrganizationId:
+def _require_keeper(request: Request) -> OrganizationId:
     """The caller's own organization, if the caller keeps its people; another one reads like an unknown id (V5)."""
-    organization_id = exchange.caller.organization.id
-    if exchange.request.route_params.get("id") != organization_id:
+    organization_id = request.caller.organization.id
+    if request.in_route("id") != organization_id:
         raise NotFound("There is no such organization.")
-    if not may_keep_people(exchange.caller):
+    if not may_keep_people(request.caller):
         raise Forbidden("Your organization's partner admins keep its directory of people.")
     return organization_id
 
 
-def _oid(exchange: Exchange) -> str:
-    oid: str = exchange.request.route_params.get("oid", "")
+def _oid(request: Request) -> str:
+    oid: str = request.in_route("oid")
     if not oid.isprintable() or len(oid) > _LONGEST_ID:
         raise NotFound("There is no such person.")
     return oid
 
 
-async def _stored(exchange: Exchange) -> StoredPerson:
-    found = await exchange.service.people.get(exchange.caller.organization.id, _oid(exchange))
+async def _stored(request: Request) -> StoredPerson:
+    found = await request.service.people.get(request.caller.organization.id, _oid(request))
     if found is None:
         raise NotFound("There is no such person.")
     return found
 
 
-def _known(exchange: Exchange, before: StoredPerson | None) -> str | None:
+def _known(request: Request, before: StoredPerson | None) -> str | None:
     """The tag of the person that a request means to change; None for a person who is new."""
-    header = exchange.header("If-Match")
+    header = request.header("If-Match")
     if before is None:
         if header is not None:
-            raise Modified("")
+            raise PreconditionFailed("")
         return None
     if header is None:
         raise PreconditionRequired("Send the ETag of the person that you mean in If-Match.")
     if not matches(header, before.etag):
-        raise Modified(before.etag)
+        raise PreconditionFailed(before.etag)
     return before.etag
 
 
-def _answer(stored: StoredPerson, status: int = 200) -> Answer:
-    return Answer(status=status, body=_view(stored), headers={"ETag": stored.etag})
+def _answer(stored: StoredPerson, status: int = 200) -> Response:
+    return Response(status=status, body=_view(stored), headers={"ETag": stored.etag})
 
 
 def _view(stored: StoredPerson) -> PersonView:

@@ -9,8 +9,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 from api.directory.organizations import require_configurer, require_reader, require_version, version_tag
 from api.http.body import Body, Required, read, unless_below
 from api.http.fields import Code, Country, Email, Flag, Locale, Name, Phone
-from api.http.problems import Modified, NotFound
-from api.http.request import Answer, Exchange, respond
+from api.http.problems import NotFound, PreconditionFailed
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.schemas import View
 from shared.domain.directory import Organization, Profile, ProfileLocation
 from shared.domain.ids import LocationId, OrganizationId
@@ -19,8 +21,6 @@ from shared.domain.refusals import Fault, Invalid
 from shared.domain.vocabulary import CustomerSize
 from shared.errors import StoreConflict
 
-blueprint = df.Blueprint()
-ANONYMOUS = func.AuthLevel.ANONYMOUS
 ALL = "v1.0/organizations/{id}/profiles"
 ONE = f"{ALL}/{{country}}"
 
@@ -122,68 +122,59 @@ class ProfilesView(View):
     value: list[ProfileView]
 
 
-@blueprint.route(ALL, methods=["GET"], auth_level=ANONYMOUS)
-async def list_profiles(req: func.HttpRequest) -> func.HttpResponse:
+
+
+
+
+
+
+@operation("GET", ALL, returns=ProfilesView, errors=SEEING)
+async def list_profiles(request: Request) -> Response:
     """The profiles of the organization, by country."""
-    return await respond(req, listed)
-
-
-@blueprint.route(ONE, methods=["GET"], auth_level=ANONYMOUS)
-async def get_profile(req: func.HttpRequest) -> func.HttpResponse:
-    """The profile in a country, with its ETag."""
-    return await respond(req, shown)
-
-
-@blueprint.route(ONE, methods=["PUT"], auth_level=ANONYMOUS)
-async def put_profile(req: func.HttpRequest) -> func.HttpResponse:
-    """Enter a profile (201), or replace the one that `If-Match` names (200)."""
-    return await respond(req, stored)
-
-
-async def listed(exchange: Exchange) -> Answer:
-    """Those of all countries where the organization has locations."""
-    organization_id = require_reader(exchange)
-    places = exchange.caller.organization.locations
+    organization_id = require_reader(request)
+    places = request.caller.organization.locations
     wanted = [(organization_id, place.country) for place in places]
-    found = await exchange.service.profiles.several(wanted)
-    return Answer(body=ProfilesView(value=[_view(found[key]) for key in sorted(found)]))
+    found = await request.service.profiles.several(wanted)
+    return Response(body=ProfilesView(value=[_view(found[key]) for key in sorted(found)]))
 
 
-async def shown(exchange: Exchange) -> Answer:
-    """One profile."""
-    found = await exchange.service.profiles.get(require_reader(exchange), _country(exchange))
+@operation("GET", ONE, returns=ProfileView, errors=SEEING)
+async def get_profile(request: Request) -> Response:
+    """The profile in a country, with its ETag."""
+    found = await request.service.profiles.get(require_reader(request), _country(request))
     if found is None:
         raise NotFound("Your organization has no profile in this country.")
     return _answer(found)
 
 
-async def stored(exchange: Exchange) -> Answer:
-    """The profile as sent, in the place of the one before. Raises `Modified` when that changed meanwhile."""
-    document = exchange.json()
-    organization_id, country = require_configurer(exchange, "the business profiles"), _country(exchange)
-    before = await exchange.service.profiles.get(organization_id, country)
+@operation("PUT", ONE, body=ProfileBody, returns={200: ProfileView, 201: ProfileView}, errors=(400, 403, 404, 412, 413, 415, 422, 428), headers=("If-Match",))
+async def put_profile(request: Request) -> Response:
+    """Enter a profile (201), or replace the one that `If-Match` names (200)."""
+    document = request.body
+    organization_id, country = require_configurer(request, "the business profiles"), _country(request)
+    before = await request.service.profiles.get(organization_id, country)
     version = before.version if before else 0
-    require_version(exchange, version, "profile")
+    require_version(request, version, "profile")
     reading = read(ProfileBody, document)
-    rules = reading.body.faults(exchange.caller.organization, country)
+    rules = reading.body.faults(request.caller.organization, country)
     faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
         raise Invalid(faults)
-    after = reading.body.profile(exchange.caller.organization, country, version + 1)
+    after = reading.body.profile(request.caller.organization, country, version + 1)
     try:
-        await exchange.service.profiles.put(after)
+        await request.service.profiles.put(after)
     except StoreConflict as changed:
-        raise Modified(await _tag(exchange, organization_id, country)) from changed
+        raise PreconditionFailed(await _tag(request, organization_id, country)) from changed
     return _answer(after, status=200 if before else 201)
 
 
-async def _tag(exchange: Exchange, organization_id: OrganizationId, country: str) -> str:
-    present = await exchange.service.profiles.get(organization_id, country)
+async def _tag(request: Request, organization_id: OrganizationId, country: str) -> str:
+    present = await request.service.profiles.get(organization_id, country)
     return version_tag(present.version) if present else ""
 
 
-def _country(exchange: Exchange) -> str:
-    code: str = exchange.request.route_params.get("country", "").upper()
+def _country(request: Request) -> str:
+    code: str = request.in_route("country").upper()
     try:
         return TypeAdapter(Country).validate_python(code)
     except ValidationError as unknown:
@@ -215,8 +206,8 @@ def _contact(body: ProfileContactBody) -> Contact:
     )
 
 
-def _answer(profile: Profile, status: int = 200) -> Answer:
-    return Answer(status=status, body=_view(profile), headers={"ETag": version_tag(profile.version)})
+def _answer(profile: Profile, status: int = 200) -> Response:
+    return Response(status=status, body=_view(profile), headers={"ETag": version_tag(profile.version)})
 
 
 def _view(profile: Profile) -> ProfileView:

@@ -9,12 +9,13 @@ import pycountry
 from babel import Locale
 
 from api.http.fields import currency_decimals
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.schemas import View
 from shared.domain.vocabulary import ASSESSMENT_STAGES, STAGE_PERCENTAGES, STANDARD_STAGES, SalesStage
 from shared.reference.names import LANGUAGES, names
 
-blueprint = df.Blueprint()
 
 
 class NameView(View):
@@ -71,16 +72,13 @@ class ReferenceDataView(View):
     countries: list[CodeView]
 
 
-@blueprint.route("v1.0/reference-data", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def get_reference_data(req: func.HttpRequest) -> func.HttpResponse:
+
+
+@operation("GET", "v1.0/reference-data", returns=ReferenceDataView, errors=(403,))
+async def get_reference_data(request: Request) -> Response:
     """Every list of values, the same for every signed-in person."""
-    return await respond(req, told)
-
-
-async def told(exchange: Exchange) -> Answer:
-    """The whole of it; nothing in it depends on who asks."""
-    del exchange
-    return Answer(body=reference_data())
+    del request
+    return Response(body=reference_data())
 
 
 @cache

@@ -12,8 +12,10 @@ from api.common.parts import Words
 from api.directory.organizations import require_version, version_tag
 from api.http.body import Body, Required, read, unless_below
 from api.http.fields import Code, Country, Email, Name
-from api.http.problems import Forbidden, Modified
-from api.http.request import Answer, Exchange, respond
+from api.http.problems import Forbidden, PreconditionFailed
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.schemas import View
 from shared.domain.ids import OrganizationId
 from shared.domain.permissions import may_keep_routing, may_read_routing
@@ -22,8 +24,6 @@ from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam, conside
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import StoreConflict
 
-blueprint = df.Blueprint()
-ANONYMOUS = func.AuthLevel.ANONYMOUS
 ROUTE = "v1.0/routing-rules"
 MOST_TEAMS, MOST_MEMBERS, MOST_RULES = 100, 200, 500
 
@@ -133,62 +133,53 @@ class EvaluationView(View):
     considered: list[ConsideredView]
 
 
-@blueprint.route(ROUTE, methods=["GET"], auth_level=ANONYMOUS)
-async def get_routing_rules(req: func.HttpRequest) -> func.HttpResponse:
+
+
+
+
+
+
+@operation("GET", ROUTE, returns=RoutingView, errors=(403,))
+async def get_routing_rules(request: Request) -> Response:
     """The routing table, with its ETag."""
-    return await respond(req, shown)
+    _require_reader(request)
+    return _answer(await request.service.routing.get())
 
 
-@blueprint.route(ROUTE, methods=["PUT"], auth_level=ANONYMOUS)
-async def put_routing_rules(req: func.HttpRequest) -> func.HttpResponse:
+@operation("PUT", ROUTE, body=RoutingBody, returns=RoutingView, errors=(400, 403, 412, 413, 415, 422, 428), headers=("If-Match",))
+async def put_routing_rules(request: Request) -> Response:
     """Replace the routing table that `If-Match` names."""
-    return await respond(req, stored)
-
-
-@blueprint.route(f"{ROUTE}/evaluate", methods=["POST"], auth_level=ANONYMOUS)
-async def evaluate_routing_rules(req: func.HttpRequest) -> func.HttpResponse:
-    """A dry run: which rule wins for a customer, and why. Nothing is stored or sent."""
-    return await respond(req, evaluated)
-
-
-async def shown(exchange: Exchange) -> Answer:
-    """The table as it is."""
-    _require_reader(exchange)
-    return _answer(await exchange.service.routing.get())
-
-
-async def stored(exchange: Exchange) -> Answer:
-    """The table as sent, in the place of the one before. Raises `Modified` when that changed meanwhile."""
-    document = exchange.json()
-    if not may_keep_routing(exchange.caller):
+    document = request.body
+    if not may_keep_routing(request.caller):
         raise Forbidden("Microsoft's routing admins keep the routing table.")
-    before = await exchange.service.routing.get()
-    require_version(exchange, before.version, "routing table")
+    before = await request.service.routing.get()
+    require_version(request, before.version, "routing table")
     reading = read(RoutingBody, document)
-    rules = reading.body.faults(await _sellers(exchange))
+    rules = reading.body.faults(await _sellers(request))
     faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
         raise Invalid(faults)
     after = reading.body.table(before.version + 1)
     try:
-        await exchange.service.routing.put(after)
+        await request.service.routing.put(after)
     except StoreConflict as changed:
-        raise Modified(version_tag((await exchange.service.routing.get()).version)) from changed
+        raise PreconditionFailed(version_tag((await request.service.routing.get()).version)) from changed
     return _answer(after)
 
 
-async def evaluated(exchange: Exchange) -> Answer:
-    """What the stored table, or one that is sent along, makes of a customer."""
-    reading = read(EvaluationBody, exchange.json())
-    _require_reader(exchange)
+@operation("POST", f"{ROUTE}/evaluate", body=EvaluationBody, returns=EvaluationView, errors=(400, 403, 413, 415, 422))
+async def evaluate_routing_rules(request: Request) -> Response:
+    """A dry run: which rule wins for a customer, and why. Nothing is stored or sent."""
+    reading = read(EvaluationBody, request.body)
+    _require_reader(request)
     body = reading.body
-    faults = (*reading.faults, *unless_below(await _faults_of_tried(exchange, body), reading.faults))
+    faults = (*reading.faults, *unless_below(await _faults_of_tried(request, body), reading.faults))
     if faults:
         raise Invalid(faults)
-    table = body.table.table(0) if body.table else await exchange.service.routing.get()
+    table = body.table.table(0) if body.table else await request.service.routing.get()
     country, industries = body.country or "", body.industries or ()
     routed = route(table, country, industries)
-    return Answer(
+    return Response(
         body=EvaluationView(
             team=routed.team if routed else None,
             team_name=routed.team_name if routed else None,
@@ -202,11 +193,11 @@ async def evaluated(exchange: Exchange) -> Answer:
     )
 
 
-async def _faults_of_tried(exchange: Exchange, body: EvaluationBody) -> list[Fault]:
+async def _faults_of_tried(request: Request, body: EvaluationBody) -> list[Fault]:
     """What a PUT would refuse in the table that is sent along: a dry run promises nothing that is refused later."""
     if body.table is None:
         return []
-    found = body.table.faults(await _sellers(exchange))
+    found = body.table.faults(await _sellers(request))
     return [replace(fault, target=f"/table{fault.target}") for fault in found]
 
 
@@ -219,13 +210,13 @@ def _explanation(table: RoutingTable, country: str, industries: tuple[str, ...])
     return f"Rule {routed.rule} is the first that fits, so {routed.team_name} gets it."
 
 
-def _require_reader(exchange: Exchange) -> None:
-    if not may_read_routing(exchange.caller):
+def _require_reader(request: Request) -> None:
+    if not may_read_routing(request.caller):
         raise Forbidden("Only Microsoft's sellers and routing admins see the routing table.")
 
 
-async def _sellers(exchange: Exchange) -> frozenset[str]:
-    people = await exchange.service.directory.people(OrganizationId(MICROSOFT))
+async def _sellers(request: Request) -> frozenset[str]:
+    people = await request.service.directory.people(OrganizationId(MICROSOFT))
     return frozenset(p.email.casefold() for p in people if "MicrosoftSeller" in p.roles)
 
 
@@ -235,7 +226,7 @@ def _repeated(ids: list[str | None], at: str) -> Iterator[Fault]:
             yield Fault("invalidValue", f"{at}/{index}/id", "This id is in the table already.")
 
 
-def _answer(table: RoutingTable) -> Answer:
+def _answer(table: RoutingTable) -> Response:
     tag = version_tag(table.version)
     view = RoutingView(
         teams=[SellerTeamView(id=t.id, name=t.name, members=list(t.members)) for t in table.teams],
@@ -246,4 +237,4 @@ def _answer(table: RoutingTable) -> Answer:
         default_team=table.default_team,
         e_tag=tag,
     )
-    return Answer(body=view, headers={"ETag": tag})
+    return Response(body=view, headers={"ETag": tag})

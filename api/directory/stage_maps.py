@@ -11,8 +11,10 @@ from api.directory.organizations import require_configurer, require_reader, vers
 from api.http.body import Body, Required, read, unless_below
 from api.http.etags import matches
 from api.http.fields import Name
-from api.http.problems import Modified
-from api.http.request import Answer, Exchange, respond
+from api.http.problems import PreconditionFailed
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.schemas import View
 from shared.domain.directory import normalized_name
 from shared.domain.refusals import Fault, Invalid
@@ -20,7 +22,6 @@ from shared.domain.stage_map import NamedStage, StageMap
 from shared.domain.vocabulary import SalesStage
 from shared.errors import StoreConflict
 
-blueprint = df.Blueprint()
 ROUTE = "v1.0/organizations/{id}/stage-map"
 MOST_NAMES = 100
 
@@ -68,32 +69,26 @@ class StageMapView(View):
     stages: list[NamedStageView]
 
 
-@blueprint.route(ROUTE, methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def get_stage_map(req: func.HttpRequest) -> func.HttpResponse:
+
+
+
+
+@operation("GET", ROUTE, returns=StageMapView, errors=SEEING)
+async def get_stage_map(request: Request) -> Response:
     """The table, empty before it was first stored."""
-    return await respond(req, shown)
+    return _answer(await request.service.directory.stage_map(require_reader(request)))
 
 
-@blueprint.route(ROUTE, methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
-async def put_stage_map(req: func.HttpRequest) -> func.HttpResponse:
+@operation("PUT", ROUTE, body=StageMapBody, returns=StageMapView, errors=(400, 403, 404, 412, 413, 415, 422), headers=("If-Match",))
+async def put_stage_map(request: Request) -> Response:
     """Replace the table; `If-Match` counts when it is sent."""
-    return await respond(req, stored)
-
-
-async def shown(exchange: Exchange) -> Answer:
-    """The table for whoever works with the organization's referrals."""
-    return _answer(await exchange.service.directory.stage_map(require_reader(exchange)))
-
-
-async def stored(exchange: Exchange) -> Answer:
-    """The new table. Raises `Modified` when it changed meanwhile."""
-    document = exchange.json()
-    organization = require_configurer(exchange, "the stage map")
-    directory = exchange.service.directory
+    document = request.body
+    organization = require_configurer(request, "the stage map")
+    directory = request.service.directory
     before = await directory.stage_map(organization)
-    header = exchange.header("If-Match")
+    header = request.header("If-Match")
     if header is not None and not matches(header, version_tag(before.version)):
-        raise Modified(version_tag(before.version))
+        raise PreconditionFailed(version_tag(before.version))
     reading = read(StageMapBody, document)
     faults = (*reading.faults, *unless_below(reading.body.faults(), reading.faults))
     if faults:
@@ -103,13 +98,13 @@ async def stored(exchange: Exchange) -> Answer:
     try:
         await directory.put_stage_map(organization, after)
     except StoreConflict as changed:
-        raise Modified(version_tag((await directory.stage_map(organization)).version)) from changed
+        raise PreconditionFailed(version_tag((await directory.stage_map(organization)).version)) from changed
     return _answer(after)
 
 
-def _answer(stage_map: StageMap) -> Answer:
+def _answer(stage_map: StageMap) -> Response:
     stages = [NamedStageView(name=each.name, stage=each.stage) for each in stage_map.stages]
-    return Answer(body=StageMapView(stages=stages), headers={"ETag": version_tag(stage_map.version)})
+    return Response(body=StageMapView(stages=stages), headers={"ETag": version_tag(stage_map.version)})
 
 
 def _named(body: NamedStageBody) -> NamedStage:

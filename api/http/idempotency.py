@@ -3,24 +3,24 @@
 from datetime import timedelta
 
 from api.http.problems import IdempotencyConflict
-from api.http.request import Exchange
+from api.http.request import Request
 from shared.domain.ids import ReferralId, digest
 from shared.storage.referrals import IdempotencyRecord, Stored
 
 KEY_LIVES = timedelta(days=7)
 
 
-def record_of(exchange: Exchange, document: object, operation: str) -> IdempotencyRecord | None:
+def record_of(request: Request, document: object, operation: str) -> IdempotencyRecord | None:
     """The record to keep of a request under its key, what it makes not yet drawn; None if it has no key.
 
     An Idempotency-Key wins, and conflicts with another body. A client-request-id, if the client sent one, counts
     together with its body, so another body under it is a new request.
     """
-    person = exchange.caller.person
+    person = request.caller.person
     body_hash = digest(repr(_canonical(document)))
-    request_id = exchange.client_request_id
-    if exchange.header("Idempotency-Key"):
-        key_hash = exchange.who(operation).key_hash or ""
+    request_id = request.client_request_id
+    if request.header("Idempotency-Key"):
+        key_hash = request.context(operation).key_hash or ""
     elif request_id:
         key_hash = digest(person.organization_id, person.id, operation, "request", request_id, body_hash)
     else:
@@ -30,24 +30,24 @@ def record_of(exchange: Exchange, document: object, operation: str) -> Idempoten
         key_hash=key_hash,
         body_hash=body_hash,
         referral_id=ReferralId(""),
-        at=exchange.now,
+        at=request.now,
     )
 
 
 async def stored_under(
-    exchange: Exchange, wanted: IdempotencyRecord | None
+    request: Request, wanted: IdempotencyRecord | None
 ) -> Stored[IdempotencyRecord] | None:
     """What was stored under a request's key before, perhaps longer ago than keys count."""
     if wanted is None:
         return None
-    return await exchange.service.referrals.idempotency(wanted.organization_id, wanted.key_hash)
+    return await request.service.referrals.idempotency(wanted.organization_id, wanted.key_hash)
 
 
 def carried_out(
-    exchange: Exchange, wanted: IdempotencyRecord | None, stored: Stored[IdempotencyRecord] | None
+    request: Request, wanted: IdempotencyRecord | None, stored: Stored[IdempotencyRecord] | None
 ) -> IdempotencyRecord | None:
     """The record of the first of these requests, if this is a repetition. Raises `IdempotencyConflict`."""
-    if wanted is None or stored is None or exchange.now - stored.value.at > KEY_LIVES:
+    if wanted is None or stored is None or request.now - stored.value.at > KEY_LIVES:
         return None
     require_same_body(wanted, stored.value)
     return stored.value

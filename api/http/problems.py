@@ -41,7 +41,7 @@ class IdempotencyConflict(Exception):
 
 
 @dataclass
-class Modified(Exception):
+class PreconditionFailed(Exception):
     """The record is not as the If-Match header says; `changed` names what changed since, where that is known."""
 
     etag: str
@@ -49,7 +49,7 @@ class Modified(Exception):
 
 
 ANSWERABLE = (
-    *(UnreadableBody, BadQuery, NotFound, Forbidden, PreconditionRequired, IdempotencyConflict, Modified),
+    *(UnreadableBody, BadQuery, NotFound, Forbidden, PreconditionRequired, IdempotencyConflict, PreconditionFailed),
     *(Refusal, ServiceError),
 )
 RETRY_AFTER_SECONDS = "2"
@@ -107,7 +107,7 @@ def _terminal(error: TerminalState) -> dict[str, Any]:
     return _answer(409, "terminalState", str(error), **more)
 
 
-def _modified(error: Modified) -> dict[str, Any]:
+def _modified(error: PreconditionFailed) -> dict[str, Any]:
     message = "The record has changed since you read it: read it again and decide anew."
     inner = {"eTag": error.etag, "changedFields": list(error.changed)}
     headers = {"ETag": error.etag} if error.etag else {}
@@ -144,7 +144,7 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any], dict[str, Any]]], ...] 
     (NotFound, _plain(404, "itemNotFound")),
     (Forbidden, _plain(403, "accessDenied")),
     (PreconditionRequired, _plain(428, "preconditionFailed")),
-    (Modified, _modified),
+    (PreconditionFailed, _modified),
     (TerminalState, _terminal),
     (NotAllowed, _plain(409, "notAllowed")),
     (IdempotencyConflict, _plain(409, "idempotencyConflict")),

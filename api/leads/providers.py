@@ -6,14 +6,15 @@ import azure.functions as func
 from api.directory.lookups import LocationFound, country_of
 from api.http.etags import refuse_unknown_options, top_of
 from api.http.problems import BadQuery, Forbidden
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.schemas import View
 from shared.domain.permissions import may_submit_leads
 from shared.domain.providers import Criteria, Provider
 from shared.domain.response_speed import ResponseSpeed
 from shared.domain.vocabulary import CUSTOMER_SIZES, CustomerSize
 
-blueprint = df.Blueprint()
 WORDS = ("industry", "product", "service", "keyword")
 OPTIONS = frozenset({"country", "customerSize", "$top", *WORDS})
 
@@ -33,27 +34,29 @@ class ProvidersFound(View):
     value: list[ProviderView]
 
 
-@blueprint.route("v1.0/providers", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def find_providers(req: func.HttpRequest) -> func.HttpResponse:
+
+
+@operation("GET", "v1.0/providers", query=(
+            Option("country", {"type": "string"}, "ISO 3166-1 alpha-2.", required=True),
+            *(Option(word, {"type": "string"}, f"One {word} of the profile.") for word in WORDS),
+            Option("customerSize", {"enum": list(CUSTOMER_SIZES)}, "Partners that want such customers."),
+            TOP,
+        ), returns=ProvidersFound, errors=(400, 403))
+async def find_providers(request: Request) -> Response:
     """Partners with an active profile in a country that meets every criterion; fast responders come first."""
-    return await respond(req, found)
-
-
-async def found(exchange: Exchange) -> Answer:
-    """The best, at most `$top`."""
-    refuse_unknown_options(exchange.request, OPTIONS)
-    params = exchange.request.params
-    country, size, top = country_of(params.get("country")), _size(exchange), top_of(exchange.request)
-    if not may_submit_leads(exchange.caller):
+    refuse_unknown_options(request, OPTIONS)
+    params = request.options
+    country, size, top = country_of(params.get("country")), _size(request), top_of(request)
+    if not may_submit_leads(request.caller):
         raise Forbidden("Only an application that the service's operator entered searches for providers.")
     words = {word: (params.get(word) or "").strip() or None for word in WORDS}
     criteria = Criteria(country=country, customer_size=size, **words)
-    providers = await exchange.service.providers.find(criteria, top, exchange.now)
-    return Answer(body=ProvidersFound(value=[_view(each, country) for each in providers]))
+    providers = await request.service.providers.find(criteria, top, request.now)
+    return Response(body=ProvidersFound(value=[_view(each, country) for each in providers]))
 
 
-def _size(exchange: Exchange) -> CustomerSize | None:
-    given = exchange.request.params.get("customerSize")
+def _size(request: Request) -> CustomerSize | None:
+    given = request.options.get("customerSize")
     if given is None:
         return None
     known = next((size for size in CUSTOMER_SIZES if size.lower() == given.lower()), None)

@@ -14,7 +14,9 @@ from api.http.body import read, unless_below
 from api.http.fields import currency_decimals
 from api.http.idempotency import carried_out, record_of, require_same_body, stored_under
 from api.http.problems import Forbidden
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.leads.schemas import LeadBody
 from api.referrals.schemas import View
 from shared.domain.catalogue import Catalogue
@@ -30,7 +32,7 @@ from shared.domain.inquiry import (
 )
 from shared.domain.lead import Leads, Profiles
 from shared.domain.permissions import may_submit_leads
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.refusals import Invalid
 from shared.domain.work import label_of
 from shared.errors import EngineUnavailable, StoreUnavailable
@@ -41,7 +43,6 @@ from shared.workflow.durable import DurableEngine
 from shared.workflow.wake import begin
 
 logger = logging.getLogger(__name__)
-blueprint = df.Blueprint()
 
 _OPERATION = "submitLeads"
 
@@ -60,29 +61,21 @@ class LeadsView(View):
     recipients: list[RecipientView]
 
 
-@blueprint.route("v1.0/leads", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-@blueprint.durable_client_input(client_name="client")
-async def submit_leads(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+
+
+@operation("POST", "v1.0/leads", body=LeadBody, returns={201: LeadsView}, errors=(400, 403, 409, 413, 415, 422), headers=("Idempotency-Key", "client-request-id"))
+async def submit_leads(request: Request) -> Response:
     """Send a request for information to companies. 201 with what became of it for each."""
-
-    async def handle(exchange: Exchange) -> Answer:
-        return await submitted(exchange, DurableEngine(client))
-
-    return await respond(req, handle)
-
-
-async def submitted(exchange: Exchange, engine: DurableEngine) -> Answer:
-    """Refuse, or answer as the first request of the same key, or take the request in and deliver its leads."""
-    document = exchange.json()
-    if not may_submit_leads(exchange.caller):
+    document = request.body
+    if not may_submit_leads(request.caller):
         raise Forbidden("Only an application that the service's operator entered submits leads.")
     reading = read(LeadBody, document)
-    wanted = record_of(exchange, document, _OPERATION)
-    stored = await stored_under(exchange, wanted)
-    if first := carried_out(exchange, wanted, stored):
-        return await _delivered(exchange, engine, await _taken(exchange, first))
+    wanted = record_of(request, document, _OPERATION)
+    stored = await stored_under(request, wanted)
+    if first := carried_out(request, wanted, stored):
+        return await _delivered(request, engine, await _taken(request, first))
     draft = reading.body.draft()
-    catalogue = await _catalogue(exchange, draft)
+    catalogue = await _catalogue(request, draft)
     rules = faults_of_inquiry(draft, catalogue)
     faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
@@ -90,56 +83,56 @@ async def submitted(exchange: Exchange, engine: DurableEngine) -> Answer:
     leads = Leads(
         draft=draft,
         catalogue=catalogue,
-        profiles=await _profiles(exchange, draft, catalogue),
-        inquiry=InquiryId(_draw(exchange)),
-        ids=[_draw(exchange) for _ in range(2 * MAX_RECIPIENTS)],
-        now=exchange.now,
-        response_window=exchange.service.settings.response_window,
+        profiles=await _profiles(request, draft, catalogue),
+        inquiry=InquiryId(_draw(request)),
+        ids=[_draw(request) for _ in range(2 * MAX_RECIPIENTS)],
+        now=request.now,
+        response_window=request.service.settings.response_window,
     )
     outcomes, referrals = leads.decided()
     taken = TakenInquiry(
         id=leads.inquiry,
-        organization_id=exchange.caller.organization.id,
+        organization_id=request.caller.organization.id,
         operation_id=new_operation_id(),
-        at=exchange.now,
+        at=request.now,
         outcomes=outcomes,
     )
     record = replace(wanted, referral_id=ReferralId(taken.id)) if wanted else None
-    if first := await exchange.service.intake.take(taken, referrals, record, stored):
+    if first := await request.service.intake.take(taken, referrals, record, stored):
         require_same_body(record or first, first)
-        taken = await _taken(exchange, first)
-    return await _delivered(exchange, engine, taken)
+        taken = await _taken(request, first)
+    return await _delivered(request, engine, taken)
 
 
-async def _delivered(exchange: Exchange, engine: DurableEngine, taken: TakenInquiry) -> Answer:
+async def _delivered(request: Request, engine: DurableEngine, taken: TakenInquiry) -> Response:
     """Deliver the leads at once; only if storage or engine refuse something now, an orchestration is needed."""
     party = party_of(taken)
-    await exchange.service.intake.deliver_or_leave_to_work(party, exchange.now)
-    if not await exchange.service.performer.after_commit(engine, party, label_of(1), exchange.now):
+    await request.service.intake.deliver_or_leave_to_work(party, request.now)
+    if not await request.service.work_runner.after_commit(engine, party, label_of(1), request.now):
         await _begin(engine, party)
     recipients = [_recipient(outcome) for outcome in taken.outcomes]
-    return Answer(status=201, body=LeadsView(id=taken.id, recipients=recipients))
+    return Response(status=201, body=LeadsView(id=taken.id, recipients=recipients))
 
 
-async def _begin(engine: DurableEngine, party: Party) -> None:
+async def _begin(engine: DurableEngine, party: ReferralKey) -> None:
     try:
         await begin(engine, party)
     except EngineUnavailable:
         logger.warning("begin_failed inquiry=%s: the sweep will start it", party.referral_id)
 
 
-async def _taken(exchange: Exchange, record: IdempotencyRecord) -> TakenInquiry:
+async def _taken(request: Request, record: IdempotencyRecord) -> TakenInquiry:
     inquiry_id = InquiryId(record.referral_id)
-    found = await exchange.service.inquiries.get(record.organization_id, inquiry_id)
+    found = await request.service.inquiries.get(record.organization_id, inquiry_id)
     if found is None:
         raise StoreUnavailable("The request of this key is being stored; repeat it in a second.")
     return found
 
 
-async def _catalogue(exchange: Exchange, draft: InquiryDraft) -> Catalogue:
-    directory, customer = exchange.service.directory, draft.customer
+async def _catalogue(request: Request, draft: InquiryDraft) -> Catalogue:
+    directory, customer = request.service.directory, draft.customer
     return Catalogue(
-        creator=exchange.caller.organization,
+        creator=request.caller.organization,
         organizations=await directory.organizations(
             r.organization_id for r in judged(draft.recipients, MAX_RECIPIENTS) if r.organization_id
         ),
@@ -151,7 +144,7 @@ async def _catalogue(exchange: Exchange, draft: InquiryDraft) -> Catalogue:
     )
 
 
-async def _profiles(exchange: Exchange, draft: InquiryDraft, catalogue: Catalogue) -> Profiles:
+async def _profiles(request: Request, draft: InquiryDraft, catalogue: Catalogue) -> Profiles:
     """The profiles in the customer's country, and those of the addressed locations' countries."""
     wanted: set[tuple[str, str]] = set()
     for recipient in draft.recipients:
@@ -161,11 +154,11 @@ async def _profiles(exchange: Exchange, draft: InquiryDraft, catalogue: Catalogu
         wanted.add((organization.id, draft.customer.address.country or ""))
         if place := organization.location(recipient.target):
             wanted.add((organization.id, place.country))
-    return await exchange.service.profiles.several((OrganizationId(who), where) for who, where in wanted)
+    return await request.service.profiles.several((OrganizationId(who), where) for who, where in wanted)
 
 
-def _draw(exchange: Exchange) -> str:
-    return uuid7(exchange.now, secrets.token_bytes(16))
+def _draw(request: Request) -> str:
+    return uuid7(request.now, secrets.token_bytes(16))
 
 
 def _recipient(outcome: Outcome) -> RecipientView:

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import azure.durable_functions as df
 import azure.functions as func
 
-from api.http.request import Answer, to_response
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from shared.clock import wall_clock
 from shared.disk import require_room
 from shared.errors import ServiceError
 from shared.wiring import Service, wiring
 from shared.workflow.progress import fault_of_progress
 
-blueprint = df.Blueprint()
 
 LONGEST_SECONDS = 1.5
 """How long all checks together may take."""
@@ -86,10 +87,10 @@ class Health:
         self._seconds = seconds
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._latest: Answer | None = None
+        self._latest: Response | None = None
         self._asked_at = 0.0
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> Response:
         """200 when requests can be served; 503 with the reason when not."""
         async with self._lock:  # whoever comes meanwhile gets the same answer
             if self._latest is None or self._clock() - self._asked_at > FRESH_SECONDS:
@@ -123,16 +124,17 @@ class Health:
         return f"{subject} did not answer within {self._seconds:g} seconds."
 
 
-def _answer(faults: Sequence[str]) -> Answer:
+def _answer(faults: Sequence[str]) -> Response:
     if faults:
-        return Answer(status=503, body={"status": "notReady", "reason": " ".join(faults)})
-    return Answer(body={"status": "ready", "reason": None})
+        return Response(status=503, body={"status": "notReady", "reason": " ".join(faults)})
+    return Response(body={"status": "ready", "reason": None})
 
 
 health = Health(wiring.service)
 
 
-@blueprint.route("healthz", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def healthz(req: func.HttpRequest) -> func.HttpResponse:
+@operation("GET", "healthz", returns={200: HealthView, 503: HealthView})
+async def get_health(request: Request) -> Response:
     """200 when requests can be served; 503 with the reason when not."""
     return to_response(await health.answer(), req.headers.get("client-request-id"))
+

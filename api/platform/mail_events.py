@@ -14,7 +14,9 @@ from pydantic.alias_generators import to_camel
 
 from api.http import problems
 from api.http.json_body import UnreadableBody, load_json, refuse_lost_body
-from api.http.request import Answer, to_response
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from shared import clock
 from shared.disk import require_room
 from shared.errors import Unauthenticated
@@ -22,7 +24,6 @@ from shared.storage.mail import DeliveryStatus
 from shared.wiring import Service, wiring
 from shared.workflow.mail_reports import DeliveryReport
 
-blueprint = df.Blueprint()
 
 MOST_EVENTS = 1000
 VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
@@ -79,30 +80,31 @@ class EventsTaken(BaseModel):
     validation_response: str = ""
 
 
-@blueprint.route("v1.0/mail-events", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-async def take_mail_events(req: func.HttpRequest) -> func.HttpResponse:
+@operation("POST", "v1.0/mail-events", body=EVENTS_SCHEMA, query=(Option("key", {"type": "string"}, "The secret of the subscription.", required=True),), returns=EventsTaken, errors=(400, 401, 411, 413, 415, 503))
+async def receive_mail_events(request: Request) -> Response:
     """Take what Event Grid tells of mails: its handshake, and delivery reports."""
     try:
         answer = await taken(req, await wiring.service())
     except problems.ANSWERABLE as refused:
-        answer = Answer(**problems.describe(refused))
+        answer = Response(**problems.describe(refused))
     return to_response(answer, req.headers.get("client-request-id"))
 
 
-async def taken(request: func.HttpRequest, service: Service) -> Answer:
+
+async def taken(request: func.HttpRequest, service: Service) -> Response:
     """Every event of the request; Event Grid sends it again unless the answer is good.
 
     Raises `Unauthenticated`, `DiskFull`, `UnreadableBody`, `StoreUnavailable`, `Contended`.
     """
-    _require_key(request.params.get("key", ""), service.settings.mail_events_key)
+    _require_key(request.options.get("key", ""), service.settings.mail_events_key)
     require_room(service.settings.watched_disk)
     refuse_lost_body(request.headers, request.get_body())
     for event in _events(load_json(request.headers.get("Content-Type") or "", request.get_body())):
         if isinstance(event, ValidationEvent):
-            return Answer(body={"validationResponse": event.data.validation_code})
+            return Response(body={"validationResponse": event.data.validation_code})
         if isinstance(event, DeliveryReportEvent):
             await service.reports.take(_report(event.data), clock.now())
-    return Answer(body={})
+    return Response(body={})
 
 
 def _require_key(given: str, known: str | None) -> None:

@@ -13,12 +13,14 @@ from api.http.body import unless_below
 from api.http.etags import etag_of
 from api.http.fields import currency_decimals
 from api.http.json_body import UnreadableBody
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.documents import Document, document_of, merged, patched
 from api.referrals.mapping import resource
 from api.referrals.requested_edit import Edit, edit_of
 from api.referrals.stage_names import wanted_stage
-from shared.domain.change import Act, Change, Step
+from shared.domain.change import Change, CommandContext, Step
 from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.editing import edited, faults_of_edit, shown_to_microsoft, wanted
@@ -32,88 +34,70 @@ from shared.domain.sales_stage import WantedStage, staged
 from shared.domain.vocabulary import MICROSOFT, NO_HELP
 from shared.workflow.durable import DurableEngine
 
-blueprint = df.Blueprint()
-ANONYMOUS = func.AuthLevel.ANONYMOUS
 ONE = "v1.0/engagements/referrals/{id}"
 
 Wanted = Callable[[Document], Document]
 """What a request makes of the referral's document. Raises `Invalid`."""
 
 
-@blueprint.route(ONE, methods=["PATCH"], auth_level=ANONYMOUS)
-@blueprint.durable_client_input(client_name="client")
-async def patch_referral(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+
+
+
+
+@operation("PATCH", ONE, body=PATCH_SCHEMA, media_types=("application/json", "application/json-patch+json"), returns={200: ReferralView, 204: None}, errors=(*CHANGING, 428), headers=("If-Match", "Prefer"))
+async def patch_referral(request: Request) -> Response:
     """Change a referral by a JSON Patch (RFC 6902). 204, or 200 with `Prefer: return=representation`."""
+    operations = request.json("application/json", "application/json-patch+json")
+    after = await _edit(request, lambda document: patched(document, operations), engine, whole=False)
+    if "return=representation" in (request.header("Prefer") or "").replace(" ", "").lower():
+        return await shown(request, after)
+    return Response(status=204, headers={"ETag": etag_of(after)})
 
-    async def handle(exchange: Exchange) -> Answer:
-        return await patch(exchange, DurableEngine(client))
 
-    return await respond(req, handle)
-
-
-@blueprint.route(ONE, methods=["PUT"], auth_level=ANONYMOUS)
-@blueprint.durable_client_input(client_name="client")
-async def put_referral(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+@operation("PUT", ONE, body=RESOURCE_SCHEMA, returns=ReferralView, errors=(*CHANGING, 428), headers=("If-Match",))
+async def put_referral(request: Request) -> Response:
     """Change a referral by sending it whole; what is left out stays as it is. 200 with the resource."""
-
-    async def handle(exchange: Exchange) -> Answer:
-        return await put(exchange, DurableEngine(client))
-
-    return await respond(req, handle)
-
-
-async def patch(exchange: Exchange, engine: DurableEngine) -> Answer:
-    """The referral as a JSON Patch makes it; or refused, all of it (E2)."""
-    operations = exchange.json("application/json", "application/json-patch+json")
-    after = await _edit(exchange, lambda document: patched(document, operations), engine, whole=False)
-    if "return=representation" in (exchange.header("Prefer") or "").replace(" ", "").lower():
-        return await shown(exchange, after)
-    return Answer(status=204, headers={"ETag": etag_of(after)})
-
-
-async def put(exchange: Exchange, engine: DurableEngine) -> Answer:
-    """The referral as it was sent; or refused, all of it (E2)."""
-    sent = exchange.json()
+    sent = request.body
     if not isinstance(sent, dict):
         raise UnreadableBody(400, "Send the referral as a JSON object.")
-    after = await _edit(exchange, lambda document: merged(document, sent), engine, whole=True)
-    return await shown(exchange, after)
+    after = await _edit(request, lambda document: merged(document, sent), engine, whole=True)
+    return await shown(request, after)
 
 
-async def _edit(exchange: Exchange, make: Wanted, engine: DurableEngine, *, whole: bool) -> Referral:
-    await visible(exchange)
-    require_if_match(exchange)
-    invitee = ReferralId(uuid7(exchange.now, secrets.token_bytes(16)))
+async def _edit(request: Request, make: Wanted, engine: DurableEngine, *, whole: bool) -> Referral:
+    await visible(request)
+    require_if_match(request)
+    invitee = ReferralId(uuid7(request.now, secrets.token_bytes(16)))
 
-    async def decide(referral: Referral, act: Act) -> Change | None:
-        return await _Editing(exchange, referral, act, invitee).decide(make, whole=whole)
+    async def decide(referral: Referral, context: CommandContext) -> Change | None:
+        return await _Editing(request, referral, context, invitee).decide(make, whole=whole)
 
-    return await take_step(exchange, decide, "changed", engine)
+    return await take_step(request, decide, "changed", engine)
 
 
 class _Editing:
     """One attempt to decide an edit on a referral as read."""
 
-    def __init__(self, exchange: Exchange, referral: Referral, act: Act, invitee: ReferralId) -> None:
-        self._exchange = exchange
+    def __init__(self, request: Request, referral: Referral, context: CommandContext, invitee: ReferralId) -> None:
+        self._exchange = request
         self._referral = referral
-        self._act = act
+        self._act = context
         self._invitee = invitee
 
     async def decide(self, make: Wanted, *, whole: bool) -> Change | None:
         """The change, or None if the request leaves everything as it is."""
-        referral, act = self._referral, self._act
-        if referral.status != "New" and (late := require_active(referral, "change", act)):
+        referral, context = self._referral, self._act
+        if referral.status != "New" and (late := require_active(referral, "change", context)):
             return late
-        before = document_of(resource(referral, act.now))
-        edit = edit_of(referral, before, make(before), act, whole=whole)
+        before = document_of(resource(referral, context.now))
+        edit = edit_of(referral, before, make(before), context, whole=whole)
         if not edit.changed:
             return None
         match edit.verb:
             case "accept":
                 return await self._accept(edit)
             case "decline":
-                return unless_faulty(decline(referral, edit.statement, act), edit.faults)
+                return unless_faulty(decline(referral, edit.statement, context), edit.faults)
             case _:
                 return await self._change(edit)
 
@@ -129,13 +113,13 @@ class _Editing:
 
     async def _change(self, edit: Edit) -> Change | None:
         """Fields, answers and stage of an Active referral, then its outcome, in one step."""
-        referral, act = self._referral, self._act
-        if late := require_active(referral, edit.verb or "edit", act):
+        referral, context = self._referral, self._act
+        if late := require_active(referral, edit.verb or "edit", context):
             return late
         draft = edit.body.draft()
         catalogue = await catalogue_of(self._exchange, draft)
         stage, of_stage = await self._stage(edit)
-        rules = (*faults_of_edit(referral, draft, catalogue, act.now.date()), *of_stage)
+        rules = (*faults_of_edit(referral, draft, catalogue, context.now.date()), *of_stage)
         unless_faulty(None, (*edit.faults, *unless_below(rules, edit.faults)))
         step = edited(Step.of(referral), wanted(referral, draft, catalogue))
         step = await self._answered(step, edit, draft)

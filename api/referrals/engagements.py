@@ -9,7 +9,9 @@ import azure.functions as func
 from api.http.body import read
 from api.http.etags import page, place_of, refuse_unknown_options, top_of
 from api.http.problems import BadQuery, Forbidden, NotFound
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.engagement_schemas import (
     DealView,
     EngagementCustomerView,
@@ -24,31 +26,17 @@ from api.referrals.request_schemas import MessageBody
 from api.referrals.schemas import SolutionView
 from shared.domain.ids import EngagementId, is_uuid
 from shared.domain.lifecycle import is_overdue, terminal_refusal
-from shared.domain.referral import Contact, Party, Referral
+from shared.domain.referral import Contact, Referral, ReferralKey
 from shared.domain.refusals import Invalid, NotAllowed
 from shared.storage.engagements import Membership, Message
 
-blueprint = df.Blueprint()
-ANONYMOUS = func.AuthLevel.ANONYMOUS
 _PLACE = re.compile("[0-9a-f]{32}")
 
 
-@blueprint.route("v1.0/engagements/{engagementId}", methods=["GET"], auth_level=ANONYMOUS)
-async def get_engagement(req: func.HttpRequest) -> func.HttpResponse:
-    """Who takes part in a deal, and how far each is."""
-    return await respond(req, viewed)
 
 
-@blueprint.route("v1.0/engagements/{engagementId}/messages", methods=["POST"], auth_level=ANONYMOUS)
-async def say(req: func.HttpRequest) -> func.HttpResponse:
-    """Add to the conversation of the parties (E3). 201."""
-    return await respond(req, said)
 
 
-@blueprint.route("v1.0/engagements", methods=["GET"], auth_level=ANONYMOUS)
-async def list_partner_led(req: func.HttpRequest) -> func.HttpResponse:
-    """The partner-led deals, for Microsoft's sellers (V3)."""
-    return await respond(req, partner_led)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +47,19 @@ class Seat:
     arrived: bool
 
 
-async def viewed(exchange: Exchange) -> Answer:
-    """The engagement through the caller's own referral, or for a seller as a partner-led deal; else unknown (V5)."""
-    membership = await _membership(exchange)
-    own = await _own(exchange, membership)
-    creator = await _referral(exchange, membership.creator)
-    if own is None and exchange.sees_partner_led(creator):
-        return Answer(body=await _partner_led(exchange, creator, membership))
+@operation("GET", "v1.0/engagements/{engagementId}", returns={200: (PartnerLedView, EngagementView)}, errors=SEEING)
+async def get_engagement(request: Request) -> Response:
+    """Who takes part in a deal, and how far each is."""
+    membership = await _membership(request)
+    own = await _own(request, membership)
+    creator = await _referral(request, membership.creator)
+    if own is None and request.sees_partner_led(creator):
+        return Response(body=await _partner_led(request, creator, membership))
     if own is None:
         raise NotFound("There is no such engagement.")
-    seats = await _seats(exchange, membership, own, creator)
-    messages = await _conversation(exchange, own)
-    return Answer(
+    seats = await _seats(request, membership, own, creator)
+    messages = await _conversation(request, own)
+    return Response(
         body=EngagementView(
             id=creator.engagement_id,
             deal_type=creator.deal_type,
@@ -81,67 +70,69 @@ async def viewed(exchange: Exchange) -> Answer:
     )
 
 
-async def said(exchange: Exchange) -> Answer:
-    """One message more. Only who works on the deal takes part in its conversation (E3, L5)."""
-    reading = read(MessageBody, exchange.json())
-    membership = await _membership(exchange)
-    own = await _own(exchange, membership)
+@operation("POST", "v1.0/engagements/{engagementId}/messages", body=MessageBody, returns={201: MessageView}, errors=CREATING, headers=("Idempotency-Key",))
+async def post_message(request: Request) -> Response:
+    """Add to the conversation of the parties (E3). 201."""
+    reading = read(MessageBody, request.body)
+    membership = await _membership(request)
+    own = await _own(request, membership)
     if own is None:
-        creator = await _referral(exchange, membership.creator)
-        if exchange.sees_partner_led(creator):
+        creator = await _referral(request, membership.creator)
+        if request.sees_partner_led(creator):
             raise Forbidden("Sellers read partner-led deals; they do not take part in them.")
         raise NotFound("There is no such engagement.")
-    _require_taking_part(exchange, own)
+    _require_taking_part(request, own)
     if reading.faults:
         raise Invalid(reading.faults)
-    who = exchange.who_repeats(f"{own.engagement_id}/messages")
+    context = request.repeatable_context(f"{own.engagement_id}/messages")
     message = Message(
         sequence=0,
-        at=exchange.now,
+        at=request.now,
         organization_id=own.organization_id,
-        author=exchange.caller.person.name,
+        author=request.caller.person.name,
         text=reading.body.text or "",
-        key_hash=who.key_hash,
+        key_hash=context.key_hash,
     )
-    kept = await exchange.service.engagements.say(own.engagement_id, message)
-    return Answer(status=201, body=_message(kept))
+    kept = await request.service.engagements.say(own.engagement_id, message)
+    return Response(status=201, body=_message(kept))
 
 
-async def partner_led(exchange: Exchange) -> Answer:
-    """A page of the deals that are partner-led now, newest first; each is looked at where it lives (V2, V3)."""
-    refuse_unknown_options(exchange.request, frozenset({"dealType", "$top", "$skiptoken"}))
-    top, place = top_of(exchange.request), place_of(exchange.request)
-    if (exchange.request.params.get("dealType") or "").lower() != "partnerled":
+@operation("GET", "v1.0/engagements", query=(Option("dealType", {"enum": ["PartnerLed"]}, "The only list there is.", True), *PAGING), returns=PartnerLedPage, errors=(400, 403))
+async def list_partner_led_deals(request: Request) -> Response:
+    """The partner-led deals, for Microsoft's sellers (V3)."""
+    refuse_unknown_options(request, frozenset({"dealType", "$top", "$skiptoken"}))
+    top, place = top_of(request), place_of(request)
+    if (request.options.get("dealType") or "").lower() != "partnerled":
         raise BadQuery("Ask for dealType=PartnerLed; other deals are read as referrals.")
     if place is not None and not _PLACE.fullmatch(place):
         raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
-    if "MicrosoftSeller" not in exchange.caller.referral_roles:
+    if "MicrosoftSeller" not in request.caller.referral_roles:
         raise Forbidden("Only Microsoft's sellers list the partner-led deals.")
-    rows = await exchange.service.referrals.shown_to_sellers(place, top + 1)
-    deals = await exchange.service.referrals.several(party for _, party in rows[:top] if party)
-    shown = [await _partner_led(exchange, deal, None) for deal in deals if exchange.sees_partner_led(deal)]
+    rows = await request.service.referrals.shown_to_sellers(place, top + 1)
+    deals = await request.service.referrals.several(party for _, party in rows[:top] if party)
+    shown = [await _partner_led(request, deal, None) for deal in deals if request.sees_partner_led(deal)]
     more = rows[top - 1][0] if len(rows) > top else None
-    return Answer(body=page(exchange.request, [view.document() for view in shown], more))
+    return Response(body=page(request, [view.document() for view in shown], more))
 
 
-async def _membership(exchange: Exchange) -> Membership:
-    identifier = exchange.request.route_params.get("engagementId", "").lower()
-    found = await exchange.service.engagements.get(EngagementId(identifier)) if is_uuid(identifier) else None
+async def _membership(request: Request) -> Membership:
+    identifier = request.in_route("engagementId").lower()
+    found = await request.service.engagements.get(EngagementId(identifier)) if is_uuid(identifier) else None
     if found is None:
         raise NotFound("There is no such engagement.")
     return found
 
 
-async def _own(exchange: Exchange, membership: Membership) -> Referral | None:
+async def _own(request: Request, membership: Membership) -> Referral | None:
     """The caller's latest referral in the deal."""
-    organization = exchange.caller.organization.id
+    organization = request.caller.organization.id
     mine = [p for p in (membership.creator, *membership.invited) if p.organization_id == organization]
-    found = await exchange.service.referrals.several(mine)
-    visible = [referral for referral in found if exchange.sees(referral)]
+    found = await request.service.referrals.several(mine)
+    visible = [referral for referral in found if request.sees(referral)]
     return max(visible, key=lambda referral: referral.id, default=None)
 
 
-async def _seats(exchange: Exchange, membership: Membership, own: Referral, creator: Referral) -> list[Seat]:
+async def _seats(request: Request, membership: Membership, own: Referral, creator: Referral) -> list[Seat]:
     """Whom the caller sees (V1).
 
     All, if it created the deal or accepted; the creator and itself, if it has not answered; only itself, once it
@@ -150,24 +141,24 @@ async def _seats(exchange: Exchange, membership: Membership, own: Referral, crea
     if own.accepted_at is None:
         mine = Seat(own, arrived=True)
         return [Seat(creator, arrived=True), mine] if own.status == "New" and not own.is_creators else [mine]
-    sent = await exchange.service.referrals.invitations(creator.party) if own.is_creators else []
-    found = await exchange.service.referrals.several(membership.invited)
+    sent = await request.service.referrals.invitations(creator.party) if own.is_creators else []
+    found = await request.service.referrals.several(membership.invited)
     seats = {invitation.id: Seat(invitation, arrived=False) for invitation in sent}
     seats |= {referral.id: Seat(referral, arrived=True) for referral in found}
     latest = {seat.referral.organization_id: seat for _, seat in sorted(seats.items())}
     return [Seat(creator, arrived=True), *latest.values()]
 
 
-async def _conversation(exchange: Exchange, own: Referral) -> tuple[Message, ...]:
+async def _conversation(request: Request, own: Referral) -> tuple[Message, ...]:
     """The messages, for the creator and for parties that accepted (V1)."""
     if own.accepted_at is None:
         return ()
-    return await exchange.service.engagements.messages(own.engagement_id)
+    return await request.service.engagements.messages(own.engagement_id)
 
 
-async def _partner_led(exchange: Exchange, deal: Referral, membership: Membership | None) -> PartnerLedView:
+async def _partner_led(request: Request, deal: Referral, membership: Membership | None) -> PartnerLedView:
     """A partner-led deal for sellers; the list shows its creator alone, one deal all its parties."""
-    others = await exchange.service.referrals.several(membership.invited if membership else ())
+    others = await request.service.referrals.several(membership.invited if membership else ())
     latest = {referral.organization_id: referral for referral in sorted(others, key=lambda each: each.id)}
     terms = deal.terms
     return PartnerLedView(
@@ -187,15 +178,15 @@ async def _partner_led(exchange: Exchange, deal: Referral, membership: Membershi
     )
 
 
-def _require_taking_part(exchange: Exchange, own: Referral) -> None:
-    if own.is_closed or is_overdue(own, exchange.now):
+def _require_taking_part(request: Request, own: Referral) -> None:
+    if own.is_closed or is_overdue(own, request.now):
         raise terminal_refusal(own, "write into the conversation of")
     if own.status != "Active":
         raise NotAllowed("Accept the invitation first; then you take part in the conversation.")
 
 
-async def _referral(exchange: Exchange, party: Party) -> Referral:
-    stored = await exchange.service.referrals.get(party)
+async def _referral(request: Request, party: ReferralKey) -> Referral:
+    stored = await request.service.referrals.get(party)
     if stored is None:
         raise NotFound("There is no such engagement.")
     return stored.value

@@ -11,12 +11,14 @@ from api.common.access import checked, settle, visible
 from api.common.catalogue import catalogue_of
 from api.http.body import read, unless_below
 from api.http.idempotency import carried_out, record_of, stored_under
-from api.http.problems import Modified, NotFound
-from api.http.request import Answer, Exchange, respond
+from api.http.problems import NotFound, PreconditionFailed
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.mapping import BASE, sent_invitation
 from api.referrals.request_schemas import CreationBody, InvitationsBody
 from api.referrals.schemas import InvitationView
-from shared.domain.change import Act, Change, Step
+from shared.domain.change import Change, CommandContext, Step
 from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.ids import EngagementId, ReferralId, is_uuid, uuid7
 from shared.domain.invitable import require_invitable
@@ -29,51 +31,40 @@ from shared.domain.vocabulary import MICROSOFT, NO_HELP
 from shared.storage.referrals import IdempotencyRecord, Stored
 from shared.workflow.durable import DurableEngine
 
-blueprint = df.Blueprint()
 
 
-@blueprint.route(
-    "v1.0/engagements/referrals/{id}/invitations", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS
-)
-@blueprint.durable_client_input(client_name="client")
-async def invite(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+
+
+@operation("POST", "v1.0/engagements/referrals/{id}/invitations", body=InvitationsBody, returns={201: InvitationsView}, errors=CHANGING, headers=("If-Match", "Idempotency-Key", "client-request-id"))
+async def create_invitations(request: Request) -> Response:
     """Invite Microsoft or partners into a deal. 201 with what the inviter may see of the invitations."""
-
-    async def handle(exchange: Exchange) -> Answer:
-        return await invited(exchange, DurableEngine(client))
-
-    return await respond(req, handle)
-
-
-async def invited(exchange: Exchange, engine: DurableEngine) -> Answer:
-    """The invitations of a request, sent; or refused, all of them."""
-    document = exchange.json()
+    document = request.body
     reading = read(InvitationsBody, document)
-    deal = await visible(exchange)
-    wanted = record_of(exchange, document, f"{deal.id}/invitations")
-    request = _Request(exchange, reading.body.drafts(), reading.faults, wanted)
+    deal = await visible(request)
+    wanted = record_of(request, document, f"{deal.id}/invitations")
+    request = _Request(request, reading.body.drafts(), reading.faults, wanted)
     views = await request.send(deal, engine)
     body = {"value": [view.document() for view in views]}
-    return Answer(status=201, body=body, headers={"Location": f"{BASE}/{deal.engagement_id}"})
+    return Response(status=201, body=body, headers={"Location": f"{BASE}/{deal.engagement_id}"})
 
 
-async def connect(exchange: Exchange, engine: DurableEngine, document: object) -> Answer:
+async def connect(request: Request, engine: DurableEngine, document: object) -> Response:
     """The second call of the two-call creation: a referral for another party of an engagement, which invites it."""
     reading = read(CreationBody, document, partial=True)
-    deal = await _deal_of(exchange, reading.body.engagement_id or "")
-    wanted = record_of(exchange, document, "createReferral")
-    drafts, faults = await _connected(exchange, reading.body)
+    deal = await _deal_of(request, reading.body.engagement_id or "")
+    wanted = record_of(request, document, "createReferral")
+    drafts, faults = await _connected(request, reading.body)
     form = (*reading.faults, *unless_below(faults, reading.faults))
-    request = _Request(exchange, drafts, form, wanted, places=_AS_CREATION)
+    request = _Request(request, drafts, form, wanted, places=_AS_CREATION)
     (view,) = await request.send(deal, engine)
-    return Answer(status=201, body=view, headers={"Location": f"{BASE}/{deal.engagement_id}"})
+    return Response(status=201, body=view, headers={"Location": f"{BASE}/{deal.engagement_id}"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
     """Invitations as asked for. `places` says where the body has what the rules look for in `invitations`."""
 
-    exchange: Exchange
+    request: Request
     drafts: tuple[InvitationDraft, ...]
     faults: tuple[Fault, ...]
     wanted: IdempotencyRecord | None
@@ -81,31 +72,31 @@ class _Request:
 
     async def send(self, deal: Referral, engine: DurableEngine) -> list[InvitationView]:
         """Invite, or answer a repetition as the first request was. Raises as the rules refuse."""
-        stored = await stored_under(self.exchange, self.wanted)
-        if first := carried_out(self.exchange, self.wanted, stored):
+        stored = await stored_under(self.request, self.wanted)
+        if first := carried_out(self.request, self.wanted, stored):
             return await self._sent(deal, first.made)
         try:
             change = await self._commit(deal, stored)
-        except (Refusal, Modified):  # what refuses us may be the same request, carried out a moment ago
-            stored = await stored_under(self.exchange, self.wanted)
-            if first := carried_out(self.exchange, self.wanted, stored):
+        except (Refusal, PreconditionFailed):  # what refuses us may be the same request, carried out a moment ago
+            stored = await stored_under(self.request, self.wanted)
+            if first := carried_out(self.request, self.wanted, stored):
                 return await self._sent(deal, first.made)
             raise
-        await settle(self.exchange, change, "changed", engine)
+        await settle(self.request, change, "changed", engine)
         return await self._sent(change.after, [invitation.id for invitation in change.invitations])
 
     async def _commit(self, deal: Referral, stored: Stored[IdempotencyRecord] | None) -> Change:
         ids = tuple(
-            ReferralId(uuid7(self.exchange.now, secrets.token_bytes(16))) for _ in range(MAX_INVITATIONS)
+            ReferralId(uuid7(self.request.now, secrets.token_bytes(16))) for _ in range(MAX_INVITATIONS)
         )
 
-        async def decide(referral: Referral, act: Act) -> Change:
-            return await self._decide(referral, act, ids)
+        async def decide(referral: Referral, context: CommandContext) -> Change:
+            return await self._decide(referral, context, ids)
 
-        change = await self.exchange.service.commits.step(
+        change = await self.request.service.commits.step(
             deal.party,
-            self.exchange.who(f"{deal.id}/invitations"),
-            checked(self.exchange, decide),
+            self.request.context(f"{deal.id}/invitations"),
+            checked(self.request, decide),
             idempotency=self._record if self.wanted else None,
             replaced=stored,
         )
@@ -113,16 +104,16 @@ class _Request:
             raise NotFound("There is no such referral.")
         return change
 
-    async def _decide(self, referral: Referral, act: Act, ids: tuple[ReferralId, ...]) -> Change:
-        if late := require_active(referral, "invite into", act):
+    async def _decide(self, referral: Referral, context: CommandContext, ids: tuple[ReferralId, ...]) -> Change:
+        if late := require_active(referral, "invite into", context):
             return late
         drafts = self.drafts[:MAX_INVITATIONS]
         organizations = tuple(draft.organization_id for draft in drafts if draft.organization_id)
-        current = await self.exchange.service.invitations.brought_up_to_date(referral, organizations)
+        current = await self.request.service.invitations.brought_up_to_date(referral, organizations)
         require_invitable(current, organizations)
         solutions = [solution.id for solution in referral.terms.solutions]
-        catalogue = await catalogue_of(self.exchange, DealDraft(), self.drafts, solutions)
-        rules = faults_of_later_invitations(self.drafts, current, catalogue, act.now.date())
+        catalogue = await catalogue_of(self.request, DealDraft(), self.drafts, solutions)
+        rules = faults_of_later_invitations(self.drafts, current, catalogue, context.now.date())
         found = [self._placed(fault) for fault in rules]
         faults = (*self.faults, *unless_below(found, self.faults))
         if faults:
@@ -130,18 +121,18 @@ class _Request:
         inviter = Inviting(
             catalogue=catalogue,
             ids=ids,
-            now=act.now,
-            response_window=self.exchange.service.settings.response_window,
+            now=context.now,
+            response_window=self.request.service.settings.response_window,
         )
         step = replace(Step.of(referral), after=current)
-        return inviting(step, inviter.invitations(current, self.drafts)).change(act)
+        return inviting(step, inviter.invitations(current, self.drafts)).change(context)
 
     async def _sent(self, deal: Referral, ids: Iterable[ReferralId]) -> list[InvitationView]:
         """The invitations as their inviter sees them; whatever an earlier attempt left undone is done now."""
         wanted = set(ids)
-        invitations = self.exchange.service.invitations
-        sent = [i for i in await self.exchange.service.referrals.invitations(deal.party) if i.id in wanted]
-        await invitations.send_or_leave_to_work(deal, sent, self.exchange.now)
+        invitations = self.request.service.invitations
+        sent = [i for i in await self.request.service.referrals.invitations(deal.party) if i.id in wanted]
+        await invitations.send_or_leave_to_work(deal, sent, self.request.now)
         arrived = await invitations.arrived(sent)
         return [sent_invitation(arrived.get(i.id, i), arrived=i.id in arrived) for i in sent]
 
@@ -171,16 +162,16 @@ _AS_CREATION = (
 """Where the body of a second creation call has the parts of an invitation."""
 
 
-async def _deal_of(exchange: Exchange, engagement_id: str) -> Referral:
+async def _deal_of(request: Request, engagement_id: str) -> Referral:
     """The caller's own referral of an engagement, which the rules let it invite into or not (T3, V5)."""
     identifier = engagement_id.lower()
     membership = (
-        await exchange.service.engagements.get(EngagementId(identifier)) if is_uuid(identifier) else None
+        await request.service.engagements.get(EngagementId(identifier)) if is_uuid(identifier) else None
     )
     parties = (membership.creator, *membership.invited) if membership else ()
-    mine = [party for party in parties if party.organization_id == exchange.caller.organization.id]
+    mine = [party for party in parties if party.organization_id == request.caller.organization.id]
     found = [
-        referral for referral in await exchange.service.referrals.several(mine) if exchange.sees(referral)
+        referral for referral in await request.service.referrals.several(mine) if request.sees(referral)
     ]
     if not found:
         raise NotFound("There is no such engagement.")
@@ -188,7 +179,7 @@ async def _deal_of(exchange: Exchange, engagement_id: str) -> Referral:
 
 
 async def _connected(
-    exchange: Exchange, body: CreationBody
+    request: Request, body: CreationBody
 ) -> tuple[tuple[InvitationDraft, ...], tuple[Fault, ...]]:
     """What a second creation call says as an invitation, or what is wrong with its target."""
     targets = body.target or ()
@@ -203,7 +194,7 @@ async def _connected(
             organization_id=MICROSOFT, notes=draft.invite_notes, help_code=code or "GeneralOrOther"
         )
         return (invitation,), ()
-    organization_id = await exchange.service.directory.organization_of_location(target)
+    organization_id = await request.service.directory.organization_of_location(target)
     if organization_id is None:
         message = f"Address {MICROSOFT}, or a location of a partner of the co-sell ecosystem."
         return (), (Fault("notInCatalogue", "/target/0/id", message),)

@@ -14,7 +14,9 @@ import azure.functions as func
 from api.http.etags import next_link, place_of, refuse_unknown_options, top_of
 from api.http.odata import Order, count_of, filter_of, order_of, select_of, skip_of
 from api.http.problems import BadQuery, Forbidden
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.mapping import NOT_REGISTERING, Registering, resource
 from shared.domain.eligibility import eligibility, microsofts_part
 from shared.domain.ids import EngagementId, LocationId, ReferralId, digest, is_uuid
@@ -29,11 +31,10 @@ from shared.domain.listing import (
     matches,
 )
 from shared.domain.permissions import Reach, may_use_referrals, may_write_registrations, reach_of
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.storage import keys
 from shared.storage.referral_lists import LARGEST_PAGE, REFERRALS, Scan
 
-blueprint = df.Blueprint()
 
 OPTIONS = frozenset({"$filter", "$orderby", "$top", "$skip", "$skiptoken", "$count", "$select"})
 MOST_COUNTED = 5_000
@@ -43,10 +44,6 @@ _LONGEST_KEY = 512
 """Table Storage keeps no longer key, so no row starts with more; asked for in a query's address it is refused."""
 
 
-@blueprint.route("v1.0/engagements/referrals", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def list_referrals(req: func.HttpRequest) -> func.HttpResponse:
-    """The caller's referrals, with the OData options of docs/api.md; newest first unless another order is asked."""
-    return await respond(req, listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class Query:
     def of(cls, request: func.HttpRequest) -> "Query":
         """Read the options. Raises `BadQuery`."""
         refuse_unknown_options(request, OPTIONS)
-        params = request.params
+        params = request.options
         fingerprint = digest(params.get("$filter", ""), params.get("$orderby", ""))[:16]
         return cls(
             predicate=filter_of(params.get("$filter")),
@@ -89,29 +86,30 @@ class Page:
     skip: int = 0
 
 
-async def listed(exchange: Exchange) -> Answer:
-    """A page of what the caller sees."""
-    query = Query.of(exchange.request)
-    if not may_use_referrals(exchange.caller):
+@operation("GET", "v1.0/engagements/referrals", query=(*ODATA, *PAGING), returns=ReferralPage, errors=(400, 403))
+async def list_referrals(request: Request) -> Response:
+    """The caller's referrals, with the OData options of docs/api.md; newest first unless another order is asked."""
+    query = Query.of(request)
+    if not may_use_referrals(request.caller):
         raise Forbidden("Your roles do not let you read referrals; ask your partner admin.")
-    favorites = await exchange.service.referrals.favorites(exchange.caller.person)
-    reading = _Reading(exchange, query, favorites, await _own_teams(exchange, query.predicate))
+    favorites = await request.service.referrals.favorites(request.caller.person)
+    reading = _Reading(request, query, favorites, await _own_teams(request, query.predicate))
     page = await reading.page()
-    body: dict[str, Any] = {"@odata.context": _context(exchange.request)}
+    body: dict[str, Any] = {"@odata.context": _context(request)}
     if query.count:
         body |= await reading.count()
     body["value"] = [reading.item(referral) for referral in page.found]
     if page.place is not None:
         token = json.dumps({"place": page.place, "of": query.fingerprint})
-        body["@odata.nextLink"] = next_link(exchange.request, token, {"$skip": str(page.skip or "")})
-    return Answer(body=body)
+        body["@odata.nextLink"] = next_link(request, token, {"$skip": str(page.skip or "")})
+    return Response(body=body)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """One request's reading of the list. `favorites` are the caller's marks, `teams` its teams of sellers."""
 
-    exchange: Exchange
+    request: Request
     query: Query
     favorites: frozenset[ReferralId]
     teams: frozenset[str]
@@ -151,7 +149,7 @@ class _Reading:
         """A referral as an item of the list, the selected fields alone if some are."""
         view = resource(
             referral,
-            self.exchange.now,
+            self.request.now,
             favorite=referral.id in self.favorites,
             registering=self._registering(referral),
         ).document()
@@ -160,10 +158,10 @@ class _Reading:
 
     def _registering(self, deal: Referral) -> Registering:
         """As the record itself says: of a deal that others created, reading it alone tells of Microsoft's answer."""
-        if deal.substatus != "Won" or self.exchange.caller.organization.kind != "partner":
+        if deal.substatus != "Won" or self.request.caller.organization.kind != "partner":
             return NOT_REGISTERING
         found = eligibility(deal, microsofts_part(deal, deal))
-        allowed = may_write_registrations(self.exchange.caller)
+        allowed = may_write_registrations(self.request.caller)
         return Registering(eligible=found.eligible, allowed=allowed)
 
     async def _matching(self, scan: Scan, first_page: int) -> AsyncIterator[Referral]:
@@ -182,7 +180,7 @@ class _Reading:
 
     def _takes_all(self) -> bool:
         """Whether every row of the ranges counts, so that the keys are enough."""
-        return self.query.predicate is None and reach_of(self.exchange.caller).everything
+        return self.query.predicate is None and reach_of(self.request.caller).everything
 
     def _wants(self, referral: Referral) -> bool:
         predicate = self.query.predicate
@@ -192,11 +190,11 @@ class _Reading:
             favorite=referral.id in self.favorites,
             my_team=routed is not None and routed.team in self.teams,
         )
-        return self.exchange.sees(referral) and (predicate is None or matches(predicate, item))
+        return self.request.sees(referral) and (predicate is None or matches(predicate, item))
 
     def _scan(self, *, after: str | None = None, keys_only: bool = False) -> Scan:
-        caller, query = self.exchange.caller, self.query
-        return self.exchange.service.referrals.scan(
+        caller, query = self.request.caller, self.query
+        return self.request.service.referrals.scan(
             caller.organization.id,
             ranges(query.predicate, query.order, reach_of(caller), caller.person.email, self.teams),
             after=after,
@@ -209,29 +207,29 @@ class _Reading:
         parties = await self._named()
         if parties is None or len(parties) > _MOST_POINTED:  # then the ranges serve, which hold everything
             return None
-        found = [each for each in await self.exchange.service.referrals.several(parties) if self._wants(each)]
+        found = [each for each in await self.request.service.referrals.several(parties) if self._wants(each)]
         return sorted(found, key=self._place, reverse=self.query.order.descending)
 
-    async def _named(self) -> list[Party] | None:
-        predicate, organization = self.query.predicate, self.exchange.caller.organization.id
+    async def _named(self) -> list[ReferralKey] | None:
+        predicate, organization = self.query.predicate, self.request.caller.organization.id
         if predicate is None:
             return None
         engagements = demanded(predicate, "engagementId")
         if engagements is not None and len(engagements) <= _MOST_RANGES:
             return [p for each in engagements for p in await self._parties(each)]
         if demanded(predicate, "favorite") == _MARKED:
-            return [Party(organization_id=organization, referral_id=each) for each in self.favorites]
+            return [ReferralKey(organization_id=organization, referral_id=each) for each in self.favorites]
         return None
 
-    async def _parties(self, engagement_id: object) -> list[Party]:
+    async def _parties(self, engagement_id: object) -> list[ReferralKey]:
         identifier = str(engagement_id).lower()
         membership = (
-            await self.exchange.service.engagements.get(EngagementId(identifier))
+            await self.request.service.engagements.get(EngagementId(identifier))
             if is_uuid(identifier)
             else None
         )
         everybody = (membership.creator, *membership.invited) if membership else ()
-        return [p for p in everybody if p.organization_id == self.exchange.caller.organization.id]
+        return [p for p in everybody if p.organization_id == self.request.caller.organization.id]
 
     def _slice(self, found: list[Referral]) -> Page:
         """A page of a list that was read whole; its places are the order's own values."""
@@ -248,12 +246,12 @@ class _Reading:
         return keys.updated_first(at, referral.id) if at else referral.id
 
 
-async def _own_teams(exchange: Exchange, predicate: Predicate | None) -> frozenset[str]:
+async def _own_teams(request: Request, predicate: Predicate | None) -> frozenset[str]:
     """The caller's teams of sellers, if the filter asks for what went to them (P3)."""
     if predicate is None or "myTeam" not in fields_of(predicate):
         return frozenset()
-    table = await exchange.service.routing.get()
-    return frozenset(team.id for team in table.teams_of(exchange.caller.person.email))
+    table = await request.service.routing.get()
+    return frozenset(team.id for team in table.teams_of(request.caller.person.email))
 
 
 def ranges(

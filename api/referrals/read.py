@@ -6,71 +6,59 @@ import azure.functions as func
 from api.common.access import shown, visible
 from api.http.etags import etag_of, matches, page, place_of, refuse_unknown_options, top_of
 from api.http.problems import BadQuery
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.referrals.mapping import timeline_entry
 from shared.domain.eligibility import may_become_registrable
 
-blueprint = df.Blueprint()
-ANONYMOUS = func.AuthLevel.ANONYMOUS
 ONE = "v1.0/engagements/referrals/{id}"
 
 
-@blueprint.route(ONE, methods=["GET"], auth_level=ANONYMOUS)
-async def get_referral(req: func.HttpRequest) -> func.HttpResponse:
+
+
+
+
+
+
+
+
+@operation("GET", ONE, returns={200: ReferralView, 304: None}, errors=SEEING, headers=("If-None-Match",))
+async def get_referral(request: Request) -> Response:
     """One referral, with its ETag; 304 when If-None-Match names it."""
-    return await respond(req, got)
-
-
-@blueprint.route(f"{ONE}/timeline", methods=["GET"], auth_level=ANONYMOUS)
-async def get_timeline(req: func.HttpRequest) -> func.HttpResponse:
-    """What happened to a referral, oldest first, in pages (L9)."""
-    return await respond(req, told)
-
-
-@blueprint.route(f"{ONE}/favorite", methods=["PUT"], auth_level=ANONYMOUS)
-async def mark_favorite(req: func.HttpRequest) -> func.HttpResponse:
-    """Mark a referral for oneself; twice is the same as once (N2)."""
-    return await respond(req, marked)
-
-
-@blueprint.route(f"{ONE}/favorite", methods=["DELETE"], auth_level=ANONYMOUS)
-async def unmark_favorite(req: func.HttpRequest) -> func.HttpResponse:
-    """Remove one's own mark from a referral (N2)."""
-    return await respond(req, unmarked)
-
-
-async def got(exchange: Exchange) -> Answer:
-    """One referral that the caller may see."""
-    referral = await visible(exchange)
+    referral = await visible(request)
     etag = etag_of(referral)
-    known = exchange.header("If-None-Match")
+    known = request.header("If-None-Match")
     if known and matches(known, etag) and not may_become_registrable(referral):
-        return Answer(status=304, headers={"ETag": etag})
-    return await shown(exchange, referral)
+        return Response(status=304, headers={"ETag": etag})
+    return await shown(request, referral)
 
 
-async def told(exchange: Exchange) -> Answer:
-    """A page of the timeline."""
-    refuse_unknown_options(exchange.request, frozenset({"$top", "$skiptoken"}))
-    top, place = top_of(exchange.request), place_of(exchange.request)
+@operation("GET", f"{ONE}/timeline", query=PAGING, returns=TimelinePage, errors=(400, *SEEING))
+async def list_timeline(request: Request) -> Response:
+    """What happened to a referral, oldest first, in pages (L9)."""
+    refuse_unknown_options(request, frozenset({"$top", "$skiptoken"}))
+    top, place = top_of(request), place_of(request)
     if place is not None and not (place.isdecimal() and len(place) < 7):
         raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
-    referral = await visible(exchange)
-    entries = await exchange.service.referrals.entries(referral.party, int(place or 0), top + 1)
-    lines = [timeline_entry(entry, exchange.caller).document() for entry in entries[:top]]
+    referral = await visible(request)
+    entries = await request.service.referrals.entries(referral.party, int(place or 0), top + 1)
+    lines = [timeline_entry(entry, request.caller).document() for entry in entries[:top]]
     more = str(entries[top - 1].sequence) if len(entries) > top else None
-    return Answer(body=page(exchange.request, lines, more))
+    return Response(body=page(request, lines, more))
 
 
-async def marked(exchange: Exchange) -> Answer:
-    """The caller's mark is there."""
-    referral = await visible(exchange)
-    await exchange.service.referrals.mark_favorite(exchange.caller.person, referral.party)
-    return Answer(status=204)
+@operation("PUT", f"{ONE}/favorite", returns={204: None}, errors=SEEING)
+async def add_favorite(request: Request) -> Response:
+    """Mark a referral for oneself; twice is the same as once (N2)."""
+    referral = await visible(request)
+    await request.service.referrals.mark_favorite(request.caller.person, referral.party)
+    return Response(status=204)
 
 
-async def unmarked(exchange: Exchange) -> Answer:
-    """The caller's mark is not there."""
-    referral = await visible(exchange)
-    await exchange.service.referrals.unmark_favorite(exchange.caller.person, referral.party)
-    return Answer(status=204)
+@operation("DELETE", f"{ONE}/favorite", returns={204: None}, errors=SEEING)
+async def remove_favorite(request: Request) -> Response:
+    """Remove one's own mark from a referral (N2)."""
+    referral = await visible(request)
+    await request.service.referrals.unmark_favorite(request.caller.person, referral.party)
+    return Response(status=204)

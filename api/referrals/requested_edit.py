@@ -12,7 +12,7 @@ from api.http.wire_names import WIRE_NAMES
 from api.referrals.documents import Document, differences
 from api.referrals.request_schemas import EditBody
 from shared.domain.actions import L2_FIELDS, editable_fields
-from shared.domain.change import Act
+from shared.domain.change import CommandContext
 from shared.domain.lifecycle import ClosingStatement
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault
@@ -44,12 +44,12 @@ class Edit:
     percent: Decimal | None
 
 
-def edit_of(referral: Referral, before: Document, after: Document, act: Act, *, whole: bool) -> Edit:
+def edit_of(referral: Referral, before: Document, after: Document, context: CommandContext, *, whole: bool) -> Edit:
     """What makes `after` of `before`. `whole` is for PUT, which ignores what the server owns."""
     changed = frozenset(each for each in differences(before, after) if not _is_ignored(each, whole=whole))
     reading: Reading[EditBody] = read(EditBody, after)
     verb, of_status = _verb(before, after, changed)
-    allowed = _allowed(referral, verb, act)
+    allowed = _allowed(referral, verb, context)
     concerned = _Concerned(changed)
     forms = tuple(fault for fault in reading.faults if fault.target in concerned)
     uneditable = unless_below(_uneditable(changed - allowed, referral, verb), forms)
@@ -69,11 +69,11 @@ def edit_of(referral: Referral, before: Document, after: Document, act: Act, *, 
     )
 
 
-def _allowed(referral: Referral, verb: Verb | None, act: Act) -> frozenset[str]:
+def _allowed(referral: Referral, verb: Verb | None, context: CommandContext) -> frozenset[str]:
     """Where a request may change something: with an answer the fields of L2, else those that E1 names."""
     if verb == "accept":
         return frozenset(WIRE_NAMES[name] for name in L2_FIELDS) | _STATUS
-    fields = frozenset(WIRE_NAMES[name] for name in editable_fields(referral, act.now))
+    fields = frozenset(WIRE_NAMES[name] for name in editable_fields(referral, context.now))
     return fields | (_STATUS if verb else frozenset())
 
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import get_args
 
-from api.http.request import Exchange
+from api.http.request import Request
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.sales_stage import WantedStage
 from shared.domain.vocabulary import SalesStage
@@ -11,13 +11,13 @@ from shared.domain.vocabulary import SalesStage
 _STAGES: dict[str, SalesStage] = {stage.casefold(): stage for stage in get_args(SalesStage)}
 
 
-async def wanted_stage(exchange: Exchange, name: str | None, percent: Decimal | None, at: str) -> WantedStage:
+async def wanted_stage(request: Request, name: str | None, percent: Decimal | None, at: str) -> WantedStage:
     """The stage meant. Raises `Invalid` for a name that neither the standard nor the stage map knows."""
     if name is None:
         return WantedStage(percent=percent)
     if standard := _STAGES.get(name.casefold()):
         return WantedStage(name=standard)
-    stage_map = await exchange.service.directory.stage_map(exchange.caller.organization.id)
+    stage_map = await request.service.directory.stage_map(request.caller.organization.id)
     mapped = stage_map.stage_of(name)
     if mapped is None:
         known = ", ".join(get_args(SalesStage))

@@ -11,13 +11,15 @@ from api.http.body import Required, read, unless_below
 from api.http.fields import Code, Name
 from api.http.idempotency import carried_out, record_of, require_same_body, stored_under
 from api.http.problems import Forbidden
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.registrations.schemas import RegisteredCustomerBody, RegistrationBody
 from api.registrations.submit import faults_of, records
 from shared.domain.directory import CatalogueSolution
 from shared.domain.ids import ReferralId, RegistrationId, uuid7
 from shared.domain.permissions import may_report_deals
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.registration import NO_CUSTOMER, Registration, RegistrationForm, submitted
 from shared.domain.vocabulary import ISV_CONNECT
@@ -25,7 +27,6 @@ from shared.errors import Contended, StoreConflict, StoreUnavailable
 from shared.storage.keys import ALONE
 from shared.storage.referrals import IdempotencyRecord
 
-blueprint = df.Blueprint()
 _OPERATION = "reportDeal"
 
 
@@ -37,64 +38,61 @@ class ClosedDealBody(RegistrationBody):
     customer: Annotated[RegisteredCustomerBody | None, Required()] = None
 
 
-@blueprint.route("v1.0/registrations", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-async def report_closed_deal(req: func.HttpRequest) -> func.HttpResponse:
+
+
+@operation("POST", "v1.0/registrations", body=ClosedDealBody, returns={201: RegistrationsView}, errors=(400, 403, 409, 413, 415, 422), headers=("Idempotency-Key", "client-request-id"))
+async def report_closed_deal(request: Request) -> Response:
     """Report a closed ISV Connect deal that was never co-sold. 201 with its record, which is complete."""
-    return await respond(req, reported)
-
-
-async def reported(exchange: Exchange) -> Answer:
-    """The record, stored once under its key."""
-    document = exchange.json()
-    if not may_report_deals(exchange.caller):
+    document = request.body
+    if not may_report_deals(request.caller):
         raise Forbidden("Partner admins, and referrals admins of all locations, report closed deals.")
     reading = read(ClosedDealBody, document)
-    wanted = record_of(exchange, document, _OPERATION)
-    stored = await stored_under(exchange, wanted)
-    if first := carried_out(exchange, wanted, stored):
-        return await _again(exchange, first)
+    wanted = record_of(request, document, _OPERATION)
+    stored = await stored_under(request, wanted)
+    if first := carried_out(request, wanted, stored):
+        return await _again(request, first)
     form = reading.body.form(NO_CUSTOMER)
-    solution, unknown = await _solution(exchange, reading.body.solution_id)
+    solution, unknown = await _solution(request, reading.body.solution_id)
     unknown = (*unknown, *_no_draft(reading.body))
     faults = (*faults_of(reading.faults, form), *unless_below(unknown, reading.faults))
     if faults or solution is None:
         raise Invalid(faults)
-    registration = _record(exchange, reading.body.name, form, solution)
+    registration = _record(request, reading.body.name, form, solution)
     record = replace(wanted, referral_id=ReferralId(registration.id)) if wanted else None
     try:
-        await exchange.service.registrations.enter_alone(registration, record, stored)
+        await request.service.registrations.enter_alone(registration, record, stored)
     except StoreConflict as conflict:
-        return await _again_or_contended(exchange, record, conflict)
+        return await _again_or_contended(request, record, conflict)
     return records([registration], status=201)
 
 
 async def _again_or_contended(
-    exchange: Exchange, record: IdempotencyRecord | None, conflict: StoreConflict
-) -> Answer:
-    first = await stored_under(exchange, record)
+    request: Request, record: IdempotencyRecord | None, conflict: StoreConflict
+) -> Response:
+    first = await stored_under(request, record)
     if record is None or first is None:
         raise Contended("The report could not be stored; repeat the request in a second.") from conflict
     require_same_body(record, first.value)
-    return await _again(exchange, first.value)
+    return await _again(request, first.value)
 
 
-async def _again(exchange: Exchange, first: IdempotencyRecord) -> Answer:
+async def _again(request: Request, first: IdempotencyRecord) -> Response:
     """The first answer."""
-    place = Party(organization_id=first.organization_id, referral_id=ALONE)
-    found = await exchange.service.registrations.get(place, RegistrationId(first.referral_id))
+    place = ReferralKey(organization_id=first.organization_id, referral_id=ALONE)
+    found = await request.service.registrations.get(place, RegistrationId(first.referral_id))
     if found is None:
         raise StoreUnavailable("The report of this key is being stored; repeat the request in a second.")
     return records([found], status=201)
 
 
 async def _solution(
-    exchange: Exchange, solution_id: str | None
+    request: Request, solution_id: str | None
 ) -> tuple[CatalogueSolution | None, tuple[Fault, ...]]:
     """The caller's own solution with ISV Connect, or why it is none."""
     if not solution_id:
         return None, ()
-    found = (await exchange.service.directory.solutions([solution_id])).get(solution_id)
-    own = exchange.caller.organization.id
+    found = (await request.service.directory.solutions([solution_id])).get(solution_id)
+    own = request.caller.organization.id
     if found is None or found.owner != own or ISV_CONNECT not in found.incentives:
         message = "Name a solution of your company that has ISV Connect."
         return None, (Fault("notInCatalogue", "/solutionId", message),)
@@ -110,9 +108,9 @@ def _no_draft(body: RegistrationBody) -> tuple[Fault, ...]:
 
 
 def _record(
-    exchange: Exchange, name: str | None, form: RegistrationForm, solution: CatalogueSolution
+    request: Request, name: str | None, form: RegistrationForm, solution: CatalogueSolution
 ) -> Registration:
-    organization, now = exchange.caller.organization, exchange.now
+    organization, now = request.caller.organization, request.now
     draft = Registration(
         id=RegistrationId(uuid7(now, secrets.token_bytes(16))),
         kind="IsvConnect",

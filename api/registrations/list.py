@@ -10,11 +10,13 @@ import azure.functions as func
 
 from api.http.etags import page, place_of, refuse_unknown_options, top_of
 from api.http.problems import BadQuery, Forbidden
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.registrations.mapping import latest_of, registration_view
 from shared.domain.directory import normalized_name
 from shared.domain.permissions import may_report_deals, may_review, may_use_referrals
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import RegistrationKind, RegistrationStatus
 from shared.storage.referral_lists import Scan
@@ -22,8 +24,6 @@ from shared.storage.registration_rows import REGISTRATIONS
 from shared.storage.registrations import QUEUE_ROWS, Queued
 from shared.storage.tables import StoredRow
 
-blueprint = df.Blueprint()
-ANONYMOUS = func.AuthLevel.ANONYMOUS
 OPTIONS = frozenset({"status", "kind", "customer", "olderThanDays", "$top", "$skiptoken"})
 STATUSES: tuple[RegistrationStatus, ...] = get_args(RegistrationStatus)
 KINDS: tuple[RegistrationKind, ...] = get_args(RegistrationKind)
@@ -37,10 +37,6 @@ MOST_DEALS = 200
 """How many deals one request looks at to know whether the caller sees them."""
 
 
-@blueprint.route("v1.0/registrations", methods=["GET"], auth_level=ANONYMOUS)
-async def list_registrations(req: func.HttpRequest) -> func.HttpResponse:
-    """Reviewers: what was submitted for review; partners: their own. The longest waiting first."""
-    return await respond(req, listed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,35 +48,46 @@ class Wanted:
     customer: str
     age: timedelta
 
-    def takes(self, registration: Registration, exchange: Exchange) -> bool:
+    def takes(self, registration: Registration, request: Request) -> bool:
         """Whether a registration is asked for, as the caller sees it."""
-        form = registration.as_submitted if may_review(exchange.caller) else registration.form
+        form = registration.as_submitted if may_review(request.caller) else registration.form
         since = registration.submitted_at or registration.created_at
         return (
-            exchange.keeps(registration)
+            request.keeps(registration)
             and registration.status in self.statuses
             and registration.kind in self.kinds
             and self.customer in normalized_name(form.customer.name or "")
-            and exchange.now - since >= self.age
+            and request.now - since >= self.age
         )
 
 
-async def listed(exchange: Exchange) -> Answer:
-    """A page of what the caller may see."""
-    refuse_unknown_options(exchange.request, OPTIONS)
-    params = exchange.request.params
+@operation("GET", "v1.0/registrations", query=(
+            Option("status", {"type": "string"}, "One status, or several separated by commas."),
+            Option("kind", {"type": "string"}, "One kind, or several separated by commas."),
+            Option("customer", {"type": "string"}, "A part of the customer's name."),
+            Option(
+                "olderThanDays",
+                {"type": "integer", "minimum": 0, "maximum": 10_000},
+                "How long it has waited at least.",
+            ),
+            *PAGING,
+        ), returns=RegistrationsPage, errors=(400, 403))
+async def list_registrations(request: Request) -> Response:
+    """Reviewers: what was submitted for review; partners: their own. The longest waiting first."""
+    refuse_unknown_options(request, OPTIONS)
+    params = request.options
     wanted = Wanted(
         statuses=_codes(params.get("status"), STATUSES, "status"),
         kinds=_codes(params.get("kind"), KINDS, "kind"),
         customer=normalized_name(params.get("customer") or ""),
         age=_age(params.get("olderThanDays")),
     )
-    top, place = top_of(exchange.request), place_of(exchange.request)
+    top, place = top_of(request), place_of(request)
     if place is not None and not _PLACE.fullmatch(place):
         raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
-    reading = _Reading(exchange, wanted, _scan(exchange, wanted, place))
+    reading = _Reading(request, wanted, _scan(request, wanted, place))
     found, more = await reading.page(top, place)
-    to_microsoft = may_review(exchange.caller)
+    to_microsoft = may_review(request.caller)
     views = [
         registration_view(
             each.registration,
@@ -90,17 +97,17 @@ async def listed(exchange: Exchange) -> Answer:
         )
         for each in found
     ]
-    return Answer(body=page(exchange.request, [view.document() for view in views], more))
+    return Response(body=page(request, [view.document() for view in views], more))
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """One request's reading of registrations; `deals` remembers which deals the caller sees."""
 
-    exchange: Exchange
+    request: Request
     wanted: Wanted
     scan: Scan
-    deals: dict[Party, bool] = field(default_factory=dict[Party, bool])
+    deals: dict[ReferralKey, bool] = field(default_factory=dict[ReferralKey, bool])
 
     async def page(self, top: int, after: str | None) -> tuple[list[Queued], str | None]:
         """At most `top`, and the place to go on from; fewer where one request may not read on."""
@@ -108,7 +115,7 @@ class _Reading:
         last = after
         async for row in self.scan.rows(top + 1):
             queued = self._read(row)
-            if queued and self.wanted.takes(queued.registration, self.exchange):
+            if queued and self.wanted.takes(queued.registration, self.request):
                 if len(found) == top or len(self.deals) == MOST_DEALS:
                     return found, last
                 if await self._sees(queued.registration):
@@ -118,28 +125,28 @@ class _Reading:
 
     def _read(self, row: StoredRow) -> Queued | None:
         """What a row shows; None if it cannot be read."""
-        if may_review(self.exchange.caller):
+        if may_review(self.request.caller):
             return QUEUE_ROWS.readable(row)
         registration = REGISTRATIONS.readable(row)
         return Queued(registration=registration) if registration else None
 
     async def _sees(self, registration: Registration) -> bool:
-        if may_review(self.exchange.caller):
+        if may_review(self.request.caller):
             return True
         deal = registration.referral
         if deal is None:
-            return may_report_deals(self.exchange.caller)
+            return may_report_deals(self.request.caller)
         if deal not in self.deals:
-            found = await self.exchange.service.referrals.several([deal])
-            self.deals[deal] = any(self.exchange.sees(each) for each in found)
+            found = await self.request.service.referrals.several([deal])
+            self.deals[deal] = any(self.request.sees(each) for each in found)
         return self.deals[deal]
 
 
-def _scan(exchange: Exchange, wanted: Wanted, after: str | None) -> Scan:
+def _scan(request: Request, wanted: Wanted, after: str | None) -> Scan:
     """What the caller may look through: reviewers the queue, partners what is their organization's."""
-    caller, registrations = exchange.caller, exchange.service.registrations
+    caller, registrations = request.caller, request.service.registrations
     if may_review(caller):
-        asked = exchange.request.params.get("status") is not None
+        asked = request.options.get("status") is not None
         statuses = [each for each in wanted.statuses if each not in _UNREVIEWED] if asked else _WAITING
         return registrations.queue(statuses, after)
     if caller.organization.kind != "partner" or not may_use_referrals(caller):

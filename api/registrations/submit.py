@@ -13,7 +13,9 @@ from api.http.body import Reading, read, unless_below
 from api.http.fields import currency_decimals
 from api.http.idempotency import carried_out, record_of, stored_under
 from api.http.problems import Forbidden, NotFound
-from api.http.request import Answer, Exchange, respond
+from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.request import Request
+from api.http.response import Response
 from api.registrations.mapping import (
     EligibilityView,
     RegisteredCustomerView,
@@ -24,7 +26,7 @@ from api.registrations.mapping import (
     rules_of,
 )
 from api.registrations.schemas import RegistrationBody
-from shared.domain.change import Act, Change
+from shared.domain.change import Change, CommandContext
 from shared.domain.eligibility import unregistered, warnings
 from shared.domain.ids import ReferralId, RegistrationId, is_uuid, uuid7
 from shared.domain.permissions import may_write_registrations
@@ -50,56 +52,26 @@ from shared.domain.registration_rules import errors_of, faults_of_form
 from shared.storage.referrals import IdempotencyRecord, Stored
 from shared.workflow.durable import DurableEngine
 
-blueprint = df.Blueprint()
-ANONYMOUS = func.AuthLevel.ANONYMOUS
 ONE = "v1.0/engagements/referrals/{id}"
 MOST_RECORDS = 2
 """Of one registration: ISV Connect's and IP co-sell's."""
 
 
-@blueprint.route(f"{ONE}/registration-eligibility", methods=["GET"], auth_level=ANONYMOUS)
-async def get_eligibility(req: func.HttpRequest) -> func.HttpResponse:
+
+
+
+
+
+
+
+
+@operation("GET", f"{ONE}/registration-eligibility", returns=EligibilityView, errors=SEEING)
+async def get_eligibility(request: Request) -> Response:
     """Whether a deal can be registered, rule by rule; at any time in its life."""
-    return await respond(req, judged)
-
-
-@blueprint.route(f"{ONE}/registrations", methods=["GET"], auth_level=ANONYMOUS)
-async def list_deal_registrations(req: func.HttpRequest) -> func.HttpResponse:
-    """The registrations of a deal, oldest first."""
-    return await respond(req, listed)
-
-
-@blueprint.route(f"{ONE}/registrations", methods=["POST"], auth_level=ANONYMOUS)
-@blueprint.durable_client_input(client_name="client")
-async def register(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """Register a solution of a won deal, or keep a draft of it. 201 with one record or two."""
-
-    async def handle(exchange: Exchange) -> Answer:
-        return await registering(exchange, DurableEngine(client))
-
-    return await respond(req, handle)
-
-
-@blueprint.route(f"{ONE}/registrations/{{rid}}", methods=["PUT"], auth_level=ANONYMOUS)
-@blueprint.durable_client_input(client_name="client")
-async def put_registration(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """Save or submit a draft, or correct what the reviewers sent back; `If-Match` is mandatory.
-
-    The body is the whole form: what is left out of it is empty afterwards, but for the customer's fields.
-    """
-
-    async def handle(exchange: Exchange) -> Answer:
-        return await correcting(exchange, DurableEngine(client))
-
-    return await respond(req, handle)
-
-
-async def judged(exchange: Exchange) -> Answer:
-    """Every rule, and what can be registered with what its form begins with."""
-    deal = await visible(exchange)
-    require_partner(exchange)
-    found = await eligibility_of(exchange, deal)
-    return Answer(
+    deal = await visible(request)
+    require_partner(request)
+    found = await eligibility_of(request, deal)
+    return Response(
         body=EligibilityView(
             eligible=found.eligible,
             rules=rules_of(found),
@@ -109,63 +81,69 @@ async def judged(exchange: Exchange) -> Answer:
     )
 
 
-async def listed(exchange: Exchange) -> Answer:
-    """The records of a deal that the caller sees."""
-    deal = await visible(exchange)
-    require_partner(exchange)
-    return records(await exchange.service.registrations.of_deal(deal.party))
+@operation("GET", f"{ONE}/registrations", returns=RegistrationsView, errors=SEEING)
+async def list_deal_registrations(request: Request) -> Response:
+    """The registrations of a deal, oldest first."""
+    deal = await visible(request)
+    require_partner(request)
+    return records(await request.service.registrations.of_deal(deal.party))
 
 
-async def registering(exchange: Exchange, engine: DurableEngine) -> Answer:
-    """The records of a request; a repetition under the same key is answered with the same ones."""
-    document = exchange.json()
-    deal = await visible(exchange)
-    require_writer(exchange)
-    request = _Registering(exchange, read(RegistrationBody, document), _draw(exchange))
-    wanted = record_of(exchange, document, f"{deal.id}/register")
-    stored = await stored_under(exchange, wanted)
-    if first := carried_out(exchange, wanted, stored):
-        return await _made_by(exchange, deal, first)
+@operation("POST", f"{ONE}/registrations", body=RegistrationBody, returns={201: RegistrationsView}, errors=CREATING, headers=("Idempotency-Key", "client-request-id"))
+async def register_deal(request: Request) -> Response:
+    """Register a solution of a won deal, or keep a draft of it. 201 with one record or two."""
+    document = request.body
+    deal = await visible(request)
+    require_writer(request)
+    request = _Registering(request, read(RegistrationBody, document), _draw(request))
+    wanted = record_of(request, document, f"{deal.id}/register")
+    stored = await stored_under(request, wanted)
+    if first := carried_out(request, wanted, stored):
+        return await _made_by(request, deal, first)
     try:
         change = await request.commit(deal, wanted, stored)
     except Refusal:  # what refuses us may be the same request, carried out a moment ago
-        stored = await stored_under(exchange, wanted)
-        if first := carried_out(exchange, wanted, stored):
-            return await _made_by(exchange, deal, first)
+        stored = await stored_under(request, wanted)
+        if first := carried_out(request, wanted, stored):
+            return await _made_by(request, deal, first)
         raise
-    await settle(exchange, change, "changed", engine)
+    await settle(request, change, "changed", engine)
     return records(change.registrations, status=201)
 
 
-async def correcting(exchange: Exchange, engine: DurableEngine) -> Answer:
-    """A record as sent, submitted or saved. Raises `Modified` when it changed meanwhile."""
-    reading = read(RegistrationBody, exchange.json())
-    deal = await visible(exchange)
-    present = await _present(exchange, deal)
-    require_writer(exchange)
-    require_version(exchange, present.version, "registration")
+@operation("PUT", f"{ONE}/registrations/{{rid}}", body=RegistrationBody, returns=RegistrationView, errors=(*CHANGING, 428), headers=("If-Match",))
+async def put_registration(request: Request) -> Response:
+    """Save or submit a draft, or correct what the reviewers sent back; `If-Match` is mandatory.
 
-    async def decide(referral: Referral, act: Act) -> Change | None:
-        before = await _present(exchange, referral)
-        require_version(exchange, before.version, "registration")
+    The body is the whole form: what is left out of it is empty afterwards, but for the customer's fields.
+    """
+    reading = read(RegistrationBody, request.body)
+    deal = await visible(request)
+    present = await _present(request, deal)
+    require_writer(request)
+    require_version(request, present.version, "registration")
+
+    async def decide(referral: Referral, context: CommandContext) -> Change | None:
+        before = await _present(request, referral)
+        require_version(request, before.version, "registration")
         form = replace(reading.body.form(before.form.customer), solution_id=before.solution_id)
-        after = _handed_in(before, reading, form, act)
-        return None if is_unchanged(before, after) else registered(referral, (after,), act)
+        after = _handed_in(before, reading, form, context)
+        return None if is_unchanged(before, after) else registered(referral, (after,), context)
 
-    change = await _step(exchange, deal, decide, f"{deal.id}/{present.id}")
+    change = await _step(request, deal, decide, f"{deal.id}/{present.id}")
     if change:
-        await settle(exchange, change, "changed", engine)
-    after = change.registrations[0] if change else await _present(exchange, deal)
-    rounds = await exchange.service.registrations.rounds(after)
+        await settle(request, change, "changed", engine)
+    after = change.registrations[0] if change else await _present(request, deal)
+    rounds = await request.service.registrations.rounds(after)
     view = registration_view(after, rounds, to_microsoft=False)
-    return Answer(body=view, headers={"ETag": view.e_tag})
+    return Response(body=view, headers={"ETag": view.e_tag})
 
 
 @dataclass(frozen=True, slots=True)
 class _Registering:
     """A request to register, with ids drawn once, so that every attempt makes the same records."""
 
-    exchange: Exchange
+    request: Request
     reading: Reading[RegistrationBody]
     ids: tuple[RegistrationId, ...]
 
@@ -177,7 +155,7 @@ class _Registering:
             return replace(wanted or _no_record(), referral_id=change.after.id, made=made)
 
         change = await _step(
-            self.exchange,
+            self.request,
             deal,
             self._decide,
             f"{deal.id}/register",
@@ -188,16 +166,16 @@ class _Registering:
             raise NotFound("There is no such referral.")
         return change
 
-    async def _decide(self, deal: Referral, act: Act) -> Change:
-        found = await eligibility_of(self.exchange, deal)
+    async def _decide(self, deal: Referral, context: CommandContext) -> Change:
+        found = await eligibility_of(self.request, deal)
         body = self.reading.body
         require_registrable(deal, found, body.solution_id)
         form = body.form(customer_of(deal))
         solution = solution_named(deal, body.solution_id)
         if solution is None:
             raise Invalid(self._faults(no_solution(deal, body.solution_id), form))
-        begun = drafts(deal, solution, form, self.ids, act)
-        return registered(deal, tuple(_handed_in(each, self.reading, each.form, act) for each in begun), act)
+        begun = drafts(deal, solution, form, self.ids, context)
+        return registered(deal, tuple(_handed_in(each, self.reading, each.form, context) for each in begun), context)
 
     def _faults(self, unknown: Fault, form: RegistrationForm) -> tuple[Fault, ...]:
         """That of the solution, without which there is not even a draft, and those that keep from submitting."""
@@ -206,15 +184,15 @@ class _Registering:
         return (*of_solution, *(self.reading.faults if draft else faults_of(self.reading.faults, form)))
 
 
-def require_partner(exchange: Exchange) -> None:
+def require_partner(request: Request) -> None:
     """Refuse Microsoft's sellers: registrations are their partners' and the reviewers' (V6)."""
-    if exchange.caller.organization.kind != "partner":
+    if request.caller.organization.kind != "partner":
         raise Forbidden("Only partners register deals; Microsoft's reviewers find them in the queue.")
 
 
-def require_writer(exchange: Exchange) -> None:
+def require_writer(request: Request) -> None:
     """Refuse those who may only read registrations (V6)."""
-    if not may_write_registrations(exchange.caller):
+    if not may_write_registrations(request.caller):
         raise Forbidden("Partner admins and referrals admins register deals.")
 
 
@@ -231,23 +209,23 @@ def customer_of(deal: Referral) -> RegisteredCustomer:
     )
 
 
-def records(found: Iterable[Registration], status: int = 200) -> Answer:
+def records(found: Iterable[Registration], status: int = 200) -> Response:
     """Records as a partner sees them."""
     views = [registration_view(each, latest_of(each), to_microsoft=False) for each in found]
-    return Answer(status=status, body=RegistrationsView(value=views))
+    return Response(status=status, body=RegistrationsView(value=views))
 
 
 def _handed_in(
-    before: Registration, reading: Reading[RegistrationBody], form: RegistrationForm, act: Act
+    before: Registration, reading: Reading[RegistrationBody], form: RegistrationForm, context: CommandContext
 ) -> Registration:
     """A record submitted, or with `submit` false saved with its faults. Raises `Invalid`."""
     faults = faults_of(reading.faults, form)
     other = _other_solution(before, reading)
     if reading.body.submit is False:
-        after = saved(before, form, errors_of(faults), act.now)  # state comes before fields
+        after = saved(before, form, errors_of(faults), context.now)  # state comes before fields
         faults = () if before.status == "Draft" else reading.faults  # a correction has no errors of its own
     else:
-        after = submitted(before, form, act.now)
+        after = submitted(before, form, context.now)
     if faults or other:
         raise Invalid((*unless_below(other, faults), *faults))
     return after
@@ -261,7 +239,7 @@ def _other_solution(before: Registration, reading: Reading[RegistrationBody]) ->
 
 
 async def _step(
-    exchange: Exchange,
+    request: Request,
     deal: Referral,
     decide: Decision,
     operation: str,
@@ -271,33 +249,33 @@ async def _step(
 ) -> Change | None:
     """Commit a step of a deal that the caller still sees; If-Match, if any, is that of the registration."""
 
-    async def check(referral: Referral, act: Act) -> Change | None:
-        if not exchange.sees(referral):
+    async def check(referral: Referral, context: CommandContext) -> Change | None:
+        if not request.sees(referral):
             raise NotFound("There is no such referral.")
-        return await decide(referral, act)
+        return await decide(referral, context)
 
-    return await exchange.service.commits.step(
+    return await request.service.commits.step(
         deal.party,
-        exchange.who(operation),
+        request.context(operation),
         check,
         idempotency=idempotency,
         replaced=replaced,
     )
 
 
-async def _present(exchange: Exchange, deal: Referral) -> Registration:
-    identifier = exchange.request.route_params.get("rid", "").lower()
+async def _present(request: Request, deal: Referral) -> Registration:
+    identifier = request.in_route("rid").lower()
     found = None
     if is_uuid(identifier):
-        found = await exchange.service.registrations.get(deal.party, RegistrationId(identifier))
+        found = await request.service.registrations.get(deal.party, RegistrationId(identifier))
     if found is None:
         raise NotFound("There is no such registration.")
     return found
 
 
-async def _made_by(exchange: Exchange, deal: Referral, first: IdempotencyRecord) -> Answer:
+async def _made_by(request: Request, deal: Referral, first: IdempotencyRecord) -> Response:
     made = set(first.made)
-    found = await exchange.service.registrations.of_deal(deal.party)
+    found = await request.service.registrations.of_deal(deal.party)
     return records([each for each in found if ReferralId(each.id) in made], status=201)
 
 
@@ -313,9 +291,9 @@ def _registrable(solution: Solution, deal: Referral) -> RegistrableView:
     )
 
 
-def _draw(exchange: Exchange) -> tuple[RegistrationId, ...]:
+def _draw(request: Request) -> tuple[RegistrationId, ...]:
     """Ids in the order in which the records are shown."""
-    drawn = (RegistrationId(uuid7(exchange.now, secrets.token_bytes(16))) for _ in range(MOST_RECORDS))
+    drawn = (RegistrationId(uuid7(request.now, secrets.token_bytes(16))) for _ in range(MOST_RECORDS))
     return tuple(sorted(drawn))
 
 

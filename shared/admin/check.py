@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared import clock
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.errors import ConfigurationError, RecordUnreadable
 from shared.settings import read_tables
 from shared.storage.azure_tables import AzureTables
@@ -41,7 +41,7 @@ OVERDUE = timedelta(minutes=5)
 MOST_LISTED = 50
 
 
-async def unfinished(tables: Tables, set_aside: SetAside = log_set_aside) -> list[Party]:
+async def unfinished(tables: Tables, set_aside: SetAside = log_set_aside) -> list[ReferralKey]:
     """The records that somebody should be looking after.
 
     Referrals that are not closed, have open work, a registration in review or one that is filed as it is not;
@@ -75,7 +75,7 @@ class Standing:
     unwatched: tuple[str, ...] = ()
 
 
-async def standing(tables: Tables, parties: list[Party], now: datetime) -> Standing:
+async def standing(tables: Tables, parties: list[ReferralKey], now: datetime) -> Standing:
     """Tell waiting records from dead ones; `now` is the domain clock's."""
     referrals, registrations = Referrals(tables), Registrations(tables)
     watched: dict[str, list[Intent]] = defaultdict(list)
@@ -103,17 +103,17 @@ def _is_dead(intent: Intent, now: datetime) -> bool:
     return bool(watch.unmoved or watch.restarts or watch.tells > 1) or now - intent.due > OVERDUE
 
 
-async def ask_to_wake(tables: Tables, parties: list[Party], now: datetime) -> set[str]:
+async def ask_to_wake(tables: Tables, parties: list[ReferralKey], now: datetime) -> set[str]:
     """Ask the sweep to wake all instances of these records; the ids of the intents, one for each instance."""
     return await _ask(tables, parties, "wake", now)
 
 
-async def ask_for_restarts(tables: Tables, parties: list[Party], now: datetime) -> set[str]:
+async def ask_for_restarts(tables: Tables, parties: list[ReferralKey], now: datetime) -> set[str]:
     """Ask the sweep to restart all instances of these records; the ids of the intents, one for each instance."""
     return await _ask(tables, parties, "restart", now)
 
 
-async def _ask(tables: Tables, parties: list[Party], reason: Reason, now: datetime) -> set[str]:
+async def _ask(tables: Tables, parties: list[ReferralKey], reason: Reason, now: datetime) -> set[str]:
     asked = [
         Intent(
             id=new_operation_id(),
@@ -155,7 +155,7 @@ async def _left(intents: Intents, asked: set[str]) -> list[Intent]:
     return list({intent.id: intent async for intent in intents.all() if intent.id in asked}.values())
 
 
-async def _has_open_work(referrals: Referrals, party: Party) -> bool:
+async def _has_open_work(referrals: Referrals, party: ReferralKey) -> bool:
     return any(row.value.open for row in await referrals.work(party))
 
 

@@ -12,6 +12,7 @@ from shared.domain.registration import Registration
 from shared.domain.timeline import Actor, Entry, EntryKind
 from shared.domain.work import Task, Work, label_of, work_of
 
+NOT_DRAWN = OperationId("")
 _BOOKKEEPING = {"version", "sequence", "updated_at", "invited", "routed", "inquiry"}
 _IN_PARTS = ("terms", "consent", "customer", "invite_context")
 """Fields whose parts are named by themselves: a part's name is `terms.currency` and the like."""
@@ -19,15 +20,16 @@ _OF_STATE = {"accepted", "declined", "expired", "withdrawn", "won", "lost"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """Who acts when, and under which operation id: what every step is stamped with.
+class CommandContext:
+    """Who acts, and when by the domain clock: what every entry of a timeline is stamped with.
 
-    `key_hash` is that of the request's idempotency key, if it had one.
+    `key_hash` is that of the request's idempotency key, if it had one. `operation_id` is drawn for each attempt to
+    commit (`Commits`), so that an attempt knows its own entry; before that it is empty.
     """
 
     actor: Actor
     now: datetime
-    operation_id: OperationId
+    operation_id: OperationId = NOT_DRAWN
     key_hash: str | None = None
 
 
@@ -55,7 +57,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class EntryDraft:
     """What one timeline entry says beside who and when; a change of state shows the record's states by itself."""
 
     kind: EntryKind
@@ -71,7 +73,7 @@ class Step:
 
     before: Referral
     after: Referral
-    told: tuple[Told, ...] = ()
+    told: tuple[EntryDraft, ...] = ()
     tasks: tuple[Task, ...] = ()
     invitations: tuple[Referral, ...] = ()
     registrations: tuple[Registration, ...] = ()
@@ -81,7 +83,7 @@ class Step:
         """A step that does nothing yet."""
         return cls(before=referral, after=referral)
 
-    def then(self, told: Told, tasks: tuple[Task, ...] = (), **new: Any) -> "Step":
+    def then(self, told: EntryDraft, tasks: tuple[Task, ...] = (), **new: Any) -> "Step":
         """This step and one more part: fields of the referral, an entry that tells of it, work that it causes."""
         return replace(
             self,
@@ -90,25 +92,25 @@ class Step:
             tasks=(*self.tasks, *tasks),
         )
 
-    def change(self, act: Act) -> Change:
+    def change(self, context: CommandContext) -> Change:
         """The step that people's ETags notice: a new version, its entries, and work for whoever must know.
 
         Work is opened even without tasks, so that the orchestration learns of every change of state.
         """
         before, sequence = self.before, self.before.sequence + len(self.told)
-        after = replace(self.after, version=before.version + 1, sequence=sequence, updated_at=act.now)
+        after = replace(self.after, version=before.version + 1, sequence=sequence, updated_at=context.now)
         entries = tuple(
             replace(
-                _entry(told, act, before.sequence + number),
+                _entry(told, context, before.sequence + number),
                 from_state=told.from_state or (before.state if told.kind in _OF_STATE else None),
                 to_state=told.to_state or (after.state if told.kind in _OF_STATE else None),
-                key_hash=act.key_hash,
+                key_hash=context.key_hash,
                 version=after.version,
                 changed=changed_fields(before, after),
             )
             for number, told in enumerate(self.told, start=1)
         )
-        work = work_of(before.id, label_of(sequence), act.operation_id, self.tasks)
+        work = work_of(before.id, label_of(sequence), context.operation_id, self.tasks)
         return Change(
             before=before,
             after=after,
@@ -119,7 +121,7 @@ class Step:
         )
 
 
-def remark(before: Referral, act: Act, told: Told, **new: Any) -> Change:
+def remark(before: Referral, context: CommandContext, told: EntryDraft, **new: Any) -> Change:
     """An entry about something outside this record (another party, a mail): no ETag moves, no work opens.
 
     `new` are fields that repeat what another record says, and that nobody reads in this one (what was heard of a
@@ -127,7 +129,7 @@ def remark(before: Referral, act: Act, told: Told, **new: Any) -> Change:
     """
     sequence = before.sequence + 1
     entry = replace(
-        _entry(told, act, sequence),
+        _entry(told, context, sequence),
         from_state=told.from_state,
         to_state=told.to_state,
         version=before.version,
@@ -135,21 +137,21 @@ def remark(before: Referral, act: Act, told: Told, **new: Any) -> Change:
     return Change(before=before, after=replace(before, sequence=sequence, **new), entries=(entry,))
 
 
-def beginning(
+def created(
     after: Referral,
-    told: tuple[Told, ...],
-    act: Act,
+    told: tuple[EntryDraft, ...],
+    context: CommandContext,
     tasks: tuple[Task, ...],
     invitations: tuple[Referral, ...] = (),
 ) -> Change:
     """The first step of a record: it comes into being, which its first entry tells."""
     after = replace(after, sequence=len(told))
     first, *more = (
-        replace(_entry(each, act, number), key_hash=act.key_hash, version=after.version)
+        replace(_entry(each, context, number), key_hash=context.key_hash, version=after.version)
         for number, each in enumerate(told, start=1)
     )
     entries = (replace(first, to_state=after.state), *more)
-    work = work_of(after.id, label_of(after.sequence), act.operation_id, tasks)
+    work = work_of(after.id, label_of(after.sequence), context.operation_id, tasks)
     return Change(before=None, after=after, entries=entries, work=work, invitations=invitations)
 
 
@@ -174,13 +176,13 @@ def _changed_parts(whole: str, before: object, after: object) -> set[str]:
     return {f"{whole}.{name}" for name in names if getattr(before, name) != getattr(after, name)}
 
 
-def _entry(told: Told, act: Act, sequence: int) -> Entry:
+def _entry(told: EntryDraft, context: CommandContext, sequence: int) -> Entry:
     return Entry(
         sequence=sequence,
-        at=act.now,
-        actor=act.actor,
+        at=context.now,
+        actor=context.actor,
         kind=told.kind,
-        operation_id=act.operation_id,
+        operation_id=context.operation_id,
         reason=told.reason,
         details=told.details,
     )

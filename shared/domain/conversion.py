@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import Act, Change, Step, Told, names_of
+from shared.domain.change import Change, CommandContext, EntryDraft, Step, names_of
 from shared.domain.creation import tasks_of_beginning
 from shared.domain.deal_rules import faults_of_partners_deal
 from shared.domain.deal_type import type_of
@@ -19,19 +19,19 @@ from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, NotAllowed
 
 
-def require_convertible(referral: Referral, act: Act) -> Change | None:
+def require_convertible(referral: Referral, context: CommandContext) -> Change | None:
     """Refuse what is no Active lead; after its deadline, give the expiry that is due instead.
 
     Raises `NotAllowed`, `TerminalState`.
     """
-    if late := require_active(referral, "convert", act):
+    if late := require_active(referral, "convert", context):
         return late
     if not referral.is_lead:
         raise NotAllowed(f"This referral is a {referral.deal_type} deal already; only a lead is converted.")
     return None
 
 
-def convert(lead: Referral, draft: DealDraft, catalogue: Catalogue, inviter: Inviting, act: Act) -> Change:
+def convert(lead: Referral, draft: DealDraft, catalogue: Catalogue, inviter: Inviting, context: CommandContext) -> Change:
     """The lead as an outgoing deal: same id, customer and timeline. The draft has no faults."""
     deal = replace(
         wanted(lead, draft, catalogue),
@@ -48,14 +48,14 @@ def convert(lead: Referral, draft: DealDraft, catalogue: Catalogue, inviter: Inv
         before=lead,
         after=deal,
         told=(
-            Told(
+            EntryDraft(
                 kind="converted", from_state="Lead", to_state=deal.deal_type, details=names_of(deal.invited)
             ),
         ),
         tasks=tasks_of_beginning(deal),
         invitations=tuple(replace(each, deal_type=deal.deal_type) for each in invitations),
     )
-    return step.change(act)
+    return step.change(context)
 
 
 def faults_of_conversion(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import Act, Change, Told, beginning, names_of
+from shared.domain.change import Change, CommandContext, EntryDraft, created, names_of
 from shared.domain.customer import settled_customer
 from shared.domain.deal_rules import settlement_of
 from shared.domain.deal_type import type_of
@@ -12,7 +12,7 @@ from shared.domain.draft import DealDraft
 from shared.domain.ids import EngagementId, ReferralId
 from shared.domain.inviting import Inviting, terms_of, with_invited
 from shared.domain.lifecycle import is_withdrawn_with, withdraw
-from shared.domain.referral import InviteContext, Party, Referral, Target
+from shared.domain.referral import InviteContext, Referral, ReferralKey, Target
 from shared.domain.timeline import Actor
 from shared.domain.work import Invite, Notify, Publish, Task
 
@@ -27,17 +27,17 @@ class NewIds:
 
 
 def create_deal(
-    draft: DealDraft, catalogue: Catalogue, ids: NewIds, act: Act, response_window: timedelta
+    draft: DealDraft, catalogue: Catalogue, ids: NewIds, context: CommandContext, response_window: timedelta
 ) -> Change:
     """The first step of a deal whose draft has no faults: Active / Accepted, stage Created (C1)."""
-    deal = _deal(draft, catalogue, ids, act)
-    invite = Inviting(catalogue=catalogue, ids=ids.invitees, now=act.now, response_window=response_window)
+    deal = _deal(draft, catalogue, ids, context)
+    invite = Inviting(catalogue=catalogue, ids=ids.invitees, now=context.now, response_window=response_window)
     invitations = invite.invitations(deal, draft.all_invitations)
     deal = with_invited(deal, invitations)
     deal = replace(deal, deal_type=type_of(deal))
     invitations = tuple(replace(each, deal_type=deal.deal_type) for each in invitations)
-    told = Told(kind="created", details=names_of(deal.invited))
-    return beginning(deal, (told,), act, tasks_of_beginning(deal), invitations)
+    told = EntryDraft(kind="created", details=names_of(deal.invited))
+    return created(deal, (told,), context, tasks_of_beginning(deal), invitations)
 
 
 def tasks_of_beginning(deal: Referral) -> tuple[Task, ...]:
@@ -46,7 +46,7 @@ def tasks_of_beginning(deal: Referral) -> tuple[Task, ...]:
     return (invite, Publish()) if deal.deal_type == "PartnerLed" else (invite,)
 
 
-def receive_invitation(invitation: Referral, creator: Referral, act: Act) -> Change:
+def receive_invitation(invitation: Referral, creator: Referral, context: CommandContext) -> Change:
     """The first step of an invitee's referral: New / Pending, as it was decided when it was invited (C2).
 
     `creator` is the creator's referral as it was last read: an invitation of a deal that was closed by then comes
@@ -54,26 +54,26 @@ def receive_invitation(invitation: Referral, creator: Referral, act: Act) -> Cha
     of that change, which waits until the invitation is in (L8, T1).
     """
     invitation = replace(invitation, deal_type=creator.deal_type)
-    received = replace(act, actor=Actor(organization_id=creator.organization_id))
+    received = replace(context, actor=Actor(organization_id=creator.organization_id))
     if is_withdrawn_with(creator, invitation.organization_id):
-        closed = replace(withdraw(invitation, act).after, version=1, sequence=1)
-        return replace(beginning(closed, (Told(kind="withdrawn"),), received, ()), work=None)
+        closed = replace(withdraw(invitation, context).after, version=1, sequence=1)
+        return replace(created(closed, (EntryDraft(kind="withdrawn"),), received, ()), work=None)
     tasks = (Notify(message="invited", audience="invitee"),)
-    return beginning(invitation, told_of_arrival(invitation), received, tasks)
+    return created(invitation, told_of_arrival(invitation), received, tasks)
 
 
-def told_of_arrival(referral: Referral) -> tuple[Told, ...]:
+def told_of_arrival(referral: Referral) -> tuple[EntryDraft, ...]:
     """What a new inbound referral's timeline begins with: where it was addressed to, or routed to (P2, P3)."""
     location = {"location": referral.location} if referral.location else {}
-    received = Told(kind="received", details=location)
+    received = EntryDraft(kind="received", details=location)
     if referral.routed is None:
         return (received,)
     routed = referral.routed
     details = {"team": routed.team, "teamName": routed.team_name, "rule": routed.rule or "default"}
-    return (received, Told(kind="routed", details=details))
+    return (received, EntryDraft(kind="routed", details=details))
 
 
-def _deal(draft: DealDraft, catalogue: Catalogue, ids: NewIds, act: Act) -> Referral:
+def _deal(draft: DealDraft, catalogue: Catalogue, ids: NewIds, context: CommandContext) -> Referral:
     creator = catalogue.creator
     location = creator.location(draft.location or creator.default_location)
     return Referral(
@@ -81,7 +81,7 @@ def _deal(draft: DealDraft, catalogue: Catalogue, ids: NewIds, act: Act) -> Refe
         engagement_id=ids.engagement,
         organization_id=creator.id,
         organization_name=creator.name,
-        creator=Party(organization_id=creator.id, referral_id=ids.referral),
+        creator=ReferralKey(organization_id=creator.id, referral_id=ids.referral),
         name=draft.name or "",
         external_reference_id=draft.external_reference_id,
         campaign_id=draft.campaign_id,
@@ -103,7 +103,7 @@ def _deal(draft: DealDraft, catalogue: Catalogue, ids: NewIds, act: Act) -> Refe
         customer_requested_contact=draft.customer_requested_contact,
         team=tuple(contact.complete() for contact in draft.team),
         invite_context=InviteContext(notes=draft.invite_notes, help_code=draft.microsoft_code),
-        created_at=act.now,
-        updated_at=act.now,
-        accepted_at=act.now,
+        created_at=context.now,
+        updated_at=context.now,
+        accepted_at=context.now,
     )

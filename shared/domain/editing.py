@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import Step, Told
+from shared.domain.change import EntryDraft, Step
 from shared.domain.draft import ContactDraft, DealDraft, TermsDraft
 from shared.domain.field_rules import (
     faults_of_currency,
@@ -61,7 +61,7 @@ def edited(step: Step, as_wanted: Referral) -> Step:
         for name in _EDITED
         if getattr(as_wanted, name) != getattr(step.after, name)
     }
-    return retyped(step.then(Told(kind="edited"), **new)) if new else step
+    return retyped(step.then(EntryDraft(kind="edited"), **new)) if new else step
 
 
 def shown_to_microsoft(step: Step) -> Step:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import Step, Told, names_of
+from shared.domain.change import EntryDraft, Step, names_of
 from shared.domain.deal_type import type_of
 from shared.domain.directory import CatalogueSolution, Organization
 from shared.domain.draft import InvitationDraft, TermsDraft
@@ -104,7 +104,7 @@ class Inviting:
 def inviting(step: Step, invitations: tuple[Referral, ...]) -> Step:
     """The step, and these organizations invited; the deal's type follows (T1)."""
     deal = with_invited(step.after, invitations)
-    told = Told(kind="invited", details=names_of(deal.invited[len(step.after.invited) :]))
+    told = EntryDraft(kind="invited", details=names_of(deal.invited[len(step.after.invited) :]))
     invite: Task = Invite(parties=tuple(invitation.party for invitation in invitations))
     invited = retyped(
         step.then(
@@ -151,7 +151,7 @@ def retyped(step: Step) -> Step:
         return step
     earlier = tuple(i.party for i in step.before.invited if i.substatus not in ENDED)
     tasks: tuple[Task, ...] = ((Retype(parties=earlier),) if earlier else ()) + (Publish(),)
-    return step.then(Told(kind="typeChanged", from_state=before, to_state=after), tasks, deal_type=after)
+    return step.then(EntryDraft(kind="typeChanged", from_state=before, to_state=after), tasks, deal_type=after)
 
 
 def terms_of(

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import Act, Change, beginning
+from shared.domain.change import Change, CommandContext, created
 from shared.domain.creation import told_of_arrival
 from shared.domain.customer import settle_customer, settled_customer
 from shared.domain.directory import Organization, Profile, ProfileLocation
 from shared.domain.ids import EngagementId, InquiryId, LocationId, OrganizationId, ReferralId
 from shared.domain.inquiry import InquiryDraft, NotDelivered, Outcome, RecipientDraft
 from shared.domain.inviting import chosen_solution
-from shared.domain.referral import Inquiry, InviteContext, Party, Referral, Target, Terms
+from shared.domain.referral import Inquiry, InviteContext, Referral, ReferralKey, Target, Terms
 from shared.domain.timeline import Actor
 from shared.domain.vocabulary import MICROSOFT, ContactAlert
 from shared.domain.work import Notify
@@ -88,7 +88,7 @@ class Leads:
 
     def _lead(self, recipient: Organization, place: LocationId, number: int) -> Referral:
         draft, now = self.draft, self.now
-        party = Party(organization_id=recipient.id, referral_id=ReferralId(self.ids[2 * number]))
+        party = ReferralKey(organization_id=recipient.id, referral_id=ReferralId(self.ids[2 * number]))
         settled = settle_customer(draft.customer, self.catalogue.customers).entity
         return Referral(
             id=party.referral_id,
@@ -163,15 +163,15 @@ def wants_size(place: ProfileLocation, size: str | None) -> bool:
     return not place.customer_sizes or size in place.customer_sizes
 
 
-def receive_lead(lead: Referral, by: OrganizationId, act: Act) -> Change:
+def receive_lead(lead: Referral, by: OrganizationId, context: CommandContext) -> Change:
     """The first step of a lead: New / Pending, and whoever should answer is told (R3, M3)."""
     source = lead.invite_context.invited_by or by
-    received = replace(act, actor=Actor(organization_id=source))
+    received = replace(context, actor=Actor(organization_id=source))
     if lead.customer_requested_contact:
         task = Notify(message="hotLead", audience="alerted")
     else:
         task = Notify(message="leadReceived", audience="invitee")
-    return beginning(lead, told_of_arrival(lead), received, (task,))
+    return created(lead, told_of_arrival(lead), received, (task,))
 
 
 def contact_alert(referral: Referral, now: datetime) -> ContactAlert | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.change import Act, Change, Step, Told, remark
+from shared.domain.change import Change, CommandContext, EntryDraft, Step, remark
 from shared.domain.ids import OperationId, ReferralId, derived_operation
 from shared.domain.messages import MailKind
 from shared.domain.referral import Contact, Invited, Referral, StatusReason
@@ -18,7 +18,7 @@ from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.sales_stage import has_every_stage, initial_stage
 from shared.domain.timeline import Actor, EntryKind
 from shared.domain.vocabulary import ABUSE, DEAL_CLOSED, MICROSOFT, ClosingReason, Substatus
-from shared.domain.work import Inform, Notify, Task, Withdraw
+from shared.domain.work import Notify, Task, UpdateParties, Withdraw
 
 BY_THE_CLOCK = Actor(organization_id=None)
 """The actor of what no person did."""
@@ -46,78 +46,78 @@ class ClosingStatement:
     notes: str | None = None
 
 
-def accept(referral: Referral, acceptance: Acceptance, act: Act, *, creator: Referral) -> Change:
+def accept(referral: Referral, acceptance: Acceptance, context: CommandContext, *, creator: Referral) -> Change:
     """New becomes Active / Accepted (L1, L2). `creator` is the creator's referral as just read.
 
     Raises `TerminalState` when the referral or the deal is closed, `NotAllowed` when it was answered. After the
     deadline the step is the expiry, with the refusal in it (L4).
     """
-    if is_overdue(referral, act.now):
-        return _expiry_instead(referral, act)
+    if is_overdue(referral, context.now):
+        return _expiry_instead(referral, context)
     _require_new(referral, "accept")
     _require_open_deal(referral, creator)
     accepted = Step.of(referral).then(
-        Told(kind="accepted"),
+        EntryDraft(kind="accepted"),
         _news_for_inviter(referral, "accepted"),
         status="Active",
         substatus="Accepted",
         sales_stage=initial_stage(referral),
-        accepted_at=act.now,
+        accepted_at=context.now,
         **_accepted_fields(referral, acceptance),
     )
-    return accepted.change(act)
+    return accepted.change(context)
 
 
-def decline(referral: Referral, statement: ClosingStatement, act: Act) -> Change:
+def decline(referral: Referral, statement: ClosingStatement, context: CommandContext) -> Change:
     """New becomes Closed / Declined (L1, L3). Raises as `accept` does, the deal's own state apart."""
-    if is_overdue(referral, act.now):
-        return _expiry_instead(referral, act)
+    if is_overdue(referral, context.now):
+        return _expiry_instead(referral, context)
     _require_new(referral, "decline")
     reason = StatusReason(code=statement.reason, notes=statement.notes)
-    return _closed(Step.of(referral), _told("declined", reason), act, "Declined", reason).change(act)
+    return _closed(Step.of(referral), _told("declined", reason), context, "Declined", reason).change(context)
 
 
-def expire(referral: Referral, act: Act) -> Change:
+def expire(referral: Referral, context: CommandContext) -> Change:
     """New becomes Closed / Expired once its time is over (L4). To be asked only when `is_overdue`."""
-    by_the_clock = replace(act, actor=BY_THE_CLOCK, key_hash=None)
-    return _closed(Step.of(referral), Told(kind="expired"), act, "Expired", None).change(by_the_clock)
+    by_the_clock = replace(context, actor=BY_THE_CLOCK, key_hash=None)
+    return _closed(Step.of(referral), EntryDraft(kind="expired"), context, "Expired", None).change(by_the_clock)
 
 
-def withdraw(referral: Referral, act: Act) -> Change:
+def withdraw(referral: Referral, context: CommandContext) -> Change:
     """A New invitation ends because its deal was closed (L8). To be asked only of a New referral (L7)."""
     reason = StatusReason(code=DEAL_CLOSED)
-    return _closed(Step.of(referral), _told("withdrawn", reason), act, "Expired", reason).change(act)
+    return _closed(Step.of(referral), _told("withdrawn", reason), context, "Expired", reason).change(context)
 
 
-def win(step: Step, notes: str | None, act: Act) -> Change:
+def win(step: Step, notes: str | None, context: CommandContext) -> Change:
     """Active becomes Closed / Won (L6). `step` is what the same request changes besides, usually nothing.
 
     Open invitations of partners are withdrawn; Microsoft's stays answerable (L8).
     """
     referral = step.after
-    if is_overdue(referral, act.now):
-        return _expiry_instead(step.before, act)
+    if is_overdue(referral, context.now):
+        return _expiry_instead(step.before, context)
     _require_active(referral, "win")
     if not has_every_stage(referral):
         raise NotAllowed("An assessment is won after all its stages: mark PresentToCustomer first.")
-    told = Told(kind="won", details={"notes": notes} if notes else {})
+    told = EntryDraft(kind="won", details={"notes": notes} if notes else {})
     won = replace(step, after=replace(referral, sales_stage="Won"))
-    return _closed(won, told, act, "Won", None).change(act)
+    return _closed(won, told, context, "Won", None).change(context)
 
 
-def lose(step: Step, statement: ClosingStatement, act: Act) -> Change:
+def lose(step: Step, statement: ClosingStatement, context: CommandContext) -> Change:
     """Active becomes Closed / Lost (L6). Every open invitation is withdrawn (L8). `step` as in `win`."""
-    if is_overdue(step.after, act.now):
-        return _expiry_instead(step.before, act)
+    if is_overdue(step.after, context.now):
+        return _expiry_instead(step.before, context)
     _require_active(step.after, "lose")
     reason = StatusReason(code=statement.reason, notes=statement.notes)
-    return _closed(step, _told("lost", reason), act, "Lost", reason).change(act)
+    return _closed(step, _told("lost", reason), context, "Lost", reason).change(context)
 
 
-def hear_of(referral: Referral, other: Referral, state: str, act: Act) -> Change:
+def apply_party_change(referral: Referral, other: Referral, state: str, context: CommandContext) -> Change:
     """Another party's change to `state`, as this record's timeline tells it (L7)."""
-    heard = replace(act, actor=Actor(organization_id=other.organization_id))
-    told = Told(
+    heard = replace(context, actor=Actor(organization_id=other.organization_id))
+    told = EntryDraft(
         kind="partyChanged",
         to_state=state,
         details={"organizationId": other.organization_id, "organizationName": other.organization_name},
@@ -132,13 +132,13 @@ def heard_of(invited: Invited, other: Referral) -> Invited:
     return replace(invited, substatus=other.substatus, reason=reason)
 
 
-def hear_of_type(referral: Referral, creator: Referral, act: Act) -> Change:
+def apply_deal_type(referral: Referral, creator: Referral, context: CommandContext) -> Change:
     """The deal's type as its creator's record has it now, repeated on another party's (T1).
 
     Its readers' ETags notice, since the type is part of what they read. Nobody else needs to know: no work opens.
     """
-    heard = replace(act, actor=Actor(organization_id=creator.organization_id))
-    told = Told(kind="typeChanged", from_state=referral.deal_type, to_state=creator.deal_type)
+    heard = replace(context, actor=Actor(organization_id=creator.organization_id))
+    told = EntryDraft(kind="typeChanged", from_state=referral.deal_type, to_state=creator.deal_type)
     changed = Step.of(referral).then(told, deal_type=creator.deal_type).change(heard)
     return replace(changed, work=None)
 
@@ -148,7 +148,7 @@ def record_failed_mail(
     message: MailKind,
     address: str,
     why: str,
-    act: Act,
+    context: CommandContext,
     *,
     detail: str | None = None,
 ) -> Change:
@@ -158,17 +158,17 @@ def record_failed_mail(
     """
     to = {"to": address}
     said = {"detail": detail} if detail else {}
-    told = Told(kind="mailFailed", reason=why, details={"message": message, **to, **said})
-    return remark(referral, replace(act, actor=BY_THE_CLOCK), told)
+    told = EntryDraft(kind="mailFailed", reason=why, details={"message": message, **to, **said})
+    return remark(referral, replace(context, actor=BY_THE_CLOCK), told)
 
 
-def record_never_notified(referral: Referral, expired: Referral, act: Act) -> Change:
+def record_never_notified(referral: Referral, expired: Referral, context: CommandContext) -> Change:
     """That no mail told an organization of what it then let expire, in the timeline that its expiry is told in (M8).
 
     `expired` is that organization's referral. Neither its people nor why they got no mail are told (V1).
     """
     whose = {"organizationId": expired.organization_id, "organizationName": expired.organization_name}
-    return remark(referral, replace(act, actor=BY_THE_CLOCK), Told(kind="neverNotified", details=whose))
+    return remark(referral, replace(context, actor=BY_THE_CLOCK), EntryDraft(kind="neverNotified", details=whose))
 
 
 def never_notified_operation(expired: ReferralId) -> OperationId:
@@ -186,13 +186,13 @@ def is_withdrawn_with(creator: Referral, invitee: str) -> bool:
     return creator.is_closed and not (invitee == MICROSOFT and creator.substatus == "Won")
 
 
-def require_active(referral: Referral, verb: str, act: Act) -> Change | None:
+def require_active(referral: Referral, verb: str, context: CommandContext) -> Change | None:
     """Refuse what only an Active referral allows; after its deadline, give the expiry that is due instead (L4).
 
     Raises `TerminalState` or `NotAllowed`.
     """
-    if is_overdue(referral, act.now):
-        return _expiry_instead(referral, act)
+    if is_overdue(referral, context.now):
+        return _expiry_instead(referral, context)
     _require_active(referral, verb)
     return None
 
@@ -228,8 +228,8 @@ def _require_open_deal(referral: Referral, creator: Referral) -> None:
         raise TerminalState(message, reason=DEAL_CLOSED)
 
 
-def _expiry_instead(referral: Referral, act: Act) -> Change:
-    expired = expire(referral, act)
+def _expiry_instead(referral: Referral, context: CommandContext) -> Change:
+    expired = expire(referral, context)
     return replace(expired, refusal=terminal_refusal(expired.after, "change"))
 
 
@@ -250,19 +250,19 @@ def _accepted_fields(referral: Referral, acceptance: Acceptance) -> dict[str, An
     }
 
 
-def _closed(step: Step, told: Told, act: Act, substatus: Substatus, reason: StatusReason | None) -> Step:
+def _closed(step: Step, told: EntryDraft, context: CommandContext, substatus: Substatus, reason: StatusReason | None) -> Step:
     return step.then(
         told,
         _news_of_end(step.after, substatus, reason),
         status="Closed",
         substatus=substatus,
         status_reason=reason,
-        closed_at=act.now,
+        closed_at=context.now,
     )
 
 
-def _told(kind: EntryKind, reason: StatusReason) -> Told:
-    return Told(kind=kind, reason=reason.code, details={"notes": reason.notes} if reason.notes else {})
+def _told(kind: EntryKind, reason: StatusReason) -> EntryDraft:
+    return EntryDraft(kind=kind, reason=reason.code, details={"notes": reason.notes} if reason.notes else {})
 
 
 def _news_of_end(referral: Referral, substatus: Substatus, reason: StatusReason | None) -> tuple[Task, ...]:
@@ -283,7 +283,7 @@ def _news_for_inviter(referral: Referral, message: MailKind) -> tuple[Task, ...]
     if referral.inquiry:
         return _news_for_customer(message)
     return (
-        Inform(parties=(referral.creator,)),
+        UpdateParties(parties=(referral.creator,)),
         Notify(message=message, audience="inviter", party=referral.creator),
     )
 
@@ -300,7 +300,7 @@ def _news_of_outcome(referral: Referral, message: MailKind) -> tuple[Task, ...]:
     Whoever is known to have declined or to have let its time pass hears nothing more.
     """
     if not referral.is_creators:
-        return (Inform(parties=(referral.creator,)),)
+        return (UpdateParties(parties=(referral.creator,)),)
     concerned = [i for i in referral.invited if i.substatus not in {"Declined", "Expired"}]
     parties = tuple(invitation.party for invitation in concerned)
     withdrawn = tuple(
@@ -311,6 +311,6 @@ def _news_of_outcome(referral: Referral, message: MailKind) -> tuple[Task, ...]:
     mails = tuple(Notify(message=message, audience="party", party=party) for party in parties)
     return (
         *((Withdraw(parties=withdrawn),) if withdrawn else ()),
-        *((Inform(parties=parties),) if parties else ()),
+        *((UpdateParties(parties=parties),) if parties else ()),
         *mails,
     )

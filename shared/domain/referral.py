@@ -136,7 +136,7 @@ class InviteContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
+class ReferralKey:
     """One organization's part in a deal: where its referral is."""
 
     organization_id: OrganizationId
@@ -150,7 +150,7 @@ class Invited:
     It may lag seconds behind the invitee's own record, which decides.
     """
 
-    party: Party
+    party: ReferralKey
     organization_name: str
     substatus: Substatus = "Pending"
     reason: str | None = None
@@ -215,7 +215,7 @@ class Referral:
     engagement_id: EngagementId
     organization_id: OrganizationId
     organization_name: str
-    creator: Party
+    creator: ReferralKey
     name: str
     external_reference_id: str | None = None
     campaign_id: str | None = None
@@ -252,9 +252,9 @@ class Referral:
     sequence: int = 1
 
     @property
-    def party(self) -> Party:
+    def party(self) -> ReferralKey:
         """This referral as a party of its deal."""
-        return Party(organization_id=self.organization_id, referral_id=self.id)
+        return ReferralKey(organization_id=self.organization_id, referral_id=self.id)
 
     @property
     def is_creators(self) -> bool:
@@ -267,7 +267,7 @@ class Referral:
         return self.deal_type == "Lead"
 
     @property
-    def others(self) -> tuple[Party, ...]:
+    def others(self) -> tuple[ReferralKey, ...]:
         """The parties that this record's organization invited."""
         return tuple(invitation.party for invitation in self.invited)
 

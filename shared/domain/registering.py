@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
-from shared.domain.change import Act, Change, Step, Told
+from shared.domain.change import Change, CommandContext, EntryDraft, Step
 from shared.domain.eligibility import Eligibility, unregistered
 from shared.domain.ids import OrganizationId, RegistrationId
 from shared.domain.messages import MailKind
@@ -68,7 +68,7 @@ def kinds_of(solution: Solution) -> tuple[RegistrationKind, ...]:
 
 
 def drafts(
-    deal: Referral, solution: Solution, form: RegistrationForm, ids: Iterable[RegistrationId], act: Act
+    deal: Referral, solution: Solution, form: RegistrationForm, ids: Iterable[RegistrationId], context: CommandContext
 ) -> tuple[Registration, ...]:
     """The records of a solution's registration as they begin: drafts, to be submitted or saved at once."""
     return tuple(
@@ -84,8 +84,8 @@ def drafts(
             solution_name=solution.name,
             form=replace(form, solution_id=solution.id),
             status="Draft",
-            created_at=act.now,
-            updated_at=act.now,
+            created_at=context.now,
+            updated_at=context.now,
             version=0,
         )
         for kind, identifier in zip(kinds_of(solution), ids, strict=False)
@@ -93,14 +93,14 @@ def drafts(
 
 
 def registered(
-    deal: Referral, changed: tuple[Registration, ...], act: Act, reason: str | None = None
+    deal: Referral, changed: tuple[Registration, ...], context: CommandContext, reason: str | None = None
 ) -> Change:
     """A step of the deal that stores registrations as they are now, tells of them, and has them followed."""
     step = Step(before=deal, after=deal, registrations=changed)
     before = {each.id: each for each in deal.registrations}
     for registration in changed:
         step = _told(step, registration, before.get(registration.id), reason)
-    return step.change(act)
+    return step.change(context)
 
 
 def status_of(deal: Referral, *, eligible: bool) -> RegistrationStatus | Literal["Eligible"] | None:
@@ -117,7 +117,7 @@ def _told(step: Step, registration: Registration, before: Registered | None, rea
         "solution": registration.solution_name,
     }
     old = before.status if before else None
-    told = Told(
+    told = EntryDraft(
         kind="registrationChanged",
         from_state=old,
         to_state=registration.status,

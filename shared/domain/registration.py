@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shared.domain.ids import OrganizationId, RegistrationId
-from shared.domain.referral import Party, Registered
+from shared.domain.referral import ReferralKey, Registered
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.vocabulary import (
     ConsumptionTenant,
@@ -119,7 +119,7 @@ class Registration:
     kind: RegistrationKind
     organization_id: OrganizationId
     organization_name: str
-    referral: Party | None
+    referral: ReferralKey | None
     deal_name: str
     solution_id: str
     solution_name: str

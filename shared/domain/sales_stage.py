@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.domain.change import Step, Told
+from shared.domain.change import EntryDraft, Step
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid, NotAllowed
 from shared.domain.vocabulary import ASSESSMENT_STAGES, STAGE_PERCENTAGES, STANDARD_STAGES, SalesStage
@@ -57,7 +57,7 @@ def staged(step: Step, wanted: WantedStage, at: str) -> Step:
     if stage == referral.sales_stage:
         return step
     _require_order(referral, stage)
-    told = Told(kind="stageChanged", from_state=referral.sales_stage, to_state=stage)
+    told = EntryDraft(kind="stageChanged", from_state=referral.sales_stage, to_state=stage)
     return step.then(told, sales_stage=stage)
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from shared.domain.ids import OperationId, ReferralId, RegistrationId
 from shared.domain.messages import MailKind
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 
 Audience = Literal[
     "answerers",
@@ -32,7 +32,7 @@ G7), the contact of a registration with its deal's team (M4)."""
 class Invite:
     """Bring the invitees' referrals into being."""
 
-    parties: tuple[Party, ...]
+    parties: tuple[ReferralKey, ...]
     kind: Literal["invite"] = "invite"
 
 
@@ -40,15 +40,15 @@ class Invite:
 class Withdraw:
     """Close the invitees' referrals that are still New (L8)."""
 
-    parties: tuple[Party, ...]
+    parties: tuple[ReferralKey, ...]
     kind: Literal["withdraw"] = "withdraw"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inform:
+class UpdateParties:
     """Tell the other parties' timelines what happened here (L7)."""
 
-    parties: tuple[Party, ...]
+    parties: tuple[ReferralKey, ...]
     kind: Literal["inform"] = "inform"
 
 
@@ -56,7 +56,7 @@ class Inform:
 class Retype:
     """Repeat the deal's type on the other parties' records (T1)."""
 
-    parties: tuple[Party, ...]
+    parties: tuple[ReferralKey, ...]
     kind: Literal["retype"] = "retype"
 
 
@@ -77,7 +77,7 @@ class Notify:
 
     message: MailKind
     audience: Audience
-    party: Party | None = None
+    party: ReferralKey | None = None
     registration: RegistrationId | None = None
     round: int | None = None
     kind: Literal["notify"] = "notify"
@@ -99,13 +99,13 @@ class FollowReview:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
+class NoOp:
     """Nothing but to be seen by the orchestration, so that it learns of a change that concerns nobody else."""
 
     kind: Literal["settle"] = "settle"
 
 
-Task = Invite | Withdraw | Inform | Retype | Publish | Notify | Deliver | FollowReview | Settle
+Task = Invite | Withdraw | UpdateParties | Retype | Publish | Notify | Deliver | FollowReview | NoOp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,5 +162,5 @@ def work_of(referral_id: ReferralId, label: str, operation_id: OperationId, task
         referral_id=referral_id,
         label=label,
         operation_id=operation_id,
-        tasks=tuple(TaskState(task=task) for task in tasks or (Settle(),)),
+        tasks=tuple(TaskState(task=task) for task in tasks or (NoOp(),)),
     )

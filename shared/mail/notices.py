@@ -15,7 +15,7 @@ from shared.domain.ids import OperationId, OrganizationId, derived_operation
 from shared.domain.lifecycle import never_notified_operation
 from shared.domain.messages import OF_ARRIVAL, TO_CUSTOMERS, MailKind
 from shared.domain.recipients import Readers, Recipient, recipients_of
-from shared.domain.referral import Contact, Party, Referral
+from shared.domain.referral import Contact, Referral, ReferralKey
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Audience, Notify
@@ -52,7 +52,7 @@ class Undeliverable:
     """A mail that the service refuses for good (M6), and whose timeline tells of it."""
 
     operation_id: OperationId
-    reader: Party
+    reader: ReferralKey
     message: MailKind
     address: str
     reason: str
@@ -74,7 +74,7 @@ class Notices:
 
     async def send(
         self,
-        party: Party,
+        party: ReferralKey,
         label: str,
         task: Notify,
         now: datetime,
@@ -115,7 +115,7 @@ class Notices:
             raise OutOfTime(f"{len(pending)} mails of a message are left for the next run.")
         return refused
 
-    async def nobody_was_notified(self, party: Party, label: str, task: Notify, now: datetime) -> bool:
+    async def nobody_was_notified(self, party: ReferralKey, label: str, task: Notify, now: datetime) -> bool:
         """Whether no mail told an organization of the referral that it let expire (M8).
 
         `label` and `task` are those of the mail about the expiry: once it is planned, nothing more is to be said.
@@ -160,7 +160,7 @@ class Notices:
             logger.info("mail_planned_already referral=%s message=%s", subject.id, prefix)
         return await self.records.of_message(subject.id, prefix)
 
-    async def _scene(self, party: Party, label: str, task: Notify) -> Scene | None:
+    async def _scene(self, party: ReferralKey, label: str, task: Notify) -> Scene | None:
         subject = await self.referrals.get(party)
         reader = await self.referrals.get(task.party) if task.party else subject
         if subject is None or reader is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain.ids import EngagementId, OrganizationId
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.refusals import NotAllowed
 from shared.errors import Contended, StoreConflict
 from shared.storage import keys
@@ -19,8 +19,8 @@ from shared.storage.tables import Insert, Operation, Replace, StoredRow, Tables,
 class Membership:
     """The parties of an engagement: its creator, and whom it invited, in order of invitation."""
 
-    creator: Party
-    invited: tuple[Party, ...]
+    creator: ReferralKey
+    invited: tuple[ReferralKey, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Message:
     key_hash: str | None = None
 
 
-_PARTIES, _MESSAGES, _SEQUENCES = Codec[Party](Party), Codec[Message](Message), Codec[int](int)
+_PARTIES, _MESSAGES, _SEQUENCES = Codec[ReferralKey](ReferralKey), Codec[Message](Message), Codec[int](int)
 MOST_MESSAGES = 1000
 """What a conversation holds at most, since it is read whole: as many keys as one storage page."""
 _ATTEMPTS = 20

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from shared.domain.ids import InquiryId, OrganizationId, ReferralId
 from shared.domain.inquiry import TakenInquiry
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.work import Work
 from shared.storage import keys
 from shared.storage.codec import Codec, SetAside, log_set_aside
@@ -73,6 +73,6 @@ class Inquiries:
                 yield taken
 
 
-def party_of(taken: TakenInquiry) -> Party:
+def party_of(taken: TakenInquiry) -> ReferralKey:
     """Where a request lies: its work and its orchestration are found as a referral's are."""
-    return Party(organization_id=taken.organization_id, referral_id=ReferralId(taken.id))
+    return ReferralKey(organization_id=taken.organization_id, referral_id=ReferralId(taken.id))

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.domain.ids import OperationId, RegistrationId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.errors import RecordUnreadable, StoreUnavailable
 from shared.storage import keys
 from shared.storage.codec import Codec
@@ -56,7 +56,7 @@ class Intent:
 
     id: str
     reason: Reason
-    party: Party
+    party: ReferralKey
     registration: RegistrationId | None = None
     label: str = ""
     at: datetime

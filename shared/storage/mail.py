@@ -8,7 +8,7 @@ from typing import Literal
 
 from shared.domain.ids import OperationId, ReferralId
 from shared.domain.messages import MailKind
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.referrals import Stored
@@ -41,7 +41,7 @@ class MailRecord:
     key: str
     operation_id: OperationId
     message: MailKind
-    reader: Party
+    reader: ReferralKey
     private_of: Literal["customer", "reviewTeam"] | None = None
     recipients: tuple[str, ...]
     subject: str

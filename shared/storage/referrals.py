@@ -14,7 +14,7 @@ from shared.domain.change import Change
 from shared.domain.directory import Person
 from shared.domain.eligibility import registrable
 from shared.domain.ids import OperationId, OrganizationId, ReferralId, reverted
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.response_speed import minutes_to_answer
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import MICROSOFT
@@ -63,7 +63,7 @@ class IdempotencyRecord:
     made: tuple[ReferralId, ...] = ()
 
 
-_KEYS, _PARTIES = Codec[IdempotencyRecord](IdempotencyRecord), Codec[Party](Party)
+_KEYS, _PARTIES = Codec[IdempotencyRecord](IdempotencyRecord), Codec[ReferralKey](ReferralKey)
 
 
 class Referrals:
@@ -72,7 +72,7 @@ class Referrals:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def get(self, party: Party) -> Stored[Referral] | None:
+    async def get(self, party: ReferralKey) -> Stored[Referral] | None:
         """A referral, or None if its organization has none of this id."""
         row = await self._get(party, keys.document(party.referral_id))
         return Stored(REFERRALS.read(row), row.etag) if row else None
@@ -113,35 +113,35 @@ class Referrals:
             _require_room(change, operations)
         await self._tables.write(keys.REFERRALS, _partition(after.party), operations)
 
-    async def entry(self, party: Party, sequence: int) -> Entry | None:
+    async def entry(self, party: ReferralKey, sequence: int) -> Entry | None:
         """One timeline entry; one that cannot be read is as one that is not there."""
         return _ENTRIES.readable(await self._get(party, keys.entry(party.referral_id, sequence)))
 
-    async def entries(self, party: Party, after: int = 0, limit: int | None = None) -> list[Entry]:
+    async def entries(self, party: ReferralKey, after: int = 0, limit: int | None = None) -> list[Entry]:
         """The timeline after a sequence, oldest first, without entries that cannot be read."""
         _, end = keys.children("t", party.referral_id)
         start = keys.entry(party.referral_id, after + 1)
         return _ENTRIES.each_readable(await self._between(party, start, end, limit))
 
-    async def work(self, party: Party) -> list[Stored[Work]]:
+    async def work(self, party: ReferralKey) -> list[Stored[Work]]:
         """All work of a referral, done or not, in order of label; what cannot be read counts as done."""
         rows = await self._between(party, *keys.children("w", party.referral_id))
         return [_stored_work(row, party) for row in rows]
 
-    async def work_row(self, party: Party, label: str) -> Stored[Work] | None:
+    async def work_row(self, party: ReferralKey, label: str) -> Stored[Work] | None:
         """One row of work; what cannot be read counts as done."""
         row = await self._get(party, keys.work(party.referral_id, label))
         return _stored_work(row, party) if row else None
 
-    async def insert_work(self, party: Party, work: Work) -> None:
+    async def insert_work(self, party: ReferralKey, work: Work) -> None:
         """Open work that no entry caused (a reminder). Raises `StoreConflict` if it exists."""
         await self._tables.write(keys.REFERRALS, _partition(party), [Insert(_work_row(work))])
 
-    async def save_work(self, party: Party, work: Work, etag: str) -> None:
+    async def save_work(self, party: ReferralKey, work: Work, etag: str) -> None:
         """Keep how far work is. Raises `StoreConflict` if somebody else did meanwhile."""
         await self._tables.write(keys.REFERRALS, _partition(party), [Replace(_work_row(work), etag)])
 
-    async def invitations(self, party: Party) -> list[Referral]:
+    async def invitations(self, party: ReferralKey) -> list[Referral]:
         """The referrals that a deal's creator invited, as they were decided, oldest first.
 
         Those that cannot be read are left out.
@@ -169,7 +169,7 @@ class Referrals:
         partition = keys.partition_of(organization_id, ReferralId(""))
         return Scan(self._tables, partition, prefixes, after=after, first=first, keys_only=keys_only)
 
-    async def several(self, parties: Iterable[Party]) -> list[Referral]:
+    async def several(self, parties: Iterable[ReferralKey]) -> list[Referral]:
         """Those of these referrals that exist and can be read, read at once, in the order asked."""
         rows = await asyncio.gather(
             *(self._get(party, keys.document(party.referral_id)) for party in parties)
@@ -192,30 +192,30 @@ class Referrals:
         )
         return frozenset(ReferralId(reverted(row.key[len(prefix) :])) for row in rows)
 
-    async def is_favorite(self, person: Person, party: Party) -> bool:
+    async def is_favorite(self, person: Person, party: ReferralKey) -> bool:
         """Whether a person marked a referral."""
         return await self._get(party, keys.favorite(person.id, party.referral_id)) is not None
 
-    async def mark_favorite(self, person: Person, party: Party) -> None:
+    async def mark_favorite(self, person: Person, party: ReferralKey) -> None:
         """Mark a referral for a person; twice is the same as once."""
         row = Row(keys.favorite(person.id, party.referral_id), {})
         await self._tables.write(keys.REFERRALS, _partition(party), [Upsert(row)])
 
-    async def unmark_favorite(self, person: Person, party: Party) -> None:
+    async def unmark_favorite(self, person: Person, party: ReferralKey) -> None:
         """Remove a person's mark, if there is one."""
         key = keys.favorite(person.id, party.referral_id)
         await self._tables.discard(keys.REFERRALS, _partition(party), key)
 
-    async def show_to_sellers(self, deal: Party) -> None:
+    async def show_to_sellers(self, deal: ReferralKey) -> None:
         """List a deal as partner-led for Microsoft's sellers (V3); its details stay where they are."""
         row = _PARTIES.row(keys.partner_led(deal.referral_id), deal)
         await self._tables.write(keys.REFERRALS, _sellers(), [Upsert(row)])
 
-    async def hide_from_sellers(self, deal: Party) -> None:
+    async def hide_from_sellers(self, deal: ReferralKey) -> None:
         """List a deal as partner-led no longer."""
         await self._tables.discard(keys.REFERRALS, _sellers(), keys.partner_led(deal.referral_id))
 
-    async def shown_to_sellers(self, after: str | None, limit: int) -> list[tuple[str, Party | None]]:
+    async def shown_to_sellers(self, after: str | None, limit: int) -> list[tuple[str, ReferralKey | None]]:
         """The deals that are listed as partner-led, newest first, each with its place; None cannot be read."""
         start, end = keys.starting_with(keys.PARTNER_LED)
         if after:
@@ -233,16 +233,16 @@ class Referrals:
             if is_document and (referral := REFERRALS.readable(row, set_aside)):
                 yield referral
 
-    async def _get(self, party: Party, key: str) -> StoredRow | None:
+    async def _get(self, party: ReferralKey, key: str) -> StoredRow | None:
         return await self._tables.get(keys.REFERRALS, _partition(party), key)
 
     async def _between(
-        self, party: Party, start: str, end: str, limit: int | None = None
+        self, party: ReferralKey, start: str, end: str, limit: int | None = None
     ) -> Sequence[StoredRow]:
         return await self._tables.between(keys.REFERRALS, _partition(party), start, end, limit)
 
 
-def _partition(party: Party) -> str:
+def _partition(party: ReferralKey) -> str:
     return keys.partition_of(party.organization_id, party.referral_id)
 
 
@@ -296,7 +296,7 @@ def _sellers() -> str:
     return keys.partition_of(OrganizationId(MICROSOFT), ReferralId(""))
 
 
-def _stored_work(row: StoredRow, party: Party) -> Stored[Work]:
+def _stored_work(row: StoredRow, party: ReferralKey) -> Stored[Work]:
     """A row of work; of one that cannot be read the label, so that nobody opens it again, and nothing to do.
 
     To fail over it would keep all else from the record: its expiry, and what other rows want done.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.registration import Registration, ReviewRound
 from shared.domain.vocabulary import RegistrationStatus
 from shared.errors import StoreConflict, StoreUnavailable
@@ -57,12 +57,12 @@ class Registrations:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def get(self, party: Party, registration_id: RegistrationId) -> Registration | None:
+    async def get(self, party: ReferralKey, registration_id: RegistrationId) -> Registration | None:
         """A registration of a deal; `party` is the deal's, or that of registrations without one."""
         row = await self._row(party, registration_id)
         return REGISTRATIONS.read(row) if row else None
 
-    async def of_deal(self, party: Party) -> list[Registration]:
+    async def of_deal(self, party: ReferralKey) -> list[Registration]:
         """All registrations of a deal that can be read, oldest first."""
         partition = keys.partition_of(party.organization_id, party.referral_id)
         start, end = keys.starting_with(f"{keys.REGISTRATIONS}{party.referral_id}:")
@@ -115,7 +115,7 @@ class Registrations:
             return
         await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
 
-    async def file_anew(self, party: Party, registration_id: RegistrationId) -> None:
+    async def file_anew(self, party: ReferralKey, registration_id: RegistrationId) -> None:
         """Let look-up and queue follow a registration as it lies there, whatever was filed: tables were restored.
 
         Raises `StoreConflict` if it is being filed at the same moment; to be repeated then.
@@ -146,7 +146,7 @@ class Registrations:
         filed = _FILED.readable(look_up, set_aside)
         if filed is None:
             return True
-        place = Party(organization_id=filed.organization_id, referral_id=filed.referral_id)
+        place = ReferralKey(organization_id=filed.organization_id, referral_id=filed.referral_id)
         return await self._row(place, look_up.key.removeprefix(_look_up(""))) is not None
 
     async def _is_named(self, queued: StoredRow, set_aside: SetAside) -> bool:
@@ -161,7 +161,7 @@ class Registrations:
             return False
         return await self._row(lies_with(shown.registration), shown.registration.id) is not None
 
-    async def _row(self, party: Party, registration_id: str) -> StoredRow | None:
+    async def _row(self, party: ReferralKey, registration_id: str) -> StoredRow | None:
         partition = keys.partition_of(party.organization_id, party.referral_id)
         key = keys.registration(party.referral_id, RegistrationId(registration_id))
         return await self._tables.get(keys.REFERRALS, partition, key)
@@ -204,9 +204,9 @@ class Registrations:
         return Scan(self._tables, QUEUE, prefixes, after=after, table=keys.REVIEWS)
 
 
-def lies_with(registration: Registration) -> Party:
+def lies_with(registration: Registration) -> ReferralKey:
     """Where a registration lies."""
-    alone = Party(organization_id=registration.organization_id, referral_id=keys.ALONE)
+    alone = ReferralKey(organization_id=registration.organization_id, referral_id=keys.ALONE)
     return registration.referral or alone
 
 

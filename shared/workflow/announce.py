@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.change import Change
 from shared.domain.due import what_is_due
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.registration import Registration
 from shared.domain.review_due import what_is_due as what_is_due_of_review
 from shared.domain.work import Work
@@ -42,7 +42,7 @@ class Announcements:
             await self.intents.announce(*intents)
         return replace(change, work=work)
 
-    async def announce_work(self, party: Party, work: Work, now: datetime) -> Work:
+    async def announce_work(self, party: ReferralKey, work: Work, now: datetime) -> Work:
         """Announce work that no step opens; gives it as it is to be stored. Raises `StoreUnavailable`."""
         announced = _announced(work, now)
         await self.intents.announce(self.intent_of(party, announced))
@@ -53,7 +53,7 @@ class Announcements:
         if change.work:
             await self.withdraw_work(change.after.party, change.work)
 
-    async def withdraw_work(self, party: Party, work: Work) -> None:
+    async def withdraw_work(self, party: ReferralKey, work: Work) -> None:
         """As `withdraw`, of work that no step opens."""
         if work.announced_for is None:
             return
@@ -62,7 +62,7 @@ class Announcements:
         except StoreUnavailable:
             logger.info("intent_left referral=%s: the sweep will forget it", party.referral_id)
 
-    def intent_of(self, party: Party, work: Work) -> Intent:
+    def intent_of(self, party: ReferralKey, work: Work) -> Intent:
         """The intent that announces work."""
         return Intent(
             id=work.operation_id,

@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared.domain.change import Act, Change
+from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId
 from shared.domain.lifecycle import BY_THE_CLOCK
-from shared.domain.referral import Party, Referral
-from shared.domain.timeline import Actor
+from shared.domain.referral import Referral, ReferralKey
 from shared.errors import Contended, StoreConflict, StoreUnavailable
 from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
 from shared.workflow.announce import Announcements
@@ -23,17 +22,8 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 5
 """How often a step is decided anew when the record changes under it."""
 
-Decide = Callable[[Referral, Act], Awaitable[Change | None]]
+Decide = Callable[[Referral, CommandContext], Awaitable[Change | None]]
 """Given the record as read, the step to store; None for nothing to do; raises a `Refusal` for no."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Who:
-    """Who acts, when (domain clock), and under which idempotency key's hash, if any."""
-
-    actor: Actor
-    now: datetime
-    key_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +61,8 @@ class Commits:
 
     async def step(
         self,
-        party: Party,
-        who: Who,
+        party: ReferralKey,
+        context: CommandContext,
         decide: Decide,
         *,
         idempotency: Callable[[Change], IdempotencyRecord] | None = None,
@@ -85,14 +75,14 @@ class Commits:
         """
         attempts = _Attempts()
         try:
-            return await self._step(party, who, decide, attempts, idempotency=idempotency, replaced=replaced)
+            return await self._step(party, context, decide, attempts, idempotency=idempotency, replaced=replaced)
         finally:
             await self._withdraw(attempts)
 
     async def _step(
         self,
-        party: Party,
-        who: Who,
+        party: ReferralKey,
+        context: CommandContext,
         decide: Decide,
         attempts: _Attempts,
         *,
@@ -104,14 +94,14 @@ class Commits:
             if read is None:
                 return None
             try:
-                change = await decide(read.value, self._act(who))
+                change = await decide(read.value, self._attempt(context))
             except Exception:  # by a rule or for a version that moved: what refuses us may be our own attempt
                 if landed := await self._landed(attempts):
                     return landed
                 raise
             if change is None:
                 return await self._landed(attempts)
-            change = await self._announcements.announce(change, who.now)
+            change = await self._announcements.announce(change, context.now)
             record = idempotency(change) if idempotency and not change.refusal else None
             if await self._commit(change, read, record, replaced, attempts):
                 return change
@@ -121,8 +111,8 @@ class Commits:
 
     async def create(
         self,
-        build: Callable[[Act], Change],
-        who: Who,
+        build: Callable[[CommandContext], Change],
+        context: CommandContext,
         idempotency: IdempotencyRecord | None,
         replaced: Stored[IdempotencyRecord] | None,
     ) -> Change | AlreadyDone:
@@ -132,20 +122,20 @@ class Commits:
         """
         attempts = _Attempts()
         try:
-            return await self._create(build, who, attempts, idempotency, replaced)
+            return await self._create(build, context, attempts, idempotency, replaced)
         finally:
             await self._withdraw(attempts)
 
     async def _create(
         self,
-        build: Callable[[Act], Change],
-        who: Who,
+        build: Callable[[CommandContext], Change],
+        context: CommandContext,
         attempts: _Attempts,
         idempotency: IdempotencyRecord | None,
         replaced: Stored[IdempotencyRecord] | None,
     ) -> Change | AlreadyDone:
         for _ in range(ATTEMPTS):
-            change = await self._announcements.announce(build(self._act(who)), who.now)
+            change = await self._announcements.announce(build(self._attempt(context)), context.now)
             if await self._commit(change, None, idempotency, replaced, attempts):
                 return change
             if landed := await self._landed(attempts):
@@ -167,11 +157,11 @@ class Commits:
         except StoreConflict:
             logger.debug("record_already_in referral=%s", change.after.id)
 
-    async def remark_once(
+    async def append_entry_once(
         self,
-        party: Party,
+        party: ReferralKey,
         operation_id: OperationId,
-        remark: Callable[[Referral, Act], Change | None],
+        remark: Callable[[Referral, CommandContext], Change | None],
         now: datetime,
     ) -> None:
         """Append an entry to a timeline unless it is there: its operation id is made of what it tells.
@@ -180,14 +170,14 @@ class Commits:
         Raises as `step` does.
         """
 
-        async def decide(referral: Referral, act: Act) -> Change | None:
+        async def decide(referral: Referral, context: CommandContext) -> Change | None:
             if any(entry.operation_id == operation_id for entry in await self._referrals.entries(party)):
                 return None
-            return remark(referral, replace(act, operation_id=operation_id))
+            return remark(referral, replace(context, operation_id=operation_id))
 
-        await self.step(party, Who(actor=BY_THE_CLOCK, now=now), decide)
+        await self.step(party, CommandContext(actor=BY_THE_CLOCK, now=now), decide)
 
-    async def replayed(self, party: Party, key_hash: str) -> bool:
+    async def replayed(self, party: ReferralKey, key_hash: str) -> bool:
         """Whether a step of this referral was taken under this idempotency key."""
         return any(entry.key_hash == key_hash for entry in await self._referrals.entries(party))
 
@@ -233,5 +223,5 @@ class Commits:
             return None
         return AlreadyDone(record=found.value)
 
-    def _act(self, who: Who) -> Act:
-        return Act(actor=who.actor, now=who.now, operation_id=self._new_operation_id(), key_hash=who.key_hash)
+    def _attempt(self, context: CommandContext) -> CommandContext:
+        return replace(context, operation_id=self._new_operation_id())

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.change import Act
+from shared.domain.change import CommandContext
 from shared.domain.ids import OrganizationId, derived_operation
 from shared.domain.inquiry import TakenInquiry
 from shared.domain.lead import receive_lead
 from shared.domain.lifecycle import BY_THE_CLOCK
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.work import Deliver, label_of, work_of
 from shared.errors import Contended, StoreConflict, StoreUnavailable
 from shared.storage.engagements import Engagements
@@ -65,7 +65,7 @@ class Intake:
                 return first
         raise Contended("The request could not be stored; repeat it in a second.")
 
-    async def deliver(self, party: Party, now: datetime) -> Sequence[Referral]:
+    async def deliver(self, party: ReferralKey, now: datetime) -> Sequence[Referral]:
         """Bring a request's leads into being, and give them. Raises `StoreUnavailable` if one could not be."""
         leads = await self.referrals.invitations(party)
         outcomes = await asyncio.gather(
@@ -76,7 +76,7 @@ class Intake:
                 raise outcome
         return leads
 
-    async def deliver_or_leave_to_work(self, party: Party, now: datetime) -> None:
+    async def deliver_or_leave_to_work(self, party: ReferralKey, now: datetime) -> None:
         """Deliver at once; what storage refuses now, the orchestration delivers later."""
         try:
             await self.deliver(party, now)
@@ -85,8 +85,8 @@ class Intake:
 
     async def _deliver(self, lead: Referral, by: OrganizationId, now: datetime) -> None:
         await self.engagements.join(lead, [])
-        act = Act(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("lead", lead.id))
-        await self.commits.bring_in(receive_lead(lead, by, act), now)
+        context = CommandContext(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("lead", lead.id))
+        await self.commits.bring_in(receive_lead(lead, by, context), now)
 
     async def _under_the_same_key(
         self, wanted: IdempotencyRecord, replaced: Stored[IdempotencyRecord] | None

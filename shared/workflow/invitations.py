@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from shared.domain.change import Act, Change
+from shared.domain.change import Change, CommandContext
 from shared.domain.creation import receive_invitation
 from shared.domain.ids import ReferralId, derived_operation
 from shared.domain.lifecycle import BY_THE_CLOCK, heard_of, withdraw
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import StoreUnavailable
 from shared.storage.engagements import Engagements
 from shared.storage.referrals import Referrals
-from shared.workflow.commit import Commits, Who
+from shared.workflow.commit import Commits
 
 logger = logging.getLogger(__name__)
 
@@ -72,15 +72,15 @@ class Invitations:
         )
         return replace(deal, invited=invited)
 
-    async def withdraw(self, invitee: Party, deal: Referral, now: datetime) -> Change | None:
+    async def withdraw(self, invitee: ReferralKey, deal: Referral, now: datetime) -> Change | None:
         """Close an invitation that is in and still New (L8); None if it was answered first, which stands (L7)."""
-        who = Who(actor=replace(BY_THE_CLOCK, organization_id=deal.organization_id), now=now)
+        context = CommandContext(actor=replace(BY_THE_CLOCK, organization_id=deal.organization_id), now=now)
 
-        async def decide(referral: Referral, act: Act) -> Change | None:
-            return withdraw(referral, act) if referral.status == "New" else None
+        async def decide(referral: Referral, context: CommandContext) -> Change | None:
+            return withdraw(referral, context) if referral.status == "New" else None
 
-        return await self._commits.step(invitee, who, decide)
+        return await self._commits.step(invitee, context, decide)
 
     async def _deliver(self, invitation: Referral, deal: Referral, now: datetime) -> None:
-        act = Act(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("invite", invitation.id))
-        await self._commits.bring_in(receive_invitation(invitation, deal, act), now)
+        context = CommandContext(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("invite", invitation.id))
+        await self._commits.bring_in(receive_invitation(invitation, deal, context), now)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.domain.change import Act, Change
+from shared.domain.change import Change, CommandContext
 from shared.domain.ids import derived_operation
 from shared.domain.lifecycle import record_failed_mail
 from shared.domain.referral import Referral
@@ -76,11 +76,11 @@ class Reports:
         # A server's words often quote the address, so they are as private as it is.
         detail = None if record.private_of else (report.detail or "")[:_LONGEST_DETAIL] or None
 
-        def failed(referral: Referral, act: Act) -> Change:
-            return record_failed_mail(referral, record.message, address, report.status, act, detail=detail)
+        def failed(referral: Referral, context: CommandContext) -> Change:
+            return record_failed_mail(referral, record.message, address, report.status, context, detail=detail)
 
         operation_id = derived_operation("mailReport", record.operation_id, report.recipient.casefold())
-        await self.commits.remark_once(record.reader, operation_id, failed, now)
+        await self.commits.append_entry_once(record.reader, operation_id, failed, now)
 
 
 def _state(record: MailRecord, reports: Mapping[str, DeliveryStatus]) -> MailState:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.domain.due import Due, what_is_due
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.work import Work
 from shared.storage.referrals import Referrals, Stored
 
@@ -40,7 +40,7 @@ class Plan:
     missing: bool = False
 
 
-async def observe(referrals: Referrals, party: Party, now: datetime) -> Plan:
+async def observe(referrals: Referrals, party: ReferralKey, now: datetime) -> Plan:
     """Look at record, open work and clock: transitions first, then open work in order of sequence.
 
     What is no referral has no life in time, only work: a request for information. An orchestration that was started

@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 
 from shared.domain.ids import RegistrationId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.review_due import what_is_due
 from shared.reference.review_calendar import last_year_with_holidays, review_calendar
 from shared.storage.referrals import Referrals
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 async def observe_review(
     referrals: Referrals,
     registrations: Registrations,
-    deal: Party,
+    deal: ReferralKey,
     registration_id: RegistrationId,
     now: datetime,
 ) -> Plan:
@@ -42,7 +42,7 @@ async def observe_review(
 async def observe_either(
     referrals: Referrals,
     registrations: Registrations,
-    party: Party,
+    party: ReferralKey,
     registration_id: RegistrationId | None,
     now: datetime,
 ) -> Plan:

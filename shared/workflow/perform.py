@@ -13,29 +13,29 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from shared.domain.change import Act, Change
+from shared.domain.change import Change, CommandContext
 from shared.domain.ids import RegistrationId, derived_operation
 from shared.domain.lifecycle import (
     BY_THE_CLOCK,
-    hear_of,
-    hear_of_type,
+    apply_deal_type,
+    apply_party_change,
     never_notified_operation,
     record_failed_mail,
     record_never_notified,
 )
 from shared.domain.messages import OF_EXPIRY
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.work import (
     Deliver,
     FollowReview,
-    Inform,
     Invite,
+    NoOp,
     Notify,
     Publish,
     Retype,
-    Settle,
     Task,
     TaskState,
+    UpdateParties,
     Withdraw,
     Work,
 )
@@ -53,7 +53,7 @@ from shared.mail.notices import Notices, Undeliverable
 from shared.storage.intents import Intents
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
-from shared.workflow.commit import Commits, Who
+from shared.workflow.commit import Commits
 from shared.workflow.intake import Intake
 from shared.workflow.invitations import Invitations
 from shared.workflow.visibility import Visibility
@@ -78,7 +78,7 @@ their task off and nothing else. Any other is a defect and fails the activity.""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Performer:
+class WorkRunner:
     """Carries out work rows, with everything that their tasks touch. `wall_clock` bounds a run."""
 
     referrals: Referrals
@@ -92,7 +92,7 @@ class Performer:
     wall_clock: Callable[[], datetime]
     longest_task: timedelta = LONGEST_TASK
 
-    async def after_commit(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> bool:
+    async def after_commit(self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime) -> bool:
         """Carry out the work of a command right after its commit, for at most `PATIENCE`; whether all of it is done.
 
         So nobody who is told of it waits for the durable engine's queues. What is not done in time goes on for as
@@ -104,7 +104,7 @@ class Performer:
         done, _ = await asyncio.wait({task}, timeout=PATIENCE.total_seconds())
         return task in done and task.result()
 
-    async def _try(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> bool:
+    async def _try(self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime) -> bool:
         try:
             return await self.perform(engine, party, label, now)
         except PASSING as failed:
@@ -113,7 +113,7 @@ class Performer:
             logger.exception("work_failed referral=%s work=%s", party.referral_id, label)
         return False
 
-    async def perform(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> bool:
+    async def perform(self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime) -> bool:
         """Try each due task of a work row once, as far as there is time, and keep how far it came.
 
         Gives whether nothing of it is left. Of two runs at once over one row, the one that is later to keep it leaves
@@ -123,8 +123,8 @@ class Performer:
         if row is None:
             return True
         if row.value.open:
-            errand = _Errand(self, engine, party, row.value, now, self.wall_clock())
-            tasks = tuple([await errand.attempt(state) for state in row.value.tasks])
+            run = WorkRun(self, engine, party, row.value, now, self.wall_clock())
+            tasks = tuple([await run.attempt(state) for state in row.value.tasks])
             work = replace(row.value, tasks=tasks)
             try:
                 await self.referrals.save_work(party, work, row.etag)
@@ -139,12 +139,12 @@ class Performer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Errand:
+class WorkRun:
     """One run over one work row, which began at `now` of the orchestration and `started` of the wall clock."""
 
-    with_: Performer
+    with_: WorkRunner
     engine: Orchestrations
-    party: Party
+    party: ReferralKey
     work: Work
     now: datetime
     started: datetime
@@ -182,7 +182,7 @@ class _Errand:
                 await self._invite(parties)
             case Withdraw(parties=parties):
                 await self._withdraw(parties)
-            case Inform(parties=parties):
+            case UpdateParties(parties=parties):
                 await self._inform(parties)
             case Retype(parties=parties):
                 await self._retype(parties)
@@ -194,12 +194,12 @@ class _Errand:
                 await self._deliver()
             case FollowReview(registration=registration):
                 await self._follow_review(registration)
-            case Settle():
+            case NoOp():
                 return
             case _:
                 assert_never(task)
 
-    async def _invite(self, parties: Sequence[Party]) -> None:
+    async def _invite(self, parties: Sequence[ReferralKey]) -> None:
         """Bring the invitees' referrals into being, and start their orchestrations.
 
         Raises `StoreUnavailable` if an invitation is lost that was not sent before.
@@ -209,7 +209,7 @@ class _Errand:
         sent = [i for i in await self.with_.referrals.invitations(self.party) if i.id in wanted]
         await self.with_.invitations.roll_forward(deal, sent, self.now)
 
-        async def start(invitee: Party) -> None:
+        async def start(invitee: ReferralKey) -> None:
             await begin(self.engine, invitee)
 
         await self._at_each(parties, start)
@@ -228,52 +228,52 @@ class _Errand:
         if registration.kind == "IpCoSell" and registration.latest:
             await begin_review(self.engine, self.party, registration_id)
 
-    async def _withdraw(self, parties: Sequence[Party]) -> None:
+    async def _withdraw(self, parties: Sequence[ReferralKey]) -> None:
         """End the invitations nobody has answered, and wake those who now have news to tell."""
         deal = await self._own()
 
-        async def withdraw(invitee: Party) -> None:
+        async def withdraw(invitee: ReferralKey) -> None:
             await self.with_.invitations.withdraw(invitee, deal, self.now)
             await wake(self.engine, invitee)
 
         await self._at_each(parties, withdraw)
 
-    async def _inform(self, parties: Sequence[Party]) -> None:
+    async def _inform(self, parties: Sequence[ReferralKey]) -> None:
         """Tell the others' timelines; one that declined or let its time pass sees nothing of the deal (V1)."""
         own = await self._own()
         state = await self._state() or own.state
 
-        def heard(referral: Referral, act: Act) -> Change | None:
+        def heard(referral: Referral, context: CommandContext) -> Change | None:
             if referral.substatus in {"Declined", "Expired"}:
                 return None
-            return hear_of(referral, own, state, act)
+            return apply_party_change(referral, own, state, context)
 
-        async def inform(other: Party) -> None:
+        async def inform(other: ReferralKey) -> None:
             operation_id = derived_operation("inform", self.work.operation_id, other.referral_id)
-            await self.with_.commits.remark_once(other, operation_id, heard, self.now)
+            await self.with_.commits.append_entry_once(other, operation_id, heard, self.now)
 
         await self._at_each(parties, inform)
 
-    async def _retype(self, parties: Sequence[Party]) -> None:
+    async def _retype(self, parties: Sequence[ReferralKey]) -> None:
         """Repeat the deal's present type on the others' records; what has it already is left alone."""
         own = await self._own()
 
-        async def decide(referral: Referral, act: Act) -> Change | None:
+        async def decide(referral: Referral, context: CommandContext) -> Change | None:
             if referral.is_closed or referral.deal_type == own.deal_type:
                 return None
-            return hear_of_type(referral, own, act)
+            return apply_deal_type(referral, own, context)
 
-        who = Who(actor=BY_THE_CLOCK, now=self.now)
+        context = CommandContext(actor=BY_THE_CLOCK, now=self.now)
 
-        async def retype(other: Party) -> None:
-            await self.with_.commits.step(other, who, decide)
+        async def retype(other: ReferralKey) -> None:
+            await self.with_.commits.step(other, context, decide)
 
         await self._at_each(parties, retype)
 
     async def _notify(self, task: Notify) -> None:
         """Send the mails of one message; those refused for good are told in their readers' timeline (M6)."""
 
-        async def send(reader: Party) -> None:
+        async def send(reader: ReferralKey) -> None:
             now = self.now + self._passed()
             if task.message in OF_EXPIRY:
                 await self._tell_if_nobody_was_notified(reader, task)
@@ -283,7 +283,7 @@ class _Errand:
 
         await self._at_each((task.party or self.party,), send)
 
-    async def _at_each(self, parties: Sequence[Party], act: Callable[[Party], Awaitable[None]]) -> None:
+    async def _at_each(self, parties: Sequence[ReferralKey], context: Callable[[ReferralKey], Awaitable[None]]) -> None:
         """Act on each of these referrals; one that is not in yet keeps no other waiting, only the task.
 
         Raises `StoreUnavailable` if one is not in. It will be: the `Invite` that brings it in stays open until then.
@@ -295,30 +295,30 @@ class _Errand:
             if number and not self.has_time():
                 raise OutOfTime("Some of the parties are left for the next run.")
             if await self.with_.referrals.get(party):
-                await act(party)
+                await context(party)
             else:
                 missing.append(party.referral_id)
         if missing:
             raise StoreUnavailable(f"Referral {', '.join(missing)} is invited and not in yet.")
 
     async def _tell_of_refusal(self, mail: Undeliverable) -> None:
-        def failed(referral: Referral, act: Act) -> Change:
-            return record_failed_mail(referral, mail.message, mail.address, mail.reason, act)
+        def failed(referral: Referral, context: CommandContext) -> Change:
+            return record_failed_mail(referral, mail.message, mail.address, mail.reason, context)
 
         operation_id = derived_operation("mailRefused", mail.operation_id)
-        await self.with_.commits.remark_once(mail.reader, operation_id, failed, self.now)
+        await self.with_.commits.append_entry_once(mail.reader, operation_id, failed, self.now)
 
-    async def _tell_if_nobody_was_notified(self, reader: Party, task: Notify) -> None:
+    async def _tell_if_nobody_was_notified(self, reader: ReferralKey, task: Notify) -> None:
         """Tell it in the timeline before the mail is planned, which says what the timeline says (M8)."""
         if not await self.with_.notices.nobody_was_notified(self.party, self.work.label, task, self.now):
             return
         own = await self._own()
 
-        def never_notified(referral: Referral, act: Act) -> Change:
-            return record_never_notified(referral, own, act)
+        def never_notified(referral: Referral, context: CommandContext) -> Change:
+            return record_never_notified(referral, own, context)
 
         operation_id = never_notified_operation(own.id)
-        await self.with_.commits.remark_once(reader, operation_id, never_notified, self.now)
+        await self.with_.commits.append_entry_once(reader, operation_id, never_notified, self.now)
 
     async def _own(self) -> Referral:
         stored = await self.with_.referrals.get(self.party)

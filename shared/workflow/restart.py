@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.ids import RegistrationId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.storage.intents import Intent
 from shared.storage.referrals import Referrals
 from shared.workflow.wake import Orchestrations, begin, begin_review, wake, wake_review
@@ -28,7 +28,7 @@ PAUSE_AFTER_FAILURE = timedelta(minutes=1)
 REASON = "Started anew: an operator asked for it, or it had stopped moving."
 
 
-async def instances_of(referrals: Referrals, party: Party) -> list[RegistrationId | None]:
+async def instances_of(referrals: Referrals, party: ReferralKey) -> list[RegistrationId | None]:
     """A record's orchestrations: its own (None), and those of the reviews of its registrations (G7)."""
     stored = await referrals.get(party)
     registered = stored.value.registrations if stored else ()

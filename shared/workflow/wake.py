@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.errors import EngineUnavailable
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Orchestrations(Protocol):
         ...
 
 
-async def wake(engine: Orchestrations, party: Party, event: Event = "changed") -> None:
+async def wake(engine: Orchestrations, party: ReferralKey, event: Event = "changed") -> None:
     """Wake a referral's orchestration, or start it if it is not running.
 
     An instance that another one starts between our two calls observes after our commit, so that is success.
@@ -50,25 +50,25 @@ async def wake(engine: Orchestrations, party: Party, event: Event = "changed") -
         await engine.start(LIFECYCLE, party.referral_id, argument_of(party))
 
 
-async def begin(engine: Orchestrations, party: Party) -> None:
+async def begin(engine: Orchestrations, party: ReferralKey) -> None:
     """Start a new referral's orchestration, or wake it if it is running."""
     if not await engine.start(LIFECYCLE, party.referral_id, argument_of(party)):
         await engine.raise_event(party.referral_id, "changed")
 
 
-async def begin_review(engine: Orchestrations, deal: Party, registration_id: RegistrationId) -> None:
+async def begin_review(engine: Orchestrations, deal: ReferralKey, registration_id: RegistrationId) -> None:
     """Start a registration's orchestration, or wake it if it is running."""
     if not await engine.start(REVIEW, registration_id, _argument_of_review(deal, registration_id)):
         await engine.raise_event(registration_id, "changed")
 
 
-async def wake_review(engine: Orchestrations, deal: Party, registration_id: RegistrationId) -> None:
+async def wake_review(engine: Orchestrations, deal: ReferralKey, registration_id: RegistrationId) -> None:
     """Wake a registration's orchestration, or start it if it is not running."""
     if not await engine.raise_event(registration_id, "changed"):
         await engine.start(REVIEW, registration_id, _argument_of_review(deal, registration_id))
 
 
-async def wake_or_leave_to_sweep(engine: Orchestrations, party: Party, event: Event) -> None:
+async def wake_or_leave_to_sweep(engine: Orchestrations, party: ReferralKey, event: Event) -> None:
     """Wake after a commit. If the engine does not answer, the intent stays, and the next sweep wakes."""
     try:
         await wake(engine, party, event)
@@ -76,18 +76,18 @@ async def wake_or_leave_to_sweep(engine: Orchestrations, party: Party, event: Ev
         logger.warning("wake_failed referral=%s event=%s: the sweep will wake it", party.referral_id, event)
 
 
-def argument_of(party: Party) -> dict[str, str]:
+def argument_of(party: ReferralKey) -> dict[str, str]:
     """An orchestration's input: organization and id, nothing else."""
     return {"organizationId": party.organization_id, "referralId": party.referral_id}
 
 
-def _argument_of_review(deal: Party, registration_id: RegistrationId) -> dict[str, str]:
+def _argument_of_review(deal: ReferralKey, registration_id: RegistrationId) -> dict[str, str]:
     return {**argument_of(deal), "registrationId": registration_id}
 
 
-def party_of(argument: dict[str, str]) -> Party:
+def party_of(argument: dict[str, str]) -> ReferralKey:
     """The party that an orchestration's input names."""
-    return Party(
+    return ReferralKey(
         organization_id=OrganizationId(argument["organizationId"]),
         referral_id=ReferralId(argument["referralId"]),
     )

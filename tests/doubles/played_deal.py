@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from api.http.ask import Request, Response
+
 from activities.referral_steps import expire_if_overdue, open_reminder
 from api.common.access import shown, take_step
-from api.http.request import Answer, Exchange
 from api.referrals.create import create
 from api.referrals.edit import patch
 from api.referrals.transitions import accepting, declining, losing, marking_stage, winning
 from shared.domain.ids import OrganizationId, ReferralId
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.storage.memory_tables import MemoryTables
 from shared.workflow.observe import observe
 from tests.doubles.mail_service import MemoryMailService
-from tests.doubles.service import request, service_on
+from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import deal, import_small_world
 
 PATH = "/v1.0/engagements/referrals"
@@ -48,21 +49,21 @@ class PlayedDeal:
         self.service = service_on(self.tables, self.mail)
         self.engine: Any = TakesAll()
 
-    async def begin(self, body: dict[str, Any] | None = None) -> Answer:
+    async def begin(self, body: dict[str, Any] | None = None) -> Response:
         await import_small_world(self.service.tables)
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await create(exchange, self.engine)
+        async def handler(request: Request) -> Response:
+            return await create(request, self.engine)
 
         wanted = body or deal("northwind", microsoft=False)
-        made = await request(self.service, "rae", handler, now=self.now, path=PATH, body=wanted)
+        made = await ask(self.service, "rae", handler, now=self.now, path=PATH, body=wanted)
         assert made.status == 201, made.body
         return made
 
-    async def party(self, organization: str) -> Party:
+    async def party(self, organization: str) -> ReferralKey:
         rows = await self.tables.between("referrals", organization, "d:", "d;")
         referral_id = ReferralId(rows[0].key.removeprefix("d:"))
-        return Party(organization_id=OrganizationId(organization), referral_id=referral_id)
+        return ReferralKey(organization_id=OrganizationId(organization), referral_id=referral_id)
 
     async def record(self, organization: str) -> Referral:
         stored = await self.service.referrals.get(await self.party(organization))
@@ -84,24 +85,24 @@ class PlayedDeal:
                     elif step.kind == "remind":
                         await open_reminder(self.service, party, step.label)
                     else:
-                        await self.service.performer.perform(self.engine, party, step.label, self.now)
+                        await self.service.work_runner.perform(self.engine, party, step.label, self.now)
 
-    async def act(
+    async def context(
         self, who: str, organization: str, verb: str, body: object = None, **headers: str
-    ) -> Answer:
+    ) -> Response:
         """A verb; headers with underscores for hyphens."""
 
-        async def handler(exchange: Exchange) -> Answer:
-            decide = await VERBS[verb](exchange)
-            return await shown(exchange, await take_step(exchange, decide, "changed", self.engine))
+        async def handler(request: Request) -> Response:
+            decide = await VERBS[verb](request)
+            return await shown(request, await take_step(request, decide, "changed", self.engine))
 
         return await self.ask(who, organization, handler, below=f"/{verb}", body=body or {}, headers=headers)
 
-    async def edit(self, who: str, organization: str, *operations: dict[str, Any], **headers: str) -> Answer:
+    async def edit(self, who: str, organization: str, *operations: dict[str, Any], **headers: str) -> Response:
         """A PATCH of the version that is there now, unless If_Match says another."""
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await patch(exchange, self.engine)
+        async def handler(request: Request) -> Response:
+            return await patch(request, self.engine)
 
         version = {"If_Match": f'"{(await self.record(organization)).version}"'}
         wanted = {**version, **headers}
@@ -119,10 +120,10 @@ class PlayedDeal:
         body: object = None,
         headers: dict[str, str] | None = None,
         method: str | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Any handler about an organization's referral."""
         party = await self.party(organization)
-        return await request(
+        return await ask(
             self.service,
             who,
             handler,
@@ -140,7 +141,7 @@ def replacing(path: str, value: object) -> dict[str, Any]:
     return {"op": "replace", "path": path, "value": value}
 
 
-def faults(answer: Answer) -> Sequence[tuple[str, str]]:
+def faults(answer: Response) -> Sequence[tuple[str, str]]:
     """Target and code of each fault of a refused request."""
     assert answer.status == 422, answer.body
     return [(fault["target"], fault["code"]) for fault in answer.body["error"]["details"]]

@@ -4,20 +4,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from api.http.ask import Request, Response
+
 from activities.referral_steps import expire_if_overdue, open_reminder
 from api.common.access import shown, take_step
-from api.http.request import Answer, Exchange
 from api.leads.submit import submitted
 from api.referrals.convert import converting
 from shared.domain.ids import OrganizationId, ReferralId
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.mail.service import MailService
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.tables import Tables
 from shared.workflow.observe import observe
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PATH, VERBS, TakesAll
-from tests.doubles.service import request, service_on
+from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import import_small_world
 
 ESTIMATE = {"dealValue": 1000, "currency": "USD", "closingDateTime": "2029-12-31T00:00:00Z"}
@@ -35,55 +36,55 @@ class PlayedLeads:
     async def begin(self) -> None:
         await import_small_world(self.tables)
 
-    async def submit(self, body: dict[str, Any]) -> Answer:
+    async def submit(self, body: dict[str, Any]) -> Response:
         """A request of the web site's, whatever its answer."""
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await submitted(exchange, self.engine)
+        async def handler(request: Request) -> Response:
+            return await submitted(request, self.engine)
 
-        return await request(self.service, "web", handler, now=self.now, path="/v1.0/leads", body=body)
+        return await ask(self.service, "web", handler, now=self.now, path="/v1.0/leads", body=body)
 
-    async def leads(self, body: dict[str, Any]) -> list[Party | None]:
+    async def leads(self, body: dict[str, Any]) -> list[ReferralKey | None]:
         """The leads of a request that is taken, in the order of its recipients; None where there is none."""
         answer = await self.submit(body)
         assert answer.status == 201, answer.body
         return [
-            Party(organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"])
+            ReferralKey(organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"])
             if each["referralId"]
             else None
             for each in answer.body["recipients"]
         ]
 
-    async def lead(self, body: dict[str, Any]) -> Party:
+    async def lead(self, body: dict[str, Any]) -> ReferralKey:
         """The only lead of a request."""
         (party,) = await self.leads(body)
         assert party
         return party
 
-    async def record(self, party: Party) -> Referral:
+    async def record(self, party: ReferralKey) -> Referral:
         stored = await self.service.referrals.get(party)
         assert stored
         return stored.value
 
-    async def received(self, organization: str) -> Sequence[Party]:
+    async def received(self, organization: str) -> Sequence[ReferralKey]:
         """All referrals of an organization, oldest first."""
         rows = await self.tables.between("referrals", organization, "d:", "d;")
         return [
-            Party(
+            ReferralKey(
                 organization_id=OrganizationId(organization),
                 referral_id=ReferralId(row.key.removeprefix("d:")),
             )
             for row in rows
         ]
 
-    async def act(self, who: str, party: Party, verb: str, body: object = None) -> Answer:
+    async def context(self, who: str, party: ReferralKey, verb: str, body: object = None) -> Response:
         """A verb, `convert` among them."""
 
-        async def handler(exchange: Exchange) -> Answer:
-            decide = await {**VERBS, "convert": converting}[verb](exchange)
-            return await shown(exchange, await take_step(exchange, decide, "changed", self.engine))
+        async def handler(request: Request) -> Response:
+            decide = await {**VERBS, "convert": converting}[verb](request)
+            return await shown(request, await take_step(request, decide, "changed", self.engine))
 
-        return await request(
+        return await ask(
             self.service,
             who,
             handler,
@@ -93,7 +94,7 @@ class PlayedLeads:
             route={"id": party.referral_id},
         )
 
-    async def follow(self, party: Party) -> None:
+    async def follow(self, party: ReferralKey) -> None:
         """What the orchestration of a referral does now, until it waits."""
         while steps := (await observe(self.service.referrals, party, self.now)).steps:
             for step in steps:
@@ -102,4 +103,4 @@ class PlayedLeads:
                 elif step.kind == "remind":
                     await open_reminder(self.service, party, step.label)
                 else:
-                    await self.service.performer.perform(self.engine, party, step.label, self.now)
+                    await self.service.work_runner.perform(self.engine, party, step.label, self.now)

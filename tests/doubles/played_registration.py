@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from api.http.ask import Request, Response
+
 from api.common.access import shown, visible
-from api.http.request import Answer, Exchange
 from api.referrals.create import create
 from api.registrations.closed_deals import reported
 from api.registrations.list import listed as queue
@@ -12,7 +13,7 @@ from api.registrations.submit import correcting, listed, registering
 from shared.admin.directory_import import World, import_world
 from tests.doubles.played_deal import PATH, PlayedDeal
 from tests.doubles.registration_form import FORM
-from tests.doubles.service import request
+from tests.doubles.service import ask
 from tests.doubles.small_world import WORLD, deal
 
 REGISTRATIONS = "/v1.0/registrations"
@@ -49,33 +50,33 @@ def body_of(*solutions: str) -> dict[str, Any]:
 class PlayedRegistration(PlayedDeal):
     """Rae's won deal."""
 
-    async def create(self, body: dict[str, Any]) -> Answer:
+    async def create(self, body: dict[str, Any]) -> Response:
         await import_world(self.service.tables, _world())
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await create(exchange, self.engine)
+        async def handler(request: Request) -> Response:
+            return await create(request, self.engine)
 
-        return await request(self.service, "rae", handler, now=self.now, path=PATH, body=body)
+        return await ask(self.service, "rae", handler, now=self.now, path=PATH, body=body)
 
     async def won(self, body: dict[str, Any] | None = None) -> None:
         made = await self.create(body or body_of())
         assert made.status == 201, made.body
-        answer = await self.act("rae", "contoso", "win")
+        answer = await self.context("rae", "contoso", "win")
         assert answer.status == 200, answer.body
 
     async def read(self) -> dict[str, Any]:
         """The deal, as Rae reads it."""
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await shown(exchange, await visible(exchange))
+        async def handler(request: Request) -> Response:
+            return await shown(request, await visible(request))
 
         answer = await self.ask("rae", "contoso", handler)
         assert answer.status == 200, answer.body
         return answer.body
 
-    async def register(self, form: dict[str, Any] = FORM, **headers: str) -> Answer:
-        async def handler(exchange: Exchange) -> Answer:
-            return await registering(exchange, self.engine)
+    async def register(self, form: dict[str, Any] = FORM, **headers: str) -> Response:
+        async def handler(request: Request) -> Response:
+            return await registering(request, self.engine)
 
         return await self.ask("rae", "contoso", handler, below="/registrations", body=form, headers=headers)
 
@@ -89,12 +90,12 @@ class PlayedRegistration(PlayedDeal):
         """The deal's registrations."""
         return (await self.ask("rae", "contoso", listed, below="/registrations")).body["value"]
 
-    async def put(self, record: dict[str, Any], form: dict[str, Any]) -> Answer:
-        async def handler(exchange: Exchange) -> Answer:
-            return await correcting(exchange, self.engine)
+    async def put(self, record: dict[str, Any], form: dict[str, Any]) -> Response:
+        async def handler(request: Request) -> Response:
+            return await correcting(request, self.engine)
 
         party = await self.party("contoso")
-        return await request(
+        return await ask(
             self.service,
             "rae",
             handler,
@@ -106,37 +107,37 @@ class PlayedRegistration(PlayedDeal):
             method="PUT",
         )
 
-    async def see(self, record: dict[str, Any], who: str = "dee", **headers: str) -> Answer:
+    async def see(self, record: dict[str, Any], who: str = "dee", **headers: str) -> Response:
         """A record by itself; headers with underscores for hyphens."""
         return await self._about(who, got, record, headers=_sent(headers))
 
     async def queue(self, who: str = "dee", **params: str) -> list[dict[str, Any]]:
         """What somebody finds among the registrations."""
-        answer = await request(self.service, who, queue, now=self.now, path=REGISTRATIONS, params=params)
+        answer = await ask(self.service, who, queue, now=self.now, path=REGISTRATIONS, params=params)
         assert answer.status == 200, answer.body
         return answer.body["value"]
 
     async def review(
         self, record: dict[str, Any], decision: str, key: str | None = None, **more: Any
-    ) -> Answer:
+    ) -> Response:
         """Dee's decision about this version of a record."""
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await reviewing(exchange, self.engine)
+        async def handler(request: Request) -> Response:
+            return await reviewing(request, self.engine)
 
         headers = {"If-Match": record["eTag"], **({"Idempotency-Key": key} if key else {})}
         body = {"decision": decision, **more}
         return await self._about("dee", handler, record, below="/review", body=body, headers=headers)
 
-    async def assign(self, record: dict[str, Any], body: object, who: str = "dee", **headers: str) -> Answer:
+    async def assign(self, record: dict[str, Any], body: object, who: str = "dee", **headers: str) -> Response:
         """Give a record to a reviewer; headers with underscores for hyphens."""
         sent = _sent(headers)
         return await self._about(who, assigning, record, below="/assign", body=body, headers=sent)
 
-    async def report(self, form: dict[str, Any], who: str = "rae", **headers: str) -> Answer:
+    async def report(self, form: dict[str, Any], who: str = "rae", **headers: str) -> Response:
         """A closed deal that was never co-sold; headers with underscores for hyphens."""
         sent = _sent(headers)
-        return await request(
+        return await ask(
             self.service, who, reported, now=self.now, path=REGISTRATIONS, body=form, headers=sent
         )
 
@@ -149,8 +150,8 @@ class PlayedRegistration(PlayedDeal):
         below: str = "",
         body: object = None,
         headers: dict[str, str] | None = None,
-    ) -> Answer:
-        return await request(
+    ) -> Response:
+        return await ask(
             self.service,
             who,
             handler,

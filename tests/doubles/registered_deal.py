@@ -5,19 +5,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from api.http.ask import Request, Response
+
 from api.common.access import shown, take_step
-from api.http.request import Answer, Exchange
 from api.referrals.create import create
 from api.referrals.transitions import winning
 from api.registrations.mapping import registration_tag
 from api.registrations.review import assigning, reviewing
 from api.registrations.submit import correcting, registering
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.registration import Registration
 from shared.wiring import Service
 from tests.doubles import registration_form
-from tests.doubles.service import request
+from tests.doubles.service import ask
 from tests.doubles.small_world import deal
 
 PATH = "/v1.0/engagements/referrals"
@@ -50,8 +51,8 @@ class RegisteredDeal:
         self.calm = self.service
 
     @property
-    def party(self) -> Party:
-        return Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId(self.id))
+    def party(self) -> ReferralKey:
+        return ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(self.id))
 
     async def win(self) -> None:
         """Make the deal, and win it."""
@@ -59,25 +60,25 @@ class RegisteredDeal:
         body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
         body["details"]["requirements"]["solutions"] = [{"id": "SOL-CONTOSO-IP"}]
 
-        async def creating(exchange: Exchange) -> Answer:
-            return await create(exchange, self.engine)
+        async def creating(request: Request) -> Response:
+            return await create(request, self.engine)
 
         made = await self.ask("rae", creating, PATH, body)
         assert made.status == 201, made.body
         self.id = made.body["id"]
 
-        async def won(exchange: Exchange) -> Answer:
-            decide = await winning(exchange)
-            return await shown(exchange, await take_step(exchange, decide, "changed", self.engine))
+        async def won(request: Request) -> Response:
+            decide = await winning(request)
+            return await shown(request, await take_step(request, decide, "changed", self.engine))
 
         answer = await self.ask("rae", won, f"{PATH}/{self.id}/win", {})
         assert answer.status == 200, answer.body
 
-    async def register(self, key: str | None = None, **changes: Any) -> Answer:
+    async def register(self, key: str | None = None, **changes: Any) -> Response:
         """Register the deal's solution; remembers the record that is reviewed."""
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await registering(exchange, self.engine)
+        async def handler(request: Request) -> Response:
+            return await registering(request, self.engine)
 
         headers = {"Idempotency-Key": key} if key else {}
         path = f"{PATH}/{self.id}/registrations"
@@ -86,25 +87,25 @@ class RegisteredDeal:
             self.rid = next(each["id"] for each in answer.body["value"] if each["kind"] == "IpCoSell")
         return answer
 
-    async def correct(self, tag: str | None = None, **changes: Any) -> Answer:
+    async def correct(self, tag: str | None = None, **changes: Any) -> Response:
         """Send a correction of the version that is there now, unless another is named."""
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await correcting(exchange, self.engine)
+        async def handler(request: Request) -> Response:
+            return await correcting(request, self.engine)
 
         path, tag = f"{PATH}/{self.id}/registrations/{self.rid}", tag or await self.tag()
         return await self.ask("rae", handler, path, {**FORM, **changes}, {"If-Match": tag}, method="PUT")
 
-    async def review(self, decision: str, tag: str | None = None, who: str = "dee") -> Answer:
+    async def review(self, decision: str, tag: str | None = None, who: str = "dee") -> Response:
         """Decide about the version that is there now, unless another is named."""
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await reviewing(exchange, self.engine)
+        async def handler(request: Request) -> Response:
+            return await reviewing(request, self.engine)
 
         path, tag = f"/v1.0/registrations/{self.rid}/review", tag or await self.reviewers_tag()
         return await self.ask(who, handler, path, DECISIONS[decision], {"If-Match": tag})
 
-    async def assign(self, email: str) -> Answer:
+    async def assign(self, email: str) -> Response:
         """Give the record to a reviewer."""
 
         path = f"/v1.0/registrations/{self.rid}/assign"
@@ -139,10 +140,10 @@ class RegisteredDeal:
         headers: dict[str, str] | None = None,
         *,
         method: str | None = None,
-    ) -> Answer:
+    ) -> Response:
         """One request about the deal and its record."""
         route = {"id": self.id, "rid": self.rid}
-        return await request(
+        return await ask(
             self.service,
             who,
             handler,

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import azure.functions as func
+from api.http.ask import Request, Response, plain
 
 from api.http.problems import ANSWERABLE, describe
-from api.http.request import Answer, Exchange, plain
 from shared import clock
 from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.permissions import Caller
@@ -51,10 +51,10 @@ async def no_pause(_seconds: float) -> None:
     """In virtual time nobody waits."""
 
 
-async def request(
+async def ask(
     service: Service,
     who: str,
-    handler: Callable[[Exchange], Awaitable[Answer]],
+    handler: Callable[[Request], Awaitable[Response]],
     *,
     now: datetime,
     path: str,
@@ -63,7 +63,7 @@ async def request(
     route: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
     method: str | None = None,
-) -> Answer:
+) -> Response:
     """One request of a person of the small world to a handler; refusals come back as answers."""
     organization_id, _ = PEOPLE[who]
     organization = await service.directory.organization(organization_id)
@@ -78,15 +78,15 @@ async def request(
         route_params=dict(route or {}),
         body=b"" if body is None else json.dumps(body).encode(),
     )
-    exchange = Exchange(
-        request=http,
+    request = Request(
+        ask=http,
         service=service,
         caller=Caller(organization=organization, person=person),
         now=now,
         client_request_id=None,
     )
     try:
-        answer = await handler(exchange)
+        answer = await handler(request)
     except ANSWERABLE as refused:
-        return Answer(**describe(refused))
+        return Response(**describe(refused))
     return replace(answer, body=plain(answer.body))

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from shared.domain.change import Act, Change
+from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId, ReferralId
 from shared.domain.lifecycle import BY_THE_CLOCK, expire
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.errors import EngineUnavailable
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.intents import Intent, Intents
@@ -133,7 +133,7 @@ class Swept:
         for minute in range(first, first + count):
             await self.at(minute)
 
-    async def stored(self, *records: Referral) -> list[Party]:
+    async def stored(self, *records: Referral) -> list[ReferralKey]:
         """These records, brought in without being announced."""
         for record in records:
             await self.referrals.commit(begun(record), None)
@@ -150,8 +150,8 @@ class Swept:
         party = replace(referral().party, referral_id=ReferralId(referral_id))
         stored = await self.referrals.get(party)
         assert stored
-        act = Act(actor=BY_THE_CLOCK, now=self.engine.now, operation_id=OperationId(f"expire-{referral_id}"))
-        await self.referrals.commit(expire(stored.value, act), stored)
+        context = CommandContext(actor=BY_THE_CLOCK, now=self.engine.now, operation_id=OperationId(f"expire-{referral_id}"))
+        await self.referrals.commit(expire(stored.value, context), stored)
 
     async def left(self) -> list[Intent]:
         """What is still to be looked at."""

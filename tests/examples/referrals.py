@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.change import Act, Change, Step, Told, beginning
+from shared.domain.change import Change, CommandContext, EntryDraft, Step, created
 from shared.domain.ids import EngagementId, LocationId, OperationId, OrganizationId, ReferralId
 from shared.domain.referral import (
     Address,
@@ -13,8 +13,8 @@ from shared.domain.referral import (
     Customer,
     InviteContext,
     Invited,
-    Party,
     Referral,
+    ReferralKey,
     Solution,
     Terms,
 )
@@ -22,7 +22,7 @@ from shared.domain.timeline import Actor, EntryKind
 from shared.domain.work import Task
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
-CREATOR = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId("contoso-1"))
+CREATOR = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId("contoso-1"))
 
 
 def contact(email: str, **fields: Any) -> Contact:
@@ -84,8 +84,8 @@ def creators(**fields: Any) -> Referral:
     return referral(**(values | fields))
 
 
-def act(now: datetime = NOW, operation: str = "op", name: str | None = "Kim") -> Act:
-    return Act(
+def context(now: datetime = NOW, operation: str = "op", name: str | None = "Kim") -> CommandContext:
+    return CommandContext(
         actor=Actor(organization_id=OrganizationId("fabrikam"), name=name),
         now=now,
         operation_id=OperationId(operation),
@@ -94,12 +94,12 @@ def act(now: datetime = NOW, operation: str = "op", name: str | None = "Kim") ->
 
 def begun(record: Referral) -> Change:
     """The step that brings a record into being."""
-    return beginning(record, (Told(kind="received"),), act(), ())
+    return created(record, (EntryDraft(kind="received"),), context(), ())
 
 
-def step(record: Referral, kind: EntryKind, as_: Act, tasks: tuple[Task, ...] = (), **new: Any) -> Change:
+def step(record: Referral, kind: EntryKind, as_: CommandContext, tasks: tuple[Task, ...] = (), **new: Any) -> Change:
     """A step that changes these fields."""
-    return Step.of(record).then(Told(kind=kind), tasks, **new).change(as_)
+    return Step.of(record).then(EntryDraft(kind=kind), tasks, **new).change(as_)
 
 
 def invited(*records: Referral, **heard: Any) -> tuple[Invited, ...]:

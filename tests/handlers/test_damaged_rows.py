@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from api.http.ask import Request, Response
 
 from api.common.access import shown, visible
 from api.directory.people import put as put_person
-from api.http.request import Answer, Exchange
 from api.referrals import list as referral_list
 from api.referrals.engagements import said, viewed
 from shared.admin.check import unfinished
 from shared.admin.directory_import import import_world
 from shared.domain.ids import EngagementId, OrganizationId, ReferralId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.errors import RecordUnreadable, StoreUnavailable
 from shared.storage import keys
 from shared.storage.claims import claim, of_tables
@@ -33,7 +33,7 @@ from shared.storage.tables import Discard, Row, StoredRow, Tables, Upsert
 from shared.workflow.observe import observe
 from tests.doubles.played_deal import PATH, PlayedDeal
 from tests.doubles.played_registration import PlayedRegistration
-from tests.doubles.service import request
+from tests.doubles.service import ask
 from tests.doubles.small_world import WORLD, deal
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -62,35 +62,35 @@ class Story:
     async def begin(self) -> None:
         await self.deal.begin(deal("northwind", "fabrikam"))
         await self.deal.follow("contoso", *PARTNERS)
-        assert (await self.deal.act("nia", "northwind", "accept")).status == 200
+        assert (await self.deal.context("nia", "northwind", "accept")).status == 200
         await self.deal.follow("contoso", "northwind")
         assert (await self.say("Hello")).status == 201
 
-    async def page(self, who: str) -> Answer:
-        return await request(
+    async def page(self, who: str) -> Response:
+        return await ask(
             self.deal.service, who, referral_list.listed, now=self.deal.now, path=PATH, method="GET"
         )
 
-    async def get(self, who: str, referral_id: str) -> Answer:
-        async def handler(exchange: Exchange) -> Answer:
-            return await shown(exchange, await visible(exchange))
+    async def get(self, who: str, referral_id: str) -> Response:
+        async def handler(request: Request) -> Response:
+            return await shown(request, await visible(request))
 
         path = f"{PATH}/{referral_id}"
-        return await request(
+        return await ask(
             self.deal.service, who, handler, now=self.deal.now, path=path, route={"id": referral_id}
         )
 
-    async def engagement(self, who: str) -> Answer:
+    async def engagement(self, who: str) -> Response:
         return await self._about_engagement(who, viewed, None)
 
-    async def say(self, text: str) -> Answer:
+    async def say(self, text: str) -> Response:
         return await self._about_engagement("rae", said, {"text": text}, {"Idempotency-Key": text})
 
     async def _about_engagement(
         self, who: str, handler: object, body: object, headers: dict[str, str] | None = None
-    ) -> Answer:
+    ) -> Response:
         (row,) = {r.partition for r in await rows_of(self.deal.tables, "engagements")} or {"gone"}
-        return await request(
+        return await ask(
             self.deal.service,
             who,
             handler,  # type: ignore[arg-type]
@@ -108,13 +108,13 @@ class Story:
         except RecordUnreadable:
             self.unreadable += 1
             return None
-        if isinstance(done, Answer) and done.status >= 500:
+        if isinstance(done, Response) and done.status >= 500:
             assert done.status == 500
             assert done.body["error"]["code"] == "recordUnreadable"
             self.unreadable += 1
         return done
 
-    async def turns(self, party: Party) -> None:
+    async def turns(self, party: ReferralKey) -> None:
         """The turns of one orchestration until it waits; an activity that fails ends them, as its pause would."""
         for _ in range(MOST_TURNS):
             plan = await observe(self.deal.service.referrals, party, self.deal.now)
@@ -123,7 +123,7 @@ class Story:
             await self._perform(party, plan.steps)
         pytest.fail(f"{party} found something to do for ever")
 
-    async def _perform(self, party: Party, steps: object) -> None:
+    async def _perform(self, party: ReferralKey, steps: object) -> None:
         from activities.referral_steps import expire_if_overdue, open_reminder
 
         for step in steps:  # type: ignore[attr-defined]
@@ -132,8 +132,8 @@ class Story:
             elif step.kind == "remind":
                 await open_reminder(self.deal.service, party, step.label)
             else:
-                performer = self.deal.service.performer
-                await performer.perform(self.deal.engine, party, step.label, self.deal.now)
+                work_runner = self.deal.service.work_runner
+                await work_runner.perform(self.deal.engine, party, step.label, self.deal.now)
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ async def test_whichever_row_is_lost_all_that_does_not_need_it_goes_on(
 ) -> None:
     """Lists always answer; nobody fails in any other way; of other parties each comes to its end."""
     ids = _ids(played)
-    parties = {o: Party(organization_id=OrganizationId(o), referral_id=i) for o, i in ids.items()}
+    parties = {o: ReferralKey(organization_id=OrganizationId(o), referral_id=i) for o, i in ids.items()}
     rows = await rows_of(played, "referrals", "engagements", "mail")
     assert len(rows) > 50
     hit = 0
@@ -223,7 +223,7 @@ async def test_a_list_leaves_a_damaged_row_out_and_its_next_step_repairs_it(
     assert (await story.page("kim")).body["value"] == []
     assert f"row_set_aside The row referrals/fabrikam/{key}" in caplog.text
     assert "Cara" not in caplog.text
-    assert (await story.deal.act("kim", "fabrikam", "accept")).status == 200
+    assert (await story.deal.context("kim", "fabrikam", "accept")).status == 200
     assert [each["id"] for each in (await story.page("kim")).body["value"]] == [ids["fabrikam"]]
 
 
@@ -246,7 +246,7 @@ async def test_an_invitation_that_is_lost_before_it_was_sent_keeps_no_other_back
     story = Story()
     tables = story.deal.tables
     made = await story.deal.begin(deal("northwind", "fabrikam"))
-    contoso = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId(made.body["id"]))
+    contoso = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(made.body["id"]))
     invited = [r for r in await rows_of(tables, "referrals") if r.key.startswith("i:")]
     (lost,) = [r for r in invited if '"fabrikam"' in str(r.values["json0"])]
     for row in await rows_of(tables, "referrals"):
@@ -297,7 +297,7 @@ async def test_a_timeline_leaves_out_an_entry_that_cannot_be_read(played: Memory
 async def test_news_are_told_though_their_entry_is_lost(missing: bool) -> None:
     story = Story()
     await story.begin()
-    assert (await story.deal.act("kim", "fabrikam", "accept")).status == 200
+    assert (await story.deal.context("kim", "fabrikam", "accept")).status == 200
     fabrikam = await story.deal.party("fabrikam")
     entries = await story.deal.service.referrals.entries(fabrikam)
     row = await story.deal.tables.get(
@@ -319,7 +319,7 @@ async def test_a_task_that_meets_a_damaged_row_is_put_off_until_it_is_repaired_a
     profile = await tables.get("directory", "profiles:US", "contoso")
     assert profile
     await damage(tables, profile)
-    assert (await story.deal.act("kim", "fabrikam", "decline", DECLINED)).status == 200
+    assert (await story.deal.context("kim", "fabrikam", "decline", DECLINED)).status == 200
     await story.turns(fabrikam)
     open_now = [t.task.kind for w in await referrals.work(fabrikam) for t in w.value.tasks if not t.done]
     assert open_now == ["notify"]
@@ -406,7 +406,7 @@ async def test_a_person_who_cannot_be_read_can_be_entered_anew() -> None:
 
     PEOPLE["ada"] = ("contoso", "ada@contoso.com")
     try:
-        answer = await request(
+        answer = await ask(
             service,
             "ada",
             put_person,

@@ -8,7 +8,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from api.http.request import Answer, Exchange, respond
+from api.http.request import Request, Response, respond
 from api.platform.health import Health
 from api.platform.mail_events import taken
 from shared import disk
@@ -57,8 +57,8 @@ def run_out(free: dict[str, int]) -> None:
 
 
 async def answer(method: str, token: str | None = "any") -> func.HttpResponse:
-    async def handler(_: Exchange) -> Answer:
-        return Answer(body={"done": True})
+    async def handler(_: Request) -> Response:
+        return Response(body={"done": True})
 
     headers = {"Authorization": token} if token else {}
     return await respond(func.HttpRequest(method, "http://x/win", headers=headers, body=b""), handler)
@@ -90,7 +90,7 @@ async def test_who_has_no_token_learns_nothing_of_the_disk(free: dict[str, int])
 async def test_readiness_says_so(free: dict[str, int]) -> None:
     assert (await Health(wiring.service).answer()).status == 200
     run_out(free)
-    assert await Health(wiring.service).answer() == Answer(
+    assert await Health(wiring.service).answer() == Response(
         status=503, body={"status": "notReady", "reason": TOLD}
     )
 

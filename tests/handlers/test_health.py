@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.http.request import Answer
+from api.http.request import Response
 from api.platform import health
 from api.platform.health import CHECKS, FRESH_SECONDS, LONGEST_SECONDS, Check, Health
 from shared.clock import wall_clock
@@ -39,7 +39,7 @@ class Probed:
         self.built += 1
         return self.service
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> Response:
         async with asyncio.timeout(PATIENCE):
             return await self.health.answer()
 

@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from api.http.ask import Request, Response
 
 from api.http.idempotency import KEY_LIVES
-from api.http.request import Answer, Exchange
 from api.referrals.create import create
 from api.referrals.invitations import invited
 from shared.storage.memory_tables import MemoryTables
-from tests.doubles.service import request, service_on
+from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import deal, import_small_world
 from tests.examples.referrals import NOW
 
@@ -39,12 +39,12 @@ async def service() -> Any:
 
 async def made(
     service: Any, body: dict[str, Any], after: timedelta = timedelta(), who: str = "rae"
-) -> Answer:
-    async def handler(exchange: Exchange) -> Answer:
-        return await create(exchange, ENGINE)
+) -> Response:
+    async def handler(request: Request) -> Response:
+        return await create(request, ENGINE)
 
     key = {"Idempotency-Key": "k"}
-    return await request(service, who, handler, now=NOW + after, path=PATH, body=body, headers=key)
+    return await ask(service, who, handler, now=NOW + after, path=PATH, body=body, headers=key)
 
 
 async def test_a_key_counts_for_seven_days_and_then_makes_a_new_deal(service: Any) -> None:
@@ -71,11 +71,11 @@ async def test_invitations_under_a_key_are_sent_once_and_later_anew(service: Any
     first = await made(service, deal())
     entry = deal("fabrikam")["invitations"][0]
 
-    async def inviting(after: timedelta, **changes: Any) -> Answer:
-        async def handler(exchange: Exchange) -> Answer:
-            return await invited(exchange, ENGINE)
+    async def inviting(after: timedelta, **changes: Any) -> Response:
+        async def handler(request: Request) -> Response:
+            return await invited(request, ENGINE)
 
-        return await request(
+        return await ask(
             service,
             "rae",
             handler,

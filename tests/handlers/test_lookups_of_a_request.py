@@ -3,15 +3,15 @@
 from typing import Any
 
 import pytest
+from api.http.ask import Request, Response
 
-from api.http.request import Answer, Exchange
 from api.referrals.create import create
 from api.referrals.invitations import invited
 from shared.domain.field_rules import MAX_SOLUTIONS
 from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.tables import StoredRow
-from tests.doubles.service import request, service_on
+from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import deal, import_small_world
 from tests.examples.referrals import NOW
 
@@ -56,11 +56,11 @@ async def service(tables: CountingTables) -> Any:
     return service
 
 
-async def made(service: Any, body: dict[str, Any]) -> Answer:
-    async def handler(exchange: Exchange) -> Answer:
-        return await create(exchange, ENGINE)
+async def made(service: Any, body: dict[str, Any]) -> Response:
+    async def handler(request: Request) -> Response:
+        return await create(request, ENGINE)
 
-    return await request(service, "rae", handler, now=NOW, path=PATH, body=body)
+    return await ask(service, "rae", handler, now=NOW, path=PATH, body=body)
 
 
 def naming(organizations: int, solutions: int, **fields: Any) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def naming(organizations: int, solutions: int, **fields: Any) -> dict[str, Any]:
     return {**body, "invitations": entries, **fields}
 
 
-def faults(answer: Answer) -> dict[str, str]:
+def faults(answer: Response) -> dict[str, str]:
     assert answer.status == 422
     return {fault["target"]: fault["code"] for fault in answer.body["error"]["details"]}
 
@@ -102,11 +102,11 @@ async def test_of_too_many_later_invitations_none_is_looked_up(service: Any, tab
     made_before = await made(service, deal("northwind"))
     body = {"invitations": naming(MAX_INVITATIONS + 1, 30)["invitations"]}
 
-    async def handler(exchange: Exchange) -> Answer:
-        return await invited(exchange, ENGINE)
+    async def handler(request: Request) -> Response:
+        return await invited(request, ENGINE)
 
     tables.gets = 0
     route = {"id": made_before.body["id"]}
-    answer = await request(service, "rae", handler, now=NOW, path=PATH, body=body, route=route)
+    answer = await ask(service, "rae", handler, now=NOW, path=PATH, body=body, route=route)
     assert faults(answer) == {"/invitations": "tooLong"}
     assert tables.gets <= BESIDES

@@ -9,7 +9,7 @@ import pytest
 
 from api.http.json_body import UnreadableBody
 from api.http.problems import describe
-from api.http.request import Answer, Exchange, respond
+from api.http.request import Request, Response, respond
 from api.platform.mail_events import taken
 from shared.domain.permissions import Caller
 from shared.errors import Unauthenticated
@@ -59,9 +59,9 @@ def handled(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 async def answer_to(
     handled: list[bytes], headers: dict[str, str], body: bytes = b"", token: str | None = "any"
 ) -> func.HttpResponse:
-    async def handler(exchange: Exchange) -> Answer:
-        handled.append(exchange.request.get_body())
-        return Answer()
+    async def handler(request: Request) -> Response:
+        handled.append(request.content)
+        return Response()
 
     if token:
         headers = {**headers, "Authorization": token}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.http.request import Answer
+from api.http.request import Response
 from shared.domain.registration import Registration
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage.keys import REVIEWS
@@ -306,7 +306,7 @@ async def test_a_save_that_finds_itself_done_shows_what_is_stored(monkeypatch: p
     deal = await won()
     record = (await deal.records(form_of(submit=False)))["IpCoSell"]
     anything, form = {**record, "eTag": "*"}, form_of(solutionValue=5, submit=False)
-    others: list[Answer] = []
+    others: list[Response] = []
     read = Registrations.get
 
     async def read_before_another(*asked: Any) -> Registration | None:

@@ -91,7 +91,7 @@ async def largest_deal() -> PlayedRegistration:
         body["details"]["notes"] = WIDE * fits
         deal = PlayedRegistration(NOW)
         assert (await deal.create(body)).status == 201
-        if (await deal.act("rae", "contoso", "win")).status == 200:
+        if (await deal.context("rae", "contoso", "win")).status == 200:
             return deal
         fits -= 50
 

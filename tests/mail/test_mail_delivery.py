@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.ids import OperationId, OrganizationId, ReferralId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.errors import MailPaused, MailRefused, MailServiceDown, MailUnavailable
 from shared.mail.delivery import GIVE_UP, Delivery
 from shared.mail.gate import SPREAD, MailGate
@@ -22,7 +22,7 @@ RECORD = MailRecord(
     key="000001:invitee:own:en",
     operation_id=OperationId("00000000-0000-5000-8000-000000000001"),
     message="invited",
-    reader=Party(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId("r")),
+    reader=ReferralKey(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId("r")),
     recipients=("kim@fabrikam.com",),
     subject="s",
     text="t",

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from api.http.request import Answer, Exchange
+from api.http.request import Request, Response
 from shared.domain.registration import Registration
 from tests.doubles.registered_deal import RegisteredDeal
 from tests.model.deaths import Died
@@ -19,14 +19,14 @@ class InsistentDeal(RegisteredDeal):
     async def ask(
         self,
         who: str,
-        handler: Callable[[Exchange], Awaitable[Answer]],
+        handler: Callable[[Request], Awaitable[Response]],
         path: str,
         body: object,
         headers: dict[str, str] | None = None,
         *,
         method: str | None = None,
-    ) -> Answer:
-        answer = Answer(status=503)
+    ) -> Response:
+        answer = Response(status=503)
         for _ in range(4):
             try:
                 answer = await super().ask(who, handler, path, body, headers, method=method)

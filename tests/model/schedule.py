@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
+from api.http.ask import Request, Response
+
 from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
 from activities.review_steps import open_nudge
 from api.common.access import Decision, shown, take_step
-from api.http.request import Answer, Exchange
 from api.referrals.create import create
 from api.referrals.invitations import invited
 from api.referrals.transitions import accepting, declining, losing, winning
@@ -21,7 +22,7 @@ from shared.workflow.observe import Plan, observe
 from shared.workflow.observe_review import observe_review
 from shared.workflow.sweep import LONGEST_HANDLER
 from shared.workflow.wake import party_of, registration_of
-from tests.doubles.service import request, service_on
+from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import deal, import_small_world
 from tests.model.deaths import DeadlyEngine, DeadlyMailService, DeadlyTables, Died, Fate
 from tests.model.engine import Engine
@@ -121,8 +122,8 @@ class Schedule:
         )
         return answer.body["id"] if answer and answer.status == 201 else None
 
-    async def _create(self, exchange: Exchange) -> Answer:
-        return await create(exchange, self.handlers_engine)
+    async def _create(self, request: Request) -> Response:
+        return await create(request, self.handlers_engine)
 
     async def _party_acts(self, who: str) -> None:
         verb = self.random.choice(["accept", "accept", "decline", "nothing"])
@@ -135,8 +136,8 @@ class Schedule:
         await self._idle(60)
         referral_id = await self.referral_of("contoso")
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await invited(exchange, self.handlers_engine)
+        async def handler(request: Request) -> Response:
+            return await invited(request, self.handlers_engine)
 
         path = f"/v1.0/engagements/referrals/{referral_id}/invitations"
         body = {"invitations": [{"organizationId": "msft", "assistanceRequestCode": "QuotesOrLicensing"}]}
@@ -159,21 +160,21 @@ class Schedule:
         prepare, body = VERBS[verb]
         body = said or body
 
-        async def handler(exchange: Exchange) -> Answer:
-            decide: Decision = await prepare(exchange)
-            return await shown(exchange, await take_step(exchange, decide, "changed", self.handlers_engine))
+        async def handler(request: Request) -> Response:
+            decide: Decision = await prepare(request)
+            return await shown(request, await take_step(request, decide, "changed", self.handlers_engine))
 
         path = f"/v1.0/engagements/referrals/{referral_id}/{verb}"
         await self._insisting(who, verb, handler, path, body=body, route={"id": referral_id})
 
     async def _insisting(
         self, who: str, what: str, handler: Any, path: str, *, body: object, route: dict[str, str]
-    ) -> Answer | None:
+    ) -> Response | None:
         """A client that repeats what was not answered, with the same key, a few times."""
         headers = {"Idempotency-Key": f"{who}-{what}"}
         for _ in range(4):
             try:
-                answer = await request(
+                answer = await ask(
                     self.service,
                     who,
                     handler,
@@ -219,7 +220,7 @@ class Schedule:
             return await expire_if_overdue(self.service, party, now)
         if name == "remind":
             return await open_reminder(self.service, party, step["label"])
-        return await self.service.performer.perform(self.handlers_engine, party, step["label"], now)
+        return await self.service.work_runner.perform(self.handlers_engine, party, step["label"], now)
 
     async def _observe_review(self, step: dict[str, Any]) -> Plan:
         service, registration = self.service, registration_of(step)

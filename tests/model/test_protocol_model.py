@@ -12,7 +12,7 @@ import pytest
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.lifecycle import never_notified_operation
 from shared.domain.messages import OF_ARRIVAL
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.workflow.perform import LONGEST_DELAY
 from tests.model.lead_schedule import COMPANIES, LeadSchedule
 from tests.model.schedule import Schedule, play
@@ -240,6 +240,6 @@ async def _document(schedule: Schedule, organization: str) -> Referral | None:
     referral_id = await schedule.referral_of(organization)
     if referral_id is None:
         return None
-    party = Party(organization_id=OrganizationId(organization), referral_id=ReferralId(referral_id))
+    party = ReferralKey(organization_id=OrganizationId(organization), referral_id=ReferralId(referral_id))
     stored = await schedule.calm.referrals.get(party)
     return stored.value if stored else None

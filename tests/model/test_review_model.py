@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from shared.admin.check import ask_to_wake, unfinished
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.registration import Registration, ReviewRound
 from shared.domain.vocabulary import RegistrationStatus
 from shared.storage import keys
@@ -140,7 +140,7 @@ async def check(schedule: ReviewSchedule) -> None:
         await _check_mail(schedule, stored.value, reviewed)
 
 
-async def _check_timeline(schedule: ReviewSchedule, deal: Party, record: Registration) -> None:
+async def _check_timeline(schedule: ReviewSchedule, deal: ReferralKey, record: Registration) -> None:
     entries = await schedule.calm.referrals.entries(deal)
     assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1)), "gaps (L9)"
     own = [entry for entry in entries if entry.details.get("registrationId") == record.id]

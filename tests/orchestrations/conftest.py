@@ -12,24 +12,24 @@ import azure.durable_functions as df
 import azure.functions as func
 import httpx
 import pytest
+from api.http.ask import Request, Response
 
 import devhost
 from activities import referral_steps, review_steps
 from api.common.access import shown, take_step
-from api.http.request import Answer, Exchange
 from api.referrals.create import create
 from api.referrals.transitions import accepting, declining
 from orchestrators import referral_lifecycle, registration_review
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.working_days import WorkingCalendar
 from shared.storage.memory_tables import MemoryTables
 from shared.wiring import wiring
 from shared.workflow.durable import DurableEngine
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.registered_deal import RegisteredDeal
-from tests.doubles.service import request, service_on
+from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import deal, import_small_world
 
 HOST_JSON = {"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}
@@ -52,11 +52,11 @@ class Story:
         """Make the deal and let everybody be told."""
         await import_small_world(self.service.tables)
 
-        async def handler(exchange: Exchange) -> Answer:
-            return await create(exchange, self.engine)
+        async def handler(request: Request) -> Response:
+            return await create(request, self.engine)
 
         path = "/v1.0/engagements/referrals"
-        made = await request(self.service, "rae", handler, now=clock.now(), path=path, body=deal("northwind"))
+        made = await ask(self.service, "rae", handler, now=clock.now(), path=path, body=deal("northwind"))
         assert made.status == 201, made.body
         self.deal_id = made.body["id"]
         rows = await self.tables.between("referrals", "northwind", "d:", "d;")
@@ -66,14 +66,14 @@ class Story:
     async def answer(self, verb: str) -> int:
         """Northwind's answer."""
 
-        async def handler(exchange: Exchange) -> Answer:
-            decide = await VERBS[verb](exchange)
-            return await shown(exchange, await take_step(exchange, decide, "changed", self.engine))
+        async def handler(request: Request) -> Response:
+            decide = await VERBS[verb](request)
+            return await shown(request, await take_step(request, decide, "changed", self.engine))
 
         path = f"/v1.0/engagements/referrals/{self.invited_id}/{verb}"
         body = {"reason": "TimelineTooShort"} if verb == "decline" else {}
         route = {"id": self.invited_id}
-        done = await request(self.service, "nia", handler, now=clock.now(), path=path, body=body, route=route)
+        done = await ask(self.service, "nia", handler, now=clock.now(), path=path, body=body, route=route)
         return done.status
 
     async def advance(self, duration: str) -> datetime:
@@ -95,7 +95,7 @@ class Story:
         return answer.json()["runtimeStatus"]
 
     async def state(self) -> str:
-        party = Party(organization_id=OrganizationId("northwind"), referral_id=ReferralId(self.invited_id))
+        party = ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId(self.invited_id))
         stored = await self.service.referrals.get(party)
         assert stored
         return stored.value.state

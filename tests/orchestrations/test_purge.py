@@ -4,7 +4,7 @@ import pytest
 
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.workflow.purge import Purge
 from shared.workflow.wake import wake
 from tests.orchestrations.conftest import Story
@@ -26,7 +26,7 @@ async def test_an_instance_leaves_the_engine_a_day_after_it_finished_and_starts_
     assert await story.status(story.deal_id) == "Running"
     await wake(
         story.engine,
-        Party(organization_id=OrganizationId("northwind"), referral_id=ReferralId(story.invited_id)),
+        ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId(story.invited_id)),
     )
     await story.advance("PT0S")
     assert await story.status(story.invited_id) == "Completed"
@@ -45,7 +45,7 @@ async def test_a_finished_instance_that_began_again_is_as_old_as_its_last_beginn
 ) -> None:
     await story.answer("decline")
     await story.advance("P2D")
-    party = Party(organization_id=OrganizationId("northwind"), referral_id=ReferralId(story.invited_id))
+    party = ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId(story.invited_id))
     await wake(story.engine, party)
     await story.advance(f"PT{24 * days:.0f}H")
     assert await purged(story) == (days > 1)

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from api.http.request import Answer
+from api.http.request import Response
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import RegistrationStatus
 from tests.doubles.mail_service import MemoryMailService
@@ -30,7 +30,7 @@ async def deal() -> RegisteredDeal:
     return won
 
 
-async def statuses(*requests: Awaitable[Answer]) -> list[int]:
+async def statuses(*requests: Awaitable[Response]) -> list[int]:
     return sorted(answer.status for answer in await asyncio.gather(*requests))
 
 

@@ -9,7 +9,7 @@ import pytest
 from activities import referral_steps, review_steps
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.workflow.observe import Plan, observe
 from shared.workflow.observe_review import observe_review
 from tests.orchestrations.conftest import ReviewStory, Story
@@ -64,8 +64,8 @@ async def engine_comes_to(story: Story, clocks: Clocks, moment: datetime) -> Non
     await story.advance(f"PT{(moment - clocks.engine_now()).total_seconds():.3f}S")
 
 
-def northwind(story: Story) -> Party:
-    return Party(organization_id=OrganizationId("northwind"), referral_id=ReferralId(story.invited_id))
+def northwind(story: Story) -> ReferralKey:
+    return ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId(story.invited_id))
 
 
 async def deadline(story: Story) -> datetime:

@@ -30,7 +30,7 @@ def actions(state: dict[str, Any]) -> list[tuple[int, str | None]]:
     return [(each["actionType"], each.get("functionName")) for each in state["actions"][0]]
 
 
-def beginning(name: str, events: int) -> dict[str, Any]:
+def created(name: str, events: int) -> dict[str, Any]:
     """A recorded history, cut off."""
     context = read(name)
     return {**context, "history": context["history"][:events]}
@@ -41,13 +41,13 @@ def failed(name: str) -> dict[str, Any]:
     answer = read(name)["history"][UP_TO_THE_RESULT]
     failure = {**answer, "EventType": TASK_FAILED, "Reason": "Activity failed", "Details": "Storage is away."}
     del failure["Result"]
-    context = beginning(name, UP_TO_THE_RESULT)
+    context = created(name, UP_TO_THE_RESULT)
     return {**context, "history": [*context["history"], failure]}
 
 
 @pytest.mark.parametrize("name", OBSERVERS)
 def test_the_first_turn_looks_at_the_record(worker: Worker, name: str) -> None:
-    state = turn(worker, beginning(name, FIRST_TURN))
+    state = turn(worker, created(name, FIRST_TURN))
     assert (state["isDone"], actions(state)) == (False, [(CALL_ACTIVITY, OBSERVERS[name])])
 
 

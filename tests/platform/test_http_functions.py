@@ -12,7 +12,7 @@ from localcloud.process.ports import free_ports
 from shared.admin.check import ask_to_wake
 from shared.clock import wall_clock
 from shared.domain.ids import OrganizationId, ReferralId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.storage.azure_tables import AzureTables
 from tests.live import REFERRALS, Service, deal, eventually
 from tests.platform.http_messages import Response, request
@@ -106,7 +106,7 @@ def test_an_engine_that_is_away_is_made_up_for_by_the_timer(worker: Worker, serv
 async def ask_for(service: Service, referral_id: str) -> None:
     """As an operator does: by itself the sweep would look after a minute."""
     tables = AzureTables(TableServiceClient.from_connection_string(service.stack.azurite.connection_string))
-    party = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId(referral_id))
+    party = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(referral_id))
     await ask_to_wake(tables, [party], wall_clock())
     await tables.close()
 

@@ -22,7 +22,7 @@ from shared.domain.draft import (
 from shared.domain.ids import EngagementId, LocationId, OrganizationId, ReferralId
 from shared.domain.referral import Address, Consent, ProfileId
 from shared.domain.work import Invite, Notify
-from tests.examples.referrals import NOW, act, creators
+from tests.examples.referrals import NOW, context, creators
 
 CONTACT = ContactDraft(
     first_name="C", last_name="D", phone_number="+1 206 555 0100", email="cara@relecloud.com"
@@ -84,7 +84,7 @@ IDS = NewIds(
 
 
 def created(draft: DealDraft = DRAFT):
-    return create_deal(draft, CATALOGUE, IDS, act(), timedelta(days=14))
+    return create_deal(draft, CATALOGUE, IDS, context(), timedelta(days=14))
 
 
 def faults(draft: DealDraft) -> dict[str, str]:
@@ -138,7 +138,7 @@ def test_an_invitation_that_comes_late_has_the_type_that_the_deal_has_by_then() 
     (invitation,) = change.invitations
     assert invitation.deal_type == "PartnerLed"
     upgraded = replace(change.after, deal_type="CoSell")
-    assert receive_invitation(invitation, upgraded, act()).after.deal_type == "CoSell"
+    assert receive_invitation(invitation, upgraded, context()).after.deal_type == "CoSell"
 
 
 def test_only_a_vetted_partner_begins_an_assessment_of_one_type_at_a_place_that_it_names() -> None:
@@ -184,7 +184,7 @@ def test_an_invitation_goes_to_the_location_in_the_customers_country_else_the_fi
 
 def test_an_invitation_arrives_new_and_is_announced() -> None:
     change = created()
-    received = receive_invitation(change.invitations[1], change.after, act())
+    received = receive_invitation(change.invitations[1], change.after, context())
     assert (received.after, received.entry.kind) == (change.invitations[1], "received")
     assert [state.task for state in received.work.tasks] == [Notify(message="invited", audience="invitee")]
     assert (received.entry.actor.organization_id, received.entry.actor.name) == ("contoso", None)
@@ -204,7 +204,7 @@ def test_an_invitation_of_a_deal_that_closed_meanwhile_arrives_closed_and_untold
 ) -> None:
     """L8: Microsoft's stays answerable after Won."""
     closed = creators(status="Closed", substatus=outcome, closed_at=NOW)
-    received = receive_invitation(created().invitations[index], closed, act())
+    received = receive_invitation(created().invitations[index], closed, context())
     assert received.after.state == arrives
     assert (received.work is None) == (arrives == "Closed/Expired")
     assert (received.after.version, received.after.sequence, received.entry.sequence) == (1, 1, 1)

@@ -11,11 +11,11 @@ from shared.domain.change import Step
 from shared.domain.deal_type import UPGRADES, Upgrade, deal_type, type_of
 from shared.domain.invitable import MOST_INVITATIONS, require_invitable, why_not, why_not_again
 from shared.domain.inviting import inviting, retyped
-from shared.domain.referral import Invited, Party, Referral, Solution
+from shared.domain.referral import Invited, Referral, ReferralKey, Solution
 from shared.domain.refusals import NotAllowed
 from shared.domain.vocabulary import HELP_CODES, NO_HELP, DealType
 from shared.domain.work import Invite, Publish, Retype
-from tests.examples.referrals import act, creators, invited, referral
+from tests.examples.referrals import context, creators, invited, referral
 
 T1 = """
 help partner view  assessment | type
@@ -139,7 +139,7 @@ def test_the_latest_invitation_counts() -> None:
 
 def test_a_deal_invites_so_often_and_no_more() -> None:
     many = tuple(
-        Invited(party=Party(organization_id=f"p{i}", referral_id=f"r{i}"), organization_name="P")
+        Invited(party=ReferralKey(organization_id=f"p{i}", referral_id=f"r{i}"), organization_name="P")
         for i in range(MOST_INVITATIONS)
     )
     assert why_not_again("another", many)
@@ -176,7 +176,7 @@ def test_inviting_tells_the_earlier_parties_of_the_new_type_and_the_sellers_list
     before = deal("PartnerLed", invited=invited(fabrikam, gone))
     change = inviting(
         Step.of(before), (referral(id="m", organization_id="msft", invite_context=_asked("msft")),)
-    ).change(act())
+    ).change(context())
     assert [entry.kind for entry in change.entries] == ["invited", "typeChanged"]
     assert (change.entries[1].from_state, change.entries[1].to_state) == ("PartnerLed", "CoSell")
     tasks = [state.task for state in change.work.tasks]

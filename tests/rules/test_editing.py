@@ -12,7 +12,7 @@ from shared.domain.change import Step
 from shared.domain.draft import ContactDraft, CustomerDraft, DealDraft, TermsDraft
 from shared.domain.editing import MAX_REMOVED, edited, faults_of_edit, shown_to_microsoft, wanted
 from shared.domain.referral import Consent, Contact, Referral, Solution
-from tests.examples.referrals import NOW, act, contact, creators, invited, referral
+from tests.examples.referrals import NOW, contact, context, creators, invited, referral
 from tests.rules.test_creation import CATALOGUE
 
 OLD = NOW + timedelta(days=400)
@@ -133,7 +133,7 @@ def test_an_edit_keeps_solutions_as_they_were_and_takes_new_ones_from_the_catalo
 def test_an_edit_without_a_difference_is_no_step() -> None:
     same = wanted(DEAL, draft_of(DEAL), CATALOGUE)
     assert edited(Step.of(DEAL), same).told == ()
-    renamed = edited(Step.of(DEAL), replace(same, name="Renamed")).change(act())
+    renamed = edited(Step.of(DEAL), replace(same, name="Renamed")).change(context())
     assert [entry.kind for entry in renamed.entries] == ["edited"]
     assert renamed.entry.changed == ("name",)
     assert (renamed.entry.from_state, renamed.entry.to_state) == (None, None)
@@ -141,7 +141,7 @@ def test_an_edit_without_a_difference_is_no_step() -> None:
 
 def test_the_yes_to_the_second_question_is_told_as_the_change_of_type_that_it_is() -> None:
     """T2, E4."""
-    change = shown_to_microsoft(Step.of(DEAL)).change(act())
+    change = shown_to_microsoft(Step.of(DEAL)).change(context())
     assert [(e.kind, e.from_state, e.to_state) for e in change.entries] == [
         ("typeChanged", "Private", "PartnerLed")
     ]

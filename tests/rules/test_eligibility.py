@@ -15,11 +15,11 @@ from shared.domain.eligibility import (
     warnings,
 )
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
-from shared.domain.referral import Invited, Party, Referral, Registered, Solution, Terms
+from shared.domain.referral import Invited, Referral, ReferralKey, Registered, Solution, Terms
 from shared.domain.refusals import NotAllowed
 from shared.domain.registering import drafts, kinds_of, no_solution, require_registrable, solution_named
 from shared.domain.vocabulary import DealType, Substatus
-from tests.examples.referrals import NOW, act, creators, referral
+from tests.examples.referrals import NOW, context, creators, referral
 from tests.examples.registrations import FORM, draft
 
 IP_TAGS = ("AzureIpCoSell", "BizAppsPremium", "BizAppsStandard")
@@ -66,11 +66,11 @@ def deal(*names: str, **changes: Any) -> Referral:
 
 def microsofts(substatus: Substatus | None) -> tuple[Invited, ...]:
     """Microsoft as the deal's creator keeps it, beside another party that has won."""
-    party = Party(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId("f"))
+    party = ReferralKey(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId("f"))
     other = Invited(party=party, organization_name="Fabrikam", substatus="Won")
     if substatus is None:
         return (other,)
-    party = Party(organization_id=OrganizationId("msft"), referral_id=ReferralId("m"))
+    party = ReferralKey(organization_id=OrganizationId("msft"), referral_id=ReferralId("m"))
     return (other, Invited(party=party, organization_name="Microsoft", substatus=substatus))
 
 
@@ -253,14 +253,14 @@ def test_the_records_of_a_solution_follow_from_its_incentives(name: str, kinds: 
     """G4: one, or two."""
     solution = SOLUTIONS[name]
     assert kinds_of(solution) == kinds
-    made = drafts(deal(name), solution, FORM, (RegistrationId("a"), RegistrationId("b")), act())
+    made = drafts(deal(name), solution, FORM, (RegistrationId("a"), RegistrationId("b")), context())
     assert [(each.kind, each.id) for each in made] == list(zip(kinds, ("a", "b"), strict=False))
     for each in made:
         assert (each.status, each.version, each.latest, each.errors) == ("Draft", 0, None, ())
         assert (each.solution_id, each.form.solution_id) == (solution.id, solution.id)
         assert (each.organization_id, each.deal_name) == ("contoso", "Relecloud ERP")
         assert each.referral == deal().party
-        assert each.created_at == each.updated_at == act().now
+        assert each.created_at == each.updated_at == context().now
 
 
 def done(name: str, **changes: Any) -> Registered:

@@ -13,7 +13,7 @@ from shared.domain.providers import Criteria, Provider, alternatives, matching, 
 from shared.domain.referral import Address, Customer, Inquiry, Referral
 from shared.domain.response_speed import ENOUGH, minutes_to_answer, response_speed
 from shared.domain.timeline import EntryKind
-from tests.examples.referrals import NOW, act, begun, creators, referral, step
+from tests.examples.referrals import NOW, begun, context, creators, referral, step
 
 SMALL, LARGE = "1to9employees", "1001to5000employees"
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -184,5 +184,5 @@ def test_the_band_is_that_of_the_median_answer(minutes: list[int], band: str) ->
 def test_what_counts_as_an_answer_is_the_receivers_own(
     record: Referral, kind: EntryKind, minutes: int | None
 ) -> None:
-    assert minutes_to_answer(step(record, kind, act(NOW + timedelta(minutes=90)))) == minutes
+    assert minutes_to_answer(step(record, kind, context(NOW + timedelta(minutes=90)))) == minutes
     assert minutes_to_answer(begun(record)) is None

@@ -13,9 +13,9 @@ from shared.domain.lifecycle import (
     Acceptance,
     ClosingStatement,
     accept,
+    apply_party_change,
     decline,
     expire,
-    hear_of,
     is_overdue,
     is_withdrawn_with,
     lose,
@@ -24,8 +24,8 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.referral import Referral
 from shared.domain.refusals import NotAllowed, Refusal, TerminalState
-from shared.domain.work import Inform, Notify, Settle, Withdraw
-from tests.examples.referrals import CREATOR, NOW, act, contact, creators, invited, referral
+from shared.domain.work import NoOp, Notify, UpdateParties, Withdraw
+from tests.examples.referrals import CREATOR, NOW, contact, context, creators, invited, referral
 
 STATEMENT = ClosingStatement(reason="TimelineTooShort", notes="Too soon.")
 VERBS = {
@@ -64,7 +64,7 @@ CELLS = [
 def test_every_verb_in_every_state(state: str, verb: str, outcome: str) -> None:
     """L1, L5, L6: the table is the rule."""
     try:
-        reached = VERBS[verb](STATES[state], act()).after.state
+        reached = VERBS[verb](STATES[state], context()).after.state
     except Refusal as refused:
         reached = type(refused).__name__
     assert reached == outcome
@@ -76,7 +76,7 @@ def test_every_verb_in_every_state(state: str, verb: str, outcome: str) -> None:
 @pytest.mark.parametrize("late", [timedelta(), timedelta(seconds=1), timedelta(days=300)])
 def test_a_command_after_the_deadline_makes_the_expiry_and_is_refused(verb: str, late: timedelta) -> None:
     """L4: the deadline is the record's."""
-    change = VERBS[verb](referral(), act(NOW + timedelta(days=14) + late))
+    change = VERBS[verb](referral(), context(NOW + timedelta(days=14) + late))
     assert (change.after.state, change.entry.kind) == ("Closed/Expired", "expired")
     assert isinstance(change.refusal, TerminalState)
     assert change.entry.actor.name is None
@@ -86,13 +86,13 @@ def test_the_last_moment_before_the_deadline_still_counts() -> None:
     """L4: the deadline is the record's."""
     moment = NOW + timedelta(days=14) - timedelta(microseconds=1)
     assert not is_overdue(referral(), moment)
-    assert VERBS["accept"](referral(), act(moment)).after.state == "Active/Accepted"
+    assert VERBS["accept"](referral(), context(moment)).after.state == "Active/Accepted"
 
 
 def test_an_acceptance_keeps_what_the_invitation_said_unless_it_says_otherwise() -> None:
     """L2: pre-filled."""
     invited = referral()
-    kept = accept(invited, Acceptance(), act(), creator=creators()).after
+    kept = accept(invited, Acceptance(), context(), creator=creators()).after
     assert (kept.name, kept.terms, kept.team, kept.sales_stage) == (
         invited.name,
         invited.terms,
@@ -103,7 +103,7 @@ def test_an_acceptance_keeps_what_the_invitation_said_unless_it_says_otherwise()
     said = Acceptance(
         name="Ours", deal_value=invited.terms.deal_value * 2, team=team, external_reference_id="CRM-2"
     )
-    changed = accept(invited, said, act(), creator=creators())
+    changed = accept(invited, said, context(), creator=creators())
     after = changed.after
     assert (after.name, after.team, after.external_reference_id) == ("Ours", team, "CRM-2")
     assert after.terms == replace(invited.terms, deal_value=invited.terms.deal_value * 2)
@@ -130,10 +130,10 @@ def test_a_closed_deal_takes_no_new_party_but_microsoft_after_won(
     assert is_withdrawn_with(closed, organization) is not open_
     invited = referral(organization_id=organization)
     if open_:
-        assert accept(invited, Acceptance(), act(), creator=closed).after.status == "Active"
+        assert accept(invited, Acceptance(), context(), creator=closed).after.status == "Active"
     else:
         with pytest.raises(TerminalState) as refused:
-            accept(invited, Acceptance(), act(), creator=closed)
+            accept(invited, Acceptance(), context(), creator=closed)
         assert refused.value.reason == "DealClosed"
 
 
@@ -146,54 +146,54 @@ def test_the_creators_outcome_withdraws_informs_and_tells(verb: str, withdrawn: 
     """L7, L8, M4: in this order."""
     deal = Step.of(creators(invited=invited(*INVITED)))
     close = {
-        "win": lambda: win(deal, "Private.", act()),
-        "lose": lambda: lose(deal, STATEMENT, act()),
+        "win": lambda: win(deal, "Private.", context()),
+        "lose": lambda: lose(deal, STATEMENT, context()),
     }
     change = close[verb]()
     message = "won" if verb == "win" else "lost"
     tasks = [state.task for state in change.work.tasks]
     assert tasks == [
         Withdraw(parties=withdrawn),
-        Inform(parties=PARTIES),
+        UpdateParties(parties=PARTIES),
         *[Notify(message=message, audience="party", party=party) for party in PARTIES],
     ]
 
 
 def test_an_invited_partys_outcome_closes_nobody_else() -> None:
     """L7: each party reports its own."""
-    change = VERBS["win"](STATES["Active"], act())
-    assert [state.task for state in change.work.tasks] == [Inform(parties=(CREATOR,))]
+    change = VERBS["win"](STATES["Active"], context())
+    assert [state.task for state in change.work.tasks] == [UpdateParties(parties=(CREATOR,))]
 
 
 @pytest.mark.parametrize("verb", ["accept", "decline"])
 def test_an_answer_is_told_to_the_inviter(verb: str) -> None:
     """L2, L3, M2: whoever invited hears of it."""
-    change = VERBS[verb](referral(), act())
+    change = VERBS[verb](referral(), context())
     message = {"accept": "accepted", "decline": "declined"}[verb]
     assert [state.task for state in change.work.tasks] == [
-        Inform(parties=(CREATOR,)),
+        UpdateParties(parties=(CREATOR,)),
         Notify(message=message, audience="inviter", party=CREATOR),
     ]
 
 
 def test_a_step_that_concerns_nobody_else_is_still_seen_by_the_orchestration() -> None:
-    change = VERBS["win"](creators(), act())
-    assert [state.task for state in change.work.tasks] == [Settle()]
+    change = VERBS["win"](creators(), context())
+    assert [state.task for state in change.work.tasks] == [NoOp()]
     assert change.work.open
 
 
 def test_a_decline_keeps_reason_and_notes_and_an_expiry_has_none() -> None:
     """L3, L9: kept in the timeline."""
-    declined = decline(referral(), STATEMENT, act())
+    declined = decline(referral(), STATEMENT, context())
     assert (declined.entry.reason, declined.entry.details) == ("TimelineTooShort", {"notes": "Too soon."})
     assert declined.after.status_reason.notes == "Too soon."
-    assert expire(referral(), act(NOW + timedelta(days=14))).after.status_reason is None
-    assert withdraw(referral(), act()).after.status_reason.code == "DealClosed"
+    assert expire(referral(), context(NOW + timedelta(days=14))).after.status_reason is None
+    assert withdraw(referral(), context()).after.status_reason.code == "DealClosed"
 
 
 def test_news_of_another_party_move_no_etag_and_open_no_work() -> None:
     """L7: each party reports its own."""
-    news = hear_of(creators(), referral(), "Closed/Declined", act())
+    news = apply_party_change(creators(), referral(), "Closed/Declined", context())
     assert (news.after.version, news.after.sequence, news.work) == (1, 2, None)
     assert (news.entry.kind, news.entry.to_state, news.entry.actor.name) == (
         "partyChanged",
@@ -234,11 +234,11 @@ def test_no_sequence_of_commands_leaves_the_graph(steps: list[tuple[str, int]]) 
 def _tried(record: Referral, verb: str, now) -> Change | None:
     try:
         if verb == "expire":
-            return expire(record, act(now)) if is_overdue(record, now) else None
+            return expire(record, context(now)) if is_overdue(record, now) else None
         if verb == "withdraw":
-            return withdraw(record, act(now)) if record.status == "New" else None
+            return withdraw(record, context(now)) if record.status == "New" else None
         if verb == "news":
-            return hear_of(record, creators(), "Closed/Won", act(now))
-        return VERBS[verb](record, act(now))
+            return apply_party_change(record, creators(), "Closed/Won", context(now))
+        return VERBS[verb](record, context(now))
     except (NotAllowed, TerminalState):
         return None

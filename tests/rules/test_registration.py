@@ -39,7 +39,7 @@ from shared.domain.vocabulary import (
 from shared.domain.work import FollowReview, Notify
 from shared.storage.codec import Codec
 from shared.storage.tables import StoredRow
-from tests.examples.referrals import CREATOR, NOW, act, creators
+from tests.examples.referrals import CREATOR, NOW, context, creators
 from tests.examples.registrations import (
     APPROVAL,
     ASKED,
@@ -361,7 +361,7 @@ def test_each_change_is_told_once_in_the_timeline_and_a_new_state_by_mail(
 ) -> None:
     """G6, M4: the mail goes with the state, not with every change."""
     deal = creators(registrations=(before.shown,) if before else ())
-    change = registered(deal, (after,), act(), "because")
+    change = registered(deal, (after,), context(), "because")
     (entry,) = change.entries
     assert (entry.kind, entry.reason) == ("registrationChanged", "because")
     assert (entry.from_state, entry.to_state) == (before.status if before else None, after.status)
@@ -378,7 +378,7 @@ def test_two_records_of_one_request_are_one_step_with_an_entry_each() -> None:
     """G4."""
     isv = submitted(draft(kind="IsvConnect", id="a"), FORM, NOW)
     ip = in_review(id="b")
-    change = registered(creators(), (ip, isv), act())
+    change = registered(creators(), (ip, isv), context())
     assert [entry.to_state for entry in change.entries] == ["ReviewPending", "Submitted"]
     assert change.after.registrations == (isv.shown, ip.shown)
     assert change.registrations == (ip, isv)

@@ -15,7 +15,7 @@ from shared.domain.referral import Referral, Solution
 from shared.domain.refusals import Invalid, NotAllowed, Refusal
 from shared.domain.sales_stage import WantedStage, has_every_stage, initial_stage, stage_at, staged
 from shared.domain.vocabulary import ASSESSMENT_STAGES, STANDARD_STAGES, SalesStage
-from tests.examples.referrals import NOW, act, creators, referral
+from tests.examples.referrals import NOW, context, creators, referral
 
 OUTBOUND = creators()
 INBOUND = referral(status="Active", substatus="Accepted", sales_stage="Accepted", accepted_at=NOW)
@@ -128,4 +128,4 @@ def test_no_sequence_of_marks_wins_an_assessment_before_its_stages(marks: list[S
     assert has_every_stage(record) == (record.sales_stage == "PresentToCustomer")
     if not has_every_stage(record):
         with pytest.raises(NotAllowed):
-            win(Step.of(record), None, act())
+            win(Step.of(record), None, context())

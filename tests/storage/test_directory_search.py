@@ -9,7 +9,7 @@ import azure.functions as func
 import pytest
 
 from api.directory import lookups
-from api.http.request import Exchange, plain
+from api.http.request import Request, plain
 from shared.admin.directory_import import World, import_world
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import OrganizationId, PersonId, digest
@@ -87,8 +87,8 @@ async def found(tables: Tables, what: str, asking: str = "contoso", **params: st
         ),
     )
     service: Any = service_on(tables, None)  # type: ignore[arg-type] # nothing here sends mail
-    exchange = Exchange(request=request, service=service, caller=caller, now=NOW, client_request_id=None)
-    return plain((await HANDLERS[what](exchange)).body)["value"]
+    request = Request(request=request, service=service, caller=caller, now=NOW, client_request_id=None)
+    return plain((await HANDLERS[what](request)).body)["value"]
 
 
 async def names(tables: Tables, what: str, start: str, **params: str) -> list[str]:
@@ -155,14 +155,14 @@ async def test_a_name_is_found_however_its_accents_and_syllables_are_put_togethe
 @pytest.mark.parametrize("what", HANDLERS)
 async def test_the_rest_of_a_long_start_counts(tables: Tables, mark: str, what: str) -> None:
     """More namesakes of a long beginning than an answer holds hide nobody."""
-    beginning = f"{mark}{'한' * 200}"
+    created = f"{mark}{'한' * 200}"
     for number in range(60):
-        await put(tables, **one(what, f"{mark}-{number}", f"{beginning} {number:02}"))
-    forties = [f"{beginning} {number}" for number in range(40, 50)]
-    assert sorted(await names(tables, what, f"{beginning} 4")) == forties
-    assert await names(tables, what, f"{beginning} 59") == [f"{beginning} 59"]
-    assert await names(tables, what, f"{beginning} 6") == []
-    assert len(await names(tables, what, beginning)) == lookups.MOST_FOUND
+        await put(tables, **one(what, f"{mark}-{number}", f"{created} {number:02}"))
+    forties = [f"{created} {number}" for number in range(40, 50)]
+    assert sorted(await names(tables, what, f"{created} 4")) == forties
+    assert await names(tables, what, f"{created} 59") == [f"{created} 59"]
+    assert await names(tables, what, f"{created} 6") == []
+    assert len(await names(tables, what, created)) == lookups.MOST_FOUND
 
 
 @pytest.mark.parametrize("what", HANDLERS)

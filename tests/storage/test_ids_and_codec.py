@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.change import Told, beginning
+from shared.domain.change import EntryDraft, created
 from shared.domain.ids import digest, inverted, is_uuid, reverted, uuid7, with_shard_of
 from shared.domain.referral import Referral
 from shared.domain.timeline import Entry
-from shared.domain.work import Inform, Invite, Notify, Settle, Withdraw, Work, work_of
+from shared.domain.work import Invite, NoOp, Notify, UpdateParties, Withdraw, Work, work_of
 from shared.errors import RecordTooLarge
 from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.tables import StoredRow
-from tests.examples.referrals import CREATOR, NOW, act, contact, referral
+from tests.examples.referrals import CREATOR, NOW, contact, context, referral
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 ENTROPY = st.binary(min_size=16, max_size=16)
@@ -109,16 +109,16 @@ def test_a_referral_comes_back_as_it_was_stored(name: str, notes: str, people: i
 
 @given(TEXT)
 def test_entries_and_work_come_back_as_they_were_stored(text: str) -> None:
-    change = beginning(referral(), (Told(kind="received"),), act(name=text), ())
+    change = created(referral(), (EntryDraft(kind="received"),), context(name=text), ())
     assert back(Codec[Entry](Entry), change.entry) == change.entry
     tasks = (
         Invite(parties=(CREATOR,)),
         Withdraw(parties=()),
-        Inform(parties=(CREATOR,)),
+        UpdateParties(parties=(CREATOR,)),
         Notify(message="won", audience="party", party=CREATOR),
-        Settle(),
+        NoOp(),
     )
-    work = work_of(referral().id, "000001", act().operation_id, tasks)
+    work = work_of(referral().id, "000001", context().operation_id, tasks)
     assert back(Codec[Work](Work), work) == work
     assert work.is_due(NOW)
 

@@ -9,7 +9,7 @@ import pytest
 from api.leads.submit import submitted
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
 from shared.domain.inquiry import Outcome, TakenInquiry
-from shared.domain.referral import Inquiry, InviteContext, Party, Referral
+from shared.domain.referral import Inquiry, InviteContext, Referral, ReferralKey
 from shared.domain.work import Deliver, work_of
 from shared.errors import RecordTooLarge, StoreUnavailable
 from shared.storage.engagements import Engagements
@@ -22,9 +22,9 @@ from shared.workflow.announce import Announcements
 from shared.workflow.commit import Commits
 from shared.workflow.intake import Intake
 from tests.doubles.mail_service import MemoryMailService
-from tests.doubles.service import request, service_on
+from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import import_small_world, inquiry
-from tests.examples.referrals import NOW, act, referral, step
+from tests.examples.referrals import NOW, context, referral, step
 
 
 def intake(tables: Tables) -> Intake:
@@ -49,7 +49,7 @@ def taken(partition: str, number: int = 1) -> TakenInquiry:
 
 
 def lead(partition: str, number: int) -> Referral:
-    own = Party(
+    own = ReferralKey(
         organization_id=OrganizationId(f"{partition}-{number}"),
         referral_id=ReferralId(f"10000000-0000-7000-8000-{number:012d}"),
     )
@@ -151,10 +151,10 @@ async def test_a_key_counts_for_seven_days(later: timedelta, same: bool) -> None
     await import_small_world(service.tables)
 
     async def submit(now: Any) -> Any:
-        return await request(
+        return await ask(
             service,
             "web",
-            lambda exchange: submitted(exchange, Engine()),  # type: ignore[arg-type] # implements the port
+            lambda request: submitted(request, Engine()),  # type: ignore[arg-type] # implements the port
             now=now,
             path="/v1.0/leads",
             body=inquiry("fabrikam"),
@@ -171,22 +171,22 @@ async def test_fifty_leads_with_the_longest_notes_in_korean_fit_and_can_be_accep
     await import_small_world(service.tables)
     places = [{"organizationId": "fabrikam"}, {"organizationId": "contoso"}, {"organizationId": "northwind"}]
     body = {**inquiry(), "recipients": places, "details": {"notes": "가" * 8000}}
-    answer = await request(
+    answer = await ask(
         service,
         "web",
-        lambda exchange: submitted(exchange, Engine()),  # type: ignore[arg-type] # implements the port
+        lambda request: submitted(request, Engine()),  # type: ignore[arg-type] # implements the port
         now=NOW,
         path="/v1.0/leads",
         body=body,
     )
     assert answer.status == 201
     own = answer.body["recipients"][0]["referralId"]
-    party = Party(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId(own))
+    party = ReferralKey(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId(own))
     stored = await service.referrals.get(party)
     assert stored
     fifty = [replace(stored.value, id=ReferralId(f"{own[:-2]}{number:02d}")) for number in range(50)]
     assert await service.intake.take(taken("portal", 9), fifty, None, None) is None
-    accepted = step(stored.value, "accepted", act(name="Kim"), status="Active", notes="나" * 4000)
+    accepted = step(stored.value, "accepted", context(name="Kim"), status="Active", notes="나" * 4000)
     await service.referrals.commit(accepted, stored)
 
 

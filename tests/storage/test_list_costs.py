@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import azure.functions as func
 import pytest
 
-from api.http.request import Exchange, plain
+from api.http.request import Request, plain
 from api.referrals.list import listed
 from bench.ordered_tables import OrderedTables
 from shared.domain.ids import LocationId, OrganizationId, PersonId, ReferralId, uuid7
@@ -87,8 +87,8 @@ async def asked(service: Any, options: str) -> dict[str, Any]:
         method="GET", url="http://x/v1.0/engagements/referrals", params=dict(parse_qsl(options)), body=b""
     )
     caller = Caller(organization=organization, person=person)
-    exchange = Exchange(request=request, service=service, caller=caller, now=NOW, client_request_id=None)
-    return plain((await listed(exchange)).body)
+    request = Request(request=request, service=service, caller=caller, now=NOW, client_request_id=None)
+    return plain((await listed(request)).body)
 
 
 @pytest.mark.parametrize("options", QUERIES)

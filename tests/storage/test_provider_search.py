@@ -17,7 +17,7 @@ from shared.storage.profiles import Profiles
 from shared.storage.provider_search import KNOWN_FOR, ProviderSearch
 from shared.storage.referrals import Referrals
 from shared.storage.tables import StoredRow
-from tests.examples.referrals import NOW, act, begun, referral, step
+from tests.examples.referrals import NOW, begun, context, referral, step
 
 AMERICANS = Criteria(country="US")
 
@@ -60,7 +60,7 @@ async def answers(search: ProviderSearch, who: str, *minutes: int) -> None:
         await search.referrals.commit(begun(received), None)
         stored = await search.referrals.get(received.party)
         at = NOW + timedelta(minutes=each)
-        await search.referrals.commit(step(received, "accepted", act(at), status="Active"), stored)
+        await search.referrals.commit(step(received, "accepted", context(at), status="Active"), stored)
 
 
 async def test_the_fastest_is_found_however_many_come_before_it() -> None:

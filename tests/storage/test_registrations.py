@@ -10,7 +10,7 @@ from uuid import NAMESPACE_DNS, uuid5
 import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
-from shared.domain.referral import Party, Referral, Solution, Terms
+from shared.domain.referral import Referral, ReferralKey, Solution, Terms
 from shared.domain.registering import registered
 from shared.domain.registration import (
     FieldError,
@@ -32,7 +32,7 @@ from shared.storage.registrations import QUEUE, QUEUE_ROWS, Filed, Queued, Regis
 from shared.storage.tables import Insert, Operation, Tables
 from tests.doubles.queue import in_queue, registered_by
 from tests.doubles.yielding_tables import YieldingTables
-from tests.examples.referrals import NOW, act, begun, contact, creators
+from tests.examples.referrals import NOW, begun, contact, context, creators
 from tests.examples.registrations import APPROVAL, FORM, REJECTION, REQUEST, draft
 
 ALL = ("Submitted", "ReviewPending", "ActionRequired", "Approved", "Rejected")
@@ -44,7 +44,7 @@ def identified(partition: str, number: int = 1) -> RegistrationId:
 
 def fresh(partition: str, number: int = 1, **changes: object) -> Registration:
     """A draft of this test's own organization, whose deal is `deal-1`."""
-    party = Party(organization_id=OrganizationId(partition), referral_id=ReferralId("deal-1"))
+    party = ReferralKey(organization_id=OrganizationId(partition), referral_id=ReferralId("deal-1"))
     own = {"id": identified(partition, number), "organization_id": party.organization_id, "referral": party}
     return draft(**(own | changes))
 
@@ -170,10 +170,10 @@ async def test_a_registration_is_stored_in_the_step_of_its_deal_or_not_at_all(
         submitted(fresh(partition, 1, kind="IsvConnect"), FORM, NOW),
         submitted(fresh(partition, 2), FORM, NOW),
     )
-    await referrals.commit(registered(read.value, both, act(operation="one")), read)
+    await referrals.commit(registered(read.value, both, context(operation="one")), read)
     late = submitted(fresh(partition, 3), FORM, NOW)
     with pytest.raises(StoreConflict):
-        await referrals.commit(registered(read.value, (late,), act(operation="two")), read)
+        await referrals.commit(registered(read.value, (late,), context(operation="two")), read)
     assert await registrations.of_deal(deal.party) == list(both)
     assert await registrations.get(deal.party, both[1].id) == both[1]
     assert await registrations.get(deal.party, identified(partition, 3)) is None
@@ -192,7 +192,7 @@ async def test_a_deal_shows_its_own_registrations_alone(tables: Tables, partitio
         read = await referrals.get(deal.party)
         assert read
         own = submitted(fresh(partition, number, referral=deal.party), FORM, NOW)
-        await referrals.commit(registered(deal, (own,), act()), read)
+        await referrals.commit(registered(deal, (own,), context()), read)
         assert await registrations.of_deal(deal.party) == [own]
     assert len(await registered_by(registrations, OrganizationId(partition))) == 2
 
@@ -247,11 +247,11 @@ async def test_the_longest_words_of_partner_and_reviewer_find_room(
     assert await queued(registrations, partition) == [record]
 
 
-async def stored(tables: Tables, party: Party, record: Registration, operation: str) -> None:
+async def stored(tables: Tables, party: ReferralKey, record: Registration, operation: str) -> None:
     referrals = Referrals(tables)
     read = await referrals.get(party)
     assert read
-    await referrals.commit(registered(read.value, (record,), act(operation=operation)), read)
+    await referrals.commit(registered(read.value, (record,), context(operation=operation)), read)
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
@@ -303,7 +303,7 @@ async def test_a_deal_that_is_full_to_the_last_character_shows_all_that_can_be_r
         )
         read = await Referrals(tables).get(deal(fits).party)
         assert read
-        await Referrals(tables).commit(registered(read.value, both, act(operation=f"{number}")), read)
+        await Referrals(tables).commit(registered(read.value, both, context(operation=f"{number}")), read)
     read = await Referrals(tables).get(deal(fits).party)
     assert read
     assert len(read.value.registrations) == 100
@@ -334,7 +334,7 @@ async def test_a_deal_that_was_never_co_sold_is_registered_without_one(
     registrations, record = Registrations(tables), report(partition)
     await registrations.enter_alone(record, None, None)
     place = lies_with(record)
-    assert place == Party(organization_id=OrganizationId(partition), referral_id=keys.ALONE)
+    assert place == ReferralKey(organization_id=OrganizationId(partition), referral_id=keys.ALONE)
     assert await registrations.get(place, record.id) == record
     assert await registered_by(registrations, record.organization_id) == [record]
     assert await registrations.rounds(record) == [record.latest]

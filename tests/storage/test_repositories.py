@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.change import Act, Told, beginning
+from shared.domain.change import CommandContext, EntryDraft, created
 from shared.domain.directory import Person
 from shared.domain.ids import (
     EngagementId,
@@ -19,12 +19,12 @@ from shared.domain.ids import (
     ReferralId,
     uuid7,
 )
-from shared.domain.lifecycle import hear_of
+from shared.domain.lifecycle import apply_party_change
 from shared.domain.referral import Referral, StatusReason
 from shared.domain.refusals import NotAllowed
 from shared.domain.timeline import Actor
 from shared.domain.vocabulary import CLOSING_REASONS
-from shared.domain.work import Settle
+from shared.domain.work import NoOp
 from shared.errors import RecordTooLarge, StoreConflict
 from shared.storage import engagements, keys, referral_lists
 from shared.storage.azure_tables import AzureTables
@@ -35,11 +35,11 @@ from shared.storage.referral_lists import REFERRALS, Scan
 from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
 from shared.storage.tables import Operation, StoredRow, Tables
 from tests.examples.referrals import NOW, begun, contact, invited, referral, step
-from tests.examples.referrals import act as example_act
+from tests.examples.referrals import context as example_act
 
 
-def act(operation: str, now: datetime = NOW) -> Act:
-    return Act(actor=Actor(organization_id=None), now=now, operation_id=OperationId(operation))
+def context(operation: str, now: datetime = NOW) -> CommandContext:
+    return CommandContext(actor=Actor(organization_id=None), now=now, operation_id=OperationId(operation))
 
 
 def numbered(organization: str, index: int, **fields: object):
@@ -72,7 +72,7 @@ async def test_a_step_is_stored_whole(tables: Tables, partition: str) -> None:
     stored = await repository.get(new.party)
     assert stored
     assert stored.value == new
-    accepted = step(new, "accepted", act("op-2"), (Settle(),), status="Active", substatus="Accepted")
+    accepted = step(new, "accepted", context("op-2"), (NoOp(),), status="Active", substatus="Accepted")
     await repository.commit(accepted, stored)
     after = await repository.get(new.party)
     assert after
@@ -80,7 +80,7 @@ async def test_a_step_is_stored_whole(tables: Tables, partition: str) -> None:
     assert [entry.kind for entry in await repository.entries(new.party)] == ["received", "accepted"]
     assert [row.value.label for row in await repository.work(new.party)] == ["000001", "000002"]
     with pytest.raises(StoreConflict):
-        await repository.commit(step(new, "declined", act("op-3")), stored)
+        await repository.commit(step(new, "declined", context("op-3")), stored)
     assert (await repository.entry(new.party, 2)).operation_id == "op-2"
 
 
@@ -92,7 +92,7 @@ async def test_lists_follow_the_record_and_hold_no_stale_row(tables: Tables, par
     ulfs, seattle = keys.member_prefix("ulf@CONTOSO.com"), keys.location_prefix(LocationId("seattle"))
     assert await _ids(repository, partition, ulfs) == [new.id]
     stored = await repository.get(new.party)
-    later = act("op-2", NOW + timedelta(hours=1))
+    later = context("op-2", NOW + timedelta(hours=1))
     await repository.commit(
         step(new, "accepted", later, team=(rae,), status="Active", substatus="Accepted"), stored
     )
@@ -111,7 +111,7 @@ async def test_list_rows_that_are_missing_keep_no_step_from_being_taken(
     for key in referral_lists.list_keys(new):
         await tables.discard(keys.REFERRALS, partition, key)
     stored = await repository.get(new.party)
-    later = act("op-2", NOW + timedelta(hours=1))
+    later = context("op-2", NOW + timedelta(hours=1))
     accepted = step(new, "accepted", later, team=(), status="Active", substatus="Accepted")
     await repository.commit(accepted, stored)
     after = await repository.get(new.party)
@@ -131,7 +131,7 @@ async def test_news_of_others_leave_the_list_rows_alone(tables: Tables, partitio
     await repository.commit(begun(new), None)
     stored = await repository.get(new.party)
     rows = {row.key: row.etag async for row in tables.everything(keys.REFERRALS)}
-    await repository.commit(hear_of(new, referral(), "Closed/Won", act("op-2")), stored)
+    await repository.commit(apply_party_change(new, referral(), "Closed/Won", context("op-2")), stored)
     after = {row.key: row.etag async for row in tables.everything(keys.REFERRALS)}
     assert {key for key in rows if after[key] != rows[key]} == {keys.document(new.id)}
 
@@ -324,7 +324,7 @@ async def test_what_comes_without_people_to_rows_at_the_limit_is_stored(
     heard = tuple(replace(each, substatus="Declined", reason=longest) for each in stored.value.invited)
     reason, over = StatusReason(code=longest), {"status": "Closed", "substatus": "Expired"}
     ended = step(
-        stored.value, "expired", act("op-2"), **over, invited=heard, status_reason=reason, closed_at=NOW
+        stored.value, "expired", context("op-2"), **over, invited=heard, status_reason=reason, closed_at=NOW
     )
     await repository.commit(ended, stored)
     assert (await repository.get(stored.value.party)).value.state == "Closed/Expired"
@@ -340,7 +340,7 @@ async def test_an_invitation_leaves_room_for_its_answer(tables: Tables, partitio
     repository = Referrals(tables)
     await sent(repository, await most(sent))
     (invitation,) = await repository.invitations(numbered(partition, 1).party)
-    await repository.commit(beginning(invitation, (Told(kind="received"),), act("op-2"), ()), None)
+    await repository.commit(created(invitation, (EntryDraft(kind="received"),), context("op-2"), ()), None)
     over = {"status": "Active", "substatus": "Accepted", "accepted_at": NOW}
     accepted = step(invitation, "accepted", example_act(), **over, external_reference_id="x" * 100)
     await repository.commit(accepted, await repository.get(invitation.party))
@@ -363,7 +363,7 @@ async def test_news_of_as_many_parties_as_a_record_can_name_are_stored(
     stored = await repository.get(numbered(partition, 1).party)
     heard = tuple(replace(each, substatus="Declined", reason=longest) for each in stored.value.invited)
     assert len(heard) > 200
-    await repository.commit(step(stored.value, "partyChanged", act("op-2"), invited=heard), stored)
+    await repository.commit(step(stored.value, "partyChanged", context("op-2"), invited=heard), stored)
     assert (await repository.get(stored.value.party)).value.invited == heard
 
 
@@ -385,7 +385,7 @@ async def test_what_the_clock_adds_to_a_record_at_the_limit_is_stored(tables: Ta
     full = numbered(partition, 1, notes="x" * 47_500)
     await repository.commit(begun(full), None)
     stored = await repository.get(full.party)
-    by_the_clock = step(full, "expired", act("op-2"), status="Closed", substatus="Expired", closed_at=NOW)
+    by_the_clock = step(full, "expired", context("op-2"), status="Closed", substatus="Expired", closed_at=NOW)
     more = replace(by_the_clock, after=replace(by_the_clock.after, notes="x" * 48_800))
     await repository.commit(more, stored)
     assert (await repository.get(full.party)).value.state == "Closed/Expired"

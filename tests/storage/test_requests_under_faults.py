@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api.http.ask import Request, Response
 
 from api.common.access import shown, take_step
 from api.directory.people import put as put_person
@@ -20,7 +21,6 @@ from api.directory.profiles import stored as put_profile
 from api.directory.routing import stored as put_routing
 from api.directory.stage_maps import stored as put_stage_map
 from api.http.problems import ANSWERABLE, describe
-from api.http.request import Answer, Exchange
 from api.leads.submit import submitted
 from api.referrals.create import create
 from api.referrals.engagements import said
@@ -32,7 +32,7 @@ from api.registrations.submit import registering
 from localcloud import azurite
 from shared.domain.directory import Person
 from shared.domain.ids import OrganizationId, PersonId, ReferralId, RegistrationId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.errors import ServiceError, StoreConflict
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
@@ -40,7 +40,7 @@ from shared.wiring import Service
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PATH, TakesAll
 from tests.doubles.registration_form import FORM
-from tests.doubles.service import request, service_on
+from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import PEOPLE, deal, import_small_world, inquiry
 from tests.doubles.storage_proxy import Fault, StorageProxy, storage_proxy
 
@@ -58,7 +58,7 @@ REFUSED = (
     Fault(status=503, body=b"", passed_on=False),
 )
 """An answer that says nothing, or none at all, as often as is asked."""
-Ask = Callable[[Service], Awaitable[Answer]]
+Ask = Callable[[Service], Awaitable[Response]]
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Command:
 
     ask: Ask
     done: int
-    look: Callable[[Answer], Awaitable[object]]
+    look: Callable[[Response], Awaitable[object]]
     again: int = 0
     """What it is answered with when it is sent again though it was done: it names the version before."""
 
@@ -83,12 +83,12 @@ class World:
 
     async def ask(
         self, service: Service, who: str, handler: Any, path: str, body: object, **more: Any
-    ) -> Answer:
-        return await request(service, who, handler, now=NOW, path=path, body=body, **more)
+    ) -> Response:
+        return await ask(service, who, handler, now=NOW, path=path, body=body, **more)
 
     def with_engine(self, handler: Any) -> Any:
-        async def handle(exchange: Exchange) -> Answer:
-            return await handler(exchange, self.engine)
+        async def handle(request: Request) -> Response:
+            return await handler(request, self.engine)
 
         return handle
 
@@ -98,7 +98,7 @@ class World:
         assert made.status == 201, made.body
         return made.body
 
-    async def party(self, organization: str, engagement: str) -> Party:
+    async def party(self, organization: str, engagement: str) -> ReferralKey:
         membership = await self.calm.engagements.get(engagement)  # type: ignore[arg-type]
         assert membership
         return next(p for p in membership.invited if p.organization_id == organization)
@@ -108,11 +108,11 @@ async def creating(world: World) -> Command:
     key = f"create-{next(NUMBERS)}"
     body = deal("northwind", "fabrikam") | {"name": key}
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         headers = {"Idempotency-Key": key}
         return await world.ask(service, "rae", world.with_engine(create), PATH, body, headers=headers)
 
-    async def look(answer: Answer) -> object:
+    async def look(answer: Response) -> object:
         membership = await world.calm.engagements.get(answer.body["engagementId"])
         assert membership
         invited = await world.calm.referrals.several(membership.invited)
@@ -126,17 +126,17 @@ async def accepting_it(world: World) -> Command:
     made = await world.deal()
     party = await world.party("northwind", made["engagementId"])
 
-    async def handler(exchange: Exchange) -> Answer:
-        decide = await accepting(exchange)
-        return await shown(exchange, await take_step(exchange, decide, "changed", world.engine))
+    async def handler(request: Request) -> Response:
+        decide = await accepting(request)
+        return await shown(request, await take_step(request, decide, "changed", world.engine))
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         path = f"{PATH}/{party.referral_id}/accept"
         headers = {"Idempotency-Key": "once"}
         route = {"id": party.referral_id}
         return await world.ask(service, "nia", handler, path, {}, headers=headers, route=route)
 
-    async def look(_: Answer) -> object:
+    async def look(_: Response) -> object:
         entries = await world.calm.referrals.entries(party)
         work = await world.calm.referrals.work(party)
         return [e.kind for e in entries], [w.value.label for w in work]
@@ -147,12 +147,12 @@ async def accepting_it(world: World) -> Command:
 async def saying(world: World) -> Command:
     engagement = (await world.deal())["engagementId"]
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         path, route = f"/v1.0/engagements/{engagement}/messages", {"engagementId": engagement}
         headers = {"Idempotency-Key": "once"}
         return await world.ask(service, "rae", said, path, {"text": "Hi"}, headers=headers, route=route)
 
-    async def look(_: Answer) -> object:
+    async def look(_: Response) -> object:
         return [(m.sequence, m.text) for m in await world.calm.engagements.messages(engagement)]
 
     return Command(ask, 201, look)
@@ -163,12 +163,12 @@ async def marking(world: World) -> Command:
     rae = await world.calm.directory.person(OrganizationId("contoso"), PersonId("rae"))
     assert rae
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         route = {"id": identifier}
         path = f"{PATH}/{identifier}/favorite"
         return await world.ask(service, "rae", marked, path, None, route=route, method="PUT")
 
-    async def look(_: Answer) -> object:
+    async def look(_: Response) -> object:
         return ReferralId(identifier) in await world.calm.referrals.favorites(rae)
 
     return Command(ask, 204, look)
@@ -179,12 +179,12 @@ async def storing_a_profile(world: World) -> Command:
     version = before.version if before else 0
     body = {"active": True, "locations": [{"id": "northwind-sydney"}]}
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         headers = {"If-Match": f'"{version}"'} if version else {}
         path, route = "/v1.0/organizations/northwind/profiles/AU", {"id": "northwind", "country": "AU"}
         return await world.ask(service, "nia", put_profile, path, body, headers=headers, route=route)
 
-    async def look(_: Answer) -> object:
+    async def look(_: Response) -> object:
         after = await world.calm.profiles.get(OrganizationId("northwind"), "AU")
         return after and after.version - version
 
@@ -195,12 +195,12 @@ async def storing_a_stage_map(world: World) -> Command:
     contoso = OrganizationId("contoso")
     before = (await world.calm.directory.stage_map(contoso)).version
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         path, headers = "/v1.0/organizations/contoso/stage-map", {"If-Match": f'"{before}"'}
         body, route = {"stages": [{"name": "Pilot", "stage": "Developed"}]}, {"id": "contoso"}
         return await world.ask(service, "rae", put_stage_map, path, body, headers=headers, route=route)
 
-    async def look(_: Answer) -> object:
+    async def look(_: Response) -> object:
         return (await world.calm.directory.stage_map(contoso)).version - before
 
     return Command(ask, 200, look, again=412)
@@ -209,12 +209,12 @@ async def storing_a_stage_map(world: World) -> Command:
 async def storing_routing_rules(world: World) -> Command:
     before = (await world.calm.routing.get()).version
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         headers = {"If-Match": f'"{before}"'} if before else {}
         body = {"teams": [{"id": "t", "name": "T", "members": ["sam@microsoft.com"]}], "defaultTeam": "t"}
         return await world.ask(service, "pat", put_routing, "/v1.0/routing-rules", body, headers=headers)
 
-    async def look(_: Answer) -> object:
+    async def look(_: Response) -> object:
         return (await world.calm.routing.get()).version - before
 
     return Command(ask, 200, look, again=412 if before else 428)
@@ -229,11 +229,11 @@ async def entering_a_person(world: World) -> Command:
         "roles": ["ReferralsUser"],
     }
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         path, route = f"/v1.0/organizations/contoso/people/{oid}", {"id": "contoso", "oid": oid}
         return await world.ask(service, "ada", put_person, path, body, route=route)
 
-    async def look(_: Answer) -> object:
+    async def look(_: Response) -> object:
         found = await world.calm.people.get(OrganizationId("contoso"), oid)
         return found and found.person.last_name
 
@@ -245,14 +245,14 @@ async def removing_a_person(world: World) -> Command:
     made = await entered.ask(world.calm)
     oid = made.body["oid"]
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         path, route = f"/v1.0/organizations/contoso/people/{oid}", {"id": "contoso", "oid": oid}
         headers = {"If-Match": made.body["eTag"]}
         return await world.ask(
             service, "ada", remove_person, path, None, route=route, headers=headers, method="DELETE"
         )
 
-    async def look(_: Answer) -> object:
+    async def look(_: Response) -> object:
         return await world.calm.people.get(OrganizationId("contoso"), oid)
 
     return Command(ask, 204, look, again=404)
@@ -261,15 +261,15 @@ async def removing_a_person(world: World) -> Command:
 async def submitting_leads(world: World) -> Command:
     key = f"leads-{next(NUMBERS)}"
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         body = inquiry("contoso", "northwind") | {"name": key}
         headers = {"Idempotency-Key": key}
         handler = world.with_engine(submitted)
         return await world.ask(service, "web", handler, "/v1.0/leads", body, headers=headers)
 
-    async def look(answer: Answer) -> object:
+    async def look(answer: Response) -> object:
         parties = [
-            Party(organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"])
+            ReferralKey(organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"])
             for each in answer.body["recipients"]
         ]
         return [(r.organization_id, r.status) for r in await world.calm.referrals.several(parties)]
@@ -286,13 +286,13 @@ async def reporting_a_closed_deal(world: World) -> Command:
         "name": key,
     }
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         headers = {"Idempotency-Key": key}
         return await world.ask(service, "rae", reported, "/v1.0/registrations", body, headers=headers)
 
-    async def look(answer: Answer) -> object:
+    async def look(answer: Response) -> object:
         (record,) = answer.body["value"]
-        place = Party(organization_id=OrganizationId("contoso"), referral_id=keys.ALONE)
+        place = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=keys.ALONE)
         found = await world.calm.registrations.get(place, RegistrationId(record["id"]))
         return found and found.deal_name == key
 
@@ -302,14 +302,14 @@ async def reporting_a_closed_deal(world: World) -> Command:
 async def registering_it(world: World) -> Command:
     identifier = await _won(world)
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         path, route = f"{PATH}/{identifier}/registrations", {"id": identifier}
         body, headers = {**FORM, "solutionId": "SOL-CONTOSO-IP"}, {"Idempotency-Key": "once"}
         handler = world.with_engine(registering)
         return await world.ask(service, "rae", handler, path, body, headers=headers, route=route)
 
-    async def look(_: Answer) -> object:
-        party = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId(identifier))
+    async def look(_: Response) -> object:
+        party = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(identifier))
         return sorted(each.kind for each in await world.calm.registrations.of_deal(party))
 
     return Command(ask, 201, look)
@@ -318,16 +318,16 @@ async def registering_it(world: World) -> Command:
 async def assigning_it(world: World) -> Command:
     made = await (await registering_it(world)).ask(world.calm)
     record = next(each for each in made.body["value"] if each["kind"] == "IpCoSell")
-    party = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId(record["referralId"]))
+    party = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(record["referralId"]))
     registration = await world.calm.registrations.get(party, RegistrationId(record["id"]))
     assert registration
     await world.calm.registrations.file(registration)
 
-    async def ask(service: Service) -> Answer:
+    async def ask(service: Service) -> Response:
         path, route = f"/v1.0/registrations/{record['id']}/assign", {"rid": record["id"]}
         return await world.ask(service, "vera", assigning, path, {"email": "dee@microsoft.com"}, route=route)
 
-    async def look(_: Answer) -> object:
+    async def look(_: Response) -> object:
         filed = await world.calm.registrations.filed(record["id"])
         return filed and filed.assigned_to
 
@@ -343,9 +343,9 @@ async def _won(world: World) -> str:
     made = await world.ask(world.calm, "rae", world.with_engine(create), PATH, body)
     identifier: str = made.body["id"]
 
-    async def handler(exchange: Exchange) -> Answer:
+    async def handler(request: Request) -> Response:
         return await shown(
-            exchange, await take_step(exchange, await winning(exchange), "changed", world.engine)
+            request, await take_step(request, await winning(request), "changed", world.engine)
         )
 
     won = await world.ask(

@@ -10,10 +10,10 @@ import pytest
 
 from activities.referral_steps import expire_if_overdue, open_reminder
 from activities.review_steps import open_nudge
-from shared.domain.change import Act, Change
+from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId, RegistrationId
 from shared.domain.lifecycle import record_failed_mail
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.storage.mail import MailRecord
 from shared.workflow.observe import Step, observe
 from shared.workflow.observe_review import observe_review
@@ -68,13 +68,13 @@ class Played(PlayedDeal):
                         await self._deliver(lambda s=step, p=party: self._run(s, p))
             self.now += timedelta(minutes=10)
 
-    async def _run(self, step: Step, party: Party) -> None:
+    async def _run(self, step: Step, party: ReferralKey) -> None:
         if step.kind == "expire":
             await expire_if_overdue(self.service, party, self.now)
         elif step.kind == "remind":
             await open_reminder(self.service, party, step.label)
         else:
-            await self.service.performer.perform(self.engine, party, step.label, self.now)
+            await self.service.work_runner.perform(self.engine, party, step.label, self.now)
 
 
 async def a_deals_life(deliver: Callable[[Run], Awaitable[None]]) -> tuple[Counter[tuple[str, str]], object]:
@@ -82,14 +82,14 @@ async def a_deals_life(deliver: Callable[[Run], Awaitable[None]]) -> tuple[Count
     played = Played(deliver)
     await played.begin(deal("northwind", "fabrikam"))
     await played.follow(*EVERYBODY)
-    assert (await played.act("nia", "northwind", "accept")).status == 200
-    assert (await played.act("kim", "fabrikam", "decline", {"reason": "TimelineTooShort"})).status == 200
+    assert (await played.context("nia", "northwind", "accept")).status == 200
+    assert (await played.context("kim", "fabrikam", "decline", {"reason": "TimelineTooShort"})).status == 200
     await played.follow(*EVERYBODY)
     played.now = NOW + timedelta(days=12)
     await played.follow(*EVERYBODY)
     played.now = NOW + timedelta(days=14)
     await played.follow(*EVERYBODY)
-    assert (await played.act("rae", "contoso", "win")).status == 200
+    assert (await played.context("rae", "contoso", "win")).status == 200
     await played.follow(*EVERYBODY)
     left = [
         row.value.label
@@ -111,9 +111,9 @@ async def test_a_deal_whose_activities_all_run_twice_at_once_is_told_once(behind
 class Meanwhile(MemoryMailService):
     """Takes a mail when another run has done something."""
 
-    def __init__(self, act: Run) -> None:
+    def __init__(self, context: Run) -> None:
         super().__init__()
-        self._act = act
+        self._act = context
 
     async def send(self, record: MailRecord, now: datetime) -> None:
         await self._act()
@@ -126,7 +126,7 @@ async def test_a_run_that_finds_the_work_kept_by_another_leaves_the_intent_to_it
     await played.begin(deal("northwind", microsoft=False))
     await played.follow("contoso", "northwind")
     played.mail.away = True  # so that the command leaves its work open
-    assert (await played.act("nia", "northwind", "accept")).status == 200
+    assert (await played.context("nia", "northwind", "accept")).status == 200
     played.mail.away = False
     played.now += timedelta(minutes=2)
     party, referrals = await played.party("northwind"), played.service.referrals
@@ -138,7 +138,7 @@ async def test_a_run_that_finds_the_work_kept_by_another_leaves_the_intent_to_it
 
     service = service_on(played.tables, Meanwhile(put_off))
     (row,) = [row.value for row in await referrals.work(party) if row.value.open]
-    await service.performer.perform(played.engine, party, row.label, played.now)
+    await service.work_runner.perform(played.engine, party, row.label, played.now)
     (kept,) = [row.value for row in await referrals.work(party) if row.value.open]
     assert kept.operation_id in [intent.id async for intent in played.service.intents.all()]
 
@@ -175,7 +175,7 @@ async def test_work_that_files_a_registration_twice_at_once_files_it(behind: int
         for row in await service.referrals.work(party):
             label = row.value.label
             await twice(behind)(
-                lambda at=label: service.performer.perform(played.engine, party, at, played.now)
+                lambda at=label: service.work_runner.perform(played.engine, party, at, played.now)
             )
         played.now += timedelta(minutes=5)
     registration = await service.registrations.get(party, RegistrationId(record["id"]))
@@ -192,9 +192,9 @@ async def test_what_is_remarked_twice_at_once_stands_in_the_timeline_once(behind
     await played.begin(deal("northwind", microsoft=False))
     party = await played.party("northwind")
 
-    def failed(referral: Referral, act: Act) -> Change:
-        return record_failed_mail(referral, "invited", "nia@northwindtraders.com", "Bounced", act)
+    def failed(referral: Referral, context: CommandContext) -> Change:
+        return record_failed_mail(referral, "invited", "nia@northwindtraders.com", "Bounced", context)
 
     operation_id = OperationId("00000000-0000-5000-8000-000000000001")
-    await twice(behind)(lambda: played.service.commits.remark_once(party, operation_id, failed, NOW))
+    await twice(behind)(lambda: played.service.commits.append_entry_once(party, operation_id, failed, NOW))
     assert (await played.kinds("northwind")).count("mailFailed") == 1

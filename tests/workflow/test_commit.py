@@ -6,10 +6,10 @@ from itertools import count
 
 import pytest
 
-from shared.domain.change import Act, Change
+from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId
 from shared.domain.lifecycle import Acceptance, accept
-from shared.domain.referral import Party, Referral
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.timeline import Actor
 from shared.errors import Contended, StoreConflict, StoreUnavailable
@@ -18,11 +18,11 @@ from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, StoredRow
 from shared.workflow.announce import Announcements
-from shared.workflow.commit import ATTEMPTS, Commits, Who
+from shared.workflow.commit import ATTEMPTS, Commits
 from tests.doubles.late_tables import LateTables
 from tests.examples.referrals import NOW, begun, creators, referral, step
 
-WHO = Who(actor=Actor(organization_id=None), now=NOW)
+WHO = CommandContext(actor=Actor(organization_id=None), now=NOW)
 
 
 def commits_on(tables: MemoryTables) -> Commits:
@@ -35,8 +35,8 @@ async def left(tables: MemoryTables) -> list[str]:
     return [intent.id async for intent in Intents(tables).all()]
 
 
-async def accepting(record: Referral, act: Act) -> Change:
-    return accept(record, Acceptance(), act, creator=creators())
+async def accepting(record: Referral, context: CommandContext) -> Change:
+    return accept(record, Acceptance(), context, creator=creators())
 
 
 async def test_an_attempt_that_lands_late_is_ours_even_if_the_fresh_record_refuses_us() -> None:
@@ -58,8 +58,8 @@ async def test_an_equal_decision_is_not_taken_for_one_that_landed() -> None:
     await Referrals(tables).commit(begun(record), None)
     tables.armed = True
 
-    async def decide(read: Referral, act: Act) -> Change:
-        same = Act(actor=act.actor, now=NOW, operation_id=OperationId("same"))
+    async def decide(read: Referral, context: CommandContext) -> Change:
+        same = CommandContext(actor=context.actor, now=NOW, operation_id=OperationId("same"))
         return step(read, "declined", same, status="Closed", substatus="Declined")
 
     await commits.step(record.party, WHO, decide)
@@ -143,7 +143,7 @@ class MovingTables(MemoryTables):
 
     def __init__(self) -> None:
         super().__init__()
-        self.moves: list[tuple[Party, OperationId]] = []
+        self.moves: list[tuple[ReferralKey, OperationId]] = []
         self.declines = False
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
@@ -152,9 +152,9 @@ class MovingTables(MemoryTables):
             rest, self.moves = self.moves, []
             stored = await Referrals(self).get(party)
             assert stored
-            act = Act(actor=Actor(organization_id=None), now=NOW, operation_id=operation_id)
+            context = CommandContext(actor=Actor(organization_id=None), now=NOW, operation_id=operation_id)
             closing = {"status": "Closed", "substatus": "Declined"} if self.declines else {}
-            change = step(stored.value, "declined" if self.declines else "edited", act, **closing)
+            change = step(stored.value, "declined" if self.declines else "edited", context, **closing)
             await Referrals(self).commit(change, stored)
             self.moves = rest
         await super().write(table, partition, operations)

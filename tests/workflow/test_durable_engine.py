@@ -140,7 +140,7 @@ async def test_a_verb_that_is_stored_is_answered_though_the_host_is_away() -> No
     played = PlayedDeal(NOW)
     await played.begin()
     played.engine = DurableEngine(Host(posted=AWAY, asked=AWAY))
-    assert (await played.act("nia", "northwind", "accept")).status == 200
+    assert (await played.context("nia", "northwind", "accept")).status == 200
     assert (await played.record("northwind")).state == "Active/Accepted"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.domain.ids import OperationId, OrganizationId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.storage.mail import MailRecord
 from shared.storage.memory_tables import MemoryTables
 from shared.wiring import Service
@@ -114,7 +114,7 @@ async def test_what_the_review_team_did_not_get_is_not_its_partners_to_know(
 
 async def test_it_is_told_where_the_readers_are_not_where_it_happened() -> None:
     """V1: whoever declined learns no address of the inviter's."""
-    inviters = Party(organization_id=OrganizationId("contoso"), referral_id=READER.creator.referral_id)
+    inviters = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=READER.creator.referral_id)
     service = await desk(replace(MAIL, reader=inviters))
     creator = referral(id=inviters.referral_id, organization_id=inviters.organization_id)
     await service.referrals.commit(begun(creator), None)

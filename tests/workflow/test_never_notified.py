@@ -118,7 +118,7 @@ async def test_an_expiry_that_a_late_command_makes_says_the_same() -> None:
     """L4."""
     played = await begun()
     played.now += 14 * DAY
-    assert (await played.act("nia", "northwind", "accept")).status == 409
+    assert (await played.context("nia", "northwind", "accept")).status == 409
     await played.follow("contoso", "northwind")
     assert await said(played) == [WHOSE]
     assert mails_of_expiry(played) == [(RAE, UNTOLD)]
@@ -230,17 +230,17 @@ async def test_what_is_said_is_said_once_however_often_the_work_is_done() -> Non
     """An activity runs at least once: its first run may have got as far as the timeline."""
     played = await begun()
     played.now += 14 * DAY
-    plan = played.service.performer.notices.records.plan
+    plan = played.service.work_runner.notices.records.plan
 
     async def dies(_: Any) -> None:
         raise RuntimeError("the process is gone")
 
-    played.service.performer.notices.records.plan = dies  # type: ignore[method-assign]
-    assert (await played.act("nia", "northwind", "accept")).status == 409
+    played.service.work_runner.notices.records.plan = dies  # type: ignore[method-assign]
+    assert (await played.context("nia", "northwind", "accept")).status == 409
     with pytest.raises(RuntimeError):
         await played.follow("northwind")
     assert await said(played) == [WHOSE]
-    played.service.performer.notices.records.plan = plan  # type: ignore[method-assign]
+    played.service.work_runner.notices.records.plan = plan  # type: ignore[method-assign]
     await played.follow("northwind")
     assert await said(played) == [WHOSE]
     assert mails_of_expiry(played) == [(RAE, UNTOLD)]
@@ -270,7 +270,7 @@ async def test_a_lead_that_nobody_was_told_of_says_so_to_its_company_and_not_to_
     entries = await played.service.referrals.entries(lead)
     assert [entry.kind for entry in entries] == ["received", "expired", "neverNotified"]
     assert entries[-1].details == {"organizationId": "contoso", "organizationName": "Contoso"}
-    mail: Any = played.service.performer.notices.delivery.service
+    mail: Any = played.service.work_runner.notices.delivery.service
     (told,) = mail.taken.values()
     assert told.message == "customerExpired"
     assert "deliver" not in told.text

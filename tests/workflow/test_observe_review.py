@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
@@ -14,7 +14,7 @@ from shared.storage.registrations import Registrations
 from shared.workflow.observe_review import observe_review
 from tests.examples.registrations import in_review
 
-DEAL = Party(organization_id=OrganizationId("contoso"), referral_id=ReferralId("deal"))
+DEAL = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId("deal"))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.work import Work
 from shared.errors import MailPaused, MailServiceDown, MailUnavailable, StoreUnavailable
 from shared.mail.gate import FAILURES, FIRST_PAUSE, SPREAD, MailGate
@@ -17,7 +17,7 @@ from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, StoredRow
 from shared.workflow import perform
-from shared.workflow.perform import LONGEST_DELAY, LONGEST_RUN, Performer, delay_after
+from shared.workflow.perform import LONGEST_DELAY, LONGEST_RUN, WorkRunner, delay_after
 from shared.workflow.wake import Orchestrations
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PlayedDeal
@@ -44,10 +44,10 @@ class Slow(MemoryMailService):
         await super().send(record, now)
 
 
-class Busy(Performer):
+class Busy(WorkRunner):
     """Leaves the work of a command to its orchestration."""
 
-    async def after_commit(self, engine: Orchestrations, party: Party, label: str, now: datetime) -> bool:
+    async def after_commit(self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime) -> bool:
         return False
 
 
@@ -65,11 +65,11 @@ class Played(PlayedDeal):
         self.service = service_on(self.tables, mail, wall_clock)
 
     async def perform(
-        self, organization: str = "northwind", label: str = INVITED, performer: Performer | None = None
+        self, organization: str = "northwind", label: str = INVITED, work_runner: WorkRunner | None = None
     ) -> Work:
         """One run over a row of work; gives the row as it is then."""
         party = await self.party(organization)
-        await (performer or self.service.performer).perform(self.engine, party, label, self.now)
+        await (work_runner or self.service.work_runner).perform(self.engine, party, label, self.now)
         row = await self.service.referrals.work_row(party, label)
         assert row
         return row.value
@@ -80,12 +80,12 @@ class Played(PlayedDeal):
         await self.begin(deal("northwind", "fabrikam"))
         await self.follow("contoso", *everybody.values())
         for person, organization in everybody.items():
-            assert (await self.act(person, organization, "accept")).status == 200
+            assert (await self.context(person, organization, "accept")).status == 200
         await self.follow("contoso", *everybody.values())
         ready = self.service
-        parts = {each.name: getattr(ready.performer, each.name) for each in fields(ready.performer)}
-        self.service = replace(ready, performer=Busy(**parts))
-        assert (await self.act("rae", "contoso", "win")).status == 200
+        parts = {each.name: getattr(ready.work_runner, each.name) for each in fields(ready.work_runner)}
+        self.service = replace(ready, work_runner=Busy(**parts))
+        assert (await self.context("rae", "contoso", "win")).status == 200
         self.service = ready
 
 
@@ -125,7 +125,7 @@ async def planned(played: Played, people: list[str]) -> None:
     """Plan the invitation's mail, to these people."""
     played.mail.away = True
     await played.perform()
-    records, party = played.service.performer.notices.records, await played.party("northwind")
+    records, party = played.service.work_runner.notices.records, await played.party("northwind")
     (stored,) = await records.of_message(party.referral_id, INVITED)
     mail = replace(stored.value, recipients=tuple(people), state="planned", first_sent_at=None)
     await records.save(mail, stored.etag)
@@ -179,9 +179,9 @@ async def test_a_task_that_does_not_end_is_broken_off_and_tried_again_later() ->
     played = Played(MemoryMailService(), tables=tables)
     await played.begin(deal("northwind", microsoft=False))
     tables.stuck = True
-    hasty = replace(played.service.performer, longest_task=timedelta(milliseconds=20))
+    hasty = replace(played.service.work_runner, longest_task=timedelta(milliseconds=20))
     async with asyncio.timeout(10):
-        (state,) = (await played.perform(performer=hasty)).tasks
+        (state,) = (await played.perform(work_runner=hasty)).tasks
     assert state.due
     assert (state.done, state.attempts) == (False, 1)
     tables.stuck = False
@@ -217,7 +217,7 @@ async def test_an_outage_costs_a_hundred_mails_a_few_attempts_and_all_are_sent_a
     for _ in range(100):
         await played.begin(deal("northwind", microsoft=False))
     parties = [
-        Party(organization_id=OrganizationId("northwind"), referral_id=ReferralId(row.key.removeprefix("d:")))
+        ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId(row.key.removeprefix("d:")))
         for row in await played.tables.between("referrals", "northwind", "d:", "d;")
     ]
     assert len(parties) == 100
@@ -228,7 +228,7 @@ async def test_an_outage_costs_a_hundred_mails_a_few_attempts_and_all_are_sent_a
             group = parties[start : start + at_once]
             await asyncio.gather(
                 *(
-                    played.service.performer.perform(played.engine, party, INVITED, played.now)
+                    played.service.work_runner.perform(played.engine, party, INVITED, played.now)
                     for party in group
                 )
             )
@@ -265,7 +265,7 @@ async def test_a_command_does_its_own_work_before_it_is_answered_and_leaves_no_i
     played = Played(MemoryMailService())
     await played.begin(deal("northwind", microsoft=False))
     await played.follow("contoso", "northwind")
-    assert (await played.act("nia", "northwind", "accept")).status == 200
+    assert (await played.context("nia", "northwind", "accept")).status == 200
     party = await played.party("northwind")
     assert not any(row.value.open for row in await played.service.referrals.work(party))
     assert "accepted" in {mail.message for mail in played.mail.taken.values()}
@@ -294,7 +294,7 @@ async def test_an_answer_does_not_wait_for_mail_that_hangs_and_the_work_goes_on(
     mail = played.mail
     assert isinstance(mail, Hanging)
     party = await played.party("northwind")
-    done = await played.service.performer.after_commit(played.engine, party, INVITED, played.now)
+    done = await played.service.work_runner.after_commit(played.engine, party, INVITED, played.now)
     assert not done
     mail.go_on.set()
     for _ in range(200):
@@ -317,4 +317,4 @@ async def test_a_command_is_answered_whatever_becomes_of_its_work(
 
     monkeypatch.setattr(Referrals, "work_row", fails)
     party = await played.party("northwind")
-    assert not await played.service.performer.after_commit(played.engine, party, INVITED, played.now)
+    assert not await played.service.work_runner.after_commit(played.engine, party, INVITED, played.now)

@@ -8,7 +8,7 @@ import pytest
 from shared.admin.directory_import import World, import_world
 from shared.domain.directory import Profile, ProfileLocation
 from shared.domain.ids import LocationId, OrganizationId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.errors import MailUnavailable
 from shared.storage.mail import MailRecord
 from shared.storage.memory_tables import MemoryTables
@@ -75,11 +75,11 @@ async def test_whatever_lead_is_taken_can_be_accepted_and_whatever_is_too_long_i
     body["details"] = {"notes": "x" * 2000}
     answer = await world.submit(body)
     if answer.status == 201:
-        lead = Party(
+        lead = ReferralKey(
             organization_id=OrganizationId("contoso"),
             referral_id=answer.body["recipients"][0]["referralId"],
         )
-        assert (await world.act("rae", lead, "accept", {**ESTIMATE, "notes": "n" * 1000})).status == 200
+        assert (await world.context("rae", lead, "accept", {**ESTIMATE, "notes": "n" * 1000})).status == 200
     else:
         assert faults(answer) == [("", "tooLong")]
     assert (answer.status == 201) == (people <= 40)
@@ -103,13 +103,13 @@ async def test_microsoft_reads_no_words_of_the_customers_as_the_inviters(
     """R4, R7, M7: only notes that the company writes itself."""
     body = {**inquiry("contoso"), "qualification": qualification, "details": {"notes": "Secret words."}}
     lead = await world.lead(body)
-    await world.act("rae", lead, "accept", {**ESTIMATE, "team": [RAE]})
+    await world.context("rae", lead, "accept", {**ESTIMATE, "team": [RAE]})
     wanted = {
         "details": ERP,
         "inviteContext": {"assistanceRequestCode": "GeneralOrOther"} | ({"notes": own} if own else {}),
         "customerProfile": {"team": [{**RAE, "email": "cara@relecloud.com"}]},
     }
-    converted = await world.act("rae", lead, "convert", wanted)
+    converted = await world.context("rae", lead, "convert", wanted)
     assert converted.status == 200, converted.body
     await world.follow(lead)
     (microsofts,) = await world.received("msft")
@@ -120,8 +120,8 @@ async def test_microsoft_reads_no_words_of_the_customers_as_the_inviters(
 async def test_a_conversion_takes_nothing_for_an_amount(world: PlayedLeads) -> None:
     """C6: 0 is an amount that is out of range, not one that was left out."""
     lead = await world.lead(inquiry("contoso"))
-    await world.act("rae", lead, "accept", {**ESTIMATE, "team": [RAE]})
-    refused = await world.act("rae", lead, "convert", {"details": {**ERP, "dealValue": 0}})
+    await world.context("rae", lead, "accept", {**ESTIMATE, "team": [RAE]})
+    refused = await world.context("rae", lead, "convert", {"details": {**ERP, "dealValue": 0}})
     assert faults(refused) == [("/details/dealValue", "outOfRange")]
 
 
@@ -173,7 +173,7 @@ async def test_a_lead_that_was_declined_while_mail_was_away_is_announced_to_nobo
     mail.away = True
     await world.follow(lead)
     world.now += timedelta(hours=1)
-    assert (await world.act("rae", lead, "decline", body)).status == 200
+    assert (await world.context("rae", lead, "decline", body)).status == 200
     mail.away = False
     world.now += timedelta(hours=2)
     await world.follow(lead)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.ids import OperationId, ReferralId
-from shared.domain.referral import Party
+from shared.domain.referral import ReferralKey
 from shared.domain.work import Notify, work_of
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage import keys
@@ -395,7 +395,7 @@ async def test_a_defect_at_one_record_keeps_no_other_waiting(
         await parked(swept, f"fabrikam-{index}")
     get = swept.referrals.get
 
-    async def stumbling(party: Party) -> object:
+    async def stumbling(party: ReferralKey) -> object:
         if party.referral_id == "fabrikam-0":
             raise ValueError("odd")
         return await get(party)
@@ -422,7 +422,7 @@ async def test_slow_looks_do_not_carry_a_sweep_beyond_its_time(swept: Swept) -> 
     swept.engine.acts = swept.expires
     get = swept.referrals.get
 
-    async def slow(party: Party) -> object:
+    async def slow(party: ReferralKey) -> object:
         swept.wall += timedelta(seconds=20)
         return await get(party)
 
@@ -465,7 +465,7 @@ async def test_storage_that_fails_for_one_record_holds_up_no_other_and_it_is_tri
         await parked(swept, f"fabrikam-{index}")
     get, move = swept.referrals.get, swept.intents.move
 
-    async def failing(party: Party) -> object:
+    async def failing(party: ReferralKey) -> object:
         if party.referral_id == "fabrikam-0":
             raise failure
         return await get(party)

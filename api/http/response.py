@@ -1,0 +1,51 @@
+"""What a handler answers, and how it goes on the wire (docs/api.md, conventions)."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import azure.functions as func
+from pydantic import BaseModel
+
+from shared import clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A status, a body (a model or JSON, or text of the media type), and headers besides those that all answers have."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    media_type: str = "application/json"
+
+    def to_http(self, client_request_id: str | None) -> func.HttpResponse:
+        """The answer on the wire, with the headers that every answer has."""
+        headers = {
+            "request-id": str(uuid.uuid4()),
+            "client-request-id": _header_value(client_request_id) or str(uuid.uuid4()),
+            "timestamp": clock.now().isoformat().replace("+00:00", "Z"),
+            "Cache-Control": "no-store",
+            **self.headers,
+        }
+        return func.HttpResponse(
+            self._text(), status_code=self.status, headers=headers, mimetype=self.media_type, charset="utf-8"
+        )
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return self.body.model_dump(mode="json", by_alias=True) if isinstance(self.body, BaseModel) else self.body
+
+    def _text(self) -> str | None:
+        if self.body is None:
+            return None
+        if self.media_type == "application/json":
+            return json.dumps(self.json(), ensure_ascii=False)
+        return str(self.body)
+
+
+def _header_value(text: str | None) -> str | None:
+    """A client's id to be sent back, if it can stand in a header."""
+    return text if text and text.isascii() and text.isprintable() and len(text) <= 255 else None
