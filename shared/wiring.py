@@ -32,6 +32,7 @@ from shared.storage.directory import Directory
 from shared.storage.directory_search import DirectorySearch
 from shared.storage.engagements import Engagements
 from shared.storage.heartbeats import Heartbeats
+from shared.storage.idempotency import IdempotencyKeys
 from shared.storage.inquiries import Inquiries
 from shared.storage.intents import Intents
 from shared.storage.mail import MailRecords
@@ -69,6 +70,7 @@ class Service:
     directory_search: DirectorySearch
     people: People
     referrals: Referrals
+    idempotency_keys: IdempotencyKeys
     engagements: Engagements
     intents: Intents
     commits: Commits
@@ -99,7 +101,8 @@ def assemble(
     referrals, engagements, intents = Referrals(tables), Engagements(tables), Intents(tables)
     records = MailRecords(tables)
     announcements = Announcements(intents=intents, wall_clock=wall_clock)
-    commits = Commits(referrals, announcements, new_operation_id)
+    idempotency_keys = IdempotencyKeys(tables)
+    commits = Commits(referrals, idempotency_keys, announcements, new_operation_id)
     heartbeats = Heartbeats(tables)
     invitations, visibility = Invitations(referrals, engagements, commits), Visibility(referrals)
     inquiries, profiles, routing = Inquiries(tables), Profiles(tables), Routing(tables)
@@ -107,6 +110,7 @@ def assemble(
     providers = ProviderSearch(profiles, directory, referrals)
     intake = Intake(
         inquiries=inquiries,
+        idempotency_keys=idempotency_keys,
         referrals=referrals,
         engagements=engagements,
         announcements=announcements,
@@ -141,6 +145,7 @@ def assemble(
         directory_search=DirectorySearch(tables),
         people=People(tables, directory),
         referrals=referrals,
+        idempotency_keys=idempotency_keys,
         engagements=engagements,
         intents=intents,
         commits=commits,

@@ -7,9 +7,12 @@ from typing import TypeVar
 from api.http.fields import currency_decimals
 from api.http.request import Request
 from shared.domain.catalogue import Catalogue
+from shared.domain.change import CommandContext
 from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.field_rules import MAX_SOLUTIONS
+from shared.domain.ids import ReferralId
 from shared.domain.invitation_rules import MAX_INVITATIONS
+from shared.domain.inviting import Inviting
 from shared.domain.vocabulary import MICROSOFT
 
 T = TypeVar("T")
@@ -47,6 +50,18 @@ async def catalogue_of_new(request: Request, draft: DealDraft) -> Catalogue:
         customer.name or "", customer.address.country or "", customer.duns
     )
     return replace(await catalogue_of(request, draft), customers=entities)
+
+
+def inviting_of(
+    request: Request, catalogue: Catalogue, ids: tuple[ReferralId, ...], context: CommandContext
+) -> Inviting:
+    """What all invitations of a request have in common; `ids` are enough for each of them."""
+    return Inviting(
+        catalogue=catalogue,
+        ids=ids,
+        now=context.now,
+        response_window=request.service.settings.response_window,
+    )
 
 
 def judged(named: tuple[T, ...], most: int) -> tuple[T, ...]:

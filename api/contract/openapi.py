@@ -1,23 +1,22 @@
-"""The OpenAPI 3.1 document, made of the routes that serve, the models that read and answer, and `contract`."""
+"""The OpenAPI 3.1 document, made of the operations and of the models that read and answer."""
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import Any
 
-import azure.durable_functions as df
-import azure.functions as func
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 from pydantic.json_schema import models_json_schema
 
-from api.contract.shapes import CONTRACT, ErrorView, Schema, Shape
 from api.http.json_body import MAX_BYTES
+from api.http.operation import Operation, Returned, Schema
+from api.http.schemas import View
 
 _MODEL = "#/components/schemas/{model}"
 _MEANINGS = {
     200: "Done.",
-    201: "Made.",
-    204: "Done; nothing to say.",
+    201: "Created.",
+    204: "Done; there is no body.",
     304: "Unchanged.",
     400: "Not JSON in UTF-8, or a query that cannot be parsed or is not supported.",
     401: "No token, or one that proves nothing.",
@@ -42,34 +41,34 @@ _HEADERS = {
 }
 
 
-class UndescribedOperation(Exception):
-    """A function that serves HTTP has no entry in the contract."""
+class FaultView(View):
+    code: str
+    target: str
+    message: str
 
 
-@cache
-def document() -> Schema:
-    """The document of everything that this service serves."""
-    from api.blueprints import HTTP  # noqa: PLC0415 - the page that serves this is one of them
+class ErrorBodyView(View):
+    """`details` lists every fault of a request at once; `innerError` what a client may act on."""
 
-    return describe(HTTP)
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+    code: str
+    message: str
+    target: str | None
+    details: tuple[FaultView, ...] = ()
+    inner_error: dict[str, Any] = Field(default_factory=dict)
 
 
-def describe(blueprints: Iterable[df.Blueprint]) -> Schema:
-    """The document of these blueprints' operations. Raises `UndescribedOperation`."""
-    app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-    for blueprint in blueprints:
-        app.register_functions(blueprint)
-    refs, definitions = _schemas()
+class ErrorView(View):
+    error: ErrorBodyView
+
+
+def openapi_document(operations: Iterable[Operation]) -> Schema:
+    """The document of these operations."""
+    described = list(operations)
+    refs, definitions = _schemas(described)
     paths: dict[str, Schema] = {}
-    for function in app.get_functions():
-        trigger: Any = function.get_trigger()
-        name, route = function.get_function_name(), f"/{trigger.route}"
-        if name not in CONTRACT:
-            raise UndescribedOperation(f"Describe {name} in api/contract/shapes.py.")
-        summary = _sentence(function.get_user_function().__doc__)
-        for method in trigger.methods:
-            operation = _operation(name, route, summary, CONTRACT[name], refs)
-            paths.setdefault(route, {})[str(method.value).lower()] = operation
+    for operation in described:
+        paths.setdefault(f"/{operation.route}", {})[operation.method.lower()] = _operation(operation, refs)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -86,20 +85,26 @@ def describe(blueprints: Iterable[df.Blueprint]) -> Schema:
     }
 
 
-def _operation(name: str, route: str, summary: str, shape: Shape, refs: dict[Any, Schema]) -> Schema:
-    operation: Schema = {
-        "operationId": name,
-        "summary": summary,
-        "parameters": [*_path_parameters(route), *_options(shape), *_headers(shape)],
-        "responses": _responses(shape, refs),
+def _operation(operation: Operation, refs: dict[Any, Schema]) -> Schema:
+    described: Schema = {
+        "operationId": to_camel(operation.name),
+        "summary": operation.summary,
+        "parameters": [
+            *_path_parameters(operation.route),
+            *_query_parameters(operation),
+            *_header_parameters(operation),
+        ],
+        "responses": _responses(operation, refs),
     }
-    if shape.request is not None:
-        schema = shape.request if isinstance(shape.request, dict) else refs[shape.request, "validation"]
-        content = {media_type: {"schema": schema} for media_type in shape.media_types}
-        operation["requestBody"] = {"required": True, "content": content}
-    if shape.without_token:
-        operation["security"] = []
-    return operation
+    if operation.description:
+        described["description"] = operation.description
+    if operation.body is not None:
+        schema = operation.body if isinstance(operation.body, dict) else refs[operation.body, "validation"]
+        content = {media_type: {"schema": schema} for media_type in operation.media_types}
+        described["requestBody"] = {"required": True, "content": content}
+    if operation.public:
+        described["security"] = []
+    return described
 
 
 def _path_parameters(route: str) -> Iterator[Schema]:
@@ -107,8 +112,8 @@ def _path_parameters(route: str) -> Iterator[Schema]:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
-def _options(shape: Shape) -> Iterator[Schema]:
-    for option in shape.options:
+def _query_parameters(operation: Operation) -> Iterator[Schema]:
+    for option in operation.query or ():
         yield {
             "name": option.name,
             "in": "query",
@@ -118,59 +123,53 @@ def _options(shape: Shape) -> Iterator[Schema]:
         }
 
 
-def _headers(shape: Shape) -> Iterator[Schema]:
-    for name in shape.headers:
+def _header_parameters(operation: Operation) -> Iterator[Schema]:
+    for name in operation.headers:
         yield {
             "name": name,
             "in": "header",
-            "required": name == "If-Match" and 428 in shape.errors,
+            "required": name == "If-Match" and 428 in operation.errors,
             "schema": {"type": "string"},
             "description": _HEADERS[name],
         }
 
 
-def _responses(shape: Shape, refs: dict[Any, Schema]) -> Schema:
-    answers: Schema = {
-        str(status): _answer(status, body, shape, refs) for status, body in shape.answers.items()
+def _responses(operation: Operation, refs: dict[Any, Schema]) -> Schema:
+    responses: Schema = {
+        str(status): _response(status, body, operation, refs) for status, body in operation.returns.items()
     }
-    shared = () if shape.without_token else (401, 403, 411, 500, 503)
-    for status in sorted({*shape.errors, *shared}):
+    shared = () if operation.public else (401, 403, 411, 500, 503)
+    for status in sorted({*operation.errors, *shared}):
         content = {"application/json": {"schema": refs[ErrorView, "serialization"]}}
-        answers.setdefault(str(status), {"description": _MEANINGS[status], "content": content})
-    return answers
+        responses.setdefault(str(status), {"description": _MEANINGS[status], "content": content})
+    return responses
 
 
-def _answer(
-    status: int,
-    body: type[BaseModel] | tuple[type[BaseModel], ...] | None,
-    shape: Shape,
-    refs: dict[Any, Schema],
-) -> Schema:
-    answer: Schema = {"description": _MEANINGS[status]}
+def _response(status: int, body: Returned, operation: Operation, refs: dict[Any, Schema]) -> Schema:
+    response: Schema = {"description": _MEANINGS[status]}
     if body is None:
         if status == 200:
-            answer["content"] = {"text/html" if shape.html else "application/json": {"schema": {}}}
-        return answer
-    models = body if isinstance(body, tuple) else (body,)
-    schemas = [refs[model, "serialization"] for model in models]
+            response["content"] = {"text/html" if operation.html else "application/json": {"schema": {}}}
+        return response
+    schemas = [refs[model, "serialization"] for model in _models(body)]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-    answer["content"] = {"application/json": {"schema": schema}}
-    return answer
+    response["content"] = {"application/json": {"schema": schema}}
+    return response
 
 
-def _schemas() -> tuple[dict[Any, Schema], Schema]:
+def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Schema], Schema]:
     """A reference for each model, and what the references lead to."""
     wanted: dict[Any, None] = {(ErrorView, "serialization"): None}
-    for shape in CONTRACT.values():
-        if isinstance(shape.request, type):
-            wanted[shape.request, "validation"] = None
-        for body in shape.answers.values():
-            for model in body if isinstance(body, tuple) else (body,):
-                if model is not None:
-                    wanted[model, "serialization"] = None
+    for operation in operations:
+        if isinstance(operation.body, type):
+            wanted[operation.body, "validation"] = None
+        for body in operation.returns.values():
+            wanted |= {(model, "serialization"): None for model in _models(body)}
     refs, definitions = models_json_schema(list(wanted), ref_template=_MODEL)
     return dict(refs), definitions["$defs"]
 
 
-def _sentence(text: str | None) -> str:
-    return " ".join((text or "").split())
+def _models(body: Returned) -> tuple[type[BaseModel], ...]:
+    if body is None:
+        return ()
+    return body if isinstance(body, tuple) else (body,)

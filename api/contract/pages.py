@@ -2,30 +2,30 @@
 
 from functools import cache
 
-import azure.durable_functions as df
-import azure.functions as func
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from api.contract.openapi import document
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
-from api.http.request import Request
+from api.contract.openapi import openapi_document
+from api.http.operation import OPERATIONS, Schema, public_operation
+from api.http.request import PublicRequest
 from api.http.response import Response
 
 
-
-@operation("GET", "v1.0/openapi.json", returns={200: None})
-async def get_openapi(request: Request) -> Response:
+@public_operation("GET", "v1.0/openapi.json", returns={200: None})
+async def get_openapi(_request: PublicRequest) -> Response:
     """The contract as an OpenAPI 3.1 document."""
-    return to_response(Response(body=document()), req.headers.get("client-request-id"))
+    return Response(body=document())
 
 
-
-@operation("GET", "docs", returns={200: None}, html=True)
-async def get_docs(request: Request) -> Response:
+@public_operation("GET", "docs", returns={200: None}, html=True)
+async def get_docs(_request: PublicRequest) -> Response:
     """The contract as a page."""
-    del req
-    return func.HttpResponse(page(), mimetype="text/html", charset="utf-8")
+    return Response(body=page(), media_type="text/html")
 
+
+@cache
+def document() -> Schema:
+    """The document of every operation of the service."""
+    return openapi_document(OPERATIONS.values())
 
 
 @cache

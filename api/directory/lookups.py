@@ -2,27 +2,27 @@
 
 from itertools import islice
 
-import azure.durable_functions as df
-import azure.functions as func
-from pydantic import TypeAdapter, ValidationError
-
-from api.http.etags import refuse_unknown_options
-from api.http.fields import Country
-from api.http.odata import Order
+from api.common.response_parts import (
+    AddressView,
+    ContactView,
+    LocationFound,
+    ProfileIdView,
+    address,
+    contact,
+)
+from api.http.operation import operation
+from api.http.paging import Option, country_of
 from api.http.problems import BadQuery, Forbidden
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.list import ranges
-from api.referrals.mapping import address, contact
-from api.referrals.schemas import AddressView, ContactView, ProfileIdView, View
+from api.http.schemas import View
 from shared.domain.directory import CustomerEntity, Organization, normalized_name
 from shared.domain.inviting import solution_kind
+from shared.domain.listing import Order
 from shared.domain.permissions import may_use_referrals, reach_of
 from shared.domain.referral import Contact
 from shared.domain.vocabulary import CustomerSize, SolutionKind
-from shared.storage.referral_lists import REFERRALS
-
+from shared.storage.list_ranges import ranges
 
 MOST_FOUND = 50
 SHORTEST_NAME = 2
@@ -40,12 +40,6 @@ class CustomerFound(View):
     address: AddressView
     size: CustomerSize | None
     ids: list[ProfileIdView]
-
-
-class LocationFound(View):
-    id: str
-    name: str
-    country: str
 
 
 class PartnerFound(View):
@@ -77,46 +71,51 @@ class ContactsFound(View):
     value: list[ContactView]
 
 
-
-
-
-
-
-
-
-
-@operation("GET", "v1.0/customers", query=(
-            Option("country", {"type": "string"}, "ISO 3166-1 alpha-2.", required=True),
-            Option("name", {"type": "string"}, "The start of the name, two letters or more.", required=True),
-        ), returns=CustomersFound, errors=(400, 403))
+@operation(
+    "GET",
+    "v1.0/customers",
+    query=(
+        Option("country", {"type": "string"}, "ISO 3166-1 alpha-2.", required=True),
+        Option("name", {"type": "string"}, "The start of the name, two letters or more.", required=True),
+    ),
+    returns=CustomersFound,
+    errors=(400, 403),
+)
 async def find_customers(request: Request) -> Response:
     """The companies of a country whose names start so, told apart by their D-U-N-S numbers."""
-    refuse_unknown_options(request, frozenset({"country", "name"}))
     country = country_of(request.options.get("country"))
     start = _start(request.options.get("name"))
     found = await request.service.directory_search.customers(country, start, MOST_FOUND)
     return Response(body=CustomersFound(value=[_customer(each) for each in found]))
 
 
-@operation("GET", "v1.0/partners", query=(
-            Option("name", {"type": "string"}, "The start of the name, two letters or more.", required=True),
-        ), returns=PartnersFound, errors=(400, 403))
+@operation(
+    "GET",
+    "v1.0/partners",
+    query=(Option("name", {"type": "string"}, "The start of the name, two letters or more.", required=True),),
+    returns=PartnersFound,
+    errors=(400, 403),
+)
 async def find_partners(request: Request) -> Response:
     """The partners that can be invited and whose names start so."""
-    refuse_unknown_options(request, frozenset({"name"}))
     start = _start(request.options.get("name"))
     own = request.caller.organization.id
     found = await request.service.directory_search.partners(own, start, MOST_FOUND)
     return Response(body=PartnersFound(value=[_partner(each) for each in found]))
 
 
-@operation("GET", "v1.0/solutions", query=(
-            Option("kind", {"type": "string"}, "MyCompany, Microsoft, ThirdParty or SolutionAssessment."),
-            Option("name", {"type": "string"}, "The start of the name."),
-        ), returns=SolutionsFound, errors=(400, 403))
+@operation(
+    "GET",
+    "v1.0/solutions",
+    query=(
+        Option("kind", {"type": "string"}, "MyCompany, Microsoft, ThirdParty or SolutionAssessment."),
+        Option("name", {"type": "string"}, "The start of the name."),
+    ),
+    returns=SolutionsFound,
+    errors=(400, 403),
+)
 async def find_solutions(request: Request) -> Response:
     """The solutions that a deal of the caller's can name, by kind and by the start of the name."""
-    refuse_unknown_options(request, frozenset({"kind", "name"}))
     own, start = request.caller.organization.id, request.options.get("name") or ""
     kind = _kind(request.options.get("kind"))
     found = await request.service.directory_search.solutions(kind, own, start, MOST_FOUND)
@@ -135,10 +134,9 @@ async def find_solutions(request: Request) -> Response:
     )
 
 
-@operation("GET", "v1.0/contacts/recent", returns=ContactsFound, errors=(400, 403))
+@operation("GET", "v1.0/contacts/recent", query=(), returns=ContactsFound, errors=(400, 403))
 async def find_recent_contacts(request: Request) -> Response:
     """The people of the latest deals that the caller sees, for quick adding (C4)."""
-    refuse_unknown_options(request, frozenset())
     caller = request.caller
     if not may_use_referrals(caller):
         raise Forbidden("Your roles do not let you read referrals; ask your partner admin.")
@@ -146,9 +144,8 @@ async def find_recent_contacts(request: Request) -> Response:
     scan = request.service.referrals.scan(caller.organization.id, prefixes)
     people: dict[str, Contact] = {}
     deals = 0
-    async for row in scan.rows(RECENT_DEALS):
-        referral = REFERRALS.readable(row)
-        if referral and request.sees(referral):
+    async for referral in scan.records(RECENT_DEALS):
+        if request.sees(referral):
             deals += 1
             for member in referral.team:
                 people.setdefault(member.email.casefold(), member)
@@ -156,14 +153,6 @@ async def find_recent_contacts(request: Request) -> Response:
             break
     latest = islice(people.values(), RECENT_CONTACTS)
     return Response(body=ContactsFound(value=[contact(each) for each in latest]))
-
-
-def country_of(code: str | None) -> str:
-    """The country that a query names (ISO 3166-1 alpha-2). Raises `BadQuery`."""
-    try:
-        return TypeAdapter(Country).validate_python((code or "").upper())
-    except ValidationError as unknown:
-        raise BadQuery("country is an ISO 3166-1 country code, such as US.") from unknown
 
 
 def _start(name: str | None) -> str:

@@ -2,18 +2,16 @@
 
 from typing import Annotated, ClassVar, Literal
 
-import azure.durable_functions as df
-import azure.functions as func
 from pydantic import Field
 
-from api.http.body import Body, Reading, Required, read, unless_below
-from api.http.etags import matches
+from api.http.body import Body, Required, read, unless_below
+from api.http.etags import require_version
 from api.http.fields import Code, Email, Flag, Locale, Name, Phone
-from api.http.problems import Forbidden, NotFound, PreconditionFailed, PreconditionRequired
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.operation import CHANGING, SEEING, operation
+from api.http.problems import Forbidden, NotFound, PreconditionFailed
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.schemas import View
+from api.http.schemas import View
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import LocationId, OrganizationId, PersonId
 from shared.domain.permissions import may_keep_people
@@ -91,14 +89,6 @@ class PeopleView(View):
     value: list[PersonView]
 
 
-
-
-
-
-
-
-
-
 @operation("GET", ALL, returns=PeopleView, errors=SEEING)
 async def list_people(request: Request) -> Response:
     """Everybody in the organization's directory, for its partner admins."""
@@ -112,26 +102,34 @@ async def list_people(request: Request) -> Response:
 async def get_person(request: Request) -> Response:
     """One person, with its ETag."""
     _require_keeper(request)
-    return _answer(await _stored(request))
+    return _response(await _stored(request))
 
 
-@operation("PUT", ONE, body=PersonBody, returns={200: PersonView, 201: PersonView}, errors=(*CHANGING, 428), headers=("If-Match",))
+@operation(
+    "PUT",
+    ONE,
+    body=PersonBody,
+    returns={200: PersonView, 201: PersonView},
+    errors=(*CHANGING, 428),
+    headers=("If-Match",),
+)
 async def put_person(request: Request) -> Response:
     """Enter a person (201), or change one that `If-Match` names (200)."""
-    reading: Reading[PersonBody] = read(PersonBody, request.body)
+    reading = read(PersonBody, request.body)
     organization_id = _require_keeper(request)
     before = await request.service.people.get(organization_id, _oid(request))
-    known = _known(request, before)
+    etag = before.etag if before else None
+    require_version(request, etag, "person")
     rules = reading.body.faults(request.caller.organization)
     faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
         raise Invalid(faults)
     person = reading.body.person(organization_id, PersonId(_oid(request)))
     try:
-        stored = await request.service.people.put(person, known)
+        stored = await request.service.people.put(person, etag)
     except StaleTag as stale:
         raise PreconditionFailed(stale.etag or "") from stale
-    return _answer(stored, status=200 if before else 201)
+    return _response(stored, status=200 if before else 201)
 
 
 @operation("DELETE", ONE, returns={204: None}, errors=(403, 404, 409, 412, 428), headers=("If-Match",))
@@ -139,9 +137,9 @@ async def delete_person(request: Request) -> Response:
     """Take a person out of the directory; `If-Match` is mandatory. 204."""
     organization_id = _require_keeper(request)
     before = await _stored(request)
-    known = _known(request, before) or ""
+    require_version(request, before.etag, "person")
     try:
-        await request.service.people.remove(organization_id, before.person.id, known)
+        await request.service.people.remove(organization_id, before.person.id, before.etag)
     except StaleTag as stale:
         raise PreconditionFailed(stale.etag or "") from stale
     return Response(status=204)
@@ -171,21 +169,7 @@ async def _stored(request: Request) -> StoredPerson:
     return found
 
 
-def _known(request: Request, before: StoredPerson | None) -> str | None:
-    """The tag of the person that a request means to change; None for a person who is new."""
-    header = request.header("If-Match")
-    if before is None:
-        if header is not None:
-            raise PreconditionFailed("")
-        return None
-    if header is None:
-        raise PreconditionRequired("Send the ETag of the person that you mean in If-Match.")
-    if not matches(header, before.etag):
-        raise PreconditionFailed(before.etag)
-    return before.etag
-
-
-def _answer(stored: StoredPerson, status: int = 200) -> Response:
+def _response(stored: StoredPerson, status: int = 200) -> Response:
     return Response(status=status, body=_view(stored), headers={"ETag": stored.etag})
 
 

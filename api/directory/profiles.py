@@ -2,18 +2,17 @@
 
 from typing import Annotated, ClassVar
 
-import azure.durable_functions as df
-import azure.functions as func
 from pydantic import Field, TypeAdapter, ValidationError
 
-from api.directory.organizations import require_configurer, require_reader, require_version, version_tag
+from api.directory.organizations import require_configurer, require_reader
 from api.http.body import Body, Required, read, unless_below
+from api.http.etags import etag_of, require_version
 from api.http.fields import Code, Country, Email, Flag, Locale, Name, Phone
+from api.http.operation import SEEING, operation
 from api.http.problems import NotFound, PreconditionFailed
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.schemas import View
+from api.http.schemas import View
 from shared.domain.directory import Organization, Profile, ProfileLocation
 from shared.domain.ids import LocationId, OrganizationId
 from shared.domain.referral import Contact
@@ -122,12 +121,6 @@ class ProfilesView(View):
     value: list[ProfileView]
 
 
-
-
-
-
-
-
 @operation("GET", ALL, returns=ProfilesView, errors=SEEING)
 async def list_profiles(request: Request) -> Response:
     """The profiles of the organization, by country."""
@@ -144,18 +137,24 @@ async def get_profile(request: Request) -> Response:
     found = await request.service.profiles.get(require_reader(request), _country(request))
     if found is None:
         raise NotFound("Your organization has no profile in this country.")
-    return _answer(found)
+    return _response(found)
 
 
-@operation("PUT", ONE, body=ProfileBody, returns={200: ProfileView, 201: ProfileView}, errors=(400, 403, 404, 412, 413, 415, 422, 428), headers=("If-Match",))
+@operation(
+    "PUT",
+    ONE,
+    body=ProfileBody,
+    returns={200: ProfileView, 201: ProfileView},
+    errors=(400, 403, 404, 412, 413, 415, 422, 428),
+    headers=("If-Match",),
+)
 async def put_profile(request: Request) -> Response:
     """Enter a profile (201), or replace the one that `If-Match` names (200)."""
-    document = request.body
     organization_id, country = require_configurer(request, "the business profiles"), _country(request)
     before = await request.service.profiles.get(organization_id, country)
     version = before.version if before else 0
-    require_version(request, version, "profile")
-    reading = read(ProfileBody, document)
+    require_version(request, etag_of(version) if before else None, "profile")
+    reading = read(ProfileBody, request.body)
     rules = reading.body.faults(request.caller.organization, country)
     faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
@@ -165,12 +164,12 @@ async def put_profile(request: Request) -> Response:
         await request.service.profiles.put(after)
     except StoreConflict as changed:
         raise PreconditionFailed(await _tag(request, organization_id, country)) from changed
-    return _answer(after, status=200 if before else 201)
+    return _response(after, status=200 if before else 201)
 
 
 async def _tag(request: Request, organization_id: OrganizationId, country: str) -> str:
     present = await request.service.profiles.get(organization_id, country)
-    return version_tag(present.version) if present else ""
+    return etag_of(present.version) if present else ""
 
 
 def _country(request: Request) -> str:
@@ -206,8 +205,8 @@ def _contact(body: ProfileContactBody) -> Contact:
     )
 
 
-def _answer(profile: Profile, status: int = 200) -> Response:
-    return Response(status=status, body=_view(profile), headers={"ETag": version_tag(profile.version)})
+def _response(profile: Profile, status: int = 200) -> Response:
+    return Response(status=status, body=_view(profile), headers={"ETag": etag_of(profile.version)})
 
 
 def _view(profile: Profile) -> ProfileView:
@@ -216,7 +215,7 @@ def _view(profile: Profile) -> ProfileView:
         country=profile.country,
         active=profile.active,
         locations=[_location_view(place) for place in profile.locations],
-        e_tag=version_tag(profile.version),
+        e_tag=etag_of(profile.version),
     )
 
 

@@ -3,19 +3,16 @@
 from functools import cache
 from typing import Literal
 
-import azure.durable_functions as df
-import azure.functions as func
 import pycountry
 from babel import Locale
 
 from api.http.fields import currency_decimals
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.operation import operation
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.schemas import View
+from api.http.schemas import View
 from shared.domain.vocabulary import ASSESSMENT_STAGES, STAGE_PERCENTAGES, STANDARD_STAGES, SalesStage
 from shared.reference.names import LANGUAGES, names
-
 
 
 class NameView(View):
@@ -70,8 +67,6 @@ class ReferenceDataView(View):
     mail_failures: list[CodeView]
     currencies: list[CurrencyView]
     countries: list[CodeView]
-
-
 
 
 @operation("GET", "v1.0/reference-data", returns=ReferenceDataView, errors=(403,))

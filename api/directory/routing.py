@@ -4,19 +4,17 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
-import azure.durable_functions as df
-import azure.functions as func
 from pydantic import Field
 
-from api.common.parts import Words
-from api.directory.organizations import require_version, version_tag
+from api.common.request_parts import Words
 from api.http.body import Body, Required, read, unless_below
+from api.http.etags import etag_of, require_version
 from api.http.fields import Code, Country, Email, Name
+from api.http.operation import operation
 from api.http.problems import Forbidden, PreconditionFailed
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.schemas import View
+from api.http.schemas import View
 from shared.domain.ids import OrganizationId
 from shared.domain.permissions import may_keep_routing, may_read_routing
 from shared.domain.refusals import Fault, Invalid
@@ -133,28 +131,28 @@ class EvaluationView(View):
     considered: list[ConsideredView]
 
 
-
-
-
-
-
-
 @operation("GET", ROUTE, returns=RoutingView, errors=(403,))
 async def get_routing_rules(request: Request) -> Response:
     """The routing table, with its ETag."""
     _require_reader(request)
-    return _answer(await request.service.routing.get())
+    return _response(await request.service.routing.get())
 
 
-@operation("PUT", ROUTE, body=RoutingBody, returns=RoutingView, errors=(400, 403, 412, 413, 415, 422, 428), headers=("If-Match",))
+@operation(
+    "PUT",
+    ROUTE,
+    body=RoutingBody,
+    returns=RoutingView,
+    errors=(400, 403, 412, 413, 415, 422, 428),
+    headers=("If-Match",),
+)
 async def put_routing_rules(request: Request) -> Response:
     """Replace the routing table that `If-Match` names."""
-    document = request.body
     if not may_keep_routing(request.caller):
         raise Forbidden("Microsoft's routing admins keep the routing table.")
     before = await request.service.routing.get()
-    require_version(request, before.version, "routing table")
-    reading = read(RoutingBody, document)
+    require_version(request, etag_of(before.version) if before.version else None, "routing table")
+    reading = read(RoutingBody, request.body)
     rules = reading.body.faults(await _sellers(request))
     faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
@@ -163,11 +161,13 @@ async def put_routing_rules(request: Request) -> Response:
     try:
         await request.service.routing.put(after)
     except StoreConflict as changed:
-        raise PreconditionFailed(version_tag((await request.service.routing.get()).version)) from changed
-    return _answer(after)
+        raise PreconditionFailed(etag_of((await request.service.routing.get()).version)) from changed
+    return _response(after)
 
 
-@operation("POST", f"{ROUTE}/evaluate", body=EvaluationBody, returns=EvaluationView, errors=(400, 403, 413, 415, 422))
+@operation(
+    "POST", f"{ROUTE}/evaluate", body=EvaluationBody, returns=EvaluationView, errors=(400, 403, 413, 415, 422)
+)
 async def evaluate_routing_rules(request: Request) -> Response:
     """A dry run: which rule wins for a customer, and why. Nothing is stored or sent."""
     reading = read(EvaluationBody, request.body)
@@ -226,8 +226,8 @@ def _repeated(ids: list[str | None], at: str) -> Iterator[Fault]:
             yield Fault("invalidValue", f"{at}/{index}/id", "This id is in the table already.")
 
 
-def _answer(table: RoutingTable) -> Response:
-    tag = version_tag(table.version)
+def _response(table: RoutingTable) -> Response:
+    tag = etag_of(table.version)
     view = RoutingView(
         teams=[SellerTeamView(id=t.id, name=t.name, members=list(t.members)) for t in table.teams],
         rules=[

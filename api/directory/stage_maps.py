@@ -3,19 +3,17 @@
 from dataclasses import replace
 from typing import Annotated, Literal
 
-import azure.durable_functions as df
-import azure.functions as func
 from pydantic import Field
 
-from api.directory.organizations import require_configurer, require_reader, version_tag
+from api.directory.organizations import require_configurer, require_reader
 from api.http.body import Body, Required, read, unless_below
-from api.http.etags import matches
+from api.http.etags import etag_of, refuse_other_version
 from api.http.fields import Name
+from api.http.operation import SEEING, operation
 from api.http.problems import PreconditionFailed
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.schemas import View
+from api.http.schemas import View
 from shared.domain.directory import normalized_name
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.stage_map import NamedStage, StageMap
@@ -69,27 +67,27 @@ class StageMapView(View):
     stages: list[NamedStageView]
 
 
-
-
-
-
 @operation("GET", ROUTE, returns=StageMapView, errors=SEEING)
 async def get_stage_map(request: Request) -> Response:
     """The table, empty before it was first stored."""
-    return _answer(await request.service.directory.stage_map(require_reader(request)))
+    return _response(await request.service.directory.stage_map(require_reader(request)))
 
 
-@operation("PUT", ROUTE, body=StageMapBody, returns=StageMapView, errors=(400, 403, 404, 412, 413, 415, 422), headers=("If-Match",))
+@operation(
+    "PUT",
+    ROUTE,
+    body=StageMapBody,
+    returns=StageMapView,
+    errors=(400, 403, 404, 412, 413, 415, 422),
+    headers=("If-Match",),
+)
 async def put_stage_map(request: Request) -> Response:
     """Replace the table; `If-Match` counts when it is sent."""
-    document = request.body
     organization = require_configurer(request, "the stage map")
     directory = request.service.directory
     before = await directory.stage_map(organization)
-    header = request.header("If-Match")
-    if header is not None and not matches(header, version_tag(before.version)):
-        raise PreconditionFailed(version_tag(before.version))
-    reading = read(StageMapBody, document)
+    refuse_other_version(request, etag_of(before.version))
+    reading = read(StageMapBody, request.body)
     faults = (*reading.faults, *unless_below(reading.body.faults(), reading.faults))
     if faults:
         raise Invalid(faults)
@@ -98,13 +96,13 @@ async def put_stage_map(request: Request) -> Response:
     try:
         await directory.put_stage_map(organization, after)
     except StoreConflict as changed:
-        raise PreconditionFailed(version_tag((await directory.stage_map(organization)).version)) from changed
-    return _answer(after)
+        raise PreconditionFailed(etag_of((await directory.stage_map(organization)).version)) from changed
+    return _response(after)
 
 
-def _answer(stage_map: StageMap) -> Response:
+def _response(stage_map: StageMap) -> Response:
     stages = [NamedStageView(name=each.name, stage=each.stage) for each in stage_map.stages]
-    return Response(body=StageMapView(stages=stages), headers={"ETag": version_tag(stage_map.version)})
+    return Response(body=StageMapView(stages=stages), headers={"ETag": etag_of(stage_map.version)})
 
 
 def _named(body: NamedStageBody) -> NamedStage:

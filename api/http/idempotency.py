@@ -1,64 +1,94 @@
 """Under which key a request counts, so that a repetition does nothing twice (C5)."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from api.http.problems import IdempotencyConflict
+from api.http.problems import IdempotencyConflict, PreconditionFailed
 from api.http.request import Request
-from shared.domain.ids import ReferralId, digest
-from shared.storage.referrals import IdempotencyRecord, Stored
+from api.http.response import Response
+from shared.domain.ids import digest
+from shared.domain.refusals import Refusal
+from shared.errors import Contended
+from shared.storage.codec import Stored
+from shared.storage.idempotency import IdempotencyRecord, RequestKey
 
 KEY_LIVES = timedelta(days=7)
 
 
-def record_of(request: Request, document: object, operation: str) -> IdempotencyRecord | None:
-    """The record to keep of a request under its key, what it makes not yet drawn; None if it has no key.
+async def idempotent(
+    request: Request,
+    command: str | None,
+    make: Callable[[RequestKey | None], Awaitable[Response | None]],
+    replay: Callable[[IdempotencyRecord], Awaitable[Response]],
+) -> Response:
+    """Carry out a request once under its key: make what it asks for, or answer as its first time was answered.
+
+    `make` gives None where another request of the same key was stored first. What refuses a request may be its own
+    first time, carried out a moment ago, so the key is looked up again. Raises `IdempotencyConflict` for another
+    body. Without a `command` keys do not count.
+    """
+    record = _record_of(request, command) if command else None
+    if record is None:
+        return _made(await make(None))
+    expired = await _stored(request, record)
+    if expired and (first := _first(request, record, expired)):
+        return await replay(first)
+    try:
+        response = await make(RequestKey(record=record, expired=expired))
+    except (Refusal, PreconditionFailed):
+        if first := _first(request, record, await _stored(request, record)):
+            return await replay(first)
+        raise
+    if response is None and (first := _first(request, record, await _stored(request, record))):
+        return await replay(first)
+    return _made(response)
+
+
+def _made(response: Response | None) -> Response:
+    if response is None:
+        raise Contended("The request could not be stored; repeat it in a second.")
+    return response
+
+
+def _record_of(request: Request, command: str) -> IdempotencyRecord | None:
+    """The record to keep of a request under its key, without what it creates; None if it has no key.
 
     An Idempotency-Key wins, and conflicts with another body. A client-request-id, if the client sent one, counts
     together with its body, so another body under it is a new request.
     """
     person = request.caller.person
-    body_hash = digest(repr(_canonical(document)))
+    body_hash = digest(repr(_canonical(request.body)))
     request_id = request.client_request_id
     if request.header("Idempotency-Key"):
-        key_hash = request.context(operation).key_hash or ""
+        key_hash = request.context(command).key_hash or ""
     elif request_id:
-        key_hash = digest(person.organization_id, person.id, operation, "request", request_id, body_hash)
+        key_hash = digest(person.organization_id, person.id, command, "request", request_id, body_hash)
     else:
         return None
     return IdempotencyRecord(
         organization_id=person.organization_id,
         key_hash=key_hash,
         body_hash=body_hash,
-        referral_id=ReferralId(""),
+        record_id="",
         at=request.now,
     )
 
 
-async def stored_under(
-    request: Request, wanted: IdempotencyRecord | None
-) -> Stored[IdempotencyRecord] | None:
-    """What was stored under a request's key before, perhaps longer ago than keys count."""
-    if wanted is None:
-        return None
-    return await request.service.referrals.idempotency(wanted.organization_id, wanted.key_hash)
+async def _stored(request: Request, record: IdempotencyRecord) -> Stored[IdempotencyRecord] | None:
+    return await request.service.idempotency_keys.get(record.organization_id, record.key_hash)
 
 
-def carried_out(
-    request: Request, wanted: IdempotencyRecord | None, stored: Stored[IdempotencyRecord] | None
+def _first(
+    request: Request, record: IdempotencyRecord, stored: Stored[IdempotencyRecord] | None
 ) -> IdempotencyRecord | None:
-    """The record of the first of these requests, if this is a repetition. Raises `IdempotencyConflict`."""
-    if wanted is None or stored is None or request.now - stored.value.at > KEY_LIVES:
+    """What the first of these requests created, if this is a repetition. Raises `IdempotencyConflict`."""
+    if stored is None or request.now - stored.value.at > KEY_LIVES:
         return None
-    require_same_body(wanted, stored.value)
-    return stored.value
-
-
-def require_same_body(wanted: IdempotencyRecord, first: IdempotencyRecord) -> None:
-    """Refuse another body under the same key."""
-    if wanted.body_hash != first.body_hash:
+    if record.body_hash != stored.value.body_hash:
         raise IdempotencyConflict(
             "This Idempotency-Key was used with another body: use a new key for a new request."
         )
+    return stored.value
 
 
 def _canonical(document: object) -> object:

@@ -7,7 +7,6 @@ filtered one.
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Literal, NoReturn, get_args
@@ -28,6 +27,7 @@ from shared.domain.listing import (
     Field,
     Not,
     Operator,
+    Order,
     Predicate,
     Value,
 )
@@ -68,14 +68,6 @@ _STARTS = " or ".join(
 _CALLED = f"$filter takes startswith with a field and a text: {_STARTS}."
 _EXAMPLE = "status eq 'New' and not (favorite eq true)"
 _MIRRORED: dict[Operator, Operator] = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """The order of a list."""
-
-    field: Literal["createdDateTime", "updatedDateTime"] = "createdDateTime"
-    descending: bool = True
 
 
 def filter_of(text: str | None) -> Predicate | None:

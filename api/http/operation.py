@@ -1,4 +1,4 @@
-"""One HTTP operation is one function: `operation` makes its trigger, and keeps what the contract says of it.
+"""One HTTP operation is one function: `operation` makes its trigger and keeps what the contract says of it.
 
 The frame of every operation recognizes the caller, reads the request, calls the handler, and turns refusals and errors
 into answers; nothing else does.
@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias, TypedDict, Unpack
 
 import azure.durable_functions as df
@@ -15,7 +16,7 @@ import azure.functions as func
 from pydantic import BaseModel
 
 from api.http.json_body import load_json, refuse_lost_body
-from api.http.paging import refuse_unknown_options
+from api.http.paging import Option, refuse_unknown_options
 from api.http.problems import ANSWERABLE, describe
 from api.http.request import PublicRequest, Request
 from api.http.response import Response
@@ -44,19 +45,9 @@ CREATING = (400, 403, 404, 409, 413, 415, 422)
 """How the creation of a record refuses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """A query option."""
-
-    name: str
-    schema: Schema
-    description: str
-    required: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What the contract says of an operation. Its name is its function's.
+    """What the contract says of an operation: name and words are its function's.
 
     `returns` maps each good status to its body. `body` is the model or the schema of what it takes; `query` are the
     options that it takes, None where options are not looked at. `errors` are the statuses that it can refuse with,
@@ -67,6 +58,7 @@ class Operation:
     method: str
     route: str
     summary: str
+    description: str
     returns: Mapping[int, Returned]
     body: type[BaseModel] | Schema | None = None
     media_types: tuple[str, ...] = ("application/json",)
@@ -77,7 +69,12 @@ class Operation:
     html: bool = False
 
     def read(
-        self, http: func.HttpRequest, service: Service, engine: Orchestrations, caller: Caller
+        self,
+        http: func.HttpRequest,
+        service: Service,
+        engine: Orchestrations,
+        caller: Caller,
+        now: datetime,
     ) -> Request:
         """A request as its handler takes it. Raises `BadQuery`, `UnreadableBody`."""
         if self.query is not None:
@@ -85,9 +82,7 @@ class Operation:
         body = None
         if self.body is not None:
             body = load_json(http.headers.get("Content-Type") or "", http.get_body(), self.media_types)
-        return Request(
-            http=http, service=service, engine=engine, caller=caller, body=body, now=clock.now()
-        )
+        return Request(http=http, service=service, engine=engine, caller=caller, body=body, now=now)
 
 
 class Contract(TypedDict, total=False):
@@ -108,7 +103,11 @@ blueprint = df.Blueprint()
 
 
 def operation(
-    method: str, route: str, *, returns: Mapping[int, Returned] | type[BaseModel], **contract: Unpack[Contract]
+    method: str,
+    route: str,
+    *,
+    returns: Mapping[int, Returned] | type[BaseModel],
+    **contract: Unpack[Contract],
 ) -> Callable[[Handler], Handler]:
     """Make a handler an operation for recognized callers; `contract` is the rest of an `Operation`.
 
@@ -133,7 +132,11 @@ def operation(
 
 
 def public_operation(
-    method: str, route: str, *, returns: Mapping[int, Returned] | type[BaseModel], **contract: Unpack[Contract]
+    method: str,
+    route: str,
+    *,
+    returns: Mapping[int, Returned] | type[BaseModel],
+    **contract: Unpack[Contract],
 ) -> Callable[[PublicHandler], PublicHandler]:
     """Make a handler an operation that needs no token; `contract` is the rest of an `Operation`."""
 
@@ -159,11 +162,13 @@ def _declared(
     public: bool,
     contract: Contract,
 ) -> Operation:
+    summary, _, rest = (handler.__doc__ or "").partition("\n\n")
     declared = Operation(
         name=handler.__name__,
         method=method,
         route=route,
-        summary=" ".join((handler.__doc__ or "").split()),
+        summary=" ".join(summary.split()),
+        description=" ".join(rest.split()),
         returns=returns if isinstance(returns, Mapping) else {200: returns},
         public=public,
         **contract,
@@ -184,7 +189,7 @@ async def _request(declared: Operation, http: func.HttpRequest, engine: Orchestr
     if declared.method not in READING:
         require_room(service.settings.watched_disk)
     refuse_lost_body(http.headers, http.get_body())
-    return declared.read(http, service, engine, caller)
+    return declared.read(http, service, engine, caller, clock.now())
 
 
 async def _respond(

@@ -3,15 +3,33 @@
 import base64
 import binascii
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import azure.functions as func
+from pydantic import TypeAdapter, ValidationError
 
+from api.http.fields import Country
 from api.http.problems import BadQuery
 from api.http.request import Request
 
 MAX_TOP = 100
+_COUNTRIES: TypeAdapter[str] = TypeAdapter(Country)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A query option, as the contract tells of it."""
+
+    name: str
+    schema: dict[str, Any]
+    description: str
+    required: bool = False
+
+
+TOP = Option("$top", {"type": "integer", "minimum": 1}, "How many items; more than 100 are clamped.")
+PAGING = (TOP, Option("$skiptoken", {"type": "string"}, "From a nextLink, which is to be followed as it is."))
 
 
 def top_of(request: Request) -> int:
@@ -34,6 +52,14 @@ def refuse_unknown_options(http: func.HttpRequest, known: Collection[str]) -> No
         raise BadQuery(
             f"This operation does not support {', '.join(unknown)[:200]}; it knows {', '.join(sorted(known))}."
         )
+
+
+def country_of(code: str | None) -> str:
+    """The country that a query names (ISO 3166-1 alpha-2). Raises `BadQuery`."""
+    try:
+        return _COUNTRIES.validate_python((code or "").upper())
+    except ValidationError as unknown:
+        raise BadQuery("country is an ISO 3166-1 country code, such as US.") from unknown
 
 
 def place_of(request: Request) -> str | None:

@@ -49,7 +49,15 @@ class PreconditionFailed(Exception):
 
 
 ANSWERABLE = (
-    *(UnreadableBody, BadQuery, NotFound, Forbidden, PreconditionRequired, IdempotencyConflict, PreconditionFailed),
+    *(
+        UnreadableBody,
+        BadQuery,
+        NotFound,
+        Forbidden,
+        PreconditionRequired,
+        IdempotencyConflict,
+        PreconditionFailed,
+    ),
     *(Refusal, ServiceError),
 )
 RETRY_AFTER_SECONDS = "2"

@@ -1,6 +1,7 @@
 """A request of a recognized caller, as handlers take it (docs/api.md, conventions)."""
 
 import hashlib
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import azure.functions as func
 
 from shared.domain.change import CommandContext
-from shared.domain.ids import digest
+from shared.domain.ids import digest, uuid7
 from shared.domain.permissions import Caller, is_kept, may_see, may_see_partner_led
 from shared.domain.referral import Referral
 from shared.domain.registration import Registration
@@ -52,7 +53,7 @@ class PublicRequest:
 class Request(PublicRequest):
     """A request of a recognized caller.
 
-    `body` is its JSON, None where the operation takes none. `now` is the domain clock's, the same for the whole request.
+    `body` is its JSON, None where the operation takes none. `now` is the domain clock's, the same throughout.
     """
 
     body: Any
@@ -65,6 +66,10 @@ class Request(PublicRequest):
     def client_request_id(self) -> str | None:
         """What the client calls this request."""
         return self.header("client-request-id")
+
+    def new_id(self) -> str:
+        """A fresh id of this moment: a UUIDv7 of the domain clock."""
+        return uuid7(self.now, secrets.token_bytes(16))
 
     def sees(self, referral: Referral) -> bool:
         """Whether the caller sees a referral, and it is still shown (V4, N3)."""

@@ -14,7 +14,7 @@ from shared import clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A status, a body (a model or JSON, or text of the media type), and headers besides those that all answers have."""
+    """A status, a body (a model, JSON, or text of another media type), and headers besides those of all answers."""
 
     status: int = 200
     body: Any = None
@@ -36,7 +36,11 @@ class Response:
 
     def json(self) -> Any:
         """The body as JSON."""
-        return self.body.model_dump(mode="json", by_alias=True) if isinstance(self.body, BaseModel) else self.body
+        return (
+            self.body.model_dump(mode="json", by_alias=True)
+            if isinstance(self.body, BaseModel)
+            else self.body
+        )
 
     def _text(self) -> str | None:
         if self.body is None:

@@ -1,22 +1,18 @@
 """`GET /v1.0/providers`: partners that a customer may turn to, for applications that take in leads (P4, V6)."""
 
-import azure.durable_functions as df
-import azure.functions as func
-
-from api.directory.lookups import LocationFound, country_of
-from api.http.etags import refuse_unknown_options, top_of
+from api.common.response_parts import LocationFound
+from api.http.operation import operation
+from api.http.paging import TOP, Option, country_of, top_of
 from api.http.problems import BadQuery, Forbidden
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.schemas import View
+from api.http.schemas import View
 from shared.domain.permissions import may_submit_leads
 from shared.domain.providers import Criteria, Provider
 from shared.domain.response_speed import ResponseSpeed
 from shared.domain.vocabulary import CUSTOMER_SIZES, CustomerSize
 
 WORDS = ("industry", "product", "service", "keyword")
-OPTIONS = frozenset({"country", "customerSize", "$top", *WORDS})
 
 
 class ProviderView(View):
@@ -34,22 +30,25 @@ class ProvidersFound(View):
     value: list[ProviderView]
 
 
-
-
-@operation("GET", "v1.0/providers", query=(
-            Option("country", {"type": "string"}, "ISO 3166-1 alpha-2.", required=True),
-            *(Option(word, {"type": "string"}, f"One {word} of the profile.") for word in WORDS),
-            Option("customerSize", {"enum": list(CUSTOMER_SIZES)}, "Partners that want such customers."),
-            TOP,
-        ), returns=ProvidersFound, errors=(400, 403))
+@operation(
+    "GET",
+    "v1.0/providers",
+    query=(
+        Option("country", {"type": "string"}, "ISO 3166-1 alpha-2.", required=True),
+        *(Option(word, {"type": "string"}, f"One {word} of the profile.") for word in WORDS),
+        Option("customerSize", {"enum": list(CUSTOMER_SIZES)}, "Partners that want such customers."),
+        TOP,
+    ),
+    returns=ProvidersFound,
+    errors=(400, 403),
+)
 async def find_providers(request: Request) -> Response:
     """Partners with an active profile in a country that meets every criterion; fast responders come first."""
-    refuse_unknown_options(request, OPTIONS)
-    params = request.options
-    country, size, top = country_of(params.get("country")), _size(request), top_of(request)
+    options = request.options
+    country, size, top = country_of(options.get("country")), _size(request), top_of(request)
     if not may_submit_leads(request.caller):
         raise Forbidden("Only an application that the service's operator entered searches for providers.")
-    words = {word: (params.get(word) or "").strip() or None for word in WORDS}
+    words = {word: (options.get(word) or "").strip() or None for word in WORDS}
     criteria = Criteria(country=country, customer_size=size, **words)
     providers = await request.service.providers.find(criteria, top, request.now)
     return Response(body=ProvidersFound(value=[_view(each, country) for each in providers]))

@@ -1,27 +1,23 @@
 """`POST /v1.0/leads`: one request for information to one company or many, and Microsoft's leads (R1, R2, R6)."""
 
-import logging
-import secrets
-from dataclasses import replace
 from typing import Annotated
 
-import azure.durable_functions as df
-import azure.functions as func
 from pydantic import Field
 
 from api.common.catalogue import judged
-from api.http.body import read, unless_below
+from api.common.steps import begin_or_leave_to_sweep
+from api.http.body import Reading, read, unless_below
 from api.http.fields import currency_decimals
-from api.http.idempotency import carried_out, record_of, require_same_body, stored_under
+from api.http.idempotency import idempotent
+from api.http.operation import operation
 from api.http.problems import Forbidden
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.leads.schemas import LeadBody
-from api.referrals.schemas import View
+from api.http.schemas import View
+from api.leads.request_schemas import LeadBody
 from shared.domain.catalogue import Catalogue
 from shared.domain.field_rules import MAX_SOLUTIONS
-from shared.domain.ids import InquiryId, OrganizationId, ReferralId, uuid7
+from shared.domain.ids import InquiryId, OrganizationId
 from shared.domain.inquiry import (
     MAX_RECIPIENTS,
     InquiryDraft,
@@ -32,19 +28,14 @@ from shared.domain.inquiry import (
 )
 from shared.domain.lead import Leads, Profiles
 from shared.domain.permissions import may_submit_leads
-from shared.domain.referral import ReferralKey
 from shared.domain.refusals import Invalid
 from shared.domain.work import label_of
-from shared.errors import EngineUnavailable, StoreUnavailable
+from shared.errors import StoreUnavailable
+from shared.storage.idempotency import IdempotencyRecord, RequestKey
 from shared.storage.inquiries import party_of
-from shared.storage.referrals import IdempotencyRecord
 from shared.wiring import new_operation_id
-from shared.workflow.durable import DurableEngine
-from shared.workflow.wake import begin
 
-logger = logging.getLogger(__name__)
-
-_OPERATION = "submitLeads"
+COMMAND = "submitLeads"
 
 
 class RecipientView(View):
@@ -61,72 +52,68 @@ class LeadsView(View):
     recipients: list[RecipientView]
 
 
-
-
-@operation("POST", "v1.0/leads", body=LeadBody, returns={201: LeadsView}, errors=(400, 403, 409, 413, 415, 422), headers=("Idempotency-Key", "client-request-id"))
+@operation(
+    "POST",
+    "v1.0/leads",
+    body=LeadBody,
+    returns={201: LeadsView},
+    errors=(400, 403, 409, 413, 415, 422),
+    headers=("Idempotency-Key", "client-request-id"),
+)
 async def submit_leads(request: Request) -> Response:
     """Send a request for information to companies. 201 with what became of it for each."""
-    document = request.body
     if not may_submit_leads(request.caller):
         raise Forbidden("Only an application that the service's operator entered submits leads.")
-    reading = read(LeadBody, document)
-    wanted = record_of(request, document, _OPERATION)
-    stored = await stored_under(request, wanted)
-    if first := carried_out(request, wanted, stored):
-        return await _delivered(request, engine, await _taken(request, first))
+    reading = read(LeadBody, request.body)
+
+    async def make(key: RequestKey | None) -> Response | None:
+        leads = await _leads(request, reading)
+        outcomes, referrals = leads.decided()
+        taken = TakenInquiry(
+            id=leads.inquiry,
+            organization_id=request.caller.organization.id,
+            operation_id=new_operation_id(),
+            at=request.now,
+            outcomes=outcomes,
+        )
+        stored = await request.service.intake.take(taken, referrals, key)
+        return await _delivered(request, stored) if stored else None
+
+    async def replay(first: IdempotencyRecord) -> Response:
+        taken = await request.service.inquiries.get(first.organization_id, InquiryId(first.record_id))
+        if taken is None:
+            raise StoreUnavailable("The request of this key is being stored; repeat it in a second.")
+        return await _delivered(request, taken)
+
+    return await idempotent(request, COMMAND, make, replay)
+
+
+async def _leads(request: Request, reading: Reading[LeadBody]) -> Leads:
+    """The leads that a request makes. Raises `Invalid`."""
     draft = reading.body.draft()
     catalogue = await _catalogue(request, draft)
-    rules = faults_of_inquiry(draft, catalogue)
-    faults = (*reading.faults, *unless_below(rules, reading.faults))
+    faults = (*reading.faults, *unless_below(faults_of_inquiry(draft, catalogue), reading.faults))
     if faults:
         raise Invalid(faults)
-    leads = Leads(
+    return Leads(
         draft=draft,
         catalogue=catalogue,
         profiles=await _profiles(request, draft, catalogue),
-        inquiry=InquiryId(_draw(request)),
-        ids=[_draw(request) for _ in range(2 * MAX_RECIPIENTS)],
+        inquiry=InquiryId(request.new_id()),
+        ids=[request.new_id() for _ in range(2 * MAX_RECIPIENTS)],
         now=request.now,
         response_window=request.service.settings.response_window,
     )
-    outcomes, referrals = leads.decided()
-    taken = TakenInquiry(
-        id=leads.inquiry,
-        organization_id=request.caller.organization.id,
-        operation_id=new_operation_id(),
-        at=request.now,
-        outcomes=outcomes,
-    )
-    record = replace(wanted, referral_id=ReferralId(taken.id)) if wanted else None
-    if first := await request.service.intake.take(taken, referrals, record, stored):
-        require_same_body(record or first, first)
-        taken = await _taken(request, first)
-    return await _delivered(request, engine, taken)
 
 
-async def _delivered(request: Request, engine: DurableEngine, taken: TakenInquiry) -> Response:
+async def _delivered(request: Request, taken: TakenInquiry) -> Response:
     """Deliver the leads at once; only if storage or engine refuse something now, an orchestration is needed."""
-    party = party_of(taken)
-    await request.service.intake.deliver_or_leave_to_work(party, request.now)
-    if not await request.service.work_runner.after_commit(engine, party, label_of(1), request.now):
-        await _begin(engine, party)
+    place = party_of(taken)
+    await request.service.intake.deliver_or_leave_to_work(place, request.now)
+    if not await request.service.work_runner.after_commit(request.engine, place, label_of(1), request.now):
+        await begin_or_leave_to_sweep(request, place)
     recipients = [_recipient(outcome) for outcome in taken.outcomes]
     return Response(status=201, body=LeadsView(id=taken.id, recipients=recipients))
-
-
-async def _begin(engine: DurableEngine, party: ReferralKey) -> None:
-    try:
-        await begin(engine, party)
-    except EngineUnavailable:
-        logger.warning("begin_failed inquiry=%s: the sweep will start it", party.referral_id)
-
-
-async def _taken(request: Request, record: IdempotencyRecord) -> TakenInquiry:
-    inquiry_id = InquiryId(record.referral_id)
-    found = await request.service.inquiries.get(record.organization_id, inquiry_id)
-    if found is None:
-        raise StoreUnavailable("The request of this key is being stored; repeat it in a second.")
-    return found
 
 
 async def _catalogue(request: Request, draft: InquiryDraft) -> Catalogue:
@@ -155,10 +142,6 @@ async def _profiles(request: Request, draft: InquiryDraft, catalogue: Catalogue)
         if place := organization.location(recipient.target):
             wanted.add((organization.id, place.country))
     return await request.service.profiles.several((OrganizationId(who), where) for who, where in wanted)
-
-
-def _draw(request: Request) -> str:
-    return uuid7(request.now, secrets.token_bytes(16))
 
 
 def _recipient(outcome: Outcome) -> RecipientView:

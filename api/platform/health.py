@@ -7,19 +7,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-import azure.durable_functions as df
-import azure.functions as func
-
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
-from api.http.request import Request
+from api.http.operation import public_operation
+from api.http.request import PublicRequest
 from api.http.response import Response
+from api.http.schemas import View
 from shared.clock import wall_clock
 from shared.disk import require_room
 from shared.errors import ServiceError
 from shared.wiring import Service, wiring
 from shared.workflow.progress import fault_of_progress
-
 
 LONGEST_SECONDS = 1.5
 """How long all checks together may take."""
@@ -27,6 +25,11 @@ FRESH_SECONDS = 3.0
 """How long an answer holds."""
 STARTED_AT = wall_clock()
 """When this process began: until it has had its time, nothing that it should do is missing."""
+
+
+class HealthView(View):
+    status: Literal["ready", "notReady"]
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +129,14 @@ class Health:
 
 def _answer(faults: Sequence[str]) -> Response:
     if faults:
-        return Response(status=503, body={"status": "notReady", "reason": " ".join(faults)})
-    return Response(body={"status": "ready", "reason": None})
+        return Response(status=503, body=HealthView(status="notReady", reason=" ".join(faults)))
+    return Response(body=HealthView(status="ready", reason=None))
 
 
 health = Health(wiring.service)
 
 
-@operation("GET", "healthz", returns={200: HealthView, 503: HealthView})
-async def get_health(request: Request) -> Response:
+@public_operation("GET", "healthz", returns={200: HealthView, 503: HealthView})
+async def get_health(_request: PublicRequest) -> Response:
     """200 when requests can be served; 503 with the reason when not."""
-    return to_response(await health.answer(), req.headers.get("client-request-id"))
-
+    return await health.answer()

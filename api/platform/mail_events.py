@@ -7,15 +7,14 @@ at least once, in any order. It proves itself with the secret in the subscriptio
 import hmac
 from typing import Annotated, Any, Literal
 
-import azure.durable_functions as df
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from api.http import problems
 from api.http.json_body import UnreadableBody, load_json, refuse_lost_body
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
-from api.http.request import Request
+from api.http.operation import Schema, public_operation
+from api.http.paging import Option
+from api.http.request import PublicRequest
 from api.http.response import Response
 from shared import clock
 from shared.disk import require_room
@@ -23,7 +22,6 @@ from shared.errors import Unauthenticated
 from shared.storage.mail import DeliveryStatus
 from shared.wiring import Service, wiring
 from shared.workflow.mail_reports import DeliveryReport
-
 
 MOST_EVENTS = 1000
 VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
@@ -80,26 +78,40 @@ class EventsTaken(BaseModel):
     validation_response: str = ""
 
 
-@operation("POST", "v1.0/mail-events", body=EVENTS_SCHEMA, query=(Option("key", {"type": "string"}, "The secret of the subscription.", required=True),), returns=EventsTaken, errors=(400, 401, 411, 413, 415, 503))
-async def receive_mail_events(request: Request) -> Response:
+EVENTS_SCHEMA: Schema = {
+    "type": "array",
+    "maxItems": MOST_EVENTS,
+    "description": f"Events in the Event Grid schema: {VALIDATION} and {REPORT}; others are passed by.",
+    "items": {
+        "type": "object",
+        "required": ["eventType", "data"],
+        "properties": {"eventType": {"type": "string"}, "data": {"type": "object"}},
+    },
+}
+
+
+@public_operation(
+    "POST",
+    "v1.0/mail-events",
+    body=EVENTS_SCHEMA,
+    query=(Option("key", {"type": "string"}, "The secret of the subscription.", required=True),),
+    returns=EventsTaken,
+    errors=(400, 401, 411, 413, 415, 503),
+)
+async def receive_mail_events(request: PublicRequest) -> Response:
     """Take what Event Grid tells of mails: its handshake, and delivery reports."""
-    try:
-        answer = await taken(req, await wiring.service())
-    except problems.ANSWERABLE as refused:
-        answer = Response(**problems.describe(refused))
-    return to_response(answer, req.headers.get("client-request-id"))
+    return await receive(request.http, await wiring.service())
 
 
-
-async def taken(request: func.HttpRequest, service: Service) -> Response:
-    """Every event of the request; Event Grid sends it again unless the answer is good.
+async def receive(http: func.HttpRequest, service: Service) -> Response:
+    """Take every event of a request; Event Grid sends it again unless the answer is good.
 
     Raises `Unauthenticated`, `DiskFull`, `UnreadableBody`, `StoreUnavailable`, `Contended`.
     """
-    _require_key(request.options.get("key", ""), service.settings.mail_events_key)
+    _require_key(http.params.get("key", ""), service.settings.mail_events_key)
     require_room(service.settings.watched_disk)
-    refuse_lost_body(request.headers, request.get_body())
-    for event in _events(load_json(request.headers.get("Content-Type") or "", request.get_body())):
+    refuse_lost_body(http.headers, http.get_body())
+    for event in _events(load_json(http.headers.get("Content-Type") or "", http.get_body())):
         if isinstance(event, ValidationEvent):
             return Response(body={"validationResponse": event.data.validation_code})
         if isinstance(event, DeliveryReportEvent):

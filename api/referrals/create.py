@@ -1,80 +1,76 @@
 """`POST /v1.0/engagements/referrals`: a deal and all its invitations in one call, or nothing (C1 to C7)."""
 
-import logging
-import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-import azure.durable_functions as df
-import azure.functions as func
 
 from api.common.catalogue import catalogue_of_new
+from api.common.steps import begin_or_leave_to_sweep, do_work
 from api.http.body import Reading, read, unless_below
-from api.http.etags import etag_of, refuse_unknown_options
-from api.http.idempotency import carried_out, record_of, require_same_body, stored_under
+from api.http.etags import etag_of
+from api.http.idempotency import idempotent
+from api.http.operation import CREATING, operation
+from api.http.paging import Option
 from api.http.problems import BadQuery, Forbidden
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.invitations import connect
+from api.referrals.invitations import CREATION_COMMAND, invite_by_second_call
 from api.referrals.mapping import BASE, resource
 from api.referrals.request_schemas import CreationBody
+from api.referrals.schemas import InvitationView, ReferralView, ValidatedView
 from shared.domain.catalogue import Catalogue
 from shared.domain.change import Change, CommandContext
 from shared.domain.creation import NewIds, create_deal
 from shared.domain.deal_rules import faults_of_deal, settlement_of
 from shared.domain.draft import DealDraft
-from shared.domain.ids import EngagementId, OperationId, ReferralId, uuid7, with_shard_of
+from shared.domain.ids import EngagementId, OperationId, ReferralId, with_shard_of
 from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.domain.permissions import Caller, may_create, may_use_referrals
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.refusals import Invalid
-from shared.errors import EngineUnavailable, StoreUnavailable
-from shared.storage.referrals import IdempotencyRecord
-from shared.workflow.commit import AlreadyDone
-from shared.workflow.durable import DurableEngine
-from shared.workflow.wake import begin
+from shared.errors import StoreUnavailable
+from shared.storage.idempotency import IdempotencyRecord, RequestKey
 
-logger = logging.getLogger(__name__)
-
-_OPERATION = "createReferral"
+VALIDATE_ONLY = Option("validateOnly", {"type": "boolean"}, "Every rule, nothing stored.")
 
 
-
-
-@operation("POST", "v1.0/engagements/referrals", body=CreationBody, query=(Option("validateOnly", {"type": "boolean"}, "Every rule, nothing stored."),), returns={200: ValidatedView, 201: (ReferralView, InvitationView)}, errors=CREATING, headers=("Idempotency-Key", "client-request-id"))
+@operation(
+    "POST",
+    "v1.0/engagements/referrals",
+    body=CreationBody,
+    query=(VALIDATE_ONLY,),
+    returns={200: ValidatedView, 201: (ReferralView, InvitationView)},
+    errors=CREATING,
+    headers=("Idempotency-Key", "client-request-id"),
+)
 async def create_referral(request: Request) -> Response:
     """Create a deal. 201 with Location and ETag."""
     validate_only = _validate_only(request)
-    document = request.body
-    if _names_engagement(document):
+    if _names_engagement(request.body):
         if validate_only:
             raise BadQuery("validateOnly goes with the creation of a deal, not with a second call.")
-        return await connect(request, engine, document)
-    reading = read(CreationBody, document)
+        return await invite_by_second_call(request)
+    reading = read(CreationBody, request.body)
     draft = reading.body.draft()
     require_creator(request.caller, draft)
-    wanted = None if validate_only else record_of(request, document, _OPERATION)
-    stored = await stored_under(request, wanted)
-    if first := carried_out(request, wanted, stored):
-        return await _replay(request, engine, first, reading)
-    catalogue = await catalogue_of_new(request, draft)
-    require_faultless(reading, draft, catalogue, request)
-    build = _builder(request, draft, catalogue, wanted)
-    if validate_only:
-        return Response(body=_judged(request, build, reading))
-    record = replace(wanted, referral_id=build.ids.referral) if wanted else None
-    outcome = await request.service.commits.create(build, request.context(_OPERATION), record, stored)
-    if isinstance(outcome, AlreadyDone):
-        require_same_body(record or outcome.record, outcome.record)
-        return await _replay(request, engine, outcome.record, reading)
-    await _roll_forward(request, outcome.after, list(outcome.invitations))
-    if outcome.work:
-        work_runner, label = request.service.work_runner, outcome.work.label
-        await work_runner.after_commit(engine, outcome.after.party, label, request.now)
-    await _begin(engine, outcome.after)
-    return _created(request, outcome.after, reading)
+
+    async def make(key: RequestKey | None) -> Response | None:
+        catalogue = await catalogue_of_new(request, draft)
+        require_faultless(reading, draft, catalogue, request)
+        build = _builder(request, draft, catalogue, key)
+        if validate_only:
+            return _validated(request, build, reading)
+        change = await request.service.commits.create(build, request.context(CREATION_COMMAND), key)
+        if change is None:
+            return None
+        await _roll_forward(request, change.after, list(change.invitations))
+        await do_work(request, change)
+        await begin_or_leave_to_sweep(request, change.after.party)
+        return _created(request, change.after, reading)
+
+    async def replay(first: IdempotencyRecord) -> Response:
+        return await _replay(request, first, reading)
+
+    return await idempotent(request, None if validate_only else CREATION_COMMAND, make, replay)
 
 
 def require_creator(caller: Caller, draft: DealDraft) -> None:
@@ -114,38 +110,25 @@ class _Builder:
         return create_deal(self.draft, self.catalogue, self.ids, context, self.response_window)
 
 
-def _builder(
-    request: Request, draft: DealDraft, catalogue: Catalogue, wanted: IdempotencyRecord | None
-) -> _Builder:
-    def draw() -> ReferralId:
-        return ReferralId(uuid7(request.now, secrets.token_bytes(16)))
-
-    referral = draw()
-    if wanted:
-        referral = ReferralId(with_shard_of(referral, wanted.key_hash))
-    engagement, invitees = EngagementId(draw()), tuple(draw() for _ in range(MAX_INVITATIONS + 1))
+def _builder(request: Request, draft: DealDraft, catalogue: Catalogue, key: RequestKey | None) -> _Builder:
+    referral = ReferralId(request.new_id())
+    if key:
+        referral = ReferralId(with_shard_of(referral, key.record.key_hash))
+    engagement = EngagementId(request.new_id())
+    invitees = tuple(ReferralId(request.new_id()) for _ in range(MAX_INVITATIONS + 1))
     ids = NewIds(referral=referral, engagement=engagement, invitees=invitees)
     return _Builder(draft, catalogue, ids, request.service.settings.response_window)
 
 
-async def _replay(
-    request: Request, engine: DurableEngine, first: IdempotencyRecord, reading: Reading[CreationBody]
-) -> Response:
+async def _replay(request: Request, first: IdempotencyRecord, reading: Reading[CreationBody]) -> Response:
     """Answer a repeated creation as the first one, and complete what the first may have left undone."""
-    party = ReferralKey(organization_id=first.organization_id, referral_id=first.referral_id)
-    stored = await request.service.referrals.get(party)
+    key = ReferralKey(organization_id=first.organization_id, referral_id=ReferralId(first.record_id))
+    stored = await request.service.referrals.get(key)
     if stored is None:
         raise StoreUnavailable("The deal of this key is being stored; repeat the request in a second.")
-    await _begin(engine, stored.value)
-    await _roll_forward(request, stored.value, await request.service.referrals.invitations(party))
+    await begin_or_leave_to_sweep(request, key)
+    await _roll_forward(request, stored.value, await request.service.referrals.invitations(key))
     return _created(request, stored.value, reading)
-
-
-async def _begin(engine: DurableEngine, deal: Referral) -> None:
-    try:
-        await begin(engine, deal.party)
-    except EngineUnavailable:
-        logger.warning("begin_failed referral=%s: the sweep will start it", deal.id)
 
 
 async def _roll_forward(request: Request, deal: Referral, invitations: list[Referral]) -> None:
@@ -159,17 +142,19 @@ def _created(request: Request, deal: Referral, reading: Reading[CreationBody]) -
     return Response(
         status=201,
         body=resource(deal, request.now, unused=_unused(reading)),
-        headers={"Location": f"{BASE}/referrals/{deal.id}", "ETag": etag_of(deal)},
+        headers={"Location": f"{BASE}/referrals/{deal.id}", "ETag": etag_of(deal.version)},
     )
 
 
-def _judged(request: Request, build: _Builder, reading: Reading[CreationBody]) -> dict[str, Any]:
+def _validated(request: Request, build: _Builder, reading: Reading[CreationBody]) -> Response:
     """What a creation would make, of which nothing is stored: its ids are not kept, so they are not told."""
     context = CommandContext(
-        actor=request.context(_OPERATION).actor, now=request.now, operation_id=OperationId("validateOnly")
+        actor=request.context(CREATION_COMMAND).actor,
+        now=request.now,
+        operation_id=OperationId("validateOnly"),
     )
     view = resource(build(context).after, request.now, unused=_unused(reading)).document()
-    return {"valid": True, "dealType": view["dealType"], "warnings": view["warnings"]}
+    return Response(body={"valid": True, "dealType": view["dealType"], "warnings": view["warnings"]})
 
 
 def _unused(reading: Reading[CreationBody]) -> tuple[str, ...]:
@@ -180,7 +165,6 @@ def _unused(reading: Reading[CreationBody]) -> tuple[str, ...]:
 
 def _validate_only(request: Request) -> bool:
     """`?validateOnly=true`: every rule, nothing stored."""
-    refuse_unknown_options(request, frozenset({"validateOnly"}))
     text = request.options.get("validateOnly", "false").lower()
     if text not in {"true", "false"}:
         raise BadQuery("validateOnly is true or false.")

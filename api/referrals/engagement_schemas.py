@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from api.referrals.schemas import Moment, SolutionView, View
+from api.http.schemas import Moment, PageView, View
+from api.referrals.schemas import SolutionView
 from shared.domain.vocabulary import DealType, SalesStage, Substatus
 
 
@@ -11,7 +12,7 @@ class EngagementCustomerView(View):
     country: str
 
 
-class PersonView(View):
+class PartyContactView(View):
     first_name: str
     last_name: str
     email: str
@@ -28,7 +29,7 @@ class PartyView(View):
     substatus: Substatus | None
     status_reason: str | None
     sales_stage: SalesStage | None
-    team: list[PersonView]
+    team: list[PartyContactView]
 
 
 class MessageView(View):
@@ -64,3 +65,7 @@ class PartnerLedView(EngagementView):
     """A partner-led deal as every seller of Microsoft's sees it: without contacts of the customer or conversation."""
 
     deal: DealView
+
+
+class PartnerLedPage(PageView):
+    value: list[PartnerLedView]

@@ -3,40 +3,29 @@
 import re
 from dataclasses import dataclass
 
-import azure.durable_functions as df
-import azure.functions as func
-
-from api.http.body import read
-from api.http.etags import page, place_of, refuse_unknown_options, top_of
-from api.http.problems import BadQuery, Forbidden, NotFound
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.common.access import membership_of, own_referral, unknown_engagement
+from api.common.response_parts import amount
+from api.http.operation import SEEING, operation
+from api.http.paging import PAGING, Option, page, place_of, top_of
+from api.http.problems import BadQuery, Forbidden
 from api.http.request import Request
 from api.http.response import Response
 from api.referrals.engagement_schemas import (
     DealView,
     EngagementCustomerView,
     EngagementView,
-    MessageView,
+    PartnerLedPage,
     PartnerLedView,
+    PartyContactView,
     PartyView,
-    PersonView,
 )
-from api.referrals.mapping import amount, reason_text
-from api.referrals.request_schemas import MessageBody
+from api.referrals.mapping import reason_text
+from api.referrals.messages import message_view
 from api.referrals.schemas import SolutionView
-from shared.domain.ids import EngagementId, is_uuid
-from shared.domain.lifecycle import is_overdue, terminal_refusal
 from shared.domain.referral import Contact, Referral, ReferralKey
-from shared.domain.refusals import Invalid, NotAllowed
 from shared.storage.engagements import Membership, Message
 
 _PLACE = re.compile("[0-9a-f]{32}")
-
-
-
-
-
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +36,18 @@ class Seat:
     arrived: bool
 
 
-@operation("GET", "v1.0/engagements/{engagementId}", returns={200: (PartnerLedView, EngagementView)}, errors=SEEING)
+@operation(
+    "GET", "v1.0/engagements/{engagementId}", returns={200: (PartnerLedView, EngagementView)}, errors=SEEING
+)
 async def get_engagement(request: Request) -> Response:
     """Who takes part in a deal, and how far each is."""
-    membership = await _membership(request)
-    own = await _own(request, membership)
+    membership = await membership_of(request, request.in_route("engagementId"))
+    own = await own_referral(request, membership)
     creator = await _referral(request, membership.creator)
     if own is None and request.sees_partner_led(creator):
         return Response(body=await _partner_led(request, creator, membership))
     if own is None:
-        raise NotFound("There is no such engagement.")
+        raise unknown_engagement()
     seats = await _seats(request, membership, own, creator)
     messages = await _conversation(request, own)
     return Response(
@@ -65,42 +56,20 @@ async def get_engagement(request: Request) -> Response:
             deal_type=creator.deal_type,
             customer=_customer(creator),
             parties=[_party(seat, own) for seat in seats],
-            messages=[_message(each) for each in messages],
+            messages=[message_view(each) for each in messages],
         )
     )
 
 
-@operation("POST", "v1.0/engagements/{engagementId}/messages", body=MessageBody, returns={201: MessageView}, errors=CREATING, headers=("Idempotency-Key",))
-async def post_message(request: Request) -> Response:
-    """Add to the conversation of the parties (E3). 201."""
-    reading = read(MessageBody, request.body)
-    membership = await _membership(request)
-    own = await _own(request, membership)
-    if own is None:
-        creator = await _referral(request, membership.creator)
-        if request.sees_partner_led(creator):
-            raise Forbidden("Sellers read partner-led deals; they do not take part in them.")
-        raise NotFound("There is no such engagement.")
-    _require_taking_part(request, own)
-    if reading.faults:
-        raise Invalid(reading.faults)
-    context = request.repeatable_context(f"{own.engagement_id}/messages")
-    message = Message(
-        sequence=0,
-        at=request.now,
-        organization_id=own.organization_id,
-        author=request.caller.person.name,
-        text=reading.body.text or "",
-        key_hash=context.key_hash,
-    )
-    kept = await request.service.engagements.say(own.engagement_id, message)
-    return Response(status=201, body=_message(kept))
-
-
-@operation("GET", "v1.0/engagements", query=(Option("dealType", {"enum": ["PartnerLed"]}, "The only list there is.", True), *PAGING), returns=PartnerLedPage, errors=(400, 403))
+@operation(
+    "GET",
+    "v1.0/engagements",
+    query=(Option("dealType", {"enum": ["PartnerLed"]}, "The only list there is.", True), *PAGING),
+    returns=PartnerLedPage,
+    errors=(400, 403),
+)
 async def list_partner_led_deals(request: Request) -> Response:
     """The partner-led deals, for Microsoft's sellers (V3)."""
-    refuse_unknown_options(request, frozenset({"dealType", "$top", "$skiptoken"}))
     top, place = top_of(request), place_of(request)
     if (request.options.get("dealType") or "").lower() != "partnerled":
         raise BadQuery("Ask for dealType=PartnerLed; other deals are read as referrals.")
@@ -113,23 +82,6 @@ async def list_partner_led_deals(request: Request) -> Response:
     shown = [await _partner_led(request, deal, None) for deal in deals if request.sees_partner_led(deal)]
     more = rows[top - 1][0] if len(rows) > top else None
     return Response(body=page(request, [view.document() for view in shown], more))
-
-
-async def _membership(request: Request) -> Membership:
-    identifier = request.in_route("engagementId").lower()
-    found = await request.service.engagements.get(EngagementId(identifier)) if is_uuid(identifier) else None
-    if found is None:
-        raise NotFound("There is no such engagement.")
-    return found
-
-
-async def _own(request: Request, membership: Membership) -> Referral | None:
-    """The caller's latest referral in the deal."""
-    organization = request.caller.organization.id
-    mine = [p for p in (membership.creator, *membership.invited) if p.organization_id == organization]
-    found = await request.service.referrals.several(mine)
-    visible = [referral for referral in found if request.sees(referral)]
-    return max(visible, key=lambda referral: referral.id, default=None)
 
 
 async def _seats(request: Request, membership: Membership, own: Referral, creator: Referral) -> list[Seat]:
@@ -178,17 +130,10 @@ async def _partner_led(request: Request, deal: Referral, membership: Membership 
     )
 
 
-def _require_taking_part(request: Request, own: Referral) -> None:
-    if own.is_closed or is_overdue(own, request.now):
-        raise terminal_refusal(own, "write into the conversation of")
-    if own.status != "Active":
-        raise NotAllowed("Accept the invitation first; then you take part in the conversation.")
-
-
-async def _referral(request: Request, party: ReferralKey) -> Referral:
-    stored = await request.service.referrals.get(party)
+async def _referral(request: Request, key: ReferralKey) -> Referral:
+    stored = await request.service.referrals.get(key)
     if stored is None:
-        raise NotFound("There is no such engagement.")
+        raise unknown_engagement()
     return stored.value
 
 
@@ -243,20 +188,10 @@ def _team(referral: Referral, own: Referral) -> tuple[Contact, ...]:
     return own.invite_context.team if referral.is_creators and own.status == "New" else referral.team
 
 
-def _person(contact: Contact) -> PersonView:
-    return PersonView(
+def _person(contact: Contact) -> PartyContactView:
+    return PartyContactView(
         first_name=contact.first_name,
         last_name=contact.last_name,
         email=contact.email,
         phone_number=contact.phone_number,
-    )
-
-
-def _message(message: Message) -> MessageView:
-    return MessageView(
-        sequence=message.sequence,
-        date_time=message.at,
-        organization_id=message.organization_id,
-        author=message.author,
-        text=message.text,
     )

@@ -1,110 +1,113 @@
 """Inviting into a deal that exists: `POST …/{id}/invitations`, or a second creation call (rules T3, C3)."""
 
-import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-import azure.durable_functions as df
-import azure.functions as func
-
-from api.common.access import checked, settle, visible
-from api.common.catalogue import catalogue_of
+from api.common.access import (
+    membership_of,
+    own_referrals,
+    unknown_engagement,
+    unknown_referral,
+    visible_referral,
+)
+from api.common.catalogue import catalogue_of, inviting_of
+from api.common.steps import follow_up, if_visible_and_meant
 from api.http.body import read, unless_below
-from api.http.idempotency import carried_out, record_of, stored_under
-from api.http.problems import NotFound, PreconditionFailed
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.idempotency import idempotent
+from api.http.operation import CHANGING, operation
 from api.http.request import Request
 from api.http.response import Response
 from api.referrals.mapping import BASE, sent_invitation
 from api.referrals.request_schemas import CreationBody, InvitationsBody
-from api.referrals.schemas import InvitationView
+from api.referrals.schemas import InvitationsView, InvitationView
 from shared.domain.change import Change, CommandContext, Step
 from shared.domain.draft import DealDraft, InvitationDraft
-from shared.domain.ids import EngagementId, ReferralId, is_uuid, uuid7
+from shared.domain.ids import ReferralId
 from shared.domain.invitable import require_invitable
 from shared.domain.invitation_rules import MAX_INVITATIONS, faults_of_later_invitations
-from shared.domain.inviting import Inviting, inviting
+from shared.domain.inviting import inviting
 from shared.domain.lifecycle import require_active
 from shared.domain.referral import Referral
-from shared.domain.refusals import Fault, Invalid, Refusal
+from shared.domain.refusals import Fault, Invalid
 from shared.domain.vocabulary import MICROSOFT, NO_HELP
-from shared.storage.referrals import IdempotencyRecord, Stored
-from shared.workflow.durable import DurableEngine
+from shared.storage.idempotency import IdempotencyRecord, RequestKey
+
+CREATION_COMMAND = "createReferral"
+"""Under which an idempotency key of a creation counts, whichever of its two calls it comes with."""
 
 
-
-
-
-@operation("POST", "v1.0/engagements/referrals/{id}/invitations", body=InvitationsBody, returns={201: InvitationsView}, errors=CHANGING, headers=("If-Match", "Idempotency-Key", "client-request-id"))
+@operation(
+    "POST",
+    "v1.0/engagements/referrals/{id}/invitations",
+    body=InvitationsBody,
+    returns={201: InvitationsView},
+    errors=CHANGING,
+    headers=("If-Match", "Idempotency-Key", "client-request-id"),
+)
 async def create_invitations(request: Request) -> Response:
     """Invite Microsoft or partners into a deal. 201 with what the inviter may see of the invitations."""
-    document = request.body
-    reading = read(InvitationsBody, document)
-    deal = await visible(request)
-    wanted = record_of(request, document, f"{deal.id}/invitations")
-    request = _Request(request, reading.body.drafts(), reading.faults, wanted)
-    views = await request.send(deal, engine)
-    body = {"value": [view.document() for view in views]}
-    return Response(status=201, body=body, headers={"Location": f"{BASE}/{deal.engagement_id}"})
+    reading = read(InvitationsBody, request.body)
+    deal = await visible_referral(request)
+
+    def respond(views: list[InvitationView]) -> Response:
+        body = {"value": [view.document() for view in views]}
+        return Response(status=201, body=body, headers={"Location": f"{BASE}/{deal.engagement_id}"})
+
+    invite = _InviteRequest(request, deal, reading.body.drafts(), reading.faults, respond)
+    return await idempotent(request, f"{deal.id}/invitations", invite.make, invite.replay)
 
 
-async def connect(request: Request, engine: DurableEngine, document: object) -> Response:
+async def invite_by_second_call(request: Request) -> Response:
     """The second call of the two-call creation: a referral for another party of an engagement, which invites it."""
-    reading = read(CreationBody, document, partial=True)
-    deal = await _deal_of(request, reading.body.engagement_id or "")
-    wanted = record_of(request, document, "createReferral")
-    drafts, faults = await _connected(request, reading.body)
+    reading = read(CreationBody, request.body, partial=True)
+    deal = await _own_deal(request, reading.body.engagement_id or "")
+    drafts, faults = await _drafts_of(request, reading.body)
+
+    def respond(views: list[InvitationView]) -> Response:
+        (view,) = views
+        return Response(status=201, body=view, headers={"Location": f"{BASE}/{deal.engagement_id}"})
+
     form = (*reading.faults, *unless_below(faults, reading.faults))
-    request = _Request(request, drafts, form, wanted, places=_AS_CREATION)
-    (view,) = await request.send(deal, engine)
-    return Response(status=201, body=view, headers={"Location": f"{BASE}/{deal.engagement_id}"})
+    invite = _InviteRequest(request, deal, drafts, form, respond, places=_AS_CREATION)
+    return await idempotent(request, CREATION_COMMAND, invite.make, invite.replay)
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class _InviteRequest:
     """Invitations as asked for. `places` says where the body has what the rules look for in `invitations`."""
 
     request: Request
+    deal: Referral
     drafts: tuple[InvitationDraft, ...]
     faults: tuple[Fault, ...]
-    wanted: IdempotencyRecord | None
+    respond: Callable[[list[InvitationView]], Response]
     places: tuple[tuple[str, str], ...] = ()
 
-    async def send(self, deal: Referral, engine: DurableEngine) -> list[InvitationView]:
-        """Invite, or answer a repetition as the first request was. Raises as the rules refuse."""
-        stored = await stored_under(self.request, self.wanted)
-        if first := carried_out(self.request, self.wanted, stored):
-            return await self._sent(deal, first.made)
-        try:
-            change = await self._commit(deal, stored)
-        except (Refusal, PreconditionFailed):  # what refuses us may be the same request, carried out a moment ago
-            stored = await stored_under(self.request, self.wanted)
-            if first := carried_out(self.request, self.wanted, stored):
-                return await self._sent(deal, first.made)
-            raise
-        await settle(self.request, change, "changed", engine)
-        return await self._sent(change.after, [invitation.id for invitation in change.invitations])
-
-    async def _commit(self, deal: Referral, stored: Stored[IdempotencyRecord] | None) -> Change:
-        ids = tuple(
-            ReferralId(uuid7(self.request.now, secrets.token_bytes(16))) for _ in range(MAX_INVITATIONS)
-        )
+    async def make(self, key: RequestKey | None) -> Response:
+        """Invite. Raises as the rules refuse."""
+        ids = tuple(ReferralId(self.request.new_id()) for _ in range(MAX_INVITATIONS))
 
         async def decide(referral: Referral, context: CommandContext) -> Change:
             return await self._decide(referral, context, ids)
 
         change = await self.request.service.commits.step(
-            deal.party,
-            self.request.context(f"{deal.id}/invitations"),
-            checked(self.request, decide),
-            idempotency=self._record if self.wanted else None,
-            replaced=stored,
+            self.deal.party,
+            self.request.context(f"{self.deal.id}/invitations"),
+            if_visible_and_meant(self.request, decide),
+            key,
         )
         if change is None:
-            raise NotFound("There is no such referral.")
-        return change
+            raise unknown_referral()
+        await follow_up(self.request, change, "changed")
+        return self.respond(await self._sent(change.after, [each.id for each in change.invitations]))
 
-    async def _decide(self, referral: Referral, context: CommandContext, ids: tuple[ReferralId, ...]) -> Change:
+    async def replay(self, first: IdempotencyRecord) -> Response:
+        """Answer as the first request of this key was answered."""
+        return self.respond(await self._sent(self.deal, first.created))
+
+    async def _decide(
+        self, referral: Referral, context: CommandContext, ids: tuple[ReferralId, ...]
+    ) -> Change:
         if late := require_active(referral, "invite into", context):
             return late
         drafts = self.drafts[:MAX_INVITATIONS]
@@ -118,30 +121,19 @@ class _Request:
         faults = (*self.faults, *unless_below(found, self.faults))
         if faults:
             raise Invalid(faults)
-        inviter = Inviting(
-            catalogue=catalogue,
-            ids=ids,
-            now=context.now,
-            response_window=self.request.service.settings.response_window,
-        )
+        inviter = inviting_of(self.request, catalogue, ids, context)
         step = replace(Step.of(referral), after=current)
         return inviting(step, inviter.invitations(current, self.drafts)).change(context)
 
-    async def _sent(self, deal: Referral, ids: Iterable[ReferralId]) -> list[InvitationView]:
+    async def _sent(self, deal: Referral, ids: Collection[str]) -> list[InvitationView]:
         """The invitations as their inviter sees them; whatever an earlier attempt left undone is done now."""
-        wanted = set(ids)
         invitations = self.request.service.invitations
-        sent = [i for i in await self.request.service.referrals.invitations(deal.party) if i.id in wanted]
+        sent = [
+            each for each in await self.request.service.referrals.invitations(deal.party) if each.id in ids
+        ]
         await invitations.send_or_leave_to_work(deal, sent, self.request.now)
         arrived = await invitations.arrived(sent)
-        return [sent_invitation(arrived.get(i.id, i), arrived=i.id in arrived) for i in sent]
-
-    def _record(self, change: Change) -> IdempotencyRecord:
-        if self.wanted is None:
-            message = "only a request with a key keeps a record of it"
-            raise ValueError(message)
-        ids = tuple(invitation.id for invitation in change.invitations)
-        return replace(self.wanted, referral_id=change.after.id, made=ids)
+        return [sent_invitation(arrived.get(each.id, each), arrived=each.id in arrived) for each in sent]
 
     def _placed(self, fault: Fault) -> Fault:
         for inner, place in self.places:
@@ -162,23 +154,16 @@ _AS_CREATION = (
 """Where the body of a second creation call has the parts of an invitation."""
 
 
-async def _deal_of(request: Request, engagement_id: str) -> Referral:
+async def _own_deal(request: Request, engagement_id: str) -> Referral:
     """The caller's own referral of an engagement, which the rules let it invite into or not (T3, V5)."""
-    identifier = engagement_id.lower()
-    membership = (
-        await request.service.engagements.get(EngagementId(identifier)) if is_uuid(identifier) else None
-    )
-    parties = (membership.creator, *membership.invited) if membership else ()
-    mine = [party for party in parties if party.organization_id == request.caller.organization.id]
-    found = [
-        referral for referral in await request.service.referrals.several(mine) if request.sees(referral)
-    ]
-    if not found:
-        raise NotFound("There is no such engagement.")
-    return found[0]
+    membership = await membership_of(request, engagement_id)
+    own = await own_referrals(request, membership)
+    if not own:
+        raise unknown_engagement()
+    return own[0]
 
 
-async def _connected(
+async def _drafts_of(
     request: Request, body: CreationBody
 ) -> tuple[tuple[InvitationDraft, ...], tuple[Fault, ...]]:
     """What a second creation call says as an invitation, or what is wrong with its target."""

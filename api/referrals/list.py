@@ -8,42 +8,39 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import azure.durable_functions as df
-import azure.functions as func
-
-from api.http.etags import next_link, place_of, refuse_unknown_options, top_of
-from api.http.odata import Order, count_of, filter_of, order_of, select_of, skip_of
+from api.http.odata import count_of, filter_of, order_of, select_of, skip_of
+from api.http.operation import operation
+from api.http.paging import PAGING, Option, next_link, place_of, top_of
 from api.http.problems import BadQuery, Forbidden
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.mapping import NOT_REGISTERING, Registering, resource
+from api.referrals.mapping import NOT_REGISTERING, RegistrationContext, resource
+from api.referrals.schemas import ReferralPage
 from shared.domain.eligibility import eligibility, microsofts_part
-from shared.domain.ids import EngagementId, LocationId, ReferralId, digest, is_uuid
+from shared.domain.ids import EngagementId, ReferralId, digest, is_uuid
 from shared.domain.listing import (
-    Field,
     Listed,
+    Order,
     Predicate,
     Value,
     demanded,
-    earliest,
     fields_of,
     matches,
 )
-from shared.domain.permissions import Reach, may_use_referrals, may_write_registrations, reach_of
+from shared.domain.permissions import may_use_referrals, may_write_registrations, reach_of
 from shared.domain.referral import Referral, ReferralKey
-from shared.storage import keys
-from shared.storage.referral_lists import LARGEST_PAGE, REFERRALS, Scan
+from shared.storage.list_ranges import MOST_RANGES, first_place, place_in_order, ranges
+from shared.storage.referral_lists import LARGEST_PAGE, Scan
 
-
-OPTIONS = frozenset({"$filter", "$orderby", "$top", "$skip", "$skiptoken", "$count", "$select"})
+ODATA = (
+    Option("$filter", {"type": "string", "maxLength": 4096}, "Conditions; docs/api.md lists the fields."),
+    Option("$orderby", {"type": "string"}, "createdDateTime or updatedDateTime, then asc or desc."),
+    Option("$skip", {"type": "integer", "minimum": 0, "maximum": 1000}, "How many items to leave out."),
+    Option("$count", {"type": "boolean"}, "Whether to count: exact to 5,000."),
+    Option("$select", {"type": "string"}, "Names of fields, separated by commas."),
+)
 MOST_COUNTED = 5_000
-_MOST_RANGES = 8
 _MOST_POINTED = 1_000
-_LONGEST_KEY = 512
-"""Table Storage keeps no longer key, so no row starts with more; asked for in a query's address it is refused."""
-
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +57,8 @@ class Query:
     fingerprint: str
 
     @classmethod
-    def of(cls, request: func.HttpRequest) -> "Query":
+    def of(cls, request: Request) -> "Query":
         """Read the options. Raises `BadQuery`."""
-        refuse_unknown_options(request, OPTIONS)
         params = request.options
         fingerprint = digest(params.get("$filter", ""), params.get("$orderby", ""))[:16]
         return cls(
@@ -86,7 +82,9 @@ class Page:
     skip: int = 0
 
 
-@operation("GET", "v1.0/engagements/referrals", query=(*ODATA, *PAGING), returns=ReferralPage, errors=(400, 403))
+@operation(
+    "GET", "v1.0/engagements/referrals", query=(*ODATA, *PAGING), returns=ReferralPage, errors=(400, 403)
+)
 async def list_referrals(request: Request) -> Response:
     """The caller's referrals, with the OData options of docs/api.md; newest first unless another order is asked."""
     query = Query.of(request)
@@ -151,29 +149,28 @@ class _Reading:
             referral,
             self.request.now,
             favorite=referral.id in self.favorites,
-            registering=self._registering(referral),
+            registration=self._registration_context(referral),
         ).document()
         chosen = self.query.select
         return view if chosen is None else {name: view[name] for name in view if name in chosen}
 
-    def _registering(self, deal: Referral) -> Registering:
+    def _registration_context(self, deal: Referral) -> RegistrationContext:
         """As the record itself says: of a deal that others created, reading it alone tells of Microsoft's answer."""
         if deal.substatus != "Won" or self.request.caller.organization.kind != "partner":
             return NOT_REGISTERING
         found = eligibility(deal, microsofts_part(deal, deal))
         allowed = may_write_registrations(self.request.caller)
-        return Registering(eligible=found.eligible, allowed=allowed)
+        return RegistrationContext(eligible=found.eligible, allowed=allowed)
 
-    async def _matching(self, scan: Scan, first_page: int) -> AsyncIterator[Referral]:
-        async for row in scan.rows(first_page):
-            referral = REFERRALS.readable(row)
-            if referral and self._wants(referral):
+    async def _matching(self, scan: Scan[Referral], first_page: int) -> AsyncIterator[Referral]:
+        async for referral in scan.records(first_page):
+            if self._wants(referral):
                 yield referral
 
-    async def _counted(self, scan: Scan) -> AsyncIterator[object]:
+    async def _counted(self, scan: Scan[Referral]) -> AsyncIterator[object]:
         if self._takes_all():
-            async for row in scan.rows(LARGEST_PAGE):
-                yield row
+            async for key in scan.keys():
+                yield key
         else:
             async for referral in self._matching(scan, LARGEST_PAGE):
                 yield referral
@@ -192,13 +189,13 @@ class _Reading:
         )
         return self.request.sees(referral) and (predicate is None or matches(predicate, item))
 
-    def _scan(self, *, after: str | None = None, keys_only: bool = False) -> Scan:
+    def _scan(self, *, after: str | None = None, keys_only: bool = False) -> Scan[Referral]:
         caller, query = self.request.caller, self.query
         return self.request.service.referrals.scan(
             caller.organization.id,
             ranges(query.predicate, query.order, reach_of(caller), caller.person.email, self.teams),
             after=after,
-            first=_first(query.predicate, query.order),
+            first=first_place(query.predicate, query.order),
             keys_only=keys_only,
         )
 
@@ -208,42 +205,42 @@ class _Reading:
         if parties is None or len(parties) > _MOST_POINTED:  # then the ranges serve, which hold everything
             return None
         found = [each for each in await self.request.service.referrals.several(parties) if self._wants(each)]
-        return sorted(found, key=self._place, reverse=self.query.order.descending)
+        return sorted(found, key=self._place_of, reverse=self.query.order.descending)
 
     async def _named(self) -> list[ReferralKey] | None:
         predicate, organization = self.query.predicate, self.request.caller.organization.id
         if predicate is None:
             return None
         engagements = demanded(predicate, "engagementId")
-        if engagements is not None and len(engagements) <= _MOST_RANGES:
-            return [p for each in engagements for p in await self._parties(each)]
+        if engagements is not None and len(engagements) <= MOST_RANGES:
+            return [key for each in engagements for key in await self._keys_of(each)]
         if demanded(predicate, "favorite") == _MARKED:
             return [ReferralKey(organization_id=organization, referral_id=each) for each in self.favorites]
         return None
 
-    async def _parties(self, engagement_id: object) -> list[ReferralKey]:
+    async def _keys_of(self, engagement_id: object) -> list[ReferralKey]:
+        """The caller's referrals in an engagement, none in one that does not exist."""
         identifier = str(engagement_id).lower()
-        membership = (
-            await self.request.service.engagements.get(EngagementId(identifier))
-            if is_uuid(identifier)
-            else None
-        )
+        membership = None
+        if is_uuid(identifier):
+            membership = await self.request.service.engagements.get(EngagementId(identifier))
         everybody = (membership.creator, *membership.invited) if membership else ()
-        return [p for p in everybody if p.organization_id == self.request.caller.organization.id]
+        return [each for each in everybody if each.organization_id == self.request.caller.organization.id]
 
     def _slice(self, found: list[Referral]) -> Page:
         """A page of a list that was read whole; its places are the order's own values."""
         query, descending = self.query, self.query.order.descending
         after = query.after
         if after is not None:
-            found = [r for r in found if (self._place(r) < after if descending else self._place(r) > after)]
+            found = [
+                r for r in found if (self._place_of(r) < after if descending else self._place_of(r) > after)
+            ]
         shown = found[query.skip : query.skip + query.top]
         more = len(found) > query.skip + query.top
-        return Page(shown, self._place(shown[-1]) if more and shown else None)
+        return Page(shown, self._place_of(shown[-1]) if more and shown else None)
 
-    def _place(self, referral: Referral) -> str:
-        at = referral.updated_at if self.query.order.field == "updatedDateTime" else None
-        return keys.updated_first(at, referral.id) if at else referral.id
+    def _place_of(self, referral: Referral) -> str:
+        return place_in_order(referral, self.query.order)
 
 
 async def _own_teams(request: Request, predicate: Predicate | None) -> frozenset[str]:
@@ -252,86 +249,6 @@ async def _own_teams(request: Request, predicate: Predicate | None) -> frozenset
         return frozenset()
     table = await request.service.routing.get()
     return frozenset(team.id for team in table.teams_of(request.caller.person.email))
-
-
-def ranges(
-    predicate: Predicate | None,
-    order: Order,
-    reach: Reach,
-    email: str,
-    teams: frozenset[str] = frozenset(),
-) -> tuple[str, ...]:
-    """The list ranges that together hold everything that a reader of this reach can find, in this order (N4).
-
-    The filter is asked of every row besides, so a range may hold more than is wanted, but never less.
-    """
-    if order.field == "updatedDateTime":
-        return (keys.UPDATED_LAST,) if order.descending else (keys.UPDATED_FIRST,)
-    if not order.descending:
-        return (keys.OLDEST,)
-    if not reach.everything:
-        own = (keys.member_prefix(email),) if reach.team_locations else ()
-        return (*(keys.location_prefix(place) for place in sorted(reach.locations)), *own)
-    return _narrowed(predicate, teams) or (keys.ALL,)
-
-
-def _narrowed(predicate: Predicate | None, own_teams: frozenset[str]) -> tuple[str, ...]:
-    """Smaller ranges that a filter's demands leave, if there are few of them."""
-    if predicate is None:
-        return ()
-    choices: list[tuple[str, ...]] = []
-    if (emails := _texts(predicate, "team/email")) is not None:
-        choices.append(tuple(keys.member_prefix(email) for email in emails))
-    if (places := _texts(predicate, "location")) is not None:
-        prefixes = [keys.location_prefix(LocationId(place)) for place in places]
-        choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
-    teams = sorted(own_teams) if demanded(predicate, "myTeam") == _MARKED else _texts(predicate, "sellerTeam")
-    if teams is not None:
-        prefixes = [keys.seller_team_prefix(team) for team in teams]
-        choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
-    tabs, statuses = _tabs(predicate), _texts(predicate, "status")
-    if statuses is not None or len(tabs) < len(keys.TABS):
-        choices.append(
-            tuple(keys.tab_prefix(tab, status) for tab in tabs for status in statuses or _STATUSES)
-        )
-    return next((choice for choice in choices if 0 < len(choice) <= _MOST_RANGES), ())
-
-
-def _tabs(predicate: Predicate) -> list[keys.Tab]:
-    """The tabs that can hold what a filter wants (N1)."""
-    directions, types = _texts(predicate, "direction"), _texts(predicate, "dealType")
-    qualifications = _texts(predicate, "qualification")
-    leads_alone, deals_alone = types == ["Lead"], types is not None and "Lead" not in types
-    return [
-        tab
-        for tab in keys.TABS
-        if (directions is None or _DIRECTION[tab] in directions)
-        and not (leads_alone and tab not in _LEADS)
-        and not (tab in _LEADS and (deals_alone or _is_left_out(tab, qualifications)))
-    ]
-
-
-def _is_left_out(tab: keys.Tab, qualifications: list[str] | None) -> bool:
-    """Whether a filter's qualifications are none that a tab of leads holds."""
-    if qualifications is None:
-        return False
-    return "Direct" not in qualifications if tab == "lead" else qualifications == ["Direct"]
-
-
-def _texts(predicate: Predicate, field: Field) -> list[str] | None:
-    """The texts that a filter demands of a field, in order; None if it demands none, or that there is no value."""
-    found = demanded(predicate, field)
-    if found is None or not all(isinstance(value, str) for value in found):
-        return None
-    return sorted(str(value) for value in found)
-
-
-def _first(predicate: Predicate | None, order: Order) -> str | None:
-    """The place before which an ascending order has nothing that the filter wants."""
-    if order.descending or order.field != "updatedDateTime":
-        return None
-    since = earliest(predicate, "updatedDateTime") if predicate else None
-    return keys.place_since(since) if since else None
 
 
 def _after(token: str | None, fingerprint: str) -> str | None:
@@ -348,13 +265,10 @@ def _after(token: str | None, fingerprint: str) -> str | None:
     return place
 
 
-def _context(request: func.HttpRequest) -> str:
+def _context(request: Request) -> str:
     address = urlsplit(request.url)
     return f"{address.scheme}://{address.netloc}/v1.0/$metadata#referrals"
 
 
 _MARKED: frozenset[Value] = frozenset({True})
 _PLACE = re.compile(r"[0-9a-f:-]{1,60}")
-_DIRECTION = {"in": "Incoming", "out": "Outgoing", "lead": "Incoming", "qlead": "Incoming"}
-_LEADS: frozenset[keys.Tab] = frozenset({"lead", "qlead"})
-_STATUSES = ("New", "Active", "Closed")

@@ -1,28 +1,23 @@
 """Records as the wire shows them (docs/api.md §2)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
+from api.common.response_parts import ProfileIdView, address, amount, contact, field_errors
 from api.http.etags import etag_of
 from api.http.wire_names import WIRE_NAMES, wire_names
 from api.referrals.schemas import (
     ActorView,
-    AddressView,
     ConsentView,
-    ContactPreferenceView,
-    ContactView,
     CustomerView,
     DetailsView,
     EntryView,
-    FieldErrorView,
     InvitationView,
     InviteContextView,
     InviterView,
     LinksView,
     LinkView,
-    ProfileIdView,
     ReferralView,
     RegisteredView,
     RequirementsView,
@@ -36,9 +31,7 @@ from shared.domain.ids import RegistrationId
 from shared.domain.lead import contact_alert
 from shared.domain.permissions import Caller
 from shared.domain.referral import (
-    Address,
     Consent,
-    Contact,
     InviteContext,
     Referral,
     Registered,
@@ -54,7 +47,7 @@ RECOMMENDED_RESPONSE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registering:
+class RegistrationContext:
     """What a reader is shown of a deal's registration: whether it is open to all, and whether to this reader (G2).
 
     `errors` are those of each registration, None where they were not read.
@@ -69,7 +62,7 @@ class Registering:
         return ("register",) if self.eligible and self.allowed and unregistered(deal) else ()
 
 
-NOT_REGISTERING = Registering()
+NOT_REGISTERING = RegistrationContext()
 
 
 def resource(
@@ -78,7 +71,7 @@ def resource(
     *,
     favorite: bool = False,
     unused: tuple[str, ...] = (),
-    registering: Registering = NOT_REGISTERING,
+    registration: RegistrationContext = NOT_REGISTERING,
 ) -> ReferralView:
     """The whole resource, for one reader. `unused` are documented fields that were sent and are not kept."""
     stage, reason = referral.sales_stage, referral.status_reason
@@ -90,7 +83,7 @@ def resource(
         name=referral.name,
         external_reference_id=referral.external_reference_id,
         campaign_id=referral.campaign_id,
-        e_tag=etag_of(referral),
+        e_tag=etag_of(referral.version),
         created_date_time=referral.created_at,
         updated_date_time=referral.updated_at,
         accepted_date_time=referral.accepted_at,
@@ -101,8 +94,8 @@ def resource(
         status_reason=reason.code if reason else None,
         sales_stage=stage,
         sales_stage_percentage=STAGE_PERCENTAGES[stage] if stage else None,
-        registration_status=status_of(referral, eligible=registering.eligible),
-        registrations=[_registered(each, registering.errors) for each in referral.registrations],
+        registration_status=status_of(referral, eligible=registration.eligible),
+        registrations=[_registered(each, registration.errors) for each in referral.registrations],
         type=referral.sharing,
         qualification=referral.qualification,
         direction=referral.direction,
@@ -119,7 +112,7 @@ def resource(
         favorite=favorite,
         contact_alert=contact_alert(referral, now),
         response_recommended_by=_recommended_by(referral),
-        allowed_actions=[*allowed_actions(referral, now), *registering.actions(referral)],
+        allowed_actions=[*allowed_actions(referral, now), *registration.actions(referral)],
         editable_fields=sorted(WIRE_NAMES[name] for name in editable_fields(referral, now)),
         warnings=[*warnings(referral), *(f"notKept: {name}" for name in unused)],
         links=_links(referral),
@@ -154,45 +147,11 @@ def sent_invitation(invitation: Referral, *, arrived: bool) -> InvitationView:
     )
 
 
-def contact(person: Contact) -> ContactView:
-    """A contact with its mail preference; what a customer's contact lacks is null."""
-    return ContactView(
-        first_name=person.first_name or None,
-        last_name=person.last_name or None,
-        phone_number=person.phone_number or None,
-        email=person.email or None,
-        title=person.title,
-        contact_preference=ContactPreferenceView(
-            locale=person.locale, disable_notifications=person.disable_notifications
-        ),
-    )
-
-
 def reason_text(reason: StatusReason | None) -> str | None:
     """A reason with its words, for those who may read them (L3)."""
     if reason is None:
         return None
     return f"{reason.code}: {reason.notes}" if reason.notes else reason.code
-
-
-def amount(value: Decimal | None) -> int | float | None:
-    """An amount as a JSON number, if there is one. Up to 999,999,999,999.99 a double holds every cent."""
-    if value is None:
-        return None
-    return int(value) if value == value.to_integral_value() else float(value)
-
-
-def address(place: Address) -> AddressView:
-    """A postal address."""
-    return AddressView(
-        address_line1=place.address_line1,
-        address_line2=place.address_line2,
-        city=place.city,
-        state=place.state,
-        postal_code=place.postal_code,
-        country=place.country,
-        region=place.region,
-    )
 
 
 def _registered(
@@ -206,11 +165,6 @@ def _registered(
         closed=registered.status in CLOSED,
         errors=None if own is None else field_errors(own),
     )
-
-
-def field_errors(errors: Iterable[FieldError]) -> list[FieldErrorView]:
-    """What is wrong with which fields of a registration."""
-    return [FieldErrorView(target=each.target, message=each.message) for each in errors]
 
 
 def _customer(referral: Referral) -> CustomerView:

@@ -1,10 +1,11 @@
 """The bodies of the referral operations (docs/api.md), and how they read as drafts and commands of the domain."""
 
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from api.common.parts import (
+from api.common.request_parts import (
     MANY,
     ConsentBody,
     CustomerBody,
@@ -16,8 +17,10 @@ from api.common.parts import (
 )
 from api.http.body import Body, Required
 from api.http.fields import Amount, Code, Currency, Moment, Name, Notes
-from shared.domain.draft import ContactDraft, DealDraft, InvitationDraft, TermsDraft
+from shared.domain.draft import ContactDraft, CustomerDraft, DealDraft, InvitationDraft, TermsDraft
+from shared.domain.editing import drafts_of
 from shared.domain.lifecycle import Acceptance, ClosingStatement
+from shared.domain.referral import Consent, Referral
 from shared.domain.refusals import Fault
 from shared.domain.vocabulary import ClosingReason, Sharing
 
@@ -204,3 +207,65 @@ class MessageBody(Body):
     """`POST …/messages` (E3)."""
 
     text: Annotated[Notes | None, Required()] = None
+
+
+class ConvertedCustomerBody(Body):
+    """Of the customer only its contacts can be changed (E1)."""
+
+    team: Team | None = None
+
+
+class ConversionBody(Body):
+    """`POST …/convert`: what the lead lacks; what is left out stays as the lead has it."""
+
+    name: Name | None = None
+    external_reference_id: Code | None = None
+    campaign_id: Code | None = None
+    customer_profile: ConvertedCustomerBody = ConvertedCustomerBody()
+    consent: ConsentBody = ConsentBody()
+    details: DetailsBody = DetailsBody()
+    team: Team | None = None
+    invite_context: InviteContextBody = InviteContextBody()
+    invitations: Annotated[tuple[InvitationBody, ...] | None, Field(max_length=MANY)] = None
+
+    def draft(self, lead: Referral) -> DealDraft:
+        """The deal that the lead would become. A close date that is not sent is left out, and so not judged."""
+        details = self.details
+        needs = details.requirements
+        own = tuple(solution.id for solution in lead.terms.solutions)
+        team, contacts = self.team, self.customer_profile.team
+        return DealDraft(
+            name=self.name or lead.name,
+            external_reference_id=self.external_reference_id or lead.external_reference_id,
+            campaign_id=self.campaign_id or lead.campaign_id,
+            location=lead.location,
+            customer=CustomerDraft(
+                name=lead.customer.name,
+                team=drafts_of(lead.customer.team)
+                if contacts is None
+                else tuple(contact.draft() for contact in contacts),
+            ),
+            consent=_either(lead.consent, self.consent.consent()),
+            terms=TermsDraft(
+                deal_value=lead.terms.deal_value if details.deal_value is None else details.deal_value,
+                currency=details.currency or lead.terms.currency,
+                closing_at=details.closing_date_time,
+                solutions=own
+                if needs.solutions is None
+                else tuple(solution.id for solution in needs.solutions),
+            ),
+            notes=details.notes or lead.notes,
+            team=drafts_of(lead.team) if team is None else tuple(contact.draft() for contact in team),
+            invite_notes=self.invite_context.notes,
+            help_code=self.invite_context.assistance_request_code,
+            invitations=tuple(invitation.draft() for invitation in self.invitations or ()),
+        )
+
+
+def _either(given: Consent, said: Consent) -> Consent:
+    """Consent that was given is not taken back."""
+    return replace(
+        said,
+        share_contact=given.share_contact or said.share_contact,
+        contact=given.contact or said.contact,
+    )

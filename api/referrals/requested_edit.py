@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from api.common.parts import ConsentBody, DetailsBody, InviteContextBody, RequirementsBody
+from api.common.request_parts import ConsentBody, DetailsBody, InviteContextBody, RequirementsBody
 from api.http.body import Body, Reading, places_to, read, unless_below
 from api.http.fields import Notes
 from api.http.wire_names import WIRE_NAMES
@@ -44,7 +44,9 @@ class Edit:
     percent: Decimal | None
 
 
-def edit_of(referral: Referral, before: Document, after: Document, context: CommandContext, *, whole: bool) -> Edit:
+def edit_of(
+    referral: Referral, before: Document, after: Document, context: CommandContext, *, whole: bool
+) -> Edit:
     """What makes `after` of `before`. `whole` is for PUT, which ignores what the server owns."""
     changed = frozenset(each for each in differences(before, after) if not _is_ignored(each, whole=whole))
     reading: Reading[EditBody] = read(EditBody, after)

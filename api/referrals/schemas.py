@@ -1,11 +1,11 @@
 """The shapes of what the referral operations answer (docs/api.md). Every field is always present, null or empty."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field
 
+from api.common.response_parts import AddressView, ContactView, FieldErrorView, ProfileIdView
+from api.http.schemas import Moment, PageView, View
 from shared.domain.timeline import EntryKind
 from shared.domain.vocabulary import (
     ContactAlert,
@@ -23,58 +23,6 @@ from shared.domain.vocabulary import (
     Substatus,
     TargetType,
 )
-
-
-def moment(at: datetime) -> str:
-    """A time as the wire shows it: ISO 8601, UTC as `Z`, which all times are in but the days of a contract."""
-    return at.isoformat().replace("+00:00", "Z")
-
-
-Moment = Annotated[datetime, PlainSerializer(moment, return_type=str)]
-
-
-class View(BaseModel):
-    """Base of answers: camelCase names, nothing left out."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        frozen=True,
-        json_schema_serialization_defaults_required=True,
-    )
-
-    def document(self) -> dict[str, Any]:
-        """The answer as JSON."""
-        return self.model_dump(mode="json", by_alias=True)
-
-
-class ContactPreferenceView(View):
-    locale: str | None
-    disable_notifications: bool
-
-
-class ContactView(View):
-    first_name: str | None
-    last_name: str | None
-    phone_number: str | None
-    email: str | None
-    title: str | None
-    contact_preference: ContactPreferenceView
-
-
-class AddressView(View):
-    address_line1: str | None
-    address_line2: str | None
-    city: str | None
-    state: str | None
-    postal_code: str | None
-    country: str
-    region: str | None
-
-
-class ProfileIdView(View):
-    profile_type: str
-    id: str
 
 
 class CustomerView(View):
@@ -144,13 +92,6 @@ class LinksView(View):
     self: LinkView
 
 
-class FieldErrorView(View):
-    """What is wrong with a field of a registration; `target` is a JSON Pointer."""
-
-    target: str
-    message: str
-
-
 class RegisteredView(View):
     id: str
     kind: RegistrationKind
@@ -204,13 +145,6 @@ class ReferralView(View):
     links: LinksView
 
 
-class PageView(BaseModel):
-    """Base of pages. A nextLink is there when there may be more."""
-
-    model_config = ConfigDict(frozen=True)
-    next_link: Annotated[str, Field(alias="@odata.nextLink")] = ""
-
-
 class SelectedView(ReferralView):
     """An item of the list: the whole resource, or with `$select` the selected fields alone."""
 
@@ -253,3 +187,19 @@ class InvitationView(View):
     status: str
     substatus: Substatus | None
     expiration_date_time: Moment | None
+
+
+class ValidatedView(View):
+    """What a creation with `validateOnly=true` would make."""
+
+    valid: Literal[True]
+    deal_type: str
+    warnings: list[str]
+
+
+class InvitationsView(View):
+    value: list[InvitationView]
+
+
+class TimelinePage(PageView):
+    value: list[EntryView]

@@ -1,114 +1,113 @@
 """Answering, winning and losing a referral, and marking its stage (rules L, S)."""
 
-from collections.abc import Awaitable, Callable
-
-import azure.durable_functions as df
-import azure.functions as func
-
-from api.common.access import Decision, shown, take_step, unless_faulty
+from api.common.steps import Decision, take_step, unless_faulty
 from api.http.body import read, unless_below
 from api.http.fields import currency_decimals
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
+from api.http.operation import CHANGING, operation
 from api.http.request import Request
 from api.http.response import Response
+from api.referrals.read import ONE, referral_response
 from api.referrals.request_schemas import AcceptBody, ClosingBody, StageBody, WinBody
+from api.referrals.schemas import ReferralView
 from api.referrals.stage_names import wanted_stage
 from shared.domain.change import Change, CommandContext, Step
 from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.lifecycle import accept, decline, lose, require_active, win
 from shared.domain.referral import Referral
 from shared.domain.sales_stage import staged
-from shared.workflow.durable import DurableEngine
 from shared.workflow.wake import Event
 
-ONE = "v1.0/engagements/referrals/{id}"
 
-
-@operation("POST", f"{ONE}/accept", body=AcceptBody, returns=ReferralView, errors=CHANGING, headers=("If-Match", "Idempotency-Key"))
+@operation(
+    "POST",
+    f"{ONE}/accept",
+    body=AcceptBody,
+    returns=ReferralView,
+    errors=CHANGING,
+    headers=("If-Match", "Idempotency-Key"),
+)
 async def accept_referral(request: Request) -> Response:
     """Accept an invitation (L2)."""
-    return await respond(req, _verb(accepting, "accepted", client))
-
-
-
-@operation("POST", f"{ONE}/decline", body=ClosingBody, returns=ReferralView, errors=CHANGING, headers=("If-Match", "Idempotency-Key"))
-async def decline_referral(request: Request) -> Response:
-    """Decline an invitation, with a reason (L3)."""
-    return await respond(req, _verb(declining, "declined", client))
-
-
-
-@operation("POST", f"{ONE}/win", body=WinBody, returns=ReferralView, errors=CHANGING, headers=("If-Match", "Idempotency-Key"))
-async def win_referral(request: Request) -> Response:
-    """Close a deal as won (L6)."""
-    return await respond(req, _verb(winning, "changed", client))
-
-
-
-@operation("POST", f"{ONE}/lose", body=ClosingBody, returns=ReferralView, errors=CHANGING, headers=("If-Match", "Idempotency-Key"))
-async def lose_referral(request: Request) -> Response:
-    """Close a deal as lost, with a reason (L6)."""
-    return await respond(req, _verb(losing, "changed", client))
-
-
-
-@operation("POST", f"{ONE}/stage", body=StageBody, returns=ReferralView, errors=CHANGING, headers=("If-Match", "Idempotency-Key"))
-async def set_stage(request: Request) -> Response:
-    """Mark the sales stage, by name or by a CRM's percentage (S1 to S3, S5)."""
-    return await respond(req, _verb(marking_stage, "changed", client))
-
-
-
-async def accepting(request: Request) -> Decision:
-    """How an accept decides: the deal must still be open, which its creator's record says (L2, L8)."""
     reading = read(AcceptBody, request.body)
     acceptance = reading.body.acceptance()
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
-        creator = await request.service.referrals.get(referral.creator)
+        creator = await request.service.referrals.get(referral.creator)  # the deal must still be open (L8)
         change = accept(referral, acceptance, context, creator=creator.value if creator else referral)
         rules = faults_of_acceptance(
             acceptance, reading.body.team_draft(), referral.terms, currency_decimals(), context.now.date()
         )
         return unless_faulty(change, (*reading.faults, *unless_below(rules, reading.faults)))
 
-    return decide
+    return await _transition(request, decide, "accepted")
 
 
-async def declining(request: Request) -> Decision:
-    """How a decline decides (L3)."""
+@operation(
+    "POST",
+    f"{ONE}/decline",
+    body=ClosingBody,
+    returns=ReferralView,
+    errors=CHANGING,
+    headers=("If-Match", "Idempotency-Key"),
+)
+async def decline_referral(request: Request) -> Response:
+    """Decline an invitation, with a reason (L3)."""
     reading = read(ClosingBody, request.body)
     faults = (*reading.faults, *reading.body.faults())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         return unless_faulty(decline(referral, reading.body.statement(), context), faults)
 
-    return decide
+    return await _transition(request, decide, "declined")
 
 
-async def winning(request: Request) -> Decision:
-    """How a win decides (L6, L8)."""
+@operation(
+    "POST",
+    f"{ONE}/win",
+    body=WinBody,
+    returns=ReferralView,
+    errors=CHANGING,
+    headers=("If-Match", "Idempotency-Key"),
+)
+async def win_referral(request: Request) -> Response:
+    """Close a deal as won (L6)."""
     reading = read(WinBody, request.body)
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         return unless_faulty(win(Step.of(referral), reading.body.notes, context), reading.faults)
 
-    return decide
+    return await _transition(request, decide)
 
 
-async def losing(request: Request) -> Decision:
-    """How a loss decides (L6, L8)."""
+@operation(
+    "POST",
+    f"{ONE}/lose",
+    body=ClosingBody,
+    returns=ReferralView,
+    errors=CHANGING,
+    headers=("If-Match", "Idempotency-Key"),
+)
+async def lose_referral(request: Request) -> Response:
+    """Close a deal as lost, with a reason (L6)."""
     reading = read(ClosingBody, request.body)
     faults = (*reading.faults, *reading.body.faults())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         return unless_faulty(lose(Step.of(referral), reading.body.statement(), context), faults)
 
-    return decide
+    return await _transition(request, decide)
 
 
-async def marking_stage(request: Request) -> Decision:
-    """How a mark of a stage decides; a stage that the referral has already changes nothing."""
+@operation(
+    "POST",
+    f"{ONE}/stage",
+    body=StageBody,
+    returns=ReferralView,
+    errors=CHANGING,
+    headers=("If-Match", "Idempotency-Key"),
+)
+async def set_stage(request: Request) -> Response:
+    """Set the sales stage, by name or by a CRM's percentage (S1 to S3, S5)."""
     reading = read(StageBody, request.body)
     faults = (*reading.faults, *unless_below(reading.body.faults(), reading.faults))
 
@@ -122,14 +121,8 @@ async def marking_stage(request: Request) -> Decision:
         step = staged(Step.of(referral), wanted, at)
         return step.change(context) if step.told else None
 
-    return decide
+    return await _transition(request, decide)
 
 
-def _verb(
-    prepare: Callable[[Request], Awaitable[Decision]], event: Event, client: df.DurableOrchestrationClient
-) -> Callable[[Request], Awaitable[Response]]:
-    async def handle(request: Request) -> Response:
-        decide = await prepare(request)
-        return await shown(request, await take_step(request, decide, event, DurableEngine(client)))
-
-    return handle
+async def _transition(request: Request, decide: Decision, event: Event = "changed") -> Response:
+    return await referral_response(request, await take_step(request, decide, event))

@@ -1,33 +1,29 @@
 """`POST /v1.0/registrations`: reporting a closed ISV Connect deal that was never co-sold (G8)."""
 
-import secrets
-from dataclasses import replace
 from typing import Annotated
-
-import azure.durable_functions as df
-import azure.functions as func
 
 from api.http.body import Required, read, unless_below
 from api.http.fields import Code, Name
-from api.http.idempotency import carried_out, record_of, require_same_body, stored_under
+from api.http.idempotency import idempotent
+from api.http.operation import operation
 from api.http.problems import Forbidden
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.registrations.schemas import RegisteredCustomerBody, RegistrationBody
-from api.registrations.submit import faults_of, records
+from api.registrations.mapping import records
+from api.registrations.request_schemas import RegisteredCustomerBody, RegistrationBody
+from api.registrations.schemas import RegistrationsView
+from api.registrations.submit import faults_of
 from shared.domain.directory import CatalogueSolution
-from shared.domain.ids import ReferralId, RegistrationId, uuid7
+from shared.domain.ids import RegistrationId
 from shared.domain.permissions import may_report_deals
-from shared.domain.referral import ReferralKey
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.registration import NO_CUSTOMER, Registration, RegistrationForm, submitted
 from shared.domain.vocabulary import ISV_CONNECT
-from shared.errors import Contended, StoreConflict, StoreUnavailable
-from shared.storage.keys import ALONE
-from shared.storage.referrals import IdempotencyRecord
+from shared.errors import StoreConflict, StoreUnavailable
+from shared.storage.idempotency import IdempotencyRecord, RequestKey
+from shared.storage.registrations import without_deal
 
-_OPERATION = "reportDeal"
+COMMAND = "reportDeal"
 
 
 class ClosedDealBody(RegistrationBody):
@@ -38,51 +34,44 @@ class ClosedDealBody(RegistrationBody):
     customer: Annotated[RegisteredCustomerBody | None, Required()] = None
 
 
-
-
-@operation("POST", "v1.0/registrations", body=ClosedDealBody, returns={201: RegistrationsView}, errors=(400, 403, 409, 413, 415, 422), headers=("Idempotency-Key", "client-request-id"))
+@operation(
+    "POST",
+    "v1.0/registrations",
+    body=ClosedDealBody,
+    returns={201: RegistrationsView},
+    errors=(400, 403, 409, 413, 415, 422),
+    headers=("Idempotency-Key", "client-request-id"),
+)
 async def report_closed_deal(request: Request) -> Response:
     """Report a closed ISV Connect deal that was never co-sold. 201 with its record, which is complete."""
-    document = request.body
     if not may_report_deals(request.caller):
         raise Forbidden("Partner admins, and referrals admins of all locations, report closed deals.")
-    reading = read(ClosedDealBody, document)
-    wanted = record_of(request, document, _OPERATION)
-    stored = await stored_under(request, wanted)
-    if first := carried_out(request, wanted, stored):
-        return await _again(request, first)
-    form = reading.body.form(NO_CUSTOMER)
-    solution, unknown = await _solution(request, reading.body.solution_id)
-    unknown = (*unknown, *_no_draft(reading.body))
-    faults = (*faults_of(reading.faults, form), *unless_below(unknown, reading.faults))
-    if faults or solution is None:
-        raise Invalid(faults)
-    registration = _record(request, reading.body.name, form, solution)
-    record = replace(wanted, referral_id=ReferralId(registration.id)) if wanted else None
-    try:
-        await request.service.registrations.enter_alone(registration, record, stored)
-    except StoreConflict as conflict:
-        return await _again_or_contended(request, record, conflict)
-    return records([registration], status=201)
+    reading = read(ClosedDealBody, request.body)
 
+    async def make(key: RequestKey | None) -> Response | None:
+        form = reading.body.form(NO_CUSTOMER)
+        solution, unknown = await _solution(request, reading.body.solution_id)
+        unknown = (*unknown, *_no_draft(reading.body))
+        faults = (*faults_of(reading.faults, form), *unless_below(unknown, reading.faults))
+        if faults or solution is None:
+            raise Invalid(faults)
+        registration = _record(request, reading.body.name, form, solution)
+        try:
+            await request.service.registrations.insert_alone(
+                registration, key and key.creating(registration.id)
+            )
+        except StoreConflict:
+            return None
+        return records([registration], status=201)
 
-async def _again_or_contended(
-    request: Request, record: IdempotencyRecord | None, conflict: StoreConflict
-) -> Response:
-    first = await stored_under(request, record)
-    if record is None or first is None:
-        raise Contended("The report could not be stored; repeat the request in a second.") from conflict
-    require_same_body(record, first.value)
-    return await _again(request, first.value)
+    async def replay(first: IdempotencyRecord) -> Response:
+        place = without_deal(first.organization_id)
+        found = await request.service.registrations.get(place, RegistrationId(first.record_id))
+        if found is None:
+            raise StoreUnavailable("The report of this key is being stored; repeat the request in a second.")
+        return records([found], status=201)
 
-
-async def _again(request: Request, first: IdempotencyRecord) -> Response:
-    """The first answer."""
-    place = ReferralKey(organization_id=first.organization_id, referral_id=ALONE)
-    found = await request.service.registrations.get(place, RegistrationId(first.referral_id))
-    if found is None:
-        raise StoreUnavailable("The report of this key is being stored; repeat the request in a second.")
-    return records([found], status=201)
+    return await idempotent(request, COMMAND, make, replay)
 
 
 async def _solution(
@@ -112,7 +101,7 @@ def _record(
 ) -> Registration:
     organization, now = request.caller.organization, request.now
     draft = Registration(
-        id=RegistrationId(uuid7(now, secrets.token_bytes(16))),
+        id=RegistrationId(request.new_id()),
         kind="IsvConnect",
         organization_id=organization.id,
         organization_name=organization.name,

@@ -5,26 +5,21 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar, get_args
 
-import azure.durable_functions as df
-import azure.functions as func
-
-from api.http.etags import page, place_of, refuse_unknown_options, top_of
+from api.http.operation import operation
+from api.http.paging import PAGING, Option, page, place_of, top_of
 from api.http.problems import BadQuery, Forbidden
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
 from api.registrations.mapping import latest_of, registration_view
+from api.registrations.schemas import RegistrationsPage
 from shared.domain.directory import normalized_name
 from shared.domain.permissions import may_report_deals, may_review, may_use_referrals
 from shared.domain.referral import ReferralKey
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import RegistrationKind, RegistrationStatus
 from shared.storage.referral_lists import Scan
-from shared.storage.registration_rows import REGISTRATIONS
-from shared.storage.registrations import QUEUE_ROWS, Queued
-from shared.storage.tables import StoredRow
+from shared.storage.registrations import Queued
 
-OPTIONS = frozenset({"status", "kind", "customer", "olderThanDays", "$top", "$skiptoken"})
 STATUSES: tuple[RegistrationStatus, ...] = get_args(RegistrationStatus)
 KINDS: tuple[RegistrationKind, ...] = get_args(RegistrationKind)
 Code = TypeVar("Code", bound=str)
@@ -35,8 +30,6 @@ _WAITING: tuple[RegistrationStatus, ...] = ("ReviewPending", "ActionRequired")
 """What reviewers see unless they ask for a status: what is decided is history."""
 MOST_DEALS = 200
 """How many deals one request looks at to know whether the caller sees them."""
-
-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,26 +54,31 @@ class Wanted:
         )
 
 
-@operation("GET", "v1.0/registrations", query=(
-            Option("status", {"type": "string"}, "One status, or several separated by commas."),
-            Option("kind", {"type": "string"}, "One kind, or several separated by commas."),
-            Option("customer", {"type": "string"}, "A part of the customer's name."),
-            Option(
-                "olderThanDays",
-                {"type": "integer", "minimum": 0, "maximum": 10_000},
-                "How long it has waited at least.",
-            ),
-            *PAGING,
-        ), returns=RegistrationsPage, errors=(400, 403))
+@operation(
+    "GET",
+    "v1.0/registrations",
+    query=(
+        Option("status", {"type": "string"}, "One status, or several separated by commas."),
+        Option("kind", {"type": "string"}, "One kind, or several separated by commas."),
+        Option("customer", {"type": "string"}, "A part of the customer's name."),
+        Option(
+            "olderThanDays",
+            {"type": "integer", "minimum": 0, "maximum": 10_000},
+            "How long it has waited at least.",
+        ),
+        *PAGING,
+    ),
+    returns=RegistrationsPage,
+    errors=(400, 403),
+)
 async def list_registrations(request: Request) -> Response:
     """Reviewers: what was submitted for review; partners: their own. The longest waiting first."""
-    refuse_unknown_options(request, OPTIONS)
-    params = request.options
+    options = request.options
     wanted = Wanted(
-        statuses=_codes(params.get("status"), STATUSES, "status"),
-        kinds=_codes(params.get("kind"), KINDS, "kind"),
-        customer=normalized_name(params.get("customer") or ""),
-        age=_age(params.get("olderThanDays")),
+        statuses=_codes(options.get("status"), STATUSES, "status"),
+        kinds=_codes(options.get("kind"), KINDS, "kind"),
+        customer=normalized_name(options.get("customer") or ""),
+        age=_age(options.get("olderThanDays")),
     )
     top, place = top_of(request), place_of(request)
     if place is not None and not _PLACE.fullmatch(place):
@@ -106,29 +104,22 @@ class _Reading:
 
     request: Request
     wanted: Wanted
-    scan: Scan
+    scan: Scan[Queued] | Scan[Registration]
     deals: dict[ReferralKey, bool] = field(default_factory=dict[ReferralKey, bool])
 
     async def page(self, top: int, after: str | None) -> tuple[list[Queued], str | None]:
         """At most `top`, and the place to go on from; fewer where one request may not read on."""
         found: list[Queued] = []
         last = after
-        async for row in self.scan.rows(top + 1):
-            queued = self._read(row)
-            if queued and self.wanted.takes(queued.registration, self.request):
+        async for record in self.scan.records(top + 1):
+            queued = record if isinstance(record, Queued) else Queued(registration=record)
+            if self.wanted.takes(queued.registration, self.request):
                 if len(found) == top or len(self.deals) == MOST_DEALS:
                     return found, last
                 if await self._sees(queued.registration):
                     found.append(queued)
             last = self.scan.place
         return found, None if self.scan.complete else self.scan.place
-
-    def _read(self, row: StoredRow) -> Queued | None:
-        """What a row shows; None if it cannot be read."""
-        if may_review(self.request.caller):
-            return QUEUE_ROWS.readable(row)
-        registration = REGISTRATIONS.readable(row)
-        return Queued(registration=registration) if registration else None
 
     async def _sees(self, registration: Registration) -> bool:
         if may_review(self.request.caller):
@@ -142,7 +133,7 @@ class _Reading:
         return self.deals[deal]
 
 
-def _scan(request: Request, wanted: Wanted, after: str | None) -> Scan:
+def _scan(request: Request, wanted: Wanted, after: str | None) -> Scan[Queued] | Scan[Registration]:
     """What the caller may look through: reviewers the queue, partners what is their organization's."""
     caller, registrations = request.caller, request.service.registrations
     if may_review(caller):

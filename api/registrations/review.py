@@ -1,18 +1,15 @@
 """One registration by its own id: reading it, its assignment and the reviewers' decision (rules G5, V6)."""
 
-import azure.durable_functions as df
-import azure.functions as func
-
-from api.common.access import is_repetition
-from api.directory.organizations import refuse_other_tag, require_tag
+from api.common.steps import do_work, is_repetition
 from api.http.body import Reading, read, unless_below
-from api.http.etags import matches
+from api.http.etags import is_known, refuse_other_version, require_version
+from api.http.operation import CHANGING, SEEING, operation
 from api.http.problems import Forbidden, NotFound, PreconditionFailed
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.registrations.mapping import registration_tag, registration_view
-from api.registrations.schemas import AssignmentBody, ReviewBody
+from api.registrations.mapping import registration_etag, registration_view
+from api.registrations.request_schemas import AssignmentBody, ReviewBody
+from api.registrations.schemas import RegistrationView
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OrganizationId, RegistrationId, is_uuid
 from shared.domain.permissions import may_report_deals, may_review
@@ -23,54 +20,53 @@ from shared.domain.registration import Registration, closed_for_good, reviewed
 from shared.domain.registration_rules import faults_of_verdict
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import Contended, StoreConflict
-from shared.storage.keys import ALONE
-from shared.storage.registrations import Filed, lies_with
+from shared.storage.registrations import Filed, stored_with, without_deal
 from shared.workflow.commit import ATTEMPTS
-from shared.workflow.durable import DurableEngine
 from shared.workflow.wake import wake_or_leave_to_sweep
 
 ONE = "v1.0/registrations/{rid}"
 _UNKNOWN = "There is no such registration."
 
 
-
-
-
-
-
-
 @operation("GET", ONE, returns={200: RegistrationView, 304: None}, errors=SEEING, headers=("If-None-Match",))
 async def get_registration(request: Request) -> Response:
     """One registration with its rounds, for its partner and for reviewers; with its ETag."""
-    answer = await _answer(await _visible(request), request)
-    known = request.header("If-None-Match")
-    if known and matches(known, answer.headers["ETag"]):
-        return Response(status=304, headers=answer.headers)
-    return answer
+    response = await _response(await _visible(request), request)
+    if is_known(request, response.headers["ETag"]):
+        return Response(status=304, headers=response.headers)
+    return response
 
 
-@operation("POST", f"{ONE}/review", body=ReviewBody, returns=RegistrationView, errors=(*CHANGING, 428), headers=("If-Match", "Idempotency-Key"))
+@operation(
+    "POST",
+    f"{ONE}/review",
+    body=ReviewBody,
+    returns=RegistrationView,
+    errors=(*CHANGING, 428),
+    headers=("If-Match", "Idempotency-Key"),
+)
 async def review_registration(request: Request) -> Response:
     """Approve, reject, or ask for action; `If-Match` is mandatory. 200 with the record."""
     reading = read(ReviewBody, request.body)
     seen = await _reviewed_by(request)
-    deal, context = lies_with(seen), request.repeatable_context(f"{seen.id}/review")
+    deal, context = stored_with(seen), request.repeatable_context(f"{seen.id}/review")
     try:
         change = await _decided(request, seen, reading, context)
     except (Refusal, PreconditionFailed):
         if await is_repetition(request, deal, context):
-            return await _answer(await _present(request, deal, seen.id), request)
+            return await _response(await _present(request, deal, seen.id), request)
         raise
     (after,) = change.registrations
     await request.service.registrations.file_or_leave_to_work(after)
-    if change.work:
-        await request.service.work_runner.after_commit(engine, deal, change.work.label, request.now)
-    await wake_or_leave_to_sweep(engine, deal, "changed")
-    return await _answer(after, request)
+    await do_work(request, change)
+    await wake_or_leave_to_sweep(request.engine, deal, "changed")
+    return await _response(after, request)
 
 
-async def _decided(request: Request, seen: Registration, reading: Reading[ReviewBody], context: CommandContext) -> Change:
-    deal = lies_with(seen)
+async def _decided(
+    request: Request, seen: Registration, reading: Reading[ReviewBody], context: CommandContext
+) -> Change:
+    deal = stored_with(seen)
     given_to = (await _filed(request, seen)).assigned_to
     verdict = reading.body.verdict(request.caller.person.name)
     rules = faults_of_verdict(verdict) if reading.body.decision else ()
@@ -78,7 +74,7 @@ async def _decided(request: Request, seen: Registration, reading: Reading[Review
 
     async def decide(referral: Referral, context: CommandContext) -> Change:
         before = await _present(request, deal, seen.id)
-        require_tag(request, registration_tag(before, given_to), "registration")
+        require_version(request, registration_etag(before, given_to), "registration")
         after = reviewed(before, verdict, context.now)  # state comes before fields
         if faults:
             raise Invalid(faults)
@@ -90,7 +86,14 @@ async def _decided(request: Request, seen: Registration, reading: Reading[Review
     return change
 
 
-@operation("POST", f"{ONE}/assign", body=AssignmentBody, returns=RegistrationView, errors=CHANGING, headers=("If-Match",))
+@operation(
+    "POST",
+    f"{ONE}/assign",
+    body=AssignmentBody,
+    returns=RegistrationView,
+    errors=CHANGING,
+    headers=("If-Match",),
+)
 async def assign_registration(request: Request) -> Response:
     """Give a registration to a reviewer; any reviewer may decide it all the same. 200 with the record."""
     reading = read(AssignmentBody, request.body)
@@ -100,7 +103,7 @@ async def assign_registration(request: Request) -> Response:
     for _ in range(ATTEMPTS):
         before = await _filed(request, seen)
         if faults or before.assigned_to != email:  # a repetition finds it done
-            refuse_other_tag(request, registration_tag(seen, before.assigned_to))
+            refuse_other_version(request, registration_etag(seen, before.assigned_to))
         if seen.closed:
             raise closed_for_good(seen)
         if faults:
@@ -108,9 +111,9 @@ async def assign_registration(request: Request) -> Response:
         try:
             await request.service.registrations.assign(seen, email, before)
         except StoreConflict:
-            seen = await _present(request, lies_with(seen), seen.id)
+            seen = await _present(request, stored_with(seen), seen.id)
         else:
-            return await _answer(seen, request)
+            return await _response(seen, request)
     raise Contended("The registration kept changing; repeat the request in a second.")
 
 
@@ -141,11 +144,7 @@ async def _found(request: Request, registration_id: RegistrationId) -> Registrat
     """The record where it was filed; a report, of which nothing is reviewed, lies with its partner (G8)."""
     registrations = request.service.registrations
     filed = await registrations.filed(registration_id)
-    place = (
-        ReferralKey(organization_id=filed.organization_id, referral_id=filed.referral_id)
-        if filed
-        else ReferralKey(organization_id=request.caller.organization.id, referral_id=ALONE)
-    )
+    place = filed.place if filed else without_deal(request.caller.organization.id)
     return await registrations.get(place, registration_id)
 
 
@@ -181,7 +180,7 @@ async def _reviewer(request: Request, email: str | None) -> tuple[str | None, tu
     return None, (Fault("notInCatalogue", "/email", "Name a deal reviewer of Microsoft's directory."),)
 
 
-async def _answer(registration: Registration, request: Request) -> Response:
+async def _response(registration: Registration, request: Request) -> Response:
     filed = await request.service.registrations.filed(registration.id)
     view = registration_view(
         registration,

@@ -1,138 +1,114 @@
-"""Registering a won deal: eligibility, drafts, submission and correction (rules G1 to G4, V6)."""
+"""Registering a won deal: drafts, submission and correction (rules G2 to G4, G6, V6)."""
 
-import secrets
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-import azure.durable_functions as df
-import azure.functions as func
-
-from api.common.access import Decision, eligibility_of, settle, visible
-from api.directory.organizations import require_version
+from api.common.access import unknown_referral, visible_referral
+from api.common.eligibility import eligibility_of
+from api.common.steps import follow_up, if_visible
 from api.http.body import Reading, read, unless_below
+from api.http.etags import etag_of, require_version
 from api.http.fields import currency_decimals
-from api.http.idempotency import carried_out, record_of, stored_under
+from api.http.idempotency import idempotent
+from api.http.operation import CHANGING, CREATING, SEEING, operation
 from api.http.problems import Forbidden, NotFound
-from api.http.operation import CHANGING, CREATING, SEEING, Option, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.registrations.mapping import (
-    EligibilityView,
-    RegisteredCustomerView,
-    RegistrableView,
-    RegistrationsView,
-    latest_of,
-    registration_view,
-    rules_of,
-)
-from api.registrations.schemas import RegistrationBody
+from api.registrations.eligibility import ONE, customer_of, require_partner
+from api.registrations.mapping import records, registration_view
+from api.registrations.request_schemas import RegistrationBody
+from api.registrations.schemas import RegistrationsView, RegistrationView
 from shared.domain.change import Change, CommandContext
-from shared.domain.eligibility import unregistered, warnings
-from shared.domain.ids import ReferralId, RegistrationId, is_uuid, uuid7
+from shared.domain.ids import RegistrationId, is_uuid
 from shared.domain.permissions import may_write_registrations
-from shared.domain.referral import Referral, Solution
-from shared.domain.refusals import Fault, Invalid, Refusal
+from shared.domain.referral import Referral
+from shared.domain.refusals import Fault, Invalid
 from shared.domain.registering import (
     drafts,
-    kinds_of,
     no_solution,
     registered,
     require_registrable,
     solution_named,
 )
-from shared.domain.registration import (
-    RegisteredCustomer,
-    Registration,
-    RegistrationForm,
-    is_unchanged,
-    saved,
-    submitted,
-)
+from shared.domain.registration import Registration, RegistrationForm, is_unchanged, saved, submitted
 from shared.domain.registration_rules import errors_of, faults_of_form
-from shared.storage.referrals import IdempotencyRecord, Stored
-from shared.workflow.durable import DurableEngine
+from shared.storage.idempotency import IdempotencyRecord, RequestKey
 
-ONE = "v1.0/engagements/referrals/{id}"
 MOST_RECORDS = 2
 """Of one registration: ISV Connect's and IP co-sell's."""
-
-
-
-
-
-
-
-
-
-
-@operation("GET", f"{ONE}/registration-eligibility", returns=EligibilityView, errors=SEEING)
-async def get_eligibility(request: Request) -> Response:
-    """Whether a deal can be registered, rule by rule; at any time in its life."""
-    deal = await visible(request)
-    require_partner(request)
-    found = await eligibility_of(request, deal)
-    return Response(
-        body=EligibilityView(
-            eligible=found.eligible,
-            rules=rules_of(found),
-            warnings=list(warnings(deal)),
-            registrable=[_registrable(solution, deal) for solution in unregistered(deal)],
-        )
-    )
 
 
 @operation("GET", f"{ONE}/registrations", returns=RegistrationsView, errors=SEEING)
 async def list_deal_registrations(request: Request) -> Response:
     """The registrations of a deal, oldest first."""
-    deal = await visible(request)
+    deal = await visible_referral(request)
     require_partner(request)
     return records(await request.service.registrations.of_deal(deal.party))
 
 
-@operation("POST", f"{ONE}/registrations", body=RegistrationBody, returns={201: RegistrationsView}, errors=CREATING, headers=("Idempotency-Key", "client-request-id"))
+@operation(
+    "POST",
+    f"{ONE}/registrations",
+    body=RegistrationBody,
+    returns={201: RegistrationsView},
+    errors=CREATING,
+    headers=("Idempotency-Key", "client-request-id"),
+)
 async def register_deal(request: Request) -> Response:
     """Register a solution of a won deal, or keep a draft of it. 201 with one record or two."""
-    document = request.body
-    deal = await visible(request)
+    deal = await visible_referral(request)
     require_writer(request)
-    request = _Registering(request, read(RegistrationBody, document), _draw(request))
-    wanted = record_of(request, document, f"{deal.id}/register")
-    stored = await stored_under(request, wanted)
-    if first := carried_out(request, wanted, stored):
-        return await _made_by(request, deal, first)
-    try:
-        change = await request.commit(deal, wanted, stored)
-    except Refusal:  # what refuses us may be the same request, carried out a moment ago
-        stored = await stored_under(request, wanted)
-        if first := carried_out(request, wanted, stored):
-            return await _made_by(request, deal, first)
-        raise
-    await settle(request, change, "changed", engine)
-    return records(change.registrations, status=201)
+    ids = sorted(
+        RegistrationId(request.new_id()) for _ in range(MOST_RECORDS)
+    )  # in the order of their showing
+    register = _RegisterRequest(request, read(RegistrationBody, request.body), tuple(ids))
+
+    async def make(key: RequestKey | None) -> Response:
+        change = await request.service.commits.step(
+            deal.party, request.context(f"{deal.id}/register"), if_visible(request, register.decide), key
+        )
+        if change is None:
+            raise unknown_referral()
+        await follow_up(request, change, "changed")
+        return records(change.registrations, status=201)
+
+    async def replay(first: IdempotencyRecord) -> Response:
+        found = await request.service.registrations.of_deal(deal.party)
+        return records([each for each in found if each.id in first.created], status=201)
+
+    return await idempotent(request, f"{deal.id}/register", make, replay)
 
 
-@operation("PUT", f"{ONE}/registrations/{{rid}}", body=RegistrationBody, returns=RegistrationView, errors=(*CHANGING, 428), headers=("If-Match",))
+@operation(
+    "PUT",
+    f"{ONE}/registrations/{{rid}}",
+    body=RegistrationBody,
+    returns=RegistrationView,
+    errors=(*CHANGING, 428),
+    headers=("If-Match",),
+)
 async def put_registration(request: Request) -> Response:
     """Save or submit a draft, or correct what the reviewers sent back; `If-Match` is mandatory.
 
     The body is the whole form: what is left out of it is empty afterwards, but for the customer's fields.
     """
     reading = read(RegistrationBody, request.body)
-    deal = await visible(request)
+    deal = await visible_referral(request)
     present = await _present(request, deal)
     require_writer(request)
-    require_version(request, present.version, "registration")
+    require_version(request, etag_of(present.version), "registration")
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         before = await _present(request, referral)
-        require_version(request, before.version, "registration")
+        require_version(request, etag_of(before.version), "registration")
         form = replace(reading.body.form(before.form.customer), solution_id=before.solution_id)
-        after = _handed_in(before, reading, form, context)
+        after = _submitted_or_saved(before, reading, form, context)
         return None if is_unchanged(before, after) else registered(referral, (after,), context)
 
-    change = await _step(request, deal, decide, f"{deal.id}/{present.id}")
+    change = await request.service.commits.step(
+        deal.party, request.context(f"{deal.id}/{present.id}"), if_visible(request, decide)
+    )
     if change:
-        await settle(request, change, "changed", engine)
+        await follow_up(request, change, "changed")
     after = change.registrations[0] if change else await _present(request, deal)
     rounds = await request.service.registrations.rounds(after)
     view = registration_view(after, rounds, to_microsoft=False)
@@ -140,33 +116,15 @@ async def put_registration(request: Request) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
-class _Registering:
+class _RegisterRequest:
     """A request to register, with ids drawn once, so that every attempt makes the same records."""
 
     request: Request
     reading: Reading[RegistrationBody]
     ids: tuple[RegistrationId, ...]
 
-    async def commit(
-        self, deal: Referral, wanted: IdempotencyRecord | None, stored: Stored[IdempotencyRecord] | None
-    ) -> Change:
-        def record(change: Change) -> IdempotencyRecord:
-            made = tuple(ReferralId(each.id) for each in change.registrations)
-            return replace(wanted or _no_record(), referral_id=change.after.id, made=made)
-
-        change = await _step(
-            self.request,
-            deal,
-            self._decide,
-            f"{deal.id}/register",
-            idempotency=record if wanted else None,
-            replaced=stored,
-        )
-        if change is None:
-            raise NotFound("There is no such referral.")
-        return change
-
-    async def _decide(self, deal: Referral, context: CommandContext) -> Change:
+    async def decide(self, deal: Referral, context: CommandContext) -> Change:
+        """The step that registers. Raises as the rules refuse."""
         found = await eligibility_of(self.request, deal)
         body = self.reading.body
         require_registrable(deal, found, body.solution_id)
@@ -175,19 +133,14 @@ class _Registering:
         if solution is None:
             raise Invalid(self._faults(no_solution(deal, body.solution_id), form))
         begun = drafts(deal, solution, form, self.ids, context)
-        return registered(deal, tuple(_handed_in(each, self.reading, each.form, context) for each in begun), context)
+        after = tuple(_submitted_or_saved(each, self.reading, each.form, context) for each in begun)
+        return registered(deal, after, context)
 
     def _faults(self, unknown: Fault, form: RegistrationForm) -> tuple[Fault, ...]:
         """That of the solution, without which there is not even a draft, and those that keep from submitting."""
         of_solution = unless_below((unknown,), self.reading.faults)
         draft = self.reading.body.submit is False
         return (*of_solution, *(self.reading.faults if draft else faults_of(self.reading.faults, form)))
-
-
-def require_partner(request: Request) -> None:
-    """Refuse Microsoft's sellers: registrations are their partners' and the reviewers' (V6)."""
-    if request.caller.organization.kind != "partner":
-        raise Forbidden("Only partners register deals; Microsoft's reviewers find them in the queue.")
 
 
 def require_writer(request: Request) -> None:
@@ -201,21 +154,7 @@ def faults_of(of_reading: tuple[Fault, ...], form: RegistrationForm) -> tuple[Fa
     return (*of_reading, *unless_below(faults_of_form(form, currency_decimals()), of_reading))
 
 
-def customer_of(deal: Referral) -> RegisteredCustomer:
-    """What a form begins with: the deal's customer (G3)."""
-    place = deal.customer.address
-    return RegisteredCustomer(
-        name=deal.customer.name, country=place.country, city=place.city, state=place.state
-    )
-
-
-def records(found: Iterable[Registration], status: int = 200) -> Response:
-    """Records as a partner sees them."""
-    views = [registration_view(each, latest_of(each), to_microsoft=False) for each in found]
-    return Response(status=status, body=RegistrationsView(value=views))
-
-
-def _handed_in(
+def _submitted_or_saved(
     before: Registration, reading: Reading[RegistrationBody], form: RegistrationForm, context: CommandContext
 ) -> Registration:
     """A record submitted, or with `submit` false saved with its faults. Raises `Invalid`."""
@@ -238,31 +177,6 @@ def _other_solution(before: Registration, reading: Reading[RegistrationBody]) ->
     return (Fault("notEditable", "/solutionId", message),)
 
 
-async def _step(
-    request: Request,
-    deal: Referral,
-    decide: Decision,
-    operation: str,
-    *,
-    idempotency: Callable[[Change], IdempotencyRecord] | None = None,
-    replaced: Stored[IdempotencyRecord] | None = None,
-) -> Change | None:
-    """Commit a step of a deal that the caller still sees; If-Match, if any, is that of the registration."""
-
-    async def check(referral: Referral, context: CommandContext) -> Change | None:
-        if not request.sees(referral):
-            raise NotFound("There is no such referral.")
-        return await decide(referral, context)
-
-    return await request.service.commits.step(
-        deal.party,
-        request.context(operation),
-        check,
-        idempotency=idempotency,
-        replaced=replaced,
-    )
-
-
 async def _present(request: Request, deal: Referral) -> Registration:
     identifier = request.in_route("rid").lower()
     found = None
@@ -271,32 +185,3 @@ async def _present(request: Request, deal: Referral) -> Registration:
     if found is None:
         raise NotFound("There is no such registration.")
     return found
-
-
-async def _made_by(request: Request, deal: Referral, first: IdempotencyRecord) -> Response:
-    made = set(first.made)
-    found = await request.service.registrations.of_deal(deal.party)
-    return records([each for each in found if ReferralId(each.id) in made], status=201)
-
-
-def _registrable(solution: Solution, deal: Referral) -> RegistrableView:
-    customer = customer_of(deal)
-    return RegistrableView(
-        solution_id=solution.id,
-        solution_name=solution.name,
-        kinds=list(kinds_of(solution)),
-        customer=RegisteredCustomerView(
-            name=customer.name, country=customer.country, city=customer.city, state=customer.state
-        ),
-    )
-
-
-def _draw(request: Request) -> tuple[RegistrationId, ...]:
-    """Ids in the order in which the records are shown."""
-    drawn = (RegistrationId(uuid7(request.now, secrets.token_bytes(16))) for _ in range(MOST_RECORDS))
-    return tuple(sorted(drawn))
-
-
-def _no_record() -> IdempotencyRecord:
-    message = "only a request with a key keeps a record of it"
-    raise ValueError(message)

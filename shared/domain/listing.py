@@ -32,6 +32,16 @@ Field = Literal[
     "favorite",
     "myTeam",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of a list."""
+
+    field: Literal["createdDateTime", "updatedDateTime"] = "createdDateTime"
+    descending: bool = True
+
+
 Operator = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "startswith"]
 Value = str | datetime | bool | None
 

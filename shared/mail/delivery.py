@@ -14,8 +14,8 @@ from shared.domain.ids import derived_operation
 from shared.errors import MailRefused, MailUnavailable, StoreUnavailable
 from shared.mail.gate import MailGate
 from shared.mail.service import MailService
+from shared.storage.codec import Stored
 from shared.storage.mail import FINAL, MailRecord, MailRecords
-from shared.storage.referrals import Stored
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from shared.errors import MailPaused, MailServiceDown, MailUnavailable, StoreConflict
+from shared.storage.codec import Stored
 from shared.storage.mail import Gate, MailRecords
-from shared.storage.referrals import Stored
 
 logger = logging.getLogger(__name__)
 

@@ -25,11 +25,12 @@ from shared.mail.facts import facts_of
 from shared.mail.pointless import is_pointless
 from shared.mail.rendering import render, resolve_locale
 from shared.mail.scene import Scene
+from shared.storage.codec import Stored
 from shared.storage.directory import Directory
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.profiles import Profiles
 from shared.storage.provider_search import ProviderSearch
-from shared.storage.referrals import Referrals, Stored
+from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.routing import Routing
 

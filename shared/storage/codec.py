@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,6 +18,16 @@ T = TypeVar("T")
 MAX_BYTES = 48 * 1024
 """A record's limit, in UTF-8. List rows repeat it, and what that takes on the wire has a limit too: `sizes`."""
 _CHUNK = 16_000  # characters; at worst twice as many UTF-16 units, which is the limit of one property
+
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A record as read, and the tag that writing it back needs."""
+
+    value: T
+    etag: str
+
 
 SetAside = Callable[[RecordUnreadable], None]
 """What is told of a row that cannot be read where the rest goes on without it."""
@@ -36,7 +47,7 @@ class Codec(Generic[T]):
 
     def values(self, record: T) -> dict[str, Value]:
         """The properties that hold a record. Raises `RecordTooLarge`."""
-        data = self._adapter.dump_json(record)
+        data = self._adapter.dump_json(record, by_alias=True)
         if len(data) > self._limit:
             raise RecordTooLarge(len(data), self._limit)
         text = data.decode()

@@ -67,7 +67,7 @@ class Engagements:
         rows = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_SAID))
         return tuple(_MESSAGES.each_readable(rows))
 
-    async def say(self, engagement_id: EngagementId, message: Message) -> Message:
+    async def append(self, engagement_id: EngagementId, message: Message) -> Message:
         """Append a message, with the sequence that is next; one with a key is appended once.
 
         Whoever inserts a sequence first has it, and the others take the next. Raises `NotAllowed` when the

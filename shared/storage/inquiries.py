@@ -12,14 +12,9 @@ from shared.domain.referral import Referral, ReferralKey
 from shared.domain.work import Work
 from shared.storage import keys
 from shared.storage.codec import Codec, SetAside, log_set_aside
+from shared.storage.idempotency import RequestKey
 from shared.storage.referral_lists import REFERRALS
-from shared.storage.referrals import (
-    WORK,
-    IdempotencyRecord,
-    Stored,
-    idempotency_operation,
-    require_room_of_leads,
-)
+from shared.storage.referrals import WORK, require_room_of_leads
 from shared.storage.tables import Insert, Operation, Tables
 
 _TAKEN = Codec[TakenInquiry](TakenInquiry)
@@ -36,8 +31,7 @@ class Inquiries:
         taken: TakenInquiry,
         leads: Sequence[Referral],
         work: Work,
-        idempotency: IdempotencyRecord | None,
-        replaced: Stored[IdempotencyRecord] | None,
+        key: RequestKey | None,
     ) -> None:
         """Store a request whole.
 
@@ -50,8 +44,8 @@ class Inquiries:
             Insert(WORK.row(keys.work(party.referral_id, work.label), work)),
             *(Insert(REFERRALS.row(keys.invitation(party.referral_id, lead.id), lead)) for lead in leads),
         ]
-        if idempotency:
-            operations.append(idempotency_operation(idempotency, replaced))
+        if key:
+            operations.append(key.operation())
         partition = keys.partition_of(party.organization_id, party.referral_id)
         require_room_of_leads(partition, leads, operations)
         await self._tables.write(keys.REFERRALS, partition, operations)

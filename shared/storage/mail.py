@@ -10,8 +10,7 @@ from shared.domain.ids import OperationId, ReferralId
 from shared.domain.messages import MailKind
 from shared.domain.referral import ReferralKey
 from shared.storage import keys
-from shared.storage.codec import Codec
-from shared.storage.referrals import Stored
+from shared.storage.codec import Codec, Stored
 from shared.storage.tables import Insert, Replace, Tables, Upsert
 
 MailState = Literal["planned", "sending", "accepted", "delivered", "bounced", "refused", "skipped", "split"]

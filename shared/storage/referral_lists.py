@@ -8,12 +8,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from shared.domain.referral import Referral
 from shared.storage import keys
 from shared.storage.codec import MAX_BYTES, Codec
 from shared.storage.tables import StoredRow, Tables
 
+T = TypeVar("T")
 REFERRALS = Codec[Referral](Referral, limit=MAX_BYTES + 64 * 1024)
 """People's changes are held to the limit; what the clock or another party adds must never fail for its size, and
 neither must what a closed deal shows of its registrations."""
@@ -65,13 +67,11 @@ class _Cursor:
         return self.buffer[0].key[len(self.prefix) :]
 
 
-class Scan:
+class Scan(Generic[T]):
     """Reads ranges of one partition as one list, from the place `first` on, and after the place `after`.
 
-    `place` is that of the last row given.
-
-    `complete` tells, once `rows` has ended, whether that was the end of the list or only of what one request may
-    read.
+    `place` is that of the last record given. `complete` tells, once there are no more, whether that was the end of
+    the list or only of what one request may read.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Scan:
         tables: Tables,
         partition: str,
         prefixes: tuple[str, ...],
+        codec: Codec[T],
         *,
         after: str | None,
         first: str | None = None,
@@ -87,14 +88,26 @@ class Scan:
     ) -> None:
         self._tables = tables
         self._table, self._partition = table, partition
+        self._codec = codec
         self._keys_only = keys_only
         self._cursors = [_cursor(prefix, after, first) for prefix in prefixes]
         self._budget = PAGES - 1 + len(prefixes)
         self.place = after
         self.complete = False
 
-    async def rows(self, first_page: int) -> AsyncIterator[StoredRow]:
-        """The rows in order, each place once. `first_page` is how many are likely to be enough."""
+    async def records(self, first_page: int) -> AsyncIterator[T]:
+        """The records in order, without those that cannot be read. `first_page` are likely to be enough."""
+        async for row in self._rows(first_page):
+            if record := self._codec.readable(row):
+                yield record
+
+    async def keys(self) -> AsyncIterator[str]:
+        """The keys in order, each place once."""
+        async for row in self._rows(LARGEST_PAGE):
+            yield row.key
+
+    async def _rows(self, first_page: int) -> AsyncIterator[StoredRow]:
+        """The rows in order, each place once."""
         size = min(first_page, LARGEST_PAGE)
         while True:
             wanting = [cursor for cursor in self._cursors if cursor.wants]

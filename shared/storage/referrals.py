@@ -5,10 +5,9 @@ All rows of one referral share a partition, so one entity-group transaction hold
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from json import dumps
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from shared.domain.change import Change
 from shared.domain.directory import Person
@@ -21,7 +20,8 @@ from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Work
 from shared.errors import RecordTooLarge
 from shared.storage import keys
-from shared.storage.codec import MAX_BYTES, Codec, SetAside, log_set_aside
+from shared.storage.codec import MAX_BYTES, Codec, SetAside, Stored, log_set_aside
+from shared.storage.idempotency import RequestKey
 from shared.storage.referral_lists import REFERRALS, Scan, list_keys
 from shared.storage.registration_rows import registration_operations
 from shared.storage.sizes import MOST_BYTES, wire_size
@@ -38,32 +38,7 @@ cannot shorten it any more: an entry, a registration with what reviewers say of 
 record how it ended, what was heard of each party, and what is registered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored(Generic[T]):
-    """A record as read, and the tag that writing it back needs."""
-
-    value: T
-    etag: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdempotencyRecord:
-    """A request that was carried out under a key (C5): which body, when, and what it made or changed.
-
-    That is a referral, or of a request for information the id of that.
-
-    `made` are the invitations that it sent into an existing deal, or the registrations that it made.
-    """
-
-    organization_id: OrganizationId
-    key_hash: str
-    body_hash: str
-    referral_id: ReferralId
-    at: datetime
-    made: tuple[ReferralId, ...] = ()
-
-
-_KEYS, _PARTIES = Codec[IdempotencyRecord](IdempotencyRecord), Codec[ReferralKey](ReferralKey)
+_PARTIES = Codec[ReferralKey](ReferralKey)
 
 
 class Referrals:
@@ -81,13 +56,12 @@ class Referrals:
         self,
         change: Change,
         read: Stored[Referral] | None,
-        idempotency: IdempotencyRecord | None = None,
-        replaced: Stored[IdempotencyRecord] | None = None,
+        key: RequestKey | None = None,
     ) -> None:
         """Store one step whole: document, list rows, entry, work, invitations, idempotency key.
 
-        `read` is what the step was decided on, None for a new referral; `replaced` an idempotency record that has
-        expired. Raises `StoreConflict` when either changed meanwhile, `RecordTooLarge` before anything is sent.
+        `read` is what the step was decided on, None for a new referral. Raises `StoreConflict` when it, or what lies
+        under the key, changed meanwhile, `RecordTooLarge` before anything is sent.
 
         Only people's steps are held to limits of size, and these leave room for those of the clock and of other
         parties, which must never fail for it, and for registrations, which come when the deal is closed.
@@ -107,8 +81,8 @@ class Referrals:
         )
         for registration in change.registrations:
             operations.extend(registration_operations(after.id, registration))
-        if idempotency:
-            operations.append(idempotency_operation(idempotency, replaced))
+        if key:
+            operations.append(key.operation())
         if change.entry.actor.name and not change.registrations:
             _require_room(change, operations)
         await self._tables.write(keys.REFERRALS, _partition(after.party), operations)
@@ -148,14 +122,6 @@ class Referrals:
         """
         return REFERRALS.each_readable(await self._between(party, *keys.children("i", party.referral_id)))
 
-    async def idempotency(
-        self, organization_id: OrganizationId, key_hash: str
-    ) -> Stored[IdempotencyRecord] | None:
-        """What was carried out under an idempotency key."""
-        partition = keys.partition_of(organization_id, ReferralId(key_hash))
-        row = await self._tables.get(keys.REFERRALS, partition, keys.idempotency(key_hash))
-        return Stored(_KEYS.read(row), row.etag) if row else None
-
     def scan(
         self,
         organization_id: OrganizationId,
@@ -164,10 +130,10 @@ class Referrals:
         after: str | None = None,
         first: str | None = None,
         keys_only: bool = False,
-    ) -> Scan:
+    ) -> Scan[Referral]:
         """A reading of list ranges as one list; `after` and `first` are places of rows."""
         partition = keys.partition_of(organization_id, ReferralId(""))
-        return Scan(self._tables, partition, prefixes, after=after, first=first, keys_only=keys_only)
+        return Scan(self._tables, partition, prefixes, REFERRALS, after=after, first=first, keys_only=keys_only)
 
     async def several(self, parties: Iterable[ReferralKey]) -> list[Referral]:
         """Those of these referrals that exist and can be read, read at once, in the order asked."""
@@ -308,9 +274,3 @@ def _stored_work(row: StoredRow, party: ReferralKey) -> Stored[Work]:
 
 def _work_row(work: Work) -> Row:
     return WORK.row(keys.work(work.referral_id, work.label), work)
-
-
-def idempotency_operation(record: IdempotencyRecord, replaced: Stored[IdempotencyRecord] | None) -> Operation:
-    """What keeps a record under its key: an insert, or the replacement of one that has expired."""
-    row = _KEYS.row(keys.idempotency(record.key_hash), record)
-    return Replace(row, replaced.etag) if replaced else Insert(row)

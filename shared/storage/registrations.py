@@ -16,8 +16,8 @@ from shared.domain.vocabulary import RegistrationStatus
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.codec import Codec, SetAside, log_set_aside
+from shared.storage.idempotency import RequestKey
 from shared.storage.referral_lists import Scan
-from shared.storage.referrals import IdempotencyRecord, Stored, idempotency_operation
 from shared.storage.registration_rows import REGISTRATIONS, ROUNDS, registration_operations
 from shared.storage.tables import Discard, Insert, Operation, Replace, StoredRow, Tables, Upsert
 
@@ -38,6 +38,11 @@ class Filed:
     version: int
     queued: str | None = None
     assigned_to: str | None = None
+
+    @property
+    def place(self) -> ReferralKey:
+        """The deal that the registration is stored with."""
+        return ReferralKey(organization_id=self.organization_id, referral_id=self.referral_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,28 +79,23 @@ class Registrations:
         latest = registration.latest
         if latest is None or latest.number == 1:
             return [latest] if latest else []
-        party = lies_with(registration)
+        party = stored_with(registration)
         partition = keys.partition_of(party.organization_id, party.referral_id)
         first, end = (keys.review_round(registration.id, number) for number in (1, latest.number))
         rows = await self._tables.between(keys.REFERRALS, partition, first, end)
         return [*ROUNDS.each_readable(rows), latest]
 
-    def of_organization(self, organization_id: OrganizationId, after: str | None) -> Scan:
+    def of_organization(self, organization_id: OrganizationId, after: str | None) -> Scan[Registration]:
         """A reading of all registrations of an organization, deal by deal, those of the earliest deals first."""
         partition = keys.partition_of(organization_id, ReferralId(""))
-        return Scan(self._tables, partition, (keys.REGISTRATIONS,), after=after)
+        return Scan(self._tables, partition, (keys.REGISTRATIONS,), REGISTRATIONS, after=after)
 
-    async def enter_alone(
-        self,
-        registration: Registration,
-        idempotency: IdempotencyRecord | None,
-        replaced: Stored[IdempotencyRecord] | None,
-    ) -> None:
+    async def insert_alone(self, registration: Registration, key: RequestKey | None) -> None:
         """Store a registration without a deal (G8). Raises `StoreConflict` if it, or one of its key, is there."""
         record, *rounds = registration_operations(keys.ALONE, registration)
         operations: list[Operation] = [Insert(record.row), *rounds]
-        if idempotency:
-            operations.append(idempotency_operation(idempotency, replaced))
+        if key:
+            operations.append(key.operation())
         partition = keys.partition_of(registration.organization_id, keys.ALONE)
         await self._tables.write(keys.REFERRALS, partition, operations)
 
@@ -159,7 +159,7 @@ class Registrations:
         filed = _FILED.readable(look_up, set_aside)
         if filed and filed.queued != queued.key:
             return False
-        return await self._row(lies_with(shown.registration), shown.registration.id) is not None
+        return await self._row(stored_with(shown.registration), shown.registration.id) is not None
 
     async def _row(self, party: ReferralKey, registration_id: str) -> StoredRow | None:
         partition = keys.partition_of(party.organization_id, party.referral_id)
@@ -198,20 +198,24 @@ class Registrations:
         except (StoreConflict, StoreUnavailable):
             logger.warning("filing_pending registration=%s: the orchestration will file it", registration.id)
 
-    def queue(self, statuses: Sequence[RegistrationStatus], after: str | None) -> Scan:
+    def queue(self, statuses: Sequence[RegistrationStatus], after: str | None) -> Scan[Queued]:
         """A reading of what was submitted for review and has one of these statuses, the longest waiting first."""
         prefixes = tuple(_queue(status) for status in statuses)
-        return Scan(self._tables, QUEUE, prefixes, after=after, table=keys.REVIEWS)
+        return Scan(self._tables, QUEUE, prefixes, QUEUE_ROWS, after=after, table=keys.REVIEWS)
 
 
-def lies_with(registration: Registration) -> ReferralKey:
-    """Where a registration lies."""
-    alone = ReferralKey(organization_id=registration.organization_id, referral_id=keys.ALONE)
-    return registration.referral or alone
+def stored_with(registration: Registration) -> ReferralKey:
+    """The deal that a registration is stored with, or the place of those without a deal (G8)."""
+    return registration.referral or without_deal(registration.organization_id)
+
+
+def without_deal(organization_id: OrganizationId) -> ReferralKey:
+    """Where an organization's registrations without a deal are stored (G8)."""
+    return ReferralKey(organization_id=organization_id, referral_id=keys.ALONE)
 
 
 def _operations(registration: Registration, before: Filed | None, row: StoredRow | None) -> list[Operation]:
-    place, queued = lies_with(registration), _queue_key(registration)
+    place, queued = stored_with(registration), _queue_key(registration)
     assigned_to = before.assigned_to if before else None
     filed = Filed(
         organization_id=place.organization_id,

@@ -8,29 +8,26 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId
 from shared.domain.lifecycle import BY_THE_CLOCK
 from shared.domain.referral import Referral, ReferralKey
 from shared.errors import Contended, StoreConflict, StoreUnavailable
-from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
+from shared.storage.codec import Stored
+from shared.storage.idempotency import IdempotencyKeys, RequestKey
+from shared.storage.referrals import Referrals
 from shared.workflow.announce import Announcements
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 ATTEMPTS = 5
 """How often a step is decided anew when the record changes under it."""
 
 Decide = Callable[[Referral, CommandContext], Awaitable[Change | None]]
 """Given the record as read, the step to store; None for nothing to do; raises a `Refusal` for no."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlreadyDone:
-    """A creation that was carried out before under the same idempotency key."""
-
-    record: IdempotencyRecord
 
 
 @dataclass(slots=True)
@@ -52,45 +49,39 @@ class Commits:
     def __init__(
         self,
         referrals: Referrals,
+        idempotency_keys: IdempotencyKeys,
         announcements: Announcements,
         new_operation_id: Callable[[], OperationId],
     ) -> None:
         self._referrals = referrals
+        self._idempotency_keys = idempotency_keys
         self._announcements = announcements
         self._new_operation_id = new_operation_id
 
     async def step(
-        self,
-        party: ReferralKey,
-        context: CommandContext,
-        decide: Decide,
-        *,
-        idempotency: Callable[[Change], IdempotencyRecord] | None = None,
-        replaced: Stored[IdempotencyRecord] | None = None,
+        self, referral: ReferralKey, context: CommandContext, decide: Decide, key: RequestKey | None = None
     ) -> Change | None:
         """Take one step of an existing referral; None if it does not exist or `decide` finds nothing to do.
 
-        `idempotency` gives the record to keep under the request's key, `replaced` one there that has expired.
+        `key` is stored with the invitations and registrations that the step adds, unless the step is a refusal.
         Raises the decision's `Refusal`, `Contended` after five tries, `StoreUnavailable`, `RecordTooLarge`.
         """
         attempts = _Attempts()
         try:
-            return await self._step(party, context, decide, attempts, idempotency=idempotency, replaced=replaced)
+            return await self._step(referral, context, decide, key, attempts)
         finally:
             await self._withdraw(attempts)
 
     async def _step(
         self,
-        party: ReferralKey,
+        referral: ReferralKey,
         context: CommandContext,
         decide: Decide,
+        key: RequestKey | None,
         attempts: _Attempts,
-        *,
-        idempotency: Callable[[Change], IdempotencyRecord] | None,
-        replaced: Stored[IdempotencyRecord] | None,
     ) -> Change | None:
         for _ in range(ATTEMPTS):
-            read = await self._referrals.get(party)
+            read = await self._referrals.get(referral)
             if read is None:
                 return None
             try:
@@ -102,47 +93,31 @@ class Commits:
             if change is None:
                 return await self._landed(attempts)
             change = await self._announcements.announce(change, context.now)
-            record = idempotency(change) if idempotency and not change.refusal else None
-            if await self._commit(change, read, record, replaced, attempts):
+            if await self._commit(change, read, None if change.refusal else key, attempts):
                 return change
             if landed := await self._landed(attempts):
                 return landed
-        raise Contended(f"Referral {party.referral_id} kept changing; repeat the request in a second.")
+        raise Contended(f"Referral {referral.referral_id} kept changing; repeat the request in a second.")
 
     async def create(
-        self,
-        build: Callable[[CommandContext], Change],
-        context: CommandContext,
-        idempotency: IdempotencyRecord | None,
-        replaced: Stored[IdempotencyRecord] | None,
-    ) -> Change | AlreadyDone:
-        """Bring a record into being; `build` must give it the same id each time.
+        self, build: Callable[[CommandContext], Change], context: CommandContext, key: RequestKey | None
+    ) -> Change | None:
+        """Create a record; `build` must give it the same id each time.
 
-        With an idempotency key, whoever stores it first has created; the other learns of it. Raises as `step` does.
+        Whoever stores an idempotency key first has created; None if that was another request. Raises as `step` does.
         """
         attempts = _Attempts()
+
+        async def attempt() -> Change | None:
+            change = await self._announcements.announce(build(self._attempt(context)), context.now)
+            if await self._commit(change, None, key, attempts):
+                return change
+            return await self._landed(attempts)
+
         try:
-            return await self._create(build, context, attempts, idempotency, replaced)
+            return await create_once(attempt, self._idempotency_keys, key)
         finally:
             await self._withdraw(attempts)
-
-    async def _create(
-        self,
-        build: Callable[[CommandContext], Change],
-        context: CommandContext,
-        attempts: _Attempts,
-        idempotency: IdempotencyRecord | None,
-        replaced: Stored[IdempotencyRecord] | None,
-    ) -> Change | AlreadyDone:
-        for _ in range(ATTEMPTS):
-            change = await self._announcements.announce(build(self._attempt(context)), context.now)
-            if await self._commit(change, None, idempotency, replaced, attempts):
-                return change
-            if landed := await self._landed(attempts):
-                return landed
-            if idempotency and (done := await self._done_under(idempotency, replaced)):
-                return done
-        raise Contended("The deal could not be stored; repeat the request in a second.")
 
     async def bring_in(self, change: Change, now: datetime) -> None:
         """Bring in a record that was decided elsewhere, once: that it is there already is success.
@@ -182,16 +157,11 @@ class Commits:
         return any(entry.key_hash == key_hash for entry in await self._referrals.entries(party))
 
     async def _commit(
-        self,
-        change: Change,
-        read: Stored[Referral] | None,
-        idempotency: IdempotencyRecord | None,
-        replaced: Stored[IdempotencyRecord] | None,
-        attempts: _Attempts,
+        self, change: Change, read: Stored[Referral] | None, key: RequestKey | None, attempts: _Attempts
     ) -> bool:
         attempts.all.append(change)
         try:
-            await self._referrals.commit(change, read, idempotency, replaced)
+            await self._referrals.commit(change, read, key and key.creating(change.after.id, _added(change)))
         except StoreConflict as refused:
             logger.info("commit_refused referral=%s: %s", change.after.id, refused)
             attempts.refused.append(change)
@@ -215,13 +185,28 @@ class Commits:
         for change in attempts.lost:
             await self._announcements.withdraw(change)
 
-    async def _done_under(
-        self, wanted: IdempotencyRecord, replaced: Stored[IdempotencyRecord] | None
-    ) -> AlreadyDone | None:
-        found = await self._referrals.idempotency(wanted.organization_id, wanted.key_hash)
-        if found is None or (replaced and found.etag == replaced.etag):
-            return None
-        return AlreadyDone(record=found.value)
-
     def _attempt(self, context: CommandContext) -> CommandContext:
         return replace(context, operation_id=self._new_operation_id())
+
+
+async def create_once(
+    attempt: Callable[[], Awaitable[T | None]], idempotency_keys: IdempotencyKeys, key: RequestKey | None
+) -> T | None:
+    """Try to create something until it is known to be stored, five times at most.
+
+    `attempt` gives what it stored, or None where that is not known. Gives None where another request of the same
+    key was stored first. Raises `Contended`.
+    """
+    for _ in range(ATTEMPTS):
+        if stored := await attempt():
+            return stored
+        if key and await idempotency_keys.is_used(key):
+            return None
+    raise Contended("The request could not be stored; repeat it in a second.")
+
+
+def _added(change: Change) -> tuple[str, ...]:
+    """The ids of what a step adds to a deal that exists."""
+    if change.before is None:
+        return ()
+    return (*(each.id for each in change.invitations), *(each.id for each in change.registrations))

@@ -17,12 +17,13 @@ from shared.domain.lead import receive_lead
 from shared.domain.lifecycle import BY_THE_CLOCK
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.work import Deliver, label_of, work_of
-from shared.errors import Contended, StoreConflict, StoreUnavailable
+from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage.engagements import Engagements
+from shared.storage.idempotency import IdempotencyKeys, RequestKey
 from shared.storage.inquiries import Inquiries, party_of
-from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
+from shared.storage.referrals import Referrals
 from shared.workflow.announce import Announcements
-from shared.workflow.commit import ATTEMPTS, Commits
+from shared.workflow.commit import Commits, create_once
 
 logger = logging.getLogger(__name__)
 
@@ -32,38 +33,36 @@ class Intake:
     """Takes requests in and delivers their leads."""
 
     inquiries: Inquiries
+    idempotency_keys: IdempotencyKeys
     referrals: Referrals
     engagements: Engagements
     announcements: Announcements
     commits: Commits
 
     async def take(
-        self,
-        taken: TakenInquiry,
-        leads: Sequence[Referral],
-        idempotency: IdempotencyRecord | None,
-        replaced: Stored[IdempotencyRecord] | None,
-    ) -> IdempotencyRecord | None:
-        """Store a request; gives the record of the same key if that request was stored first, else None.
+        self, taken: TakenInquiry, leads: Sequence[Referral], key: RequestKey | None
+    ) -> TakenInquiry | None:
+        """Store a request; None if another request of the same key was stored first.
 
         Raises `Contended` after five tries, `StoreUnavailable`, `RecordTooLarge`.
         """
-        party = party_of(taken)
-        work = work_of(party.referral_id, label_of(1), taken.operation_id, (Deliver(),))
-        work = await self.announcements.announce_work(party, work, taken.at)
-        for _ in range(ATTEMPTS):
+        place = party_of(taken)
+        work = work_of(place.referral_id, label_of(1), taken.operation_id, (Deliver(),))
+        work = await self.announcements.announce_work(place, work, taken.at)
+        key = key and key.creating(taken.id)
+
+        async def attempt() -> TakenInquiry | None:
             try:
-                await self.inquiries.take(taken, leads, work, idempotency, replaced)
+                await self.inquiries.take(taken, leads, work, key)
             except (StoreConflict, StoreUnavailable) as failed:
                 logger.info("intake_uncertain inquiry=%s: %s", taken.id, failed)
-            else:
-                return None
-            if await self.inquiries.get(taken.organization_id, taken.id):
-                return None  # storage took what it did not confirm
-            if idempotency and (first := await self._under_the_same_key(idempotency, replaced)):
-                await self.announcements.withdraw_work(party, work)
-                return first
-        raise Contended("The request could not be stored; repeat it in a second.")
+                return await self.inquiries.get(taken.organization_id, taken.id)
+            return taken
+
+        stored = await create_once(attempt, self.idempotency_keys, key)
+        if stored is None:
+            await self.announcements.withdraw_work(place, work)
+        return stored
 
     async def deliver(self, party: ReferralKey, now: datetime) -> Sequence[Referral]:
         """Bring a request's leads into being, and give them. Raises `StoreUnavailable` if one could not be."""
@@ -87,11 +86,3 @@ class Intake:
         await self.engagements.join(lead, [])
         context = CommandContext(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("lead", lead.id))
         await self.commits.bring_in(receive_lead(lead, by, context), now)
-
-    async def _under_the_same_key(
-        self, wanted: IdempotencyRecord, replaced: Stored[IdempotencyRecord] | None
-    ) -> IdempotencyRecord | None:
-        found = await self.referrals.idempotency(wanted.organization_id, wanted.key_hash)
-        if found is None or (replaced and found.etag == replaced.etag):
-            return None
-        return found.value

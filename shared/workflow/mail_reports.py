@@ -14,8 +14,8 @@ from shared.domain.ids import derived_operation
 from shared.domain.lifecycle import record_failed_mail
 from shared.domain.referral import Referral
 from shared.errors import Contended, StoreConflict
+from shared.storage.codec import Stored
 from shared.storage.mail import ARRIVED, DeliveryStatus, MailRecord, MailRecords, MailState
-from shared.storage.referrals import Stored
 from shared.workflow.commit import Commits
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from typing import Literal
 from shared.domain.due import Due, what_is_due
 from shared.domain.referral import ReferralKey
 from shared.domain.work import Work
-from shared.storage.referrals import Referrals, Stored
+from shared.storage.codec import Stored
+from shared.storage.referrals import Referrals
 
 StepKind = Literal["expire", "remind", "nudge", "perform"]
 

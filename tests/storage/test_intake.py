@@ -16,7 +16,8 @@ from shared.storage.engagements import Engagements
 from shared.storage.inquiries import Inquiries, party_of
 from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.referrals import IdempotencyRecord, Referrals
+from shared.storage.idempotency import IdempotencyRecord
+from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, Tables
 from shared.workflow.announce import Announcements
 from shared.workflow.commit import Commits

@@ -26,9 +26,10 @@ from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON, MOST
 from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.referrals import IdempotencyRecord, Referrals
+from shared.storage.idempotency import IdempotencyRecord
+from shared.storage.referrals import Referrals
 from shared.storage.registration_rows import registration_operations
-from shared.storage.registrations import QUEUE, QUEUE_ROWS, Filed, Queued, Registrations, lies_with
+from shared.storage.registrations import QUEUE, QUEUE_ROWS, Filed, Queued, Registrations, stored_with
 from shared.storage.tables import Insert, Operation, Tables
 from tests.doubles.queue import in_queue, registered_by
 from tests.doubles.yielding_tables import YieldingTables
@@ -333,7 +334,7 @@ async def test_a_deal_that_was_never_co_sold_is_registered_without_one(
     """G8."""
     registrations, record = Registrations(tables), report(partition)
     await registrations.enter_alone(record, None, None)
-    place = lies_with(record)
+    place = stored_with(record)
     assert place == ReferralKey(organization_id=OrganizationId(partition), referral_id=keys.ALONE)
     assert await registrations.get(place, record.id) == record
     assert await registered_by(registrations, record.organization_id) == [record]
@@ -414,10 +415,10 @@ async def test_what_was_filed_before_tables_were_restored_is_filed_anew(
     first, *_, last = [each for each in life(partition) if each.version]
     for stored, known in ((first, last), (last, first)):
         await _lies(tables, stored)
-        await registrations.file_anew(lies_with(known), known.id)
+        await registrations.file_anew(stored_with(known), known.id)
         await _lies(tables, known)
         assert not await registrations.is_filed(known)
-        await registrations.file_anew(lies_with(known), known.id)
+        await registrations.file_anew(stored_with(known), known.id)
         assert await registrations.is_filed(known)
         assert await queued(registrations, partition) == ([known] if known.latest else [])
 
@@ -452,7 +453,7 @@ async def test_filing_anew_comes_to_an_end_though_half_of_what_was_filed_is_miss
         assert not await registrations.is_filed(known)
         later = versions[-1]
         await _lies(tables, later)
-        await registrations.file_anew(lies_with(later), later.id)
+        await registrations.file_anew(stored_with(later), later.id)
         assert await registrations.is_filed(later)
         assert await queued(registrations, partition) == [later]
         await tables.discard(keys.REVIEWS, QUEUE, (await filed(registrations, later)).queued or "")
@@ -471,7 +472,7 @@ async def test_a_place_in_the_queue_that_is_missing_keeps_no_review_from_going_o
 
 
 async def _lies(tables: Tables, registration: Registration) -> None:
-    place = lies_with(registration)
+    place = stored_with(registration)
     partition = keys.partition_of(place.organization_id, place.referral_id)
     operations = registration_operations(place.referral_id, registration)
     await tables.write(keys.REFERRALS, partition, operations)

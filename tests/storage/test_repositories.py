@@ -32,7 +32,9 @@ from shared.storage.codec import Codec
 from shared.storage.engagements import Engagements, Message
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referral_lists import REFERRALS, Scan
-from shared.storage.referrals import IdempotencyRecord, Referrals, Stored
+from shared.storage.codec import Stored
+from shared.storage.idempotency import IdempotencyRecord
+from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, StoredRow, Tables
 from tests.examples.referrals import NOW, begun, contact, invited, referral, step
 from tests.examples.referrals import context as example_act

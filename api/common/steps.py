@@ -1,0 +1,133 @@
+"""Taking a step of the referral that a request names, and what follows from it (E2, L4, C5)."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from api.common.access import unknown_referral, visible_referral
+from api.http.etags import etag_of, is_meant, meant_version
+from api.http.problems import PreconditionFailed
+from api.http.request import Request
+from api.http.wire_names import wire_names
+from shared.domain.change import Change, CommandContext
+from shared.domain.referral import Referral, ReferralKey
+from shared.domain.refusals import Fault, Invalid, Refusal
+from shared.domain.work import Publish
+from shared.errors import EngineUnavailable
+from shared.workflow.wake import Event, begin, wake_or_leave_to_sweep
+
+logger = logging.getLogger(__name__)
+
+Decision = Callable[[Referral, CommandContext], Awaitable[Change | None]]
+"""What a request makes of a referral as read; None where there is nothing to change. Raises a `Refusal`."""
+
+
+async def take_step(request: Request, decide: Decision, event: Event) -> Referral:
+    """Commit what a request decides and wake the orchestration; gives the record as it is then.
+
+    A request that the same person repeats with the same Idempotency-Key changes nothing and is answered as it was
+    the first time; a verb even if it names the version that its first time moved. Raises `NotFound`,
+    `PreconditionFailed`, the decision's `Refusal`.
+    """
+    seen = await visible_referral(request)
+    context = request.repeatable_context(f"{seen.id}/{_command(request)}")
+    try:
+        change = await request.service.commits.step(
+            seen.party, context, if_visible_and_meant(request, decide)
+        )
+    except (Refusal, PreconditionFailed) as refused:
+        if isinstance(refused, PreconditionFailed) and request.method != "POST":
+            raise
+        if await is_repetition(request, seen.party, context):
+            return await visible_referral(request)
+        raise
+    if change is None:
+        return await visible_referral(request)
+    await follow_up(request, change, event)
+    return change.after
+
+
+async def is_repetition(request: Request, deal: ReferralKey, context: CommandContext) -> bool:
+    """Whether a step that is refused was taken before, by the same request under the same Idempotency-Key."""
+    return context.key_hash is not None and await request.service.commits.replayed(deal, context.key_hash)
+
+
+def if_visible(request: Request, decide: Decision) -> Decision:
+    """A decision that is asked only if the caller still sees the referral (V5)."""
+
+    async def check(referral: Referral, context: CommandContext) -> Change | None:
+        if not request.sees(referral):
+            raise unknown_referral()
+        return await decide(referral, context)
+
+    return check
+
+
+def if_visible_and_meant(request: Request, decide: Decision) -> Decision:
+    """A decision that is asked only if the caller still sees the referral, and means this version of it (V5, E2)."""
+
+    async def check(referral: Referral, context: CommandContext) -> Change | None:
+        await _refuse_other_version(request, referral)
+        return await decide(referral, context)
+
+    return if_visible(request, check)
+
+
+async def follow_up(request: Request, change: Change, event: Event) -> None:
+    """After the commit: do at once what the caller will read next, then the rest of its work; wake the orchestration.
+
+    Raises the refusal of a command that came too late, whose step was the expiry (L4).
+    """
+    await _do_what_is_read_next(request, change)
+    await do_work(request, change)
+    await wake_or_leave_to_sweep(request.engine, change.after.party, event)
+    if change.refusal:
+        raise change.refusal
+
+
+async def do_work(request: Request, change: Change) -> bool:
+    """Do the work of a step right after its commit, as far as there is time; whether all of it is done."""
+    if change.work is None:
+        return True
+    runner, key = request.service.work_runner, change.after.party
+    return await runner.after_commit(request.engine, key, change.work.label, request.now)
+
+
+async def begin_or_leave_to_sweep(request: Request, record: ReferralKey) -> None:
+    """Start the orchestration of a new record. If the engine does not answer, the next sweep starts it."""
+    try:
+        await begin(request.engine, record)
+    except EngineUnavailable:
+        logger.warning("begin_failed record=%s: the sweep will start it", record.referral_id)
+
+
+def unless_faulty(change: Change | None, faults: tuple[Fault, ...]) -> Change | None:
+    """State comes before fields: faults count only where the state would let the step through. Raises `Invalid`."""
+    if faults and not (change and change.refusal):
+        raise Invalid(faults)
+    return change
+
+
+async def _do_what_is_read_next(request: Request, change: Change) -> None:
+    service = request.service
+    if change.work and any(isinstance(state.task, Publish) for state in change.work.tasks):
+        await service.visibility.follow_or_leave_to_work(change.after)
+    for registration in change.registrations:
+        await service.registrations.file_or_leave_to_work(registration)
+    if change.invitations:
+        await service.invitations.send_or_leave_to_work(change.after, change.invitations, request.now)
+
+
+async def _refuse_other_version(request: Request, referral: Referral) -> None:
+    etag = etag_of(referral.version)
+    if is_meant(request, etag):
+        return
+    meant = meant_version(request)
+    since = referral.version if meant is None else meant
+    entries = await request.service.referrals.entries(referral.party)
+    changed = wire_names(name for entry in entries if entry.version > since for name in entry.changed)
+    raise PreconditionFailed(etag, changed)
+
+
+def _command(request: Request) -> str:
+    path = request.url.split("?")[0]
+    return f"{request.method} {path.rsplit('/', 1)[-1]}"

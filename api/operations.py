@@ -1,0 +1,22 @@
+"""Every HTTP operation of the service: to import this module is to declare them all (`api.http.operation`)."""
+
+from api.contract import pages
+from api.directory import lookups, people, profiles, reference_data, routing, stage_maps
+from api.http.operation import OPERATIONS, blueprint
+from api.leads import providers
+from api.leads import submit as submit_leads
+from api.platform import health, mail_events
+from api.referrals import convert, create, edit, engagements, invitations, messages, read, transitions
+from api.referrals import list as list_referrals
+from api.registrations import closed_deals, eligibility, review
+from api.registrations import list as list_registrations
+from api.registrations import submit as submit_registrations
+
+RESOURCES = (
+    *(create, list_referrals, read, transitions, edit, invitations, engagements, messages, convert),
+    *(eligibility, submit_registrations, closed_deals, list_registrations, review),
+    *(submit_leads, providers),
+    *(people, profiles, stage_maps, routing, lookups, reference_data),
+    *(pages, health, mail_events),
+)
+__all__ = ["OPERATIONS", "RESOURCES", "blueprint"]

@@ -1,0 +1,168 @@
+"""The bodies of the registration operations (docs/api.md), and how they read as forms and verdicts (rules G)."""
+
+from dataclasses import replace
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from api.http.body import Body, Required, RequiredOrNull
+from api.http.fields import (
+    Amount,
+    Code,
+    Country,
+    Currency,
+    Email,
+    Flag,
+    LocalMoment,
+    Name,
+    Phone,
+    many_lines,
+    one_line,
+)
+from shared.domain.directory import normalized_name
+from shared.domain.registration import (
+    NO_CUSTOMER,
+    Contract,
+    FieldError,
+    RegisteredCustomer,
+    RegistrationContact,
+    RegistrationForm,
+    Verdict,
+)
+from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON, MOST_ERRORS
+from shared.domain.vocabulary import (
+    ConsumptionTenant,
+    ContractTerm,
+    ContractType,
+    Deployment,
+    ReviewDecision,
+)
+
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_REASON),
+    many_lines,
+]
+
+
+class ContractBody(Body):
+    value: Amount | None = None
+    currency: Currency | None = None
+    sign_date_time: LocalMoment | None = None
+    start_date_time: LocalMoment | None = None
+    end_date_time: LocalMoment | None = None
+    term: ContractTerm | None = None
+
+    def contract(self) -> Contract:
+        return Contract(
+            value=self.value,
+            currency=self.currency,
+            signed_at=self.sign_date_time,
+            starts_at=self.start_date_time,
+            ends_at=self.end_date_time,
+            term=self.term,
+        )
+
+
+class RegisteredCustomerBody(Body):
+    name: Name | None = None
+    country: Country | None = None
+    city: Name | None = None
+    state: Name | None = None
+
+    def customer(self, before: RegisteredCustomer) -> RegisteredCustomer:
+        """As sent: null removes; what is left out stays, but city and state only with the customer they are of."""
+        said = self.model_dump(exclude_unset=True)
+        after = replace(before, **said)
+        if _whom(after) == _whom(before):
+            return after
+        return replace(after, city=said.get("city"), state=said.get("state"))
+
+
+def _whom(customer: RegisteredCustomer) -> tuple[str, str | None]:
+    return normalized_name(customer.name or ""), customer.country
+
+
+class RegistrationContactBody(Body):
+    first_name: Name | None = None
+    last_name: Name | None = None
+    phone_number: Phone | None = None
+    email: Email | None = None
+
+
+class RegistrationBody(Body):
+    """`POST …/registrations` and `PUT …/registrations/{rid}`. `submit` false keeps a draft, faults and all."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("id", "kind", "status", "closed", "errors", "eTag", "rounds", "assignedTo", "referralId"),
+            *("organizationId", "organizationName", "dealName", "solutionName", "submittedDateTime"),
+            *("createdDateTime", "updatedDateTime"),
+        }
+    )
+    solution_id: Code | None = None
+    contract_type: ContractType | None = None
+    contract: ContractBody | None = None
+    solution_value: Amount | None = None
+    deployed_on: Deployment | None = None
+    consumption_tenant: ConsumptionTenant | None = None
+    customer: RegisteredCustomerBody | None = None
+    contact: RegistrationContactBody | None = None
+    contract_names_partner_and_solution: Flag | None = None
+    submit: Flag | None = None
+
+    def form(self, prefilled: RegisteredCustomer) -> RegistrationForm:
+        """The form; what is not said of the customer is as it was before: the deal's, or the record's."""
+        contract, contact = self.contract or ContractBody(), self.contact or RegistrationContactBody()
+        return RegistrationForm(
+            solution_id=self.solution_id,
+            contract_type=self.contract_type,
+            contract=contract.contract(),
+            solution_value=self.solution_value,
+            deployed_on=self.deployed_on,
+            consumption_tenant=self.consumption_tenant,
+            customer=self._customer(prefilled),
+            contact=RegistrationContact(**contact.model_dump()),
+            contract_names_both=bool(self.contract_names_partner_and_solution),
+        )
+
+    def _customer(self, prefilled: RegisteredCustomer) -> RegisteredCustomer:
+        if self.customer:
+            return self.customer.customer(prefilled)
+        return NO_CUSTOMER if "customer" in self.model_fields_set else prefilled
+
+
+class FieldErrorBody(Body):
+    target: Annotated[Code | None, Required()] = None
+    message: Annotated[
+        Annotated[
+            str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_ERROR), one_line
+        ]
+        | None,
+        Required(),
+    ] = None
+
+
+class ReviewBody(Body):
+    """`POST …/registrations/{rid}/review` (G5)."""
+
+    decision: Annotated[ReviewDecision | None, Required()] = None
+    reason: Reason | None = None
+    errors: Annotated[tuple[FieldErrorBody, ...] | None, Field(max_length=MOST_ERRORS)] = None
+
+    def verdict(self, reviewer: str) -> Verdict:
+        """What is decided; to be asked of a body that names a decision."""
+        return Verdict(
+            decision=self.decision or "requestAction",
+            reviewer=reviewer,
+            reason=self.reason,
+            errors=tuple(
+                FieldError(target=each.target or "", message=each.message or "") for each in self.errors or ()
+            ),
+        )
+
+
+class AssignmentBody(Body):
+    """`POST …/registrations/{rid}/assign`; null gives it to nobody."""
+
+    email: Annotated[Email | None, RequiredOrNull()] = None
