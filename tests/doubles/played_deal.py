@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from api.http.ask import Request, Response
+from api.http.request import Request, Response
 
 from activities.referral_steps import expire_if_overdue, open_reminder
 from api.common.access import shown, take_step

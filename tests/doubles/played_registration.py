@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.http.ask import Request, Response
+from api.http.request import Request, Response
 
 from api.common.access import shown, visible
 from api.referrals.create import create

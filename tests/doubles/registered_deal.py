@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from api.http.ask import Request, Response
+from api.http.request import Request, Response
 
 from api.common.access import shown, take_step
 from api.referrals.create import create

@@ -1,13 +1,16 @@
 """The service on given tables and mail service, and requests to its handlers without HTTP."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import azure.functions as func
-from api.http.ask import Request, Response, plain
+from api import operations  # noqa: F401 - declares every operation
+from api.http.operation import OPERATIONS, Handler
+from api.http.request import Request
+from api.http.response import Response
 
 from api.http.problems import ANSWERABLE, describe
 from shared import clock
@@ -51,10 +54,20 @@ async def no_pause(_seconds: float) -> None:
     """In virtual time nobody waits."""
 
 
+class TakesAll:
+    """An engine that takes every start and every event, and runs nothing."""
+
+    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
+        return True
+
+    async def raise_event(self, instance_id: str, event: str) -> bool:
+        return True
+
+
 async def ask(
     service: Service,
     who: str,
-    handler: Callable[[Request], Awaitable[Response]],
+    handler: Handler,
     *,
     now: datetime,
     path: str,
@@ -63,30 +76,35 @@ async def ask(
     route: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
     method: str | None = None,
+    engine: Any = None,
 ) -> Response:
-    """One request of a person of the small world to a handler; refusals come back as answers."""
+    """One request of a person of the small world to a handler; refusals come back as answers.
+
+    The handler is an operation, or one that a test wraps around operations: then it reads the request itself.
+    """
+    operation = OPERATIONS.get(handler.__name__)
     organization_id, _ = PEOPLE[who]
     organization = await service.directory.organization(organization_id)
     person = await service.directory.person(OrganizationId(organization_id), PersonId(who))
     assert organization
     assert person
     http: Any = func.HttpRequest(
-        method=method or ("POST" if body is not None else "GET"),
+        method=method or (operation.method if operation else "POST" if body is not None else "GET"),
         url=f"http://service.example{path}",
         headers={"content-type": "application/json", **(headers or {})},
         params=dict(params or {}),
         route_params=dict(route or {}),
         body=b"" if body is None else json.dumps(body).encode(),
     )
-    request = Request(
-        ask=http,
-        service=service,
-        caller=Caller(organization=organization, person=person),
-        now=now,
-        client_request_id=None,
-    )
+    caller = Caller(organization=organization, person=person)
     try:
-        answer = await handler(request)
+        if operation:
+            request = operation.read(http, service, engine or TakesAll(), caller, now)
+        else:
+            request = Request(
+                http=http, service=service, engine=engine or TakesAll(), caller=caller, body=body, now=now
+            )
+        response = await handler(request)
     except ANSWERABLE as refused:
         return Response(**describe(refused))
-    return replace(answer, body=plain(answer.body))
+    return replace(response, body=response.json())

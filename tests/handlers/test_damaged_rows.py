@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from api.http.ask import Request, Response
+from api.http.request import Request, Response
 
 from api.common.access import shown, visible
 from api.directory.people import put as put_person

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from api.http.ask import Request, Response
+from api.http.request import Request, Response
 
 from api.http.idempotency import KEY_LIVES
 from api.referrals.create import create

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from api.http.ask import Request, Response
+from api.http.request import Request, Response
 
 from api.referrals.create import create
 from api.referrals.invitations import invited

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from api.http.ask import Request, Response
+from api.http.request import Request, Response
 
 from api.referrals.engagements import partner_led, viewed
 from api.referrals.invitations import invited

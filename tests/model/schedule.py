@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from api.http.ask import Request, Response
+from api.http.request import Request, Response
 
 from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
 from activities.review_steps import open_nudge

@@ -12,7 +12,7 @@ import azure.durable_functions as df
 import azure.functions as func
 import httpx
 import pytest
-from api.http.ask import Request, Response
+from api.http.request import Request, Response
 
 import devhost
 from activities import referral_steps, review_steps

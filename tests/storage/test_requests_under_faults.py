@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api.http.ask import Request, Response
+from api.http.request import Request, Response
 
 from api.common.access import shown, take_step
 from api.directory.people import put as put_person
