@@ -28,8 +28,7 @@ from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.tables import Tables, in_transactions
 from shared.wiring import new_operation_id, tables_client
-from shared.workflow.observe import Plan
-from shared.workflow.observe_review import observe_either
+from shared.workflow.observe import Plan, observe
 from shared.workflow.restart import instances_of
 from shared.workflow.sweep import ENDS_PER_SECOND
 
@@ -84,7 +83,7 @@ async def standing(tables: Tables, parties: list[ReferralKey], now: datetime) ->
     found: dict[str, list[str]] = defaultdict(list)
     for party in parties:
         for each in await instances_of(referrals, party):
-            plan = await observe_either(referrals, registrations, party, each, now)
+            plan = await observe(referrals, registrations, party, each, now)
             name = each or party.referral_id
             found[_stands(plan, watched[name], now)].append(name)
     return Standing(**{name: tuple(ids) for name, ids in found.items()})

@@ -1,21 +1,24 @@
-"""What the clock makes due on a referral: reminders and expiry, a pure function of record, work and now (L4, M3)."""
+"""What the clock makes due on a record, and the work of a reminder: pure, by record, existing work and time (L4, M3, G7)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.domain.ids import ReferralId, RegistrationId, derived_operation
 from shared.domain.lifecycle import is_overdue
 from shared.domain.referral import Referral
+from shared.domain.work import Notify, Work, work_of
 
 FIRST_REMINDER = timedelta(hours=24)
 """After how long without an answer the first reminder goes out (M3)."""
 LAST_REMINDER = timedelta(days=3)
 """How long before expiry the last one does (M3)."""
+_OF_REFERRAL = ("reminder-first", "reminder-last")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminder:
-    """A reminder of one referral: the fixed label of its work row, and when it is due."""
+    """A reminder or an escalation: the fixed label of its work row, and when it is due."""
 
     label: str
     at: datetime
@@ -30,7 +33,7 @@ class Due:
     next_at: datetime | None = None
 
 
-def what_is_due(referral: Referral, labels: Collection[str], now: datetime) -> Due:
+def due_on_referral(referral: Referral, labels: Collection[str], now: datetime) -> Due:
     """What the clock asks for at `now`; `labels` are those of the work rows that exist.
 
     Of several reminders whose time has come only the latest is due: one that was missed while the service was
@@ -51,9 +54,27 @@ def reminders_of(referral: Referral) -> tuple[Reminder, ...]:
     """The reminders of a referral in order of time; a short response window leaves out those that make no sense."""
     if referral.expires_at is None:
         return ()
+    first, last = _OF_REFERRAL
     planned = (
-        Reminder(label="reminder-first", at=referral.created_at + FIRST_REMINDER),
-        Reminder(label="reminder-last", at=referral.expires_at - LAST_REMINDER),
+        Reminder(label=first, at=referral.created_at + FIRST_REMINDER),
+        Reminder(label=last, at=referral.expires_at - LAST_REMINDER),
     )
     sensible = (r for r in planned if referral.created_at < r.at < referral.expires_at)
     return tuple(sorted(sensible, key=lambda reminder: reminder.at))
+
+
+def reminder_work(referral_id: ReferralId, label: str) -> Work:
+    """The work of the reminder or escalation of this label: a mail to whoever has to act.
+
+    An escalation goes to the review team's lead, a reminder to those who can answer or correct.
+    """
+    if label in _OF_REFERRAL:
+        task = Notify(message="reminder", audience="answerers")
+        return work_of(referral_id, label, derived_operation(label, referral_id), (task,))
+    message, registration_id, *_ = label.split(":")
+    registration = RegistrationId(registration_id)
+    if message == "registrationEscalated":
+        task = Notify(message="registrationEscalated", audience="reviewLead", registration=registration)
+    else:
+        task = Notify(message="actionReminder", audience="registrants", registration=registration)
+    return work_of(referral_id, label, derived_operation(label), (task,))

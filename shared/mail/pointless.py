@@ -6,7 +6,7 @@ from datetime import datetime
 from shared.domain.due import reminders_of
 from shared.domain.lifecycle import is_overdue
 from shared.domain.messages import MailKind
-from shared.domain.review_due import what_is_due
+from shared.domain.review_due import due_on_registration
 from shared.domain.vocabulary import RegistrationStatus
 from shared.domain.work import Notify
 from shared.mail.scene import Scene
@@ -64,21 +64,21 @@ def _unless(status: RegistrationStatus) -> Judge:
     return judge
 
 
-def _nudge(scene: Scene, label: str, now: datetime) -> bool:
-    """Once the registration went on, or the next nudge is due; never too early, as a reminder."""
+def _review_reminder(scene: Scene, label: str, now: datetime) -> bool:
+    """Once the registration went on, or the next one is due; never too early, as with a referral's."""
     message, _, number, _ = label.split(":")
     registration = scene.registration
-    if registration is None or registration.status != _NUDGED[message] or registration.rounds != int(number):
+    if registration is None or registration.status != _REMINDED_STATUS[message] or registration.rounds != int(number):
         return True
-    due = what_is_due(registration, (), now, review_calendar()).nudge
+    due = due_on_registration(registration, (), now, review_calendar()).reminder
     return due is not None and due.label > label
 
 
-_NUDGED: Mapping[str, RegistrationStatus] = {
+_REMINDED_STATUS: Mapping[str, RegistrationStatus] = {
     "registrationEscalated": "ReviewPending",
     "actionReminder": "ActionRequired",
 }
-"""In which status a registration is that a nudge is about."""
+"""In which status a registration is that a reminder or an escalation is about."""
 
 
 _JUDGES: Mapping[MailKind, Judge] = {
@@ -90,6 +90,6 @@ _JUDGES: Mapping[MailKind, Judge] = {
     "lost": lambda scene, _label, _now: scene.reader.substatus in {"Declined", "Expired"},
     "registrationSubmitted": _unless("ReviewPending"),
     "actionRequired": _unless("ActionRequired"),
-    "registrationEscalated": _nudge,
-    "actionReminder": _nudge,
+    "registrationEscalated": _review_reminder,
+    "actionReminder": _review_reminder,
 }

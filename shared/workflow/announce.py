@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.change import Change
-from shared.domain.due import what_is_due
-from shared.domain.referral import Referral, ReferralKey
-from shared.domain.registration import Registration
-from shared.domain.review_due import what_is_due as what_is_due_of_review
+from shared.domain.due import Due, due_on_referral
+from shared.domain.referral import ReferralKey
+from shared.domain.review_due import due_on_registration
 from shared.domain.work import Work
 from shared.errors import StoreUnavailable
 from shared.reference.review_calendar import review_calendar
@@ -76,10 +75,10 @@ class Announcements:
     def moments_of(self, change: Change, now: datetime) -> Iterator[Intent]:
         """The next moments that a step brings to its record, and to the reviews of its registrations."""
         after = change.after
-        if change.before is None and (due := _next_of_referral(after, now)):
+        if change.before is None and (due := _next(due_on_referral(after, (), now), now)):
             yield Intent(id=after.id, reason="moment", party=after.party, at=self.wall_clock(), due=due)
         for registration in change.registrations:
-            if due := _next_of_review(registration, now):
+            if due := _next(due_on_registration(registration, (), now, review_calendar()), now):
                 yield Intent(
                     id=registration.id,
                     reason="moment",
@@ -94,11 +93,5 @@ def _announced(work: Work, now: datetime) -> Work:
     return replace(work, announced_for=now + FIRST_LOOK)
 
 
-def _next_of_referral(referral: Referral, now: datetime) -> datetime | None:
-    due = what_is_due(referral, (), now)
+def _next(due: Due, now: datetime) -> datetime | None:
     return now if due.expiry or due.reminder else due.next_at
-
-
-def _next_of_review(registration: Registration, now: datetime) -> datetime | None:
-    due = what_is_due_of_review(registration, (), now, review_calendar())
-    return now if due.nudge else due.next_at

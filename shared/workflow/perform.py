@@ -57,7 +57,7 @@ from shared.workflow.commit import Commits
 from shared.workflow.intake import Intake
 from shared.workflow.invitations import Invitations
 from shared.workflow.visibility import Visibility
-from shared.workflow.wake import Orchestrations, begin, begin_review, wake
+from shared.workflow.wake import Orchestrations, begin, wake
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class WorkRunner:
 class WorkRun:
     """One run over one work row, which began at `now` of the orchestration and `started` of the wall clock."""
 
-    with_: WorkRunner
+    runner: WorkRunner
     engine: Orchestrations
     party: ReferralKey
     work: Work
@@ -154,7 +154,7 @@ class WorkRun:
         if not state.is_due(self.now) or not self.has_time():
             return state
         try:
-            async with asyncio.timeout(self.with_.longest_task.total_seconds()):
+            async with asyncio.timeout(self.runner.longest_task.total_seconds()):
                 await self._do(state.task)
         except OutOfTime as rest:
             logger.info("task_goes_on referral=%s work=%s: %s", self.party.referral_id, self.work.label, rest)
@@ -174,7 +174,7 @@ class WorkRun:
         return self._passed() < LONGEST_RUN
 
     def _passed(self) -> timedelta:
-        return self.with_.wall_clock() - self.started
+        return self.runner.wall_clock() - self.started
 
     async def _do(self, task: Task) -> None:
         match task:
@@ -187,7 +187,7 @@ class WorkRun:
             case Retype(parties=parties):
                 await self._retype(parties)
             case Publish():
-                await self.with_.visibility.follow(await self._own())
+                await self.runner.visibility.follow(await self._own())
             case Notify():
                 await self._notify(task)
             case Deliver():
@@ -206,8 +206,8 @@ class WorkRun:
         """
         wanted = {party.referral_id for party in parties}
         deal = await self._own()
-        sent = [i for i in await self.with_.referrals.invitations(self.party) if i.id in wanted]
-        await self.with_.invitations.roll_forward(deal, sent, self.now)
+        sent = [i for i in await self.runner.referrals.invitations(self.party) if i.id in wanted]
+        await self.runner.invitations.roll_forward(deal, sent, self.now)
 
         async def start(invitee: ReferralKey) -> None:
             await begin(self.engine, invitee)
@@ -216,24 +216,24 @@ class WorkRun:
 
     async def _deliver(self) -> None:
         """Bring the leads of a request into being, and start their orchestrations."""
-        leads = await self.with_.intake.deliver(self.party, self.now)
+        leads = await self.runner.intake.deliver(self.party, self.now)
         await asyncio.gather(*(begin(self.engine, lead.party) for lead in leads))
 
     async def _follow_review(self, registration_id: RegistrationId) -> None:
         """File a registration as it is now; what is reviewed has an orchestration, which looks at it again."""
-        registration = await self.with_.registrations.get(self.party, registration_id)
+        registration = await self.runner.registrations.get(self.party, registration_id)
         if registration is None:
             raise StoreUnavailable(f"Registration {registration_id} has work but no record.")
-        await self.with_.registrations.file(registration)
+        await self.runner.registrations.file(registration)
         if registration.kind == "IpCoSell" and registration.latest:
-            await begin_review(self.engine, self.party, registration_id)
+            await begin(self.engine, self.party, registration_id)
 
     async def _withdraw(self, parties: Sequence[ReferralKey]) -> None:
         """End the invitations nobody has answered, and wake those who now have news to tell."""
         deal = await self._own()
 
         async def withdraw(invitee: ReferralKey) -> None:
-            await self.with_.invitations.withdraw(invitee, deal, self.now)
+            await self.runner.invitations.withdraw(invitee, deal, self.now)
             await wake(self.engine, invitee)
 
         await self._at_each(parties, withdraw)
@@ -250,7 +250,7 @@ class WorkRun:
 
         async def inform(other: ReferralKey) -> None:
             operation_id = derived_operation("inform", self.work.operation_id, other.referral_id)
-            await self.with_.commits.append_entry_once(other, operation_id, heard, self.now)
+            await self.runner.commits.append_entry_once(other, operation_id, heard, self.now)
 
         await self._at_each(parties, inform)
 
@@ -266,7 +266,7 @@ class WorkRun:
         context = CommandContext(actor=BY_THE_CLOCK, now=self.now)
 
         async def retype(other: ReferralKey) -> None:
-            await self.with_.commits.step(other, context, decide)
+            await self.runner.commits.step(other, context, decide)
 
         await self._at_each(parties, retype)
 
@@ -277,7 +277,7 @@ class WorkRun:
             now = self.now + self._passed()
             if task.message in OF_EXPIRY:
                 await self._tell_if_nobody_was_notified(reader, task)
-            refused = await self.with_.notices.send(self.party, self.work.label, task, now, self.has_time)
+            refused = await self.runner.notices.send(self.party, self.work.label, task, now, self.has_time)
             for mail in refused:
                 await self._tell_of_refusal(mail)
 
@@ -294,7 +294,7 @@ class WorkRun:
         for number, party in enumerate(parties):
             if number and not self.has_time():
                 raise OutOfTime("Some of the parties are left for the next run.")
-            if await self.with_.referrals.get(party):
+            if await self.runner.referrals.get(party):
                 await context(party)
             else:
                 missing.append(party.referral_id)
@@ -306,11 +306,11 @@ class WorkRun:
             return record_failed_mail(referral, mail.message, mail.address, mail.reason, context)
 
         operation_id = derived_operation("mailRefused", mail.operation_id)
-        await self.with_.commits.append_entry_once(mail.reader, operation_id, failed, self.now)
+        await self.runner.commits.append_entry_once(mail.reader, operation_id, failed, self.now)
 
     async def _tell_if_nobody_was_notified(self, reader: ReferralKey, task: Notify) -> None:
         """Tell it in the timeline before the mail is planned, which says what the timeline says (M8)."""
-        if not await self.with_.notices.nobody_was_notified(self.party, self.work.label, task, self.now):
+        if not await self.runner.notices.nobody_was_notified(self.party, self.work.label, task, self.now):
             return
         own = await self._own()
 
@@ -318,17 +318,17 @@ class WorkRun:
             return record_never_notified(referral, own, context)
 
         operation_id = never_notified_operation(own.id)
-        await self.with_.commits.append_entry_once(reader, operation_id, never_notified, self.now)
+        await self.runner.commits.append_entry_once(reader, operation_id, never_notified, self.now)
 
     async def _own(self) -> Referral:
-        stored = await self.with_.referrals.get(self.party)
+        stored = await self.runner.referrals.get(self.party)
         if stored is None:
             raise StoreUnavailable(f"Referral {self.party.referral_id} has work but no document.")
         return stored.value
 
     async def _state(self) -> str | None:
         """The state that the work's entry led to; None if it led to none, or if the entry is lost."""
-        entry = await self.with_.referrals.entry(self.party, int(self.work.label))
+        entry = await self.runner.referrals.entry(self.party, int(self.work.label))
         if entry is None:
             logger.warning("entry_missing referral=%s work=%s", self.party.referral_id, self.work.label)
         return entry.to_state if entry else None

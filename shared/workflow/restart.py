@@ -18,7 +18,7 @@ from shared.domain.ids import RegistrationId
 from shared.domain.referral import ReferralKey
 from shared.storage.intents import Intent
 from shared.storage.referrals import Referrals
-from shared.workflow.wake import Orchestrations, begin, begin_review, wake, wake_review
+from shared.workflow.wake import Orchestrations, begin
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +35,6 @@ async def instances_of(referrals: Referrals, party: ReferralKey) -> list[Registr
     return [None, *(each.id for each in registered if each.in_review)]
 
 
-async def wake_instance(engine: Orchestrations, intent: Intent) -> None:
-    """Wake the orchestration that an intent is about, or start it if it does not run. Raises `EngineUnavailable`."""
-    if intent.registration is None:
-        await wake(engine, intent.party)
-    else:
-        await wake_review(engine, intent.party, intent.registration)
-
-
 async def restarted(engine: Orchestrations, intent: Intent, now: datetime) -> Intent | None:
     """A round: start an instance again if it has ended, else tell it to end, or wait; None once it has begun anew.
 
@@ -53,7 +45,7 @@ async def restarted(engine: Orchestrations, intent: Intent, now: datetime) -> In
     watch = intent.watch
     begun_at = await engine.begun_at(intent.instance_id)
     if begun_at is None:
-        await start_instance(engine, intent)
+        await begin(engine, intent.party, intent.registration)
         return None
     if watch.ended_at and begun_at >= watch.ended_at.replace(microsecond=0):
         return None
@@ -63,14 +55,6 @@ async def restarted(engine: Orchestrations, intent: Intent, now: datetime) -> In
             logger.warning("restart_waits tells=%d instance=%s", watch.tells, intent.instance_id)
         watch = replace(watch, ended_at=now, tells=watch.tells + 1)
     return _next_round(replace(intent, watch=watch), now)
-
-
-async def start_instance(engine: Orchestrations, intent: Intent) -> None:
-    """Start the orchestration that an intent is about, or wake it if it runs. Raises `EngineUnavailable`."""
-    if intent.registration is None:
-        await begin(engine, intent.party)
-    else:
-        await begin_review(engine, intent.party, intent.registration)
 
 
 def after_a_failure(intent: Intent, now: datetime) -> Intent:

@@ -20,14 +20,12 @@ from shared.storage.intents import NOT_WOKEN, Intent, Intents, Watch, renewed
 from shared.storage.mail import MailRecords
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
-from shared.workflow.observe import Plan, Step, steps_of
-from shared.workflow.observe_review import observe_either
+from shared.workflow.observe import Plan, PlannedStep, observe, steps_of
 from shared.workflow.restart import (
     after_a_failure,
     restarted,
-    wake_instance,
 )
-from shared.workflow.wake import Orchestrations
+from shared.workflow.wake import Orchestrations, wake
 
 logger = logging.getLogger(__name__)
 
@@ -209,7 +207,7 @@ class _Run:
             await self.sweep.intents.move(intent, replace(intent, due=later))
 
     async def _observe(self, intent: Intent) -> Plan:
-        return await observe_either(
+        return await observe(
             self.sweep.referrals, self.sweep.registrations, intent.party, intent.registration, self.now
         )
 
@@ -232,7 +230,7 @@ class _Run:
             moved = replace(moved, reason="moment", id=intent.instance_id)
         await self.sweep.intents.move(intent, moved)
 
-    async def _watch(self, intent: Intent, steps: Sequence[Step]) -> None:
+    async def _watch(self, intent: Intent, steps: Sequence[PlannedStep]) -> None:
         """Wake an orchestration that has something to do, or start it anew if it has not moved for too long."""
         marks = tuple(step.mark for step in steps)
         watch = intent.watch
@@ -248,7 +246,7 @@ class _Run:
             return
         if intent.reason == "wake" and not stood_still and intent.registration is None:
             await self._file_anew(intent)
-        await wake_instance(self.engine, intent)
+        await wake(self.engine, intent.party, intent.registration)
         self.tally.woken += 1
         if marks:
             self.woken.append((intent, marks))

@@ -4,6 +4,7 @@ A wake-up too many finds no open work; a start too many finds it done. So waking
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -41,58 +42,57 @@ class Orchestrations(Protocol):
         ...
 
 
-async def wake(engine: Orchestrations, party: ReferralKey, event: Event = "changed") -> None:
-    """Wake a referral's orchestration, or start it if it is not running.
+async def wake(
+    engine: Orchestrations,
+    record: ReferralKey,
+    registration: RegistrationId | None = None,
+    event: Event = "changed",
+) -> None:
+    """Wake a record's orchestration, or that of a registration's review; start it if it is not running.
 
     An instance that another one starts between our two calls observes after our commit, so that is success.
     """
-    if not await engine.raise_event(party.referral_id, event):
-        await engine.start(LIFECYCLE, party.referral_id, argument_of(party))
+    instance_id = registration or record.referral_id
+    if not await engine.raise_event(instance_id, event):
+        await _start(engine, record, registration)
 
 
-async def begin(engine: Orchestrations, party: ReferralKey) -> None:
-    """Start a new referral's orchestration, or wake it if it is running."""
-    if not await engine.start(LIFECYCLE, party.referral_id, argument_of(party)):
-        await engine.raise_event(party.referral_id, "changed")
+async def begin(
+    engine: Orchestrations, record: ReferralKey, registration: RegistrationId | None = None
+) -> None:
+    """Start a new record's orchestration, or that of a registration's review; wake it if it is running."""
+    if not await _start(engine, record, registration):
+        await engine.raise_event(registration or record.referral_id, "changed")
 
 
-async def begin_review(engine: Orchestrations, deal: ReferralKey, registration_id: RegistrationId) -> None:
-    """Start a registration's orchestration, or wake it if it is running."""
-    if not await engine.start(REVIEW, registration_id, _argument_of_review(deal, registration_id)):
-        await engine.raise_event(registration_id, "changed")
+async def _start(engine: Orchestrations, record: ReferralKey, registration: RegistrationId | None) -> bool:
+    if registration is None:
+        return await engine.start(LIFECYCLE, record.referral_id, input_of(record))
+    return await engine.start(REVIEW, registration, {**input_of(record), "registrationId": registration})
 
 
-async def wake_review(engine: Orchestrations, deal: ReferralKey, registration_id: RegistrationId) -> None:
-    """Wake a registration's orchestration, or start it if it is not running."""
-    if not await engine.raise_event(registration_id, "changed"):
-        await engine.start(REVIEW, registration_id, _argument_of_review(deal, registration_id))
-
-
-async def wake_or_leave_to_sweep(engine: Orchestrations, party: ReferralKey, event: Event) -> None:
+async def wake_or_leave_to_sweep(engine: Orchestrations, record: ReferralKey, event: Event) -> None:
     """Wake after a commit. If the engine does not answer, the intent stays, and the next sweep wakes."""
     try:
-        await wake(engine, party, event)
+        await wake(engine, record, event=event)
     except EngineUnavailable:
-        logger.warning("wake_failed referral=%s event=%s: the sweep will wake it", party.referral_id, event)
+        logger.warning("wake_failed referral=%s event=%s: the sweep will wake it", record.referral_id, event)
 
 
-def argument_of(party: ReferralKey) -> dict[str, str]:
+def input_of(record: ReferralKey) -> dict[str, str]:
     """An orchestration's input: organization and id, nothing else."""
-    return {"organizationId": party.organization_id, "referralId": party.referral_id}
+    return {"organizationId": record.organization_id, "referralId": record.referral_id}
 
 
-def _argument_of_review(deal: ReferralKey, registration_id: RegistrationId) -> dict[str, str]:
-    return {**argument_of(deal), "registrationId": registration_id}
-
-
-def party_of(argument: dict[str, str]) -> ReferralKey:
-    """The party that an orchestration's input names."""
+def record_of(orchestration_input: Mapping[str, str]) -> ReferralKey:
+    """The record that an orchestration's input names."""
     return ReferralKey(
-        organization_id=OrganizationId(argument["organizationId"]),
-        referral_id=ReferralId(argument["referralId"]),
+        organization_id=OrganizationId(orchestration_input["organizationId"]),
+        referral_id=ReferralId(orchestration_input["referralId"]),
     )
 
 
-def registration_of(argument: dict[str, str]) -> RegistrationId:
-    """The registration that an orchestration's input names."""
-    return RegistrationId(argument["registrationId"])
+def registration_of(orchestration_input: Mapping[str, str]) -> RegistrationId | None:
+    """The registration that the input of a review's orchestration names."""
+    identifier = orchestration_input.get("registrationId")
+    return RegistrationId(identifier) if identifier else None

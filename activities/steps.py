@@ -1,0 +1,54 @@
+"""The activities that take a planned step. Inputs carry ids, numbers and times only."""
+
+from datetime import datetime
+
+import azure.durable_functions as df
+
+from activities.activity_input import ActivityInput, agreed_time
+from shared.domain.change import Change, CommandContext
+from shared.domain.due import reminder_work
+from shared.domain.lifecycle import BY_THE_CLOCK, expire, is_overdue
+from shared.domain.referral import Referral, ReferralKey
+from shared.errors import StoreConflict
+from shared.wiring import Service, wiring
+from shared.workflow.durable import DurableEngine
+from shared.workflow.wake import record_of
+
+blueprint = df.Blueprint()
+
+
+@blueprint.activity_trigger(input_name="sent")
+async def expire_referral(sent: ActivityInput) -> None:
+    """Close a referral whose time to answer is over (L4)."""
+    await expire_if_overdue(await wiring.service(), record_of(sent), agreed_time(sent))
+
+
+@blueprint.activity_trigger(input_name="sent")
+async def remind(sent: ActivityInput) -> None:
+    """Open the work of the reminder or escalation `label`, once (M3, G7)."""
+    await open_reminder(await wiring.service(), record_of(sent), sent["label"])
+
+
+@blueprint.activity_trigger(input_name="sent")
+@blueprint.durable_client_input(client_name="client")
+async def perform(sent: ActivityInput, client: df.DurableOrchestrationClient) -> None:
+    """Try the due tasks of the work row `label` once each."""
+    service = await wiring.service()
+    await service.work_runner.perform(DurableEngine(client), record_of(sent), sent["label"], agreed_time(sent))
+
+
+async def expire_if_overdue(service: Service, referral: ReferralKey, now: datetime) -> None:
+    """Take the expiry step if it is due; a second run finds it taken."""
+
+    async def decide(read: Referral, context: CommandContext) -> Change | None:
+        return expire(read, context) if is_overdue(read, context.now) else None
+
+    await service.commits.step(referral, CommandContext(actor=BY_THE_CLOCK, now=now), decide)
+
+
+async def open_reminder(service: Service, record: ReferralKey, label: str) -> None:
+    """Insert a reminder's work row; it exists once, whoever asks how often."""
+    try:
+        await service.referrals.insert_work(record, reminder_work(record.referral_id, label))
+    except StoreConflict:
+        return
