@@ -34,7 +34,9 @@ async def remind(sent: ActivityInput) -> None:
 async def perform(sent: ActivityInput, client: df.DurableOrchestrationClient) -> None:
     """Try the due tasks of the work row `label` once each."""
     service = await wiring.service()
-    await service.work_runner.perform(DurableEngine(client), record_of(sent), sent["label"], agreed_time(sent))
+    await service.work_runner.perform(
+        DurableEngine(client), record_of(sent), sent["label"], agreed_time(sent)
+    )
 
 
 async def expire_if_overdue(service: Service, referral: ReferralKey, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """One HTTP operation is one function: `operation` makes its trigger and keeps what the contract says of it.
 
-The frame of every operation recognizes the caller, reads the request, calls the handler, and turns refusals and errors
-into answers; nothing else does.
+The frame of every operation recognizes the caller, reads the request, calls the handler, and turns refusals into
+answers. Nothing else does.
 """
 
 import logging

@@ -19,13 +19,13 @@ from api.referrals.read import ONE, referral_response
 from api.referrals.requested_edit import Edit, edit_of
 from api.referrals.schemas import ReferralView
 from api.referrals.stage_names import wanted_stage
-from shared.domain.change import Change, CommandContext, Step
+from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.editing import edited, faults_of_edit, shown_to_microsoft, wanted
 from shared.domain.ids import ReferralId
 from shared.domain.invitable import require_invitable
-from shared.domain.inviting import inviting
+from shared.domain.inviting import with_invitations
 from shared.domain.lifecycle import Acceptance, accept, decline, lose, require_active, win
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid
@@ -141,7 +141,7 @@ class _Editing:
         stage, of_stage = await self._stage(edit)
         rules = (*faults_of_edit(referral, draft, catalogue, context.now.date()), *of_stage)
         unless_faulty(None, (*edit.faults, *unless_below(rules, edit.faults)))
-        step = edited(Step.of(referral), wanted(referral, draft, catalogue))
+        step = edited(ChangeBuilder.of(referral), wanted(referral, draft, catalogue))
         step = await self._answered(step, edit, draft)
         return self._ended(staged(step, stage, "/salesStage") if stage else step, edit)
 
@@ -151,12 +151,12 @@ class _Editing:
             return None, ()
         try:
             stage = await wanted_stage(self._request, edit.stage, edit.percent, "/salesStage")
-            staged(Step.of(self._referral), stage, "/salesStage")
+            staged(ChangeBuilder.of(self._referral), stage, "/salesStage")
         except Invalid as invalid:
             return None, invalid.faults
         return stage, ()
 
-    async def _answered(self, step: Step, edit: Edit, draft: DealDraft) -> Step:
+    async def _answered(self, step: ChangeBuilder, edit: Edit, draft: DealDraft) -> ChangeBuilder:
         """Q2 answered with yes shows the deal to Microsoft, Q1 with a kind of help invites it (T2, E4)."""
         if "/consent/consentToShareReferralWithMicrosoftSellers" in edit.changed:
             step = shown_to_microsoft(step)
@@ -168,16 +168,16 @@ class _Editing:
         )
         catalogue = await catalogue_of(self._request, draft)
         inviter = inviting_of(self._request, catalogue, (self._invitee,), self._context)
-        return inviting(step, inviter.invitations(step.after, (invite,)))
+        return with_invitations(step, inviter.invitations(step.after, (invite,)))
 
-    def _ended(self, step: Step, edit: Edit) -> Change | None:
+    def _ended(self, step: ChangeBuilder, edit: Edit) -> Change | None:
         match edit.verb:
             case "win":
                 return win(step, edit.words, self._context)
             case "lose":
                 return lose(step, edit.statement, self._context)
             case _:
-                return step.change(self._context) if step.after != step.before else None
+                return step.build(self._context) if step.after != step.before else None
 
 
 def _acceptance(referral: Referral, draft: DealDraft) -> Acceptance:

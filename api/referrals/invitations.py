@@ -20,12 +20,12 @@ from api.http.response import Response
 from api.referrals.mapping import BASE, sent_invitation
 from api.referrals.request_schemas import CreationBody, InvitationsBody
 from api.referrals.schemas import InvitationsView, InvitationView
-from shared.domain.change import Change, CommandContext, Step
+from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.ids import ReferralId
 from shared.domain.invitable import require_invitable
 from shared.domain.invitation_rules import MAX_INVITATIONS, faults_of_later_invitations
-from shared.domain.inviting import inviting
+from shared.domain.inviting import with_invitations
 from shared.domain.lifecycle import require_active
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid
@@ -122,8 +122,8 @@ class _InviteRequest:
         if faults:
             raise Invalid(faults)
         inviter = inviting_of(self.request, catalogue, ids, context)
-        step = replace(Step.of(referral), after=current)
-        return inviting(step, inviter.invitations(current, self.drafts)).change(context)
+        step = replace(ChangeBuilder.of(referral), after=current)
+        return with_invitations(step, inviter.invitations(current, self.drafts)).build(context)
 
     async def _sent(self, deal: Referral, ids: Collection[str]) -> list[InvitationView]:
         """The invitations as their inviter sees them; whatever an earlier attempt left undone is done now."""

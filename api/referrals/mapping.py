@@ -26,6 +26,7 @@ from api.referrals.schemas import (
     WordView,
 )
 from shared.domain.actions import allowed_actions, editable_fields
+from shared.domain.deal_registration import status_of
 from shared.domain.eligibility import unregistered, warnings
 from shared.domain.ids import RegistrationId
 from shared.domain.lead import contact_alert
@@ -34,10 +35,9 @@ from shared.domain.referral import (
     Consent,
     InviteContext,
     Referral,
-    Registered,
+    RegistrationSummary,
     StatusReason,
 )
-from shared.domain.registering import status_of
 from shared.domain.registration import CLOSED, FieldError
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import STAGE_PERCENTAGES
@@ -155,7 +155,7 @@ def reason_text(reason: StatusReason | None) -> str | None:
 
 
 def _registered(
-    registered: Registered, errors: Mapping[RegistrationId, tuple[FieldError, ...]] | None
+    registered: RegistrationSummary, errors: Mapping[RegistrationId, tuple[FieldError, ...]] | None
 ) -> RegisteredView:
     own = None if errors is None else errors.get(registered.id, ())
     return RegisteredView(

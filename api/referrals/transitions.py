@@ -10,7 +10,7 @@ from api.referrals.read import ONE, referral_response
 from api.referrals.request_schemas import AcceptBody, ClosingBody, StageBody, WinBody
 from api.referrals.schemas import ReferralView
 from api.referrals.stage_names import wanted_stage
-from shared.domain.change import Change, CommandContext, Step
+from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.lifecycle import accept, decline, lose, require_active, win
 from shared.domain.referral import Referral
@@ -74,7 +74,7 @@ async def win_referral(request: Request) -> Response:
     reading = read(WinBody, request.body)
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
-        return unless_faulty(win(Step.of(referral), reading.body.notes, context), reading.faults)
+        return unless_faulty(win(ChangeBuilder.of(referral), reading.body.notes, context), reading.faults)
 
     return await _transition(request, decide)
 
@@ -93,7 +93,7 @@ async def lose_referral(request: Request) -> Response:
     faults = (*reading.faults, *reading.body.faults())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
-        return unless_faulty(lose(Step.of(referral), reading.body.statement(), context), faults)
+        return unless_faulty(lose(ChangeBuilder.of(referral), reading.body.statement(), context), faults)
 
     return await _transition(request, decide)
 
@@ -118,8 +118,8 @@ async def set_stage(request: Request) -> Response:
         body = reading.body
         at = "/percent" if body.percent is not None else "/stage"
         wanted = await wanted_stage(request, body.stage, body.percent, at)
-        step = staged(Step.of(referral), wanted, at)
-        return step.change(context) if step.told else None
+        step = staged(ChangeBuilder.of(referral), wanted, at)
+        return step.build(context) if step.entries else None
 
     return await _transition(request, decide)
 

@@ -8,9 +8,9 @@ from api.http.request import Request
 from api.http.response import Response
 from api.registrations.mapping import customer_view, rules_of
 from api.registrations.schemas import EligibilityView, RegistrableView
+from shared.domain.deal_registration import kinds_of
 from shared.domain.eligibility import unregistered, warnings
 from shared.domain.referral import Referral, Solution
-from shared.domain.registering import kinds_of
 from shared.domain.registration import RegisteredCustomer
 
 ONE = "v1.0/engagements/referrals/{id}"

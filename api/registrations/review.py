@@ -11,16 +11,16 @@ from api.registrations.mapping import registration_etag, registration_view
 from api.registrations.request_schemas import AssignmentBody, ReviewBody
 from api.registrations.schemas import RegistrationView
 from shared.domain.change import Change, CommandContext
+from shared.domain.deal_registration import record_registrations
 from shared.domain.ids import OrganizationId, RegistrationId, is_uuid
 from shared.domain.permissions import may_report_deals, may_review
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.refusals import Fault, Invalid, Refusal
-from shared.domain.registering import registered
 from shared.domain.registration import Registration, closed_for_good, reviewed
 from shared.domain.registration_rules import faults_of_verdict
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import Contended, StoreConflict
-from shared.storage.registrations import Filed, stored_with, without_deal
+from shared.storage.registrations import IndexEntry, stored_with, without_deal
 from shared.workflow.commit import ATTEMPTS
 from shared.workflow.wake import wake_or_leave_to_sweep
 
@@ -57,7 +57,7 @@ async def review_registration(request: Request) -> Response:
             return await _response(await _present(request, deal, seen.id), request)
         raise
     (after,) = change.registrations
-    await request.service.registrations.file_or_leave_to_work(after)
+    await request.service.registrations.index_or_leave_to_work(after)
     await do_work(request, change)
     await wake_or_leave_to_sweep(request.engine, deal, "changed")
     return await _response(after, request)
@@ -67,7 +67,7 @@ async def _decided(
     request: Request, seen: Registration, reading: Reading[ReviewBody], context: CommandContext
 ) -> Change:
     deal = stored_with(seen)
-    given_to = (await _filed(request, seen)).assigned_to
+    given_to = (await _index_entry(request, seen)).assigned_to
     verdict = reading.body.verdict(request.caller.person.name)
     rules = faults_of_verdict(verdict) if reading.body.decision else ()
     faults = (*reading.faults, *unless_below(rules, reading.faults))
@@ -78,7 +78,7 @@ async def _decided(
         after = reviewed(before, verdict, context.now)  # state comes before fields
         if faults:
             raise Invalid(faults)
-        return registered(referral, (after,), context, verdict.reason)
+        return record_registrations(referral, (after,), context, verdict.reason)
 
     change = await request.service.commits.step(deal, context, decide)
     if change is None:
@@ -101,7 +101,7 @@ async def assign_registration(request: Request) -> Response:
     email, unknown = await _reviewer(request, reading.body.email)
     faults = (*reading.faults, *unknown)
     for _ in range(ATTEMPTS):
-        before = await _filed(request, seen)
+        before = await _index_entry(request, seen)
         if faults or before.assigned_to != email:  # a repetition finds it done
             refuse_other_version(request, registration_etag(seen, before.assigned_to))
         if seen.closed:
@@ -117,11 +117,11 @@ async def assign_registration(request: Request) -> Response:
     raise Contended("The registration kept changing; repeat the request in a second.")
 
 
-async def _filed(request: Request, registration: Registration) -> Filed:
-    filed = await request.service.registrations.filed(registration.id)
-    if filed is None:
+async def _index_entry(request: Request, registration: Registration) -> IndexEntry:
+    entry = await request.service.registrations.index_entry(registration.id)
+    if entry is None:
         raise NotFound(_UNKNOWN)
-    return filed
+    return entry
 
 
 async def _present(request: Request, deal: ReferralKey, registration_id: RegistrationId) -> Registration:
@@ -143,8 +143,8 @@ async def _visible(request: Request) -> Registration:
 async def _found(request: Request, registration_id: RegistrationId) -> Registration | None:
     """The record where it was filed; a report, of which nothing is reviewed, lies with its partner (G8)."""
     registrations = request.service.registrations
-    filed = await registrations.filed(registration_id)
-    place = filed.place if filed else without_deal(request.caller.organization.id)
+    entry = await registrations.index_entry(registration_id)
+    place = entry.place if entry else without_deal(request.caller.organization.id)
     return await registrations.get(place, registration_id)
 
 
@@ -181,11 +181,11 @@ async def _reviewer(request: Request, email: str | None) -> tuple[str | None, tu
 
 
 async def _response(registration: Registration, request: Request) -> Response:
-    filed = await request.service.registrations.filed(registration.id)
+    entry = await request.service.registrations.index_entry(registration.id)
     view = registration_view(
         registration,
         await request.service.registrations.rounds(registration),
         to_microsoft=may_review(request.caller),
-        assigned_to=filed.assigned_to if filed else None,
+        assigned_to=entry.assigned_to if entry else None,
     )
     return Response(body=view, headers={"ETag": view.e_tag})

@@ -18,17 +18,17 @@ from api.registrations.mapping import records, registration_view
 from api.registrations.request_schemas import RegistrationBody
 from api.registrations.schemas import RegistrationsView, RegistrationView
 from shared.domain.change import Change, CommandContext
+from shared.domain.deal_registration import (
+    drafts,
+    no_solution,
+    record_registrations,
+    require_registrable,
+    solution_named,
+)
 from shared.domain.ids import RegistrationId, is_uuid
 from shared.domain.permissions import may_write_registrations
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid
-from shared.domain.registering import (
-    drafts,
-    no_solution,
-    registered,
-    require_registrable,
-    solution_named,
-)
 from shared.domain.registration import Registration, RegistrationForm, is_unchanged, saved, submitted
 from shared.domain.registration_rules import errors_of, faults_of_form
 from shared.storage.idempotency import IdempotencyRecord, RequestKey
@@ -102,7 +102,7 @@ async def put_registration(request: Request) -> Response:
         require_version(request, etag_of(before.version), "registration")
         form = replace(reading.body.form(before.form.customer), solution_id=before.solution_id)
         after = _submitted_or_saved(before, reading, form, context)
-        return None if is_unchanged(before, after) else registered(referral, (after,), context)
+        return None if is_unchanged(before, after) else record_registrations(referral, (after,), context)
 
     change = await request.service.commits.step(
         deal.party, request.context(f"{deal.id}/{present.id}"), if_visible(request, decide)
@@ -134,7 +134,7 @@ class _RegisterRequest:
             raise Invalid(self._faults(no_solution(deal, body.solution_id), form))
         begun = drafts(deal, solution, form, self.ids, context)
         after = tuple(_submitted_or_saved(each, self.reading, each.form, context) for each in begun)
-        return registered(deal, after, context)
+        return record_registrations(deal, after, context)
 
     def _faults(self, unknown: Fault, form: RegistrationForm) -> tuple[Fault, ...]:
         """That of the solution, without which there is not even a draft, and those that keep from submitting."""

@@ -160,7 +160,7 @@ async def _has_open_work(referrals: Referrals, party: ReferralKey) -> bool:
 
 async def _all_filed(registrations: Registrations, deal: Referral) -> bool:
     found = await registrations.of_deal(deal.party) if deal.registrations else ()
-    return all([await registrations.is_filed(each) for each in found])
+    return all([await registrations.is_indexed(each) for each in found])
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ async def look_after(tables: Tables, options: argparse.Namespace, now: datetime)
     summary = Summary(stand, await intents.unreadable(), damaged=tuple(each.row for each in damaged))
     if not (options.wake or options.restart):
         return summary
-    if lost := await Registrations(tables).drop_lost():
+    if lost := await Registrations(tables).prune():
         logger.warning("reviews_dropped rows=%d: they led to no registration", lost)
     ask = ask_to_wake if options.wake else ask_for_restarts
     asked = await ask(tables, parties, now)

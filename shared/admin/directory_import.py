@@ -150,7 +150,7 @@ class _Routing(_Part):
     default_team: str
 
 
-class World(_Part):
+class DirectoryDocument(_Part):
     """A whole directory document."""
 
     organizations: tuple[_Organization, ...] = ()
@@ -167,7 +167,7 @@ class World(_Part):
         )
 
 
-async def import_world(tables: Tables, world: World) -> None:
+async def import_directory(tables: Tables, world: DirectoryDocument) -> None:
     """Write a document into the directory. Raises as `Tables` does; to be repeated freely."""
     directory, profiles = Directory(tables), Profiles(tables)
     for organization in world.organizations:
@@ -250,10 +250,10 @@ async def open_directory() -> tuple[AzureTables, Directory]:
     return tables, Directory(tables)
 
 
-async def _run(world: World) -> None:
+async def _run(world: DirectoryDocument) -> None:
     tables, _ = await open_directory()
     try:
-        await import_world(tables, world)
+        await import_directory(tables, world)
     finally:
         await tables.close()
 
@@ -264,7 +264,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--dry-run", action="store_true", help="check the document and write nothing")
     arguments = parser.parse_args()
-    world = World.model_validate(json.loads(arguments.file.read_text(encoding="utf-8")))
+    world = DirectoryDocument.model_validate(json.loads(arguments.file.read_text(encoding="utf-8")))
     if not arguments.dry_run:
         asyncio.run(_run(world))
     print(f"{'Checked' if arguments.dry_run else 'Imported'}: {world}.")  # noqa: T201 - its answer

@@ -68,47 +68,47 @@ class EntryDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What one act does to one referral, put together part by part; `change` makes the whole of it."""
+class ChangeBuilder:
+    """What one command does to one referral, put together part by part; `build` makes the change."""
 
     before: Referral
     after: Referral
-    told: tuple[EntryDraft, ...] = ()
+    entries: tuple[EntryDraft, ...] = ()
     tasks: tuple[Task, ...] = ()
     invitations: tuple[Referral, ...] = ()
     registrations: tuple[Registration, ...] = ()
 
     @classmethod
     def of(cls, referral: Referral) -> Self:
-        """A step that does nothing yet."""
+        """A change that does nothing yet."""
         return cls(before=referral, after=referral)
 
-    def then(self, told: EntryDraft, tasks: tuple[Task, ...] = (), **new: Any) -> "Step":
-        """This step and one more part: fields of the referral, an entry that tells of it, work that it causes."""
+    def then(self, entry: EntryDraft, tasks: tuple[Task, ...] = (), **new: Any) -> "ChangeBuilder":
+        """This and one more part: fields of the referral, an entry that tells of it, work that it causes."""
         return replace(
             self,
             after=replace(self.after, **new),
-            told=(*self.told, told),
+            entries=(*self.entries, entry),
             tasks=(*self.tasks, *tasks),
         )
 
-    def change(self, context: CommandContext) -> Change:
-        """The step that people's ETags notice: a new version, its entries, and work for whoever must know.
+    def build(self, context: CommandContext) -> Change:
+        """The change, which moves the ETag: a new version, its entries, and work for whoever must know.
 
         Work is opened even without tasks, so that the orchestration learns of every change of state.
         """
-        before, sequence = self.before, self.before.sequence + len(self.told)
+        before, sequence = self.before, self.before.sequence + len(self.entries)
         after = replace(self.after, version=before.version + 1, sequence=sequence, updated_at=context.now)
         entries = tuple(
             replace(
-                _entry(told, context, before.sequence + number),
-                from_state=told.from_state or (before.state if told.kind in _OF_STATE else None),
-                to_state=told.to_state or (after.state if told.kind in _OF_STATE else None),
+                _entry(entry, context, before.sequence + number),
+                from_state=entry.from_state or (before.state if entry.kind in _OF_STATE else None),
+                to_state=entry.to_state or (after.state if entry.kind in _OF_STATE else None),
                 key_hash=context.key_hash,
                 version=after.version,
                 changed=changed_fields(before, after),
             )
-            for number, told in enumerate(self.told, start=1)
+            for number, entry in enumerate(self.entries, start=1)
         )
         work = work_of(before.id, label_of(sequence), context.operation_id, self.tasks)
         return Change(
@@ -121,17 +121,16 @@ class Step:
         )
 
 
-def remark(before: Referral, context: CommandContext, told: EntryDraft, **new: Any) -> Change:
+def append_entry(before: Referral, context: CommandContext, draft: EntryDraft, **new: Any) -> Change:
     """An entry about something outside this record (another party, a mail): no ETag moves, no work opens.
 
-    `new` are fields that repeat what another record says, and that nobody reads in this one (what was heard of a
-    party).
+    `new` are fields that repeat what another record says, and that nobody reads in this one (a party's state).
     """
     sequence = before.sequence + 1
     entry = replace(
-        _entry(told, context, sequence),
-        from_state=told.from_state,
-        to_state=told.to_state,
+        _entry(draft, context, sequence),
+        from_state=draft.from_state,
+        to_state=draft.to_state,
         version=before.version,
     )
     return Change(before=before, after=replace(before, sequence=sequence, **new), entries=(entry,))
@@ -139,20 +138,25 @@ def remark(before: Referral, context: CommandContext, told: EntryDraft, **new: A
 
 def created(
     after: Referral,
-    told: tuple[EntryDraft, ...],
+    drafts: tuple[EntryDraft, ...],
     context: CommandContext,
     tasks: tuple[Task, ...],
     invitations: tuple[Referral, ...] = (),
 ) -> Change:
-    """The first step of a record: it comes into being, which its first entry tells."""
-    after = replace(after, sequence=len(told))
+    """The first step of a record: it is created, and its first entry says so."""
+    after = replace(after, sequence=len(drafts))
     first, *more = (
         replace(_entry(each, context, number), key_hash=context.key_hash, version=after.version)
-        for number, each in enumerate(told, start=1)
+        for number, each in enumerate(drafts, start=1)
     )
-    entries = (replace(first, to_state=after.state), *more)
     work = work_of(after.id, label_of(after.sequence), context.operation_id, tasks)
-    return Change(before=None, after=after, entries=entries, work=work, invitations=invitations)
+    return Change(
+        before=None,
+        after=after,
+        entries=(replace(first, to_state=after.state), *more),
+        work=work,
+        invitations=invitations,
+    )
 
 
 def names_of(invited: tuple[Invited, ...]) -> dict[str, str]:
@@ -176,15 +180,15 @@ def _changed_parts(whole: str, before: object, after: object) -> set[str]:
     return {f"{whole}.{name}" for name in names if getattr(before, name) != getattr(after, name)}
 
 
-def _entry(told: EntryDraft, context: CommandContext, sequence: int) -> Entry:
+def _entry(draft: EntryDraft, context: CommandContext, sequence: int) -> Entry:
     return Entry(
         sequence=sequence,
         at=context.now,
         actor=context.actor,
-        kind=told.kind,
+        kind=draft.kind,
         operation_id=context.operation_id,
-        reason=told.reason,
-        details=told.details,
+        reason=draft.reason,
+        details=draft.details,
     )
 
 

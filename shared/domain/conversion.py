@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import Change, CommandContext, EntryDraft, Step, names_of
+from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft, names_of
 from shared.domain.creation import tasks_of_beginning
 from shared.domain.deal_rules import faults_of_partners_deal
 from shared.domain.deal_type import type_of
@@ -13,7 +13,7 @@ from shared.domain.draft import DealDraft
 from shared.domain.editing import faults_of_removals, wanted
 from shared.domain.field_rules import faults_of_solutions, faults_of_team, faults_of_terms
 from shared.domain.invitation_rules import faults_of_invitations
-from shared.domain.inviting import Inviting, with_invited
+from shared.domain.inviting import Inviter, with_invited
 from shared.domain.lifecycle import require_active
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, NotAllowed
@@ -31,7 +31,9 @@ def require_convertible(referral: Referral, context: CommandContext) -> Change |
     return None
 
 
-def convert(lead: Referral, draft: DealDraft, catalogue: Catalogue, inviter: Inviting, context: CommandContext) -> Change:
+def convert(
+    lead: Referral, draft: DealDraft, catalogue: Catalogue, inviter: Inviter, context: CommandContext
+) -> Change:
     """The lead as an outgoing deal: same id, customer and timeline. The draft has no faults."""
     deal = replace(
         wanted(lead, draft, catalogue),
@@ -44,10 +46,10 @@ def convert(lead: Referral, draft: DealDraft, catalogue: Catalogue, inviter: Inv
     invitations = inviter.invitations(deal, draft.all_invitations)
     deal = with_invited(deal, invitations)
     deal = replace(deal, deal_type=type_of(deal))
-    step = Step(
+    step = ChangeBuilder(
         before=lead,
         after=deal,
-        told=(
+        entries=(
             EntryDraft(
                 kind="converted", from_state="Lead", to_state=deal.deal_type, details=names_of(deal.invited)
             ),
@@ -55,7 +57,7 @@ def convert(lead: Referral, draft: DealDraft, catalogue: Catalogue, inviter: Inv
         tasks=tasks_of_beginning(deal),
         invitations=tuple(replace(each, deal_type=deal.deal_type) for each in invitations),
     )
-    return step.change(context)
+    return step.build(context)
 
 
 def faults_of_conversion(

@@ -10,7 +10,7 @@ from shared.domain.deal_rules import settlement_of
 from shared.domain.deal_type import type_of
 from shared.domain.draft import DealDraft
 from shared.domain.ids import EngagementId, ReferralId
-from shared.domain.inviting import Inviting, terms_of, with_invited
+from shared.domain.inviting import Inviter, terms_of, with_invited
 from shared.domain.lifecycle import is_withdrawn_with, withdraw
 from shared.domain.referral import InviteContext, Referral, ReferralKey, Target
 from shared.domain.timeline import Actor
@@ -31,13 +31,13 @@ def create_deal(
 ) -> Change:
     """The first step of a deal whose draft has no faults: Active / Accepted, stage Created (C1)."""
     deal = _deal(draft, catalogue, ids, context)
-    invite = Inviting(catalogue=catalogue, ids=ids.invitees, now=context.now, response_window=response_window)
+    invite = Inviter(catalogue=catalogue, ids=ids.invitees, now=context.now, response_window=response_window)
     invitations = invite.invitations(deal, draft.all_invitations)
     deal = with_invited(deal, invitations)
     deal = replace(deal, deal_type=type_of(deal))
     invitations = tuple(replace(each, deal_type=deal.deal_type) for each in invitations)
-    told = EntryDraft(kind="created", details=names_of(deal.invited))
-    return created(deal, (told,), context, tasks_of_beginning(deal), invitations)
+    entry = EntryDraft(kind="created", details=names_of(deal.invited))
+    return created(deal, (entry,), context, tasks_of_beginning(deal), invitations)
 
 
 def tasks_of_beginning(deal: Referral) -> tuple[Task, ...]:
@@ -59,10 +59,10 @@ def receive_invitation(invitation: Referral, creator: Referral, context: Command
         closed = replace(withdraw(invitation, context).after, version=1, sequence=1)
         return replace(created(closed, (EntryDraft(kind="withdrawn"),), received, ()), work=None)
     tasks = (Notify(message="invited", audience="invitee"),)
-    return created(invitation, told_of_arrival(invitation), received, tasks)
+    return created(invitation, arrival_entries(invitation), received, tasks)
 
 
-def told_of_arrival(referral: Referral) -> tuple[EntryDraft, ...]:
+def arrival_entries(referral: Referral) -> tuple[EntryDraft, ...]:
     """What a new inbound referral's timeline begins with: where it was addressed to, or routed to (P2, P3)."""
     location = {"location": referral.location} if referral.location else {}
     received = EntryDraft(kind="received", details=location)

@@ -1,4 +1,4 @@
-"""What the clock makes due on a record, and the work of a reminder: pure, by record, existing work and time (L4, M3, G7)."""
+"""What the clock makes due on a referral, and the work of reminders and escalations (L4, M3, G7)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

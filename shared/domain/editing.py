@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import EntryDraft, Step
+from shared.domain.change import ChangeBuilder, EntryDraft
 from shared.domain.draft import ContactDraft, DealDraft, TermsDraft
 from shared.domain.field_rules import (
     faults_of_currency,
@@ -54,7 +54,7 @@ def wanted(before: Referral, draft: DealDraft, catalogue: Catalogue) -> Referral
     )
 
 
-def edited(step: Step, as_wanted: Referral) -> Step:
+def edited(step: ChangeBuilder, as_wanted: Referral) -> ChangeBuilder:
     """The step, and the fields as wanted; nothing more if none differs (E1)."""
     new: dict[str, Any] = {
         name: getattr(as_wanted, name)
@@ -64,7 +64,7 @@ def edited(step: Step, as_wanted: Referral) -> Step:
     return retyped(step.then(EntryDraft(kind="edited"), **new)) if new else step
 
 
-def shown_to_microsoft(step: Step) -> Step:
+def shown_to_microsoft(step: ChangeBuilder) -> ChangeBuilder:
     """The step, and the creator's yes to Q2: the deal becomes visible to Microsoft's sellers (T2, E4)."""
     deal = step.after
     answered = replace(deal, consent=replace(deal.consent, microsoft_may_view=True))

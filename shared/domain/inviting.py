@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import EntryDraft, Step, names_of
+from shared.domain.change import ChangeBuilder, EntryDraft, names_of
 from shared.domain.deal_type import type_of
 from shared.domain.directory import CatalogueSolution, Organization
 from shared.domain.draft import InvitationDraft, TermsDraft
@@ -13,11 +13,11 @@ from shared.domain.invitable import ENDED
 from shared.domain.referral import InviteContext, Invited, Referral, Solution, Target, Terms
 from shared.domain.routing import route
 from shared.domain.vocabulary import MICROSOFT, NO_HELP, HelpCode, SolutionKind
-from shared.domain.work import Invite, Publish, Retype, Task
+from shared.domain.work import Invite, Publish, Task, UpdateDealType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inviting:
+class Inviter:
     """What all invitations of one request have in common.
 
     `ids` are enough for every invitation; `response_window` is how long each may be answered (L4).
@@ -101,14 +101,14 @@ class Inviting:
         )
 
 
-def inviting(step: Step, invitations: tuple[Referral, ...]) -> Step:
+def with_invitations(step: ChangeBuilder, invitations: tuple[Referral, ...]) -> ChangeBuilder:
     """The step, and these organizations invited; the deal's type follows (T1)."""
     deal = with_invited(step.after, invitations)
-    told = EntryDraft(kind="invited", details=names_of(deal.invited[len(step.after.invited) :]))
+    entry = EntryDraft(kind="invited", details=names_of(deal.invited[len(step.after.invited) :]))
     invite: Task = Invite(parties=tuple(invitation.party for invitation in invitations))
     invited = retyped(
         step.then(
-            told,
+            entry,
             (invite,),
             invited=deal.invited,
             target=deal.target,
@@ -139,7 +139,7 @@ def with_invited(deal: Referral, invitations: tuple[Referral, ...]) -> Referral:
     )
 
 
-def retyped(step: Step) -> Step:
+def retyped(step: ChangeBuilder) -> ChangeBuilder:
     """The step, and the type that now follows; those who took part before hear of it, Microsoft sees or no longer.
 
     The type follows from its creator's record alone: an invited party hears of it, and changes nothing (T1).
@@ -150,8 +150,10 @@ def retyped(step: Step) -> Step:
     if after == before:
         return step
     earlier = tuple(i.party for i in step.before.invited if i.substatus not in ENDED)
-    tasks: tuple[Task, ...] = ((Retype(parties=earlier),) if earlier else ()) + (Publish(),)
-    return step.then(EntryDraft(kind="typeChanged", from_state=before, to_state=after), tasks, deal_type=after)
+    tasks: tuple[Task, ...] = ((UpdateDealType(parties=earlier),) if earlier else ()) + (Publish(),)
+    return step.then(
+        EntryDraft(kind="typeChanged", from_state=before, to_state=after), tasks, deal_type=after
+    )
 
 
 def terms_of(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.catalogue import Catalogue
 from shared.domain.change import Change, CommandContext, created
-from shared.domain.creation import told_of_arrival
+from shared.domain.creation import arrival_entries
 from shared.domain.customer import settle_customer, settled_customer
 from shared.domain.directory import Organization, Profile, ProfileLocation
 from shared.domain.ids import EngagementId, InquiryId, LocationId, OrganizationId, ReferralId
@@ -171,7 +171,7 @@ def receive_lead(lead: Referral, by: OrganizationId, context: CommandContext) ->
         task = Notify(message="hotLead", audience="alerted")
     else:
         task = Notify(message="leadReceived", audience="invitee")
-    return created(lead, told_of_arrival(lead), received, (task,))
+    return created(lead, arrival_entries(lead), received, (task,))
 
 
 def contact_alert(referral: Referral, now: datetime) -> ContactAlert | None:

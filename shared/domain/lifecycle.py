@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.change import Change, CommandContext, EntryDraft, Step, remark
+from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft, append_entry
 from shared.domain.ids import OperationId, ReferralId, derived_operation
 from shared.domain.messages import MailKind
 from shared.domain.referral import Contact, Invited, Referral, StatusReason
@@ -46,7 +46,9 @@ class ClosingStatement:
     notes: str | None = None
 
 
-def accept(referral: Referral, acceptance: Acceptance, context: CommandContext, *, creator: Referral) -> Change:
+def accept(
+    referral: Referral, acceptance: Acceptance, context: CommandContext, *, creator: Referral
+) -> Change:
     """New becomes Active / Accepted (L1, L2). `creator` is the creator's referral as just read.
 
     Raises `TerminalState` when the referral or the deal is closed, `NotAllowed` when it was answered. After the
@@ -56,7 +58,7 @@ def accept(referral: Referral, acceptance: Acceptance, context: CommandContext, 
         return _expiry_instead(referral, context)
     _require_new(referral, "accept")
     _require_open_deal(referral, creator)
-    accepted = Step.of(referral).then(
+    accepted = ChangeBuilder.of(referral).then(
         EntryDraft(kind="accepted"),
         _news_for_inviter(referral, "accepted"),
         status="Active",
@@ -65,7 +67,7 @@ def accept(referral: Referral, acceptance: Acceptance, context: CommandContext, 
         accepted_at=context.now,
         **_accepted_fields(referral, acceptance),
     )
-    return accepted.change(context)
+    return accepted.build(context)
 
 
 def decline(referral: Referral, statement: ClosingStatement, context: CommandContext) -> Change:
@@ -74,22 +76,28 @@ def decline(referral: Referral, statement: ClosingStatement, context: CommandCon
         return _expiry_instead(referral, context)
     _require_new(referral, "decline")
     reason = StatusReason(code=statement.reason, notes=statement.notes)
-    return _closed(Step.of(referral), _told("declined", reason), context, "Declined", reason).change(context)
+    return _closed(
+        ChangeBuilder.of(referral), _closing_entry("declined", reason), context, "Declined", reason
+    ).build(context)
 
 
 def expire(referral: Referral, context: CommandContext) -> Change:
     """New becomes Closed / Expired once its time is over (L4). To be asked only when `is_overdue`."""
     by_the_clock = replace(context, actor=BY_THE_CLOCK, key_hash=None)
-    return _closed(Step.of(referral), EntryDraft(kind="expired"), context, "Expired", None).change(by_the_clock)
+    return _closed(ChangeBuilder.of(referral), EntryDraft(kind="expired"), context, "Expired", None).build(
+        by_the_clock
+    )
 
 
 def withdraw(referral: Referral, context: CommandContext) -> Change:
     """A New invitation ends because its deal was closed (L8). To be asked only of a New referral (L7)."""
     reason = StatusReason(code=DEAL_CLOSED)
-    return _closed(Step.of(referral), _told("withdrawn", reason), context, "Expired", reason).change(context)
+    return _closed(
+        ChangeBuilder.of(referral), _closing_entry("withdrawn", reason), context, "Expired", reason
+    ).build(context)
 
 
-def win(step: Step, notes: str | None, context: CommandContext) -> Change:
+def win(step: ChangeBuilder, notes: str | None, context: CommandContext) -> Change:
     """Active becomes Closed / Won (L6). `step` is what the same request changes besides, usually nothing.
 
     Open invitations of partners are withdrawn; Microsoft's stays answerable (L8).
@@ -100,30 +108,30 @@ def win(step: Step, notes: str | None, context: CommandContext) -> Change:
     _require_active(referral, "win")
     if not has_every_stage(referral):
         raise NotAllowed("An assessment is won after all its stages: mark PresentToCustomer first.")
-    told = EntryDraft(kind="won", details={"notes": notes} if notes else {})
+    entry = EntryDraft(kind="won", details={"notes": notes} if notes else {})
     won = replace(step, after=replace(referral, sales_stage="Won"))
-    return _closed(won, told, context, "Won", None).change(context)
+    return _closed(won, entry, context, "Won", None).build(context)
 
 
-def lose(step: Step, statement: ClosingStatement, context: CommandContext) -> Change:
+def lose(step: ChangeBuilder, statement: ClosingStatement, context: CommandContext) -> Change:
     """Active becomes Closed / Lost (L6). Every open invitation is withdrawn (L8). `step` as in `win`."""
     if is_overdue(step.after, context.now):
         return _expiry_instead(step.before, context)
     _require_active(step.after, "lose")
     reason = StatusReason(code=statement.reason, notes=statement.notes)
-    return _closed(step, _told("lost", reason), context, "Lost", reason).change(context)
+    return _closed(step, _closing_entry("lost", reason), context, "Lost", reason).build(context)
 
 
 def apply_party_change(referral: Referral, other: Referral, state: str, context: CommandContext) -> Change:
     """Another party's change to `state`, as this record's timeline tells it (L7)."""
     heard = replace(context, actor=Actor(organization_id=other.organization_id))
-    told = EntryDraft(
+    entry = EntryDraft(
         kind="partyChanged",
         to_state=state,
         details={"organizationId": other.organization_id, "organizationName": other.organization_name},
     )
     invited = tuple(heard_of(each, other) if each.party == other.party else each for each in referral.invited)
-    return remark(referral, heard, told, invited=invited)
+    return append_entry(referral, heard, entry, invited=invited)
 
 
 def heard_of(invited: Invited, other: Referral) -> Invited:
@@ -138,8 +146,8 @@ def apply_deal_type(referral: Referral, creator: Referral, context: CommandConte
     Its readers' ETags notice, since the type is part of what they read. Nobody else needs to know: no work opens.
     """
     heard = replace(context, actor=Actor(organization_id=creator.organization_id))
-    told = EntryDraft(kind="typeChanged", from_state=referral.deal_type, to_state=creator.deal_type)
-    changed = Step.of(referral).then(told, deal_type=creator.deal_type).change(heard)
+    entry = EntryDraft(kind="typeChanged", from_state=referral.deal_type, to_state=creator.deal_type)
+    changed = ChangeBuilder.of(referral).then(entry, deal_type=creator.deal_type).build(heard)
     return replace(changed, work=None)
 
 
@@ -158,8 +166,8 @@ def record_failed_mail(
     """
     to = {"to": address}
     said = {"detail": detail} if detail else {}
-    told = EntryDraft(kind="mailFailed", reason=why, details={"message": message, **to, **said})
-    return remark(referral, replace(context, actor=BY_THE_CLOCK), told)
+    entry = EntryDraft(kind="mailFailed", reason=why, details={"message": message, **to, **said})
+    return append_entry(referral, replace(context, actor=BY_THE_CLOCK), entry)
 
 
 def record_never_notified(referral: Referral, expired: Referral, context: CommandContext) -> Change:
@@ -168,7 +176,9 @@ def record_never_notified(referral: Referral, expired: Referral, context: Comman
     `expired` is that organization's referral. Neither its people nor why they got no mail are told (V1).
     """
     whose = {"organizationId": expired.organization_id, "organizationName": expired.organization_name}
-    return remark(referral, replace(context, actor=BY_THE_CLOCK), EntryDraft(kind="neverNotified", details=whose))
+    return append_entry(
+        referral, replace(context, actor=BY_THE_CLOCK), EntryDraft(kind="neverNotified", details=whose)
+    )
 
 
 def never_notified_operation(expired: ReferralId) -> OperationId:
@@ -250,9 +260,15 @@ def _accepted_fields(referral: Referral, acceptance: Acceptance) -> dict[str, An
     }
 
 
-def _closed(step: Step, told: EntryDraft, context: CommandContext, substatus: Substatus, reason: StatusReason | None) -> Step:
+def _closed(
+    step: ChangeBuilder,
+    entry: EntryDraft,
+    context: CommandContext,
+    substatus: Substatus,
+    reason: StatusReason | None,
+) -> ChangeBuilder:
     return step.then(
-        told,
+        entry,
         _news_of_end(step.after, substatus, reason),
         status="Closed",
         substatus=substatus,
@@ -261,7 +277,7 @@ def _closed(step: Step, told: EntryDraft, context: CommandContext, substatus: Su
     )
 
 
-def _told(kind: EntryKind, reason: StatusReason) -> EntryDraft:
+def _closing_entry(kind: EntryKind, reason: StatusReason) -> EntryDraft:
     return EntryDraft(kind=kind, reason=reason.code, details={"notes": reason.notes} if reason.notes else {})
 
 
@@ -290,8 +306,8 @@ def _news_for_inviter(referral: Referral, message: MailKind) -> tuple[Task, ...]
 
 def _news_for_customer(message: MailKind) -> tuple[Task, ...]:
     """Whose request is declined or left unanswered is told to choose a different partner (R4, M2)."""
-    told: dict[MailKind, MailKind] = {"declined": "customerDeclined", "expired": "customerExpired"}
-    return (Notify(message=told[message], audience="customer"),) if message in told else ()
+    entry: dict[MailKind, MailKind] = {"declined": "customerDeclined", "expired": "customerExpired"}
+    return (Notify(message=entry[message], audience="customer"),) if message in entry else ()
 
 
 def _news_of_outcome(referral: Referral, message: MailKind) -> tuple[Task, ...]:

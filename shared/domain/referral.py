@@ -179,7 +179,7 @@ class Inquiry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
+class RegistrationSummary:
     """A registration as its deal shows it: the milestone, and how far it is (G6)."""
 
     id: RegistrationId
@@ -242,7 +242,7 @@ class Referral:
     invited: tuple[Invited, ...] = ()
     routed: Routed | None = None
     inquiry: Inquiry | None = None
-    registrations: tuple[Registered, ...] = ()
+    registrations: tuple[RegistrationSummary, ...] = ()
     created_at: datetime
     updated_at: datetime
     accepted_at: datetime | None = None

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shared.domain.ids import OrganizationId, RegistrationId
-from shared.domain.referral import ReferralKey, Registered
+from shared.domain.referral import ReferralKey, RegistrationSummary
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.vocabulary import (
     ConsumptionTenant,
@@ -163,9 +163,11 @@ class Registration:
         return self.latest.form if self.latest else self.form
 
     @property
-    def shown(self) -> Registered:
+    def shown(self) -> RegistrationSummary:
         """The record as its deal shows it (G6)."""
-        return Registered(id=self.id, kind=self.kind, solution_id=self.solution_id, status=self.status)
+        return RegistrationSummary(
+            id=self.id, kind=self.kind, solution_id=self.solution_id, status=self.status
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

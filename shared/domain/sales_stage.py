@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.domain.change import EntryDraft, Step
+from shared.domain.change import ChangeBuilder, EntryDraft
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid, NotAllowed
 from shared.domain.vocabulary import ASSESSMENT_STAGES, STAGE_PERCENTAGES, STANDARD_STAGES, SalesStage
@@ -46,7 +46,7 @@ def has_every_stage(referral: Referral) -> bool:
     return referral.deal_type != "SolutionAssessment" or referral.sales_stage == ASSESSMENT_STAGES[-1]
 
 
-def staged(step: Step, wanted: WantedStage, at: str) -> Step:
+def staged(step: ChangeBuilder, wanted: WantedStage, at: str) -> ChangeBuilder:
     """The step, and the referral at the wanted stage; nothing more if it is there already.
 
     To be asked of an Active referral. `at` is where the request names the stage. Raises `Invalid` for a stage
@@ -57,8 +57,8 @@ def staged(step: Step, wanted: WantedStage, at: str) -> Step:
     if stage == referral.sales_stage:
         return step
     _require_order(referral, stage)
-    told = EntryDraft(kind="stageChanged", from_state=referral.sales_stage, to_state=stage)
-    return step.then(told, sales_stage=stage)
+    entry = EntryDraft(kind="stageChanged", from_state=referral.sales_stage, to_state=stage)
+    return step.then(entry, sales_stage=stage)
 
 
 def _resolved(referral: Referral, wanted: WantedStage, at: str) -> SalesStage:

@@ -53,7 +53,7 @@ class UpdateParties:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retype:
+class UpdateDealType:
     """Repeat the deal's type on the other parties' records (T1)."""
 
     parties: tuple[ReferralKey, ...]
@@ -105,7 +105,7 @@ class NoOp:
     kind: Literal["settle"] = "settle"
 
 
-Task = Invite | Withdraw | UpdateParties | Retype | Publish | Notify | Deliver | FollowReview | NoOp
+Task = Invite | Withdraw | UpdateParties | UpdateDealType | Publish | Notify | Deliver | FollowReview | NoOp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

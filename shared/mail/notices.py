@@ -219,8 +219,8 @@ class Notices:
     async def _reviewers(self, task: Notify, registration: Registration) -> Readers:
         microsoft = await self.directory.organization(MICROSOFT)
         lead = microsoft.review_lead if microsoft else None
-        filed = await self.registrations.filed(registration.id)
-        assigned_to = filed.assigned_to if filed else None
+        entry = await self.registrations.index_entry(registration.id)
+        assigned_to = entry.assigned_to if entry else None
         named = lead if task.audience == "reviewLead" else assigned_to
         people = await self.directory.people(OrganizationId(MICROSOFT))
         return Readers(people=people, reviewers=(named,) if named else ())

@@ -68,7 +68,11 @@ def _review_reminder(scene: Scene, label: str, now: datetime) -> bool:
     """Once the registration went on, or the next one is due; never too early, as with a referral's."""
     message, _, number, _ = label.split(":")
     registration = scene.registration
-    if registration is None or registration.status != _REMINDED_STATUS[message] or registration.rounds != int(number):
+    if (
+        registration is None
+        or registration.status != _REMINDED_STATUS[message]
+        or registration.rounds != int(number)
+    ):
         return True
     due = due_on_registration(registration, (), now, review_calendar()).reminder
     return due is not None and due.label > label

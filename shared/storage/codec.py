@@ -20,7 +20,6 @@ MAX_BYTES = 48 * 1024
 _CHUNK = 16_000  # characters; at worst twice as many UTF-16 units, which is the limit of one property
 
 
-
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[T]):
     """A record as read, and the tag that writing it back needs."""

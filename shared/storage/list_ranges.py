@@ -1,4 +1,4 @@
-"""Which key ranges a list of referrals is read from: chosen by the reader's reach, the order, and the filter (N4, V4)."""
+"""Which key ranges a list of referrals is read from: the reader's reach, the order and the filter say (N4, V4)."""
 
 from shared.domain.ids import LocationId
 from shared.domain.listing import Field, Order, Predicate, Value, demanded, earliest

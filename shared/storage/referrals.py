@@ -133,7 +133,9 @@ class Referrals:
     ) -> Scan[Referral]:
         """A reading of list ranges as one list; `after` and `first` are places of rows."""
         partition = keys.partition_of(organization_id, ReferralId(""))
-        return Scan(self._tables, partition, prefixes, REFERRALS, after=after, first=first, keys_only=keys_only)
+        return Scan(
+            self._tables, partition, prefixes, REFERRALS, after=after, first=first, keys_only=keys_only
+        )
 
     async def several(self, parties: Iterable[ReferralKey]) -> list[Referral]:
         """Those of these referrals that exist and can be read, read at once, in the order asked."""

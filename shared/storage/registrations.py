@@ -27,7 +27,7 @@ QUEUE = "queue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filed:
+class IndexEntry:
     """Where a registration is, which version of it queue and look-up follow, and to which reviewer it was given.
 
     `queued` is the key of its row in the queue, None if it has none. `assigned_to` is Microsoft's own to know.
@@ -53,7 +53,7 @@ class Queued:
     assigned_to: str | None = None
 
 
-_FILED, QUEUE_ROWS = Codec[Filed](Filed), Codec[Queued](Queued, limit=168 * 1024)
+_INDEX, QUEUE_ROWS = Codec[IndexEntry](IndexEntry), Codec[Queued](Queued, limit=168 * 1024)
 
 
 class Registrations:
@@ -99,34 +99,34 @@ class Registrations:
         partition = keys.partition_of(registration.organization_id, keys.ALONE)
         await self._tables.write(keys.REFERRALS, partition, operations)
 
-    async def filed(self, registration_id: str) -> Filed | None:
+    async def index_entry(self, registration_id: str) -> IndexEntry | None:
         """Where a registration is; what cannot be read is as not filed, and filing writes it anew."""
-        return _FILED.readable(await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id)))
+        return _INDEX.readable(await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id)))
 
-    async def file(self, registration: Registration) -> None:
+    async def index(self, registration: Registration) -> None:
         """Let look-up and queue follow a registration; an older version changes nothing.
 
         Raises `StoreConflict` if another version is being filed at the same moment; to be repeated then.
         """
         key = _look_up(registration.id)
         row = await self._tables.get(keys.REVIEWS, QUEUE, key)
-        before = _FILED.readable(row)
+        before = _INDEX.readable(row)
         if before and before.version > registration.version:
             return
         await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
 
-    async def file_anew(self, party: ReferralKey, registration_id: RegistrationId) -> None:
+    async def reindex(self, party: ReferralKey, registration_id: RegistrationId) -> None:
         """Let look-up and queue follow a registration as it lies there, whatever was filed: tables were restored.
 
         Raises `StoreConflict` if it is being filed at the same moment; to be repeated then.
         """
         row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id))
         registration = await self.get(party, registration_id)  # after the row: what is filed since, conflicts
-        before = _FILED.readable(row)
+        before = _INDEX.readable(row)
         if registration is not None:
             await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
 
-    async def drop_lost(self, set_aside: SetAside = log_set_aside) -> int:
+    async def prune(self, set_aside: SetAside = log_set_aside) -> int:
         """Forget look-ups whose registrations are not there, and places in the queue that no look-up names.
 
         Tables were restored then: a registration is there before it is filed, and both rows are written together.
@@ -143,10 +143,10 @@ class Registrations:
         return lost
 
     async def _leads_somewhere(self, look_up: StoredRow, set_aside: SetAside) -> bool:
-        filed = _FILED.readable(look_up, set_aside)
-        if filed is None:
+        entry = _INDEX.readable(look_up, set_aside)
+        if entry is None:
             return True
-        place = ReferralKey(organization_id=filed.organization_id, referral_id=filed.referral_id)
+        place = ReferralKey(organization_id=entry.organization_id, referral_id=entry.referral_id)
         return await self._row(place, look_up.key.removeprefix(_look_up(""))) is not None
 
     async def _is_named(self, queued: StoredRow, set_aside: SetAside) -> bool:
@@ -156,8 +156,8 @@ class Registrations:
         look_up = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(shown.registration.id))
         if look_up is None:
             return False
-        filed = _FILED.readable(look_up, set_aside)
-        if filed and filed.queued != queued.key:
+        entry = _INDEX.readable(look_up, set_aside)
+        if entry and entry.queued != queued.key:
             return False
         return await self._row(stored_with(shown.registration), shown.registration.id) is not None
 
@@ -166,35 +166,35 @@ class Registrations:
         key = keys.registration(party.referral_id, RegistrationId(registration_id))
         return await self._tables.get(keys.REFERRALS, partition, key)
 
-    async def is_filed(self, registration: Registration) -> bool:
+    async def is_indexed(self, registration: Registration) -> bool:
         """Whether look-up and queue are of this version of a registration."""
-        filed = await self.filed(registration.id)
-        if filed is None or filed.version != registration.version or filed.queued != _queue_key(registration):
+        entry = await self.index_entry(registration.id)
+        if entry is None or entry.version != registration.version or entry.queued != _queue_key(registration):
             return False
-        if filed.queued is None:
+        if entry.queued is None:
             return True
-        row = await self._tables.get(keys.REVIEWS, QUEUE, filed.queued)
+        row = await self._tables.get(keys.REVIEWS, QUEUE, entry.queued)
         shown = QUEUE_ROWS.readable(row)
         return shown is not None and shown.registration == registration
 
-    async def assign(self, registration: Registration, email: str | None, before: Filed) -> None:
+    async def assign(self, registration: Registration, email: str | None, before: IndexEntry) -> None:
         """Give a registration to a reviewer, or with None to nobody; `before` is how it was filed.
 
         Raises `StoreConflict` if it is being filed at the same moment, a newer version of it was, or it was given to
         somebody else; to be repeated with the registration as it is then.
         """
         row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration.id))
-        filed = _FILED.readable(row)
-        if filed is None or filed.assigned_to != before.assigned_to or filed.version > registration.version:
+        entry = _INDEX.readable(row)
+        if entry is None or entry.assigned_to != before.assigned_to or entry.version > registration.version:
             raise StoreConflict("the registration went on, or was given to somebody else")
-        if filed.assigned_to != email:
-            given = replace(filed, assigned_to=email)
+        if entry.assigned_to != email:
+            given = replace(entry, assigned_to=email)
             await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, given, row))
 
-    async def file_or_leave_to_work(self, registration: Registration) -> None:
+    async def index_or_leave_to_work(self, registration: Registration) -> None:
         """`file` at once; what storage refuses now, the orchestration does later."""
         try:
-            await self.file(registration)
+            await self.index(registration)
         except (StoreConflict, StoreUnavailable):
             logger.warning("filing_pending registration=%s: the orchestration will file it", registration.id)
 
@@ -214,17 +214,19 @@ def without_deal(organization_id: OrganizationId) -> ReferralKey:
     return ReferralKey(organization_id=organization_id, referral_id=keys.ALONE)
 
 
-def _operations(registration: Registration, before: Filed | None, row: StoredRow | None) -> list[Operation]:
+def _operations(
+    registration: Registration, before: IndexEntry | None, row: StoredRow | None
+) -> list[Operation]:
     place, queued = stored_with(registration), _queue_key(registration)
     assigned_to = before.assigned_to if before else None
-    filed = Filed(
+    entry = IndexEntry(
         organization_id=place.organization_id,
         referral_id=place.referral_id,
         version=registration.version,
         queued=queued,
         assigned_to=assigned_to,
     )
-    look_up = _FILED.row(_look_up(registration.id), filed)
+    look_up = _INDEX.row(_look_up(registration.id), entry)
     operations: list[Operation] = [Replace(look_up, row.etag) if row else Insert(look_up)]
     if queued:
         shown = Queued(registration=registration, assigned_to=assigned_to)

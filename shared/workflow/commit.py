@@ -136,7 +136,7 @@ class Commits:
         self,
         party: ReferralKey,
         operation_id: OperationId,
-        remark: Callable[[Referral, CommandContext], Change | None],
+        append_entry: Callable[[Referral, CommandContext], Change | None],
         now: datetime,
     ) -> None:
         """Append an entry to a timeline unless it is there: its operation id is made of what it tells.
@@ -148,7 +148,7 @@ class Commits:
         async def decide(referral: Referral, context: CommandContext) -> Change | None:
             if any(entry.operation_id == operation_id for entry in await self._referrals.entries(party)):
                 return None
-            return remark(referral, replace(context, operation_id=operation_id))
+            return append_entry(referral, replace(context, operation_id=operation_id))
 
         await self.step(party, CommandContext(actor=BY_THE_CLOCK, now=now), decide)
 

@@ -82,5 +82,7 @@ class Invitations:
         return await self._commits.step(invitee, context, decide)
 
     async def _deliver(self, invitation: Referral, deal: Referral, now: datetime) -> None:
-        context = CommandContext(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("invite", invitation.id))
+        context = CommandContext(
+            actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("invite", invitation.id)
+        )
         await self._commits.bring_in(receive_invitation(invitation, deal, context), now)

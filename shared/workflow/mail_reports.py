@@ -77,7 +77,9 @@ class Reports:
         detail = None if record.private_of else (report.detail or "")[:_LONGEST_DETAIL] or None
 
         def failed(referral: Referral, context: CommandContext) -> Change:
-            return record_failed_mail(referral, record.message, address, report.status, context, detail=detail)
+            return record_failed_mail(
+                referral, record.message, address, report.status, context, detail=detail
+            )
 
         operation_id = derived_operation("mailReport", record.operation_id, report.recipient.casefold())
         await self.commits.append_entry_once(record.reader, operation_id, failed, now)

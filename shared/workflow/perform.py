@@ -32,9 +32,9 @@ from shared.domain.work import (
     NoOp,
     Notify,
     Publish,
-    Retype,
     Task,
     TaskState,
+    UpdateDealType,
     UpdateParties,
     Withdraw,
     Work,
@@ -92,7 +92,9 @@ class WorkRunner:
     wall_clock: Callable[[], datetime]
     longest_task: timedelta = LONGEST_TASK
 
-    async def after_commit(self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime) -> bool:
+    async def after_commit(
+        self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime
+    ) -> bool:
         """Carry out the work of a command right after its commit, for at most `PATIENCE`; whether all of it is done.
 
         So nobody who is told of it waits for the durable engine's queues. What is not done in time goes on for as
@@ -184,7 +186,7 @@ class WorkRun:
                 await self._withdraw(parties)
             case UpdateParties(parties=parties):
                 await self._inform(parties)
-            case Retype(parties=parties):
+            case UpdateDealType(parties=parties):
                 await self._retype(parties)
             case Publish():
                 await self.runner.visibility.follow(await self._own())
@@ -224,7 +226,7 @@ class WorkRun:
         registration = await self.runner.registrations.get(self.party, registration_id)
         if registration is None:
             raise StoreUnavailable(f"Registration {registration_id} has work but no record.")
-        await self.runner.registrations.file(registration)
+        await self.runner.registrations.index(registration)
         if registration.kind == "IpCoSell" and registration.latest:
             await begin(self.engine, self.party, registration_id)
 
@@ -283,7 +285,9 @@ class WorkRun:
 
         await self._at_each((task.party or self.party,), send)
 
-    async def _at_each(self, parties: Sequence[ReferralKey], context: Callable[[ReferralKey], Awaitable[None]]) -> None:
+    async def _at_each(
+        self, parties: Sequence[ReferralKey], context: Callable[[ReferralKey], Awaitable[None]]
+    ) -> None:
         """Act on each of these referrals; one that is not in yet keeps no other waiting, only the task.
 
         Raises `StoreUnavailable` if one is not in. It will be: the `Invite` that brings it in stays open until then.

@@ -293,7 +293,7 @@ class _Run:
         """Reviewers find registrations by another table, which may have been restored from another day."""
         stored = await self.sweep.referrals.get(intent.party)
         for registered in stored.value.registrations if stored else ():
-            await self.sweep.registrations.file_anew(intent.party, registered.id)
+            await self.sweep.registrations.reindex(intent.party, registered.id)
 
     def _count_moved(self, intent: Intent) -> None:
         if intent.watch.woken_at is not None:

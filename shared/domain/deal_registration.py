@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
-from shared.domain.change import Change, CommandContext, EntryDraft, Step
+from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft
 from shared.domain.eligibility import Eligibility, unregistered
 from shared.domain.ids import OrganizationId, RegistrationId
 from shared.domain.messages import MailKind
-from shared.domain.referral import Referral, Registered, Solution
+from shared.domain.referral import Referral, RegistrationSummary, Solution
 from shared.domain.refusals import Fault, NotAllowed
 from shared.domain.registration import Registration, RegistrationForm
 from shared.domain.vocabulary import ISV_CONNECT, RegistrationKind, RegistrationStatus
@@ -21,7 +21,7 @@ _WORST: tuple[RegistrationStatus, ...] = (
     "Approved",
     "Submitted",
 )
-_TOLD: dict[RegistrationStatus, tuple[MailKind, Audience]] = {
+_MESSAGES: dict[RegistrationStatus, tuple[MailKind, Audience]] = {
     "ReviewPending": ("registrationSubmitted", "reviewers"),
     "ActionRequired": ("actionRequired", "registrants"),
     "Approved": ("registrationApproved", "registrants"),
@@ -68,7 +68,11 @@ def kinds_of(solution: Solution) -> tuple[RegistrationKind, ...]:
 
 
 def drafts(
-    deal: Referral, solution: Solution, form: RegistrationForm, ids: Iterable[RegistrationId], context: CommandContext
+    deal: Referral,
+    solution: Solution,
+    form: RegistrationForm,
+    ids: Iterable[RegistrationId],
+    context: CommandContext,
 ) -> tuple[Registration, ...]:
     """The records of a solution's registration as they begin: drafts, to be submitted or saved at once."""
     return tuple(
@@ -92,15 +96,15 @@ def drafts(
     )
 
 
-def registered(
+def record_registrations(
     deal: Referral, changed: tuple[Registration, ...], context: CommandContext, reason: str | None = None
 ) -> Change:
     """A step of the deal that stores registrations as they are now, tells of them, and has them followed."""
-    step = Step(before=deal, after=deal, registrations=changed)
+    step = ChangeBuilder(before=deal, after=deal, registrations=changed)
     before = {each.id: each for each in deal.registrations}
     for registration in changed:
-        step = _told(step, registration, before.get(registration.id), reason)
-    return step.change(context)
+        step = _with_registration(step, registration, before.get(registration.id), reason)
+    return step.build(context)
 
 
 def status_of(deal: Referral, *, eligible: bool) -> RegistrationStatus | Literal["Eligible"] | None:
@@ -110,14 +114,16 @@ def status_of(deal: Referral, *, eligible: bool) -> RegistrationStatus | Literal
     return worst or ("Eligible" if eligible else None)
 
 
-def _told(step: Step, registration: Registration, before: Registered | None, reason: str | None) -> Step:
+def _with_registration(
+    step: ChangeBuilder, registration: Registration, before: RegistrationSummary | None, reason: str | None
+) -> ChangeBuilder:
     details = {
         "registrationId": registration.id,
         "kind": registration.kind,
         "solution": registration.solution_name,
     }
     old = before.status if before else None
-    told = EntryDraft(
+    entry = EntryDraft(
         kind="registrationChanged",
         from_state=old,
         to_state=registration.status,
@@ -127,8 +133,8 @@ def _told(step: Step, registration: Registration, before: Registered | None, rea
     others = tuple(each for each in step.after.registrations if each.id != registration.id)
     together = tuple(sorted((*others, registration.shown), key=lambda each: each.id))
     tasks: tuple[Task, ...] = (FollowReview(registration=registration.id),)
-    if registration.status != old and registration.status in _TOLD:
-        message, audience = _TOLD[registration.status]
+    if registration.status != old and registration.status in _MESSAGES:
+        message, audience = _MESSAGES[registration.status]
         news = Notify(
             message=message,
             audience=audience,
@@ -136,4 +142,4 @@ def _told(step: Step, registration: Registration, before: Registered | None, rea
             round=registration.rounds,
         )
         tasks = (*tasks, news)
-    return step.then(told, tasks, registrations=together)
+    return step.then(entry, tasks, registrations=together)
