@@ -31,13 +31,11 @@ async def take_step(request: Request, decide: Decision, event: Event) -> Referra
     seen = await visible_referral(request)
     context = request.repeatable_context(f"{seen.id}/{_command(request)}")
     try:
-        change = await request.service.commits.step(
-            seen.party, context, if_visible_and_meant(request, decide)
-        )
+        change = await request.service.commits.step(seen.key, context, if_visible_and_meant(request, decide))
     except (Refusal, PreconditionFailed) as refused:
         if isinstance(refused, PreconditionFailed) and request.method != "POST":
             raise
-        if await is_repetition(request, seen.party, context):
+        if await is_repetition(request, seen.key, context):
             return await visible_referral(request)
         raise
     if change is None:
@@ -79,7 +77,7 @@ async def follow_up(request: Request, change: Change, event: Event) -> None:
     """
     await _do_what_is_read_next(request, change)
     await do_work(request, change)
-    await wake_or_leave_to_sweep(request.engine, change.after.party, event)
+    await wake_or_leave_to_sweep(request.engine, change.after.key, event)
     if change.refusal:
         raise change.refusal
 
@@ -88,7 +86,7 @@ async def do_work(request: Request, change: Change) -> bool:
     """Do the work of a step right after its commit, as far as there is time; whether all of it is done."""
     if change.work is None:
         return True
-    runner, key = request.service.work_runner, change.after.party
+    runner, key = request.service.work_runner, change.after.key
     return await runner.after_commit(request.engine, key, change.work.label, request.now)
 
 
@@ -123,7 +121,7 @@ async def _refuse_other_version(request: Request, referral: Referral) -> None:
         return
     meant = meant_version(request)
     since = referral.version if meant is None else meant
-    entries = await request.service.referrals.entries(referral.party)
+    entries = await request.service.referrals.entries(referral.key)
     changed = wire_names(name for entry in entries if entry.version > since for name in entry.changed)
     raise PreconditionFailed(etag, changed)
 

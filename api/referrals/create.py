@@ -64,7 +64,7 @@ async def create_referral(request: Request) -> Response:
             return None
         await _roll_forward(request, change.after, list(change.invitations))
         await do_work(request, change)
-        await begin_or_leave_to_sweep(request, change.after.party)
+        await begin_or_leave_to_sweep(request, change.after.key)
         return _created(request, change.after, reading)
 
     async def replay(first: IdempotencyRecord) -> Response:

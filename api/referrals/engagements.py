@@ -78,7 +78,7 @@ async def list_partner_led_deals(request: Request) -> Response:
     if "MicrosoftSeller" not in request.caller.referral_roles:
         raise Forbidden("Only Microsoft's sellers list the partner-led deals.")
     rows = await request.service.referrals.shown_to_sellers(place, top + 1)
-    deals = await request.service.referrals.several(party for _, party in rows[:top] if party)
+    deals = await request.service.referrals.several(record for _, record in rows[:top] if record)
     shown = [await _partner_led(request, deal, None) for deal in deals if request.sees_partner_led(deal)]
     more = rows[top - 1][0] if len(rows) > top else None
     return Response(body=page(request, [view.document() for view in shown], more))
@@ -93,7 +93,7 @@ async def _seats(request: Request, membership: Membership, own: Referral, creato
     if own.accepted_at is None:
         mine = Seat(own, arrived=True)
         return [Seat(creator, arrived=True), mine] if own.status == "New" and not own.is_creators else [mine]
-    sent = await request.service.referrals.invitations(creator.party) if own.is_creators else []
+    sent = await request.service.referrals.invitations(creator.key) if own.is_creators else []
     found = await request.service.referrals.several(membership.invited)
     seats = {invitation.id: Seat(invitation, arrived=False) for invitation in sent}
     seats |= {referral.id: Seat(referral, arrived=True) for referral in found}

@@ -91,7 +91,7 @@ class _InviteRequest:
             return await self._decide(referral, context, ids)
 
         change = await self.request.service.commits.step(
-            self.deal.party,
+            self.deal.key,
             self.request.context(f"{self.deal.id}/invitations"),
             if_visible_and_meant(self.request, decide),
             key,
@@ -128,9 +128,7 @@ class _InviteRequest:
     async def _sent(self, deal: Referral, ids: Collection[str]) -> list[InvitationView]:
         """The invitations as their inviter sees them; whatever an earlier attempt left undone is done now."""
         invitations = self.request.service.invitations
-        sent = [
-            each for each in await self.request.service.referrals.invitations(deal.party) if each.id in ids
-        ]
+        sent = [each for each in await self.request.service.referrals.invitations(deal.key) if each.id in ids]
         await invitations.send_or_leave_to_work(deal, sent, self.request.now)
         arrived = await invitations.arrived(sent)
         return [sent_invitation(arrived.get(each.id, each), arrived=each.id in arrived) for each in sent]

@@ -36,7 +36,7 @@ async def list_timeline(request: Request) -> Response:
     if place is not None and not (place.isdecimal() and len(place) < 7):
         raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
     referral = await visible_referral(request)
-    entries = await request.service.referrals.entries(referral.party, int(place or 0), top + 1)
+    entries = await request.service.referrals.entries(referral.key, int(place or 0), top + 1)
     lines = [timeline_entry(entry, request.caller).document() for entry in entries[:top]]
     more = str(entries[top - 1].sequence) if len(entries) > top else None
     return Response(body=page(request, lines, more))
@@ -46,7 +46,7 @@ async def list_timeline(request: Request) -> Response:
 async def add_favorite(request: Request) -> Response:
     """Mark a referral for oneself; twice is the same as once (N2)."""
     referral = await visible_referral(request)
-    await request.service.referrals.mark_favorite(request.caller.person, referral.party)
+    await request.service.referrals.mark_favorite(request.caller.person, referral.key)
     return Response(status=204)
 
 
@@ -54,13 +54,13 @@ async def add_favorite(request: Request) -> Response:
 async def remove_favorite(request: Request) -> Response:
     """Remove one's own mark from a referral (N2)."""
     referral = await visible_referral(request)
-    await request.service.referrals.unmark_favorite(request.caller.person, referral.party)
+    await request.service.referrals.unmark_favorite(request.caller.person, referral.key)
     return Response(status=204)
 
 
 async def referral_response(request: Request, referral: Referral) -> Response:
     """A referral as its answer, with its ETag."""
-    favorite = await request.service.referrals.is_favorite(request.caller.person, referral.party)
+    favorite = await request.service.referrals.is_favorite(request.caller.person, referral.key)
     current = await request.service.invitations.brought_up_to_date(referral)
     registration = await _registration_context(request, current)
     view = resource(current, request.now, favorite=favorite, registration=registration)
@@ -82,5 +82,5 @@ async def _errors_of(request: Request, deal: Referral) -> dict[RegistrationId, t
     """What is to be corrected in the registrations of a deal (G6); most have none, so that nothing is read."""
     if not any(registration.status in {"Draft", "ActionRequired"} for registration in deal.registrations):
         return {}
-    found = await request.service.registrations.of_deal(deal.party)
+    found = await request.service.registrations.of_deal(deal.key)
     return {registration.id: registration.errors for registration in found}

@@ -42,7 +42,7 @@ async def list_deal_registrations(request: Request) -> Response:
     """The registrations of a deal, oldest first."""
     deal = await visible_referral(request)
     require_partner(request)
-    return records(await request.service.registrations.of_deal(deal.party))
+    return records(await request.service.registrations.of_deal(deal.key))
 
 
 @operation(
@@ -64,7 +64,7 @@ async def register_deal(request: Request) -> Response:
 
     async def make(key: RequestKey | None) -> Response:
         change = await request.service.commits.step(
-            deal.party, request.context(f"{deal.id}/register"), if_visible(request, register.decide), key
+            deal.key, request.context(f"{deal.id}/register"), if_visible(request, register.decide), key
         )
         if change is None:
             raise unknown_referral()
@@ -72,7 +72,7 @@ async def register_deal(request: Request) -> Response:
         return records(change.registrations, status=201)
 
     async def replay(first: IdempotencyRecord) -> Response:
-        found = await request.service.registrations.of_deal(deal.party)
+        found = await request.service.registrations.of_deal(deal.key)
         return records([each for each in found if each.id in first.created], status=201)
 
     return await idempotent(request, f"{deal.id}/register", make, replay)
@@ -105,7 +105,7 @@ async def put_registration(request: Request) -> Response:
         return None if is_unchanged(before, after) else record_registrations(referral, (after,), context)
 
     change = await request.service.commits.step(
-        deal.party, request.context(f"{deal.id}/{present.id}"), if_visible(request, decide)
+        deal.key, request.context(f"{deal.id}/{present.id}"), if_visible(request, decide)
     )
     if change:
         await follow_up(request, change, "changed")
@@ -181,7 +181,7 @@ async def _present(request: Request, deal: Referral) -> Registration:
     identifier = request.in_route("rid").lower()
     found = None
     if is_uuid(identifier):
-        found = await request.service.registrations.get(deal.party, RegistrationId(identifier))
+        found = await request.service.registrations.get(deal.key, RegistrationId(identifier))
     if found is None:
         raise NotFound("There is no such registration.")
     return found

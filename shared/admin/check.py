@@ -48,15 +48,15 @@ async def unfinished(tables: Tables, set_aside: SetAside = log_set_aside) -> lis
     """
     referrals, registrations = Referrals(tables), Registrations(tables)
     deals = [
-        referral.party
+        referral.key
         async for referral in referrals.everyone(set_aside)
         if not referral.is_closed
         or any(registered.in_review for registered in referral.registrations)
-        or await _has_open_work(referrals, referral.party)
+        or await _has_open_work(referrals, referral.key)
         or not await _all_filed(registrations, referral)
     ]
     requests = [party_of(taken) async for taken in Inquiries(tables).everyone(set_aside)]
-    return deals + [party for party in requests if await _has_open_work(referrals, party)]
+    return deals + [record for record in requests if await _has_open_work(referrals, record)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,10 @@ async def standing(tables: Tables, parties: list[ReferralKey], now: datetime) ->
     async for intent in Intents(tables).all():
         watched[intent.instance_id].append(intent)
     found: dict[str, list[str]] = defaultdict(list)
-    for party in parties:
-        for each in await instances_of(referrals, party):
-            plan = await observe(referrals, registrations, party, each, now)
-            name = each or party.referral_id
+    for record in parties:
+        for each in await instances_of(referrals, record):
+            plan = await observe(referrals, registrations, record, each, now)
+            name = each or record.referral_id
             found[_stands(plan, watched[name], now)].append(name)
     return Standing(**{name: tuple(ids) for name, ids in found.items()})
 
@@ -117,13 +117,13 @@ async def _ask(tables: Tables, parties: list[ReferralKey], reason: Reason, now: 
         Intent(
             id=new_operation_id(),
             reason=reason,
-            party=party,
+            party=record,
             registration=registration,
             at=clock.wall_clock(),
             due=now,
         )
-        for party in parties
-        for registration in await instances_of(Referrals(tables), party)
+        for record in parties
+        for registration in await instances_of(Referrals(tables), record)
     ]
     for group in in_transactions(asked):
         await Intents(tables).announce(*group)
@@ -154,12 +154,12 @@ async def _left(intents: Intents, asked: set[str]) -> list[Intent]:
     return list({intent.id: intent async for intent in intents.all() if intent.id in asked}.values())
 
 
-async def _has_open_work(referrals: Referrals, party: ReferralKey) -> bool:
-    return any(row.value.open for row in await referrals.work(party))
+async def _has_open_work(referrals: Referrals, record: ReferralKey) -> bool:
+    return any(row.value.open for row in await referrals.work(record))
 
 
 async def _all_filed(registrations: Registrations, deal: Referral) -> bool:
-    found = await registrations.of_deal(deal.party) if deal.registrations else ()
+    found = await registrations.of_deal(deal.key) if deal.registrations else ()
     return all([await registrations.is_indexed(each) for each in found])
 
 

@@ -81,7 +81,7 @@ def drafts(
             kind=kind,
             organization_id=OrganizationId(deal.organization_id),
             organization_name=deal.organization_name,
-            referral=deal.party,
+            referral=deal.key,
             deal_name=deal.name,
             deal_closed_at=deal.closed_at,
             solution_id=solution.id,

@@ -105,7 +105,7 @@ def with_invitations(step: ChangeBuilder, invitations: tuple[Referral, ...]) -> 
     """The step, and these organizations invited; the deal's type follows (T1)."""
     deal = with_invited(step.after, invitations)
     entry = EntryDraft(kind="invited", details=names_of(deal.invited[len(step.after.invited) :]))
-    invite: Task = Invite(parties=tuple(invitation.party for invitation in invitations))
+    invite: Task = Invite(parties=tuple(invitation.key for invitation in invitations))
     invited = retyped(
         step.then(
             entry,
@@ -124,7 +124,7 @@ def with_invited(deal: Referral, invitations: tuple[Referral, ...]) -> Referral:
     """The deal's record once it has invited these, its type apart. Inviting Microsoft answers Q1 for good."""
     if not invitations:
         return deal
-    news = tuple(Invited(party=i.party, organization_name=i.organization_name) for i in invitations)
+    news = tuple(Invited(party=i.key, organization_name=i.organization_name) for i in invitations)
     targets = tuple(dict.fromkeys((*deal.target, *(target for i in invitations for target in i.target))))
     microsoft = next((i for i in invitations if i.organization_id == MICROSOFT), None)
     context = deal.invite_context

@@ -88,14 +88,14 @@ class Leads:
 
     def _lead(self, recipient: Organization, place: LocationId, number: int) -> Referral:
         draft, now = self.draft, self.now
-        party = ReferralKey(organization_id=recipient.id, referral_id=ReferralId(self.ids[2 * number]))
+        record = ReferralKey(organization_id=recipient.id, referral_id=ReferralId(self.ids[2 * number]))
         settled = settle_customer(draft.customer, self.catalogue.customers).entity
         return Referral(
-            id=party.referral_id,
+            id=record.referral_id,
             engagement_id=EngagementId(self.ids[2 * number + 1]),
             organization_id=recipient.id,
             organization_name=recipient.name,
-            creator=party,
+            creator=record,
             name=draft.name or "",
             location=place,
             target=(Target(type="BusinessProfileLocation", id=place),),

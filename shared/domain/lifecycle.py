@@ -130,7 +130,7 @@ def apply_party_change(referral: Referral, other: Referral, state: str, context:
         to_state=state,
         details={"organizationId": other.organization_id, "organizationName": other.organization_name},
     )
-    invited = tuple(heard_of(each, other) if each.party == other.party else each for each in referral.invited)
+    invited = tuple(heard_of(each, other) if each.party == other.key else each for each in referral.invited)
     return append_entry(referral, heard, entry, invited=invited)
 
 
@@ -324,7 +324,7 @@ def _news_of_outcome(referral: Referral, message: MailKind) -> tuple[Task, ...]:
         for i in concerned
         if i.substatus == "Pending" and (message == "lost" or i.party.organization_id != MICROSOFT)
     )
-    mails = tuple(Notify(message=message, audience="party", party=party) for party in parties)
+    mails = tuple(Notify(message=message, audience="party", party=record) for record in parties)
     return (
         *((Withdraw(parties=withdrawn),) if withdrawn else ()),
         *((UpdateParties(parties=parties),) if parties else ()),

@@ -252,8 +252,8 @@ class Referral:
     sequence: int = 1
 
     @property
-    def party(self) -> ReferralKey:
-        """This referral as a party of its deal."""
+    def key(self) -> ReferralKey:
+        """Under which this referral is stored."""
         return ReferralKey(organization_id=self.organization_id, referral_id=self.id)
 
     @property

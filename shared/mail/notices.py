@@ -75,7 +75,7 @@ class Notices:
 
     async def send(
         self,
-        party: ReferralKey,
+        record: ReferralKey,
         label: str,
         task: Notify,
         now: datetime,
@@ -87,36 +87,36 @@ class Notices:
         has to be tried later, of that `MailPaused` when none was tried; else `OutOfTime` when there was no time for
         all.
         """
-        scene = await self._scene(party, label, task)
+        scene = await self._scene(record, label, task)
         if scene is None:
             return []
         pointless = is_pointless(task, scene, label, now)
         pending = deque(await self._planned(scene, label, task, now, pointless=pointless))
-        put_off: list[MailUnavailable] = []
+        deferred: list[MailUnavailable] = []
         refused: list[Undeliverable] = []
         tried = 0
         while pending and (not tried or has_time()):
             tried += 1
             try:
-                record = await self.delivery.attempt(pending.popleft(), now, pointless=pointless)
+                mail = await self.delivery.attempt(pending.popleft(), now, pointless=pointless)
             except MailUnavailable as later:
-                put_off.append(later)
+                deferred.append(later)
                 continue
-            if record.state == "split":
-                pending.extend(await self.records.of_message(record.referral_id, record.key + PART))
-            if record.state == "refused" and record.failure_is_told:
-                refused.append(_undeliverable(record))
-            elif record.state == "refused":
+            if mail.state == "split":
+                pending.extend(await self.records.of_message(mail.referral_id, mail.key + PART))
+            if mail.state == "refused" and mail.failure_is_told:
+                refused.append(_undeliverable(mail))
+            elif mail.state == "refused":
                 logger.warning(
-                    "mail_of_reviewers_failed operation=%s reason=%s", record.operation_id, record.reason
+                    "mail_of_reviewers_failed operation=%s reason=%s", mail.operation_id, mail.reason
                 )
-        if put_off:
-            raise next((later for later in put_off if not isinstance(later, MailPaused)), put_off[0])
+        if deferred:
+            raise next((later for later in deferred if not isinstance(later, MailPaused)), deferred[0])
         if pending:
             raise OutOfTime(f"{len(pending)} mails of a message are left for the next run.")
         return refused
 
-    async def nobody_was_notified(self, party: ReferralKey, label: str, task: Notify, now: datetime) -> bool:
+    async def nobody_was_notified(self, record: ReferralKey, label: str, task: Notify, now: datetime) -> bool:
         """Whether no mail told an organization of the referral that it let expire (M8).
 
         `label` and `task` are those of the mail about the expiry: once it is planned, nothing more is to be said.
@@ -124,11 +124,11 @@ class Notices:
         by now are skipped here, so that the answer stays true. Raises `MailUnavailable` while the service has to be
         asked whether it took one of them.
         """
-        expired = await self.referrals.get(party)
-        if expired is None or await self.records.of_message(party.referral_id, _prefix(label, task)):
+        expired = await self.referrals.get(record)
+        if expired is None or await self.records.of_message(record.referral_id, _prefix(label, task)):
             return False
         told = [
-            stored for stored in await self.records.of_referral(party.referral_id) if _is_of_arrival(stored)
+            stored for stored in await self.records.of_referral(record.referral_id) if _is_of_arrival(stored)
         ]
         if not told:
             return await self._has_readers(expired.value)
@@ -161,13 +161,13 @@ class Notices:
             logger.info("mail_planned_already referral=%s message=%s", subject.id, prefix)
         return await self.records.of_message(subject.id, prefix)
 
-    async def _scene(self, party: ReferralKey, label: str, task: Notify) -> Scene | None:
-        subject = await self.referrals.get(party)
+    async def _scene(self, record: ReferralKey, label: str, task: Notify) -> Scene | None:
+        subject = await self.referrals.get(record)
         reader = await self.referrals.get(task.party) if task.party else subject
         if subject is None or reader is None:
             return None
-        entry = await self.referrals.entry(party, int(label)) if label.isdigit() else None
-        registration = await self.registrations.get(party, task.registration) if task.registration else None
+        entry = await self.referrals.entry(record, int(label)) if label.isdigit() else None
+        registration = await self.registrations.get(record, task.registration) if task.registration else None
         return Scene(
             subject=subject.value,
             reader=reader.value,
@@ -193,7 +193,7 @@ class Notices:
                 key=f"{prefix}{group}",
                 operation_id=derived_operation("mail", scene.subject.id, prefix, group),
                 message=facts.kind,
-                reader=scene.reader.party,
+                reader=scene.reader.key,
                 private_of=_PRIVATE.get(task.audience),
                 recipients=tuple(recipient.email for recipient in readers),
                 subject=mail.subject,
@@ -248,7 +248,7 @@ class Notices:
         if task.message != "expired":
             return False
         operation_id = never_notified_operation(scene.subject.id)
-        entries = await self.referrals.entries(scene.reader.party)
+        entries = await self.referrals.entries(scene.reader.key)
         return any(entry.operation_id == operation_id for entry in entries)
 
 

@@ -58,8 +58,8 @@ class Engagements:
 
     async def join(self, deal: Referral, invitations: list[Referral]) -> None:
         """Write down the creator and those it invited; to be repeated freely."""
-        rows = [_PARTIES.row(_CREATOR, deal.party)]
-        rows += [_PARTIES.row(f"p:{invitation.id}", invitation.party) for invitation in invitations]
+        rows = [_PARTIES.row(_CREATOR, deal.key)]
+        rows += [_PARTIES.row(f"p:{invitation.id}", invitation.key) for invitation in invitations]
         await self._tables.write(keys.ENGAGEMENTS, deal.engagement_id, [Upsert(row) for row in rows])
 
     async def messages(self, engagement_id: EngagementId) -> tuple[Message, ...]:

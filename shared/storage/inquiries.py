@@ -38,15 +38,15 @@ class Inquiries:
         Raises `StoreConflict` if it, or one under its key, is there already; `RecordTooLarge`, before anything is
         sent, if a lead takes more than an invitation may, or all of them more than a transaction.
         """
-        party = party_of(taken)
+        record = party_of(taken)
         operations: list[Operation] = [
             Insert(_TAKEN.row(keys.inquiry(taken.id), taken)),
-            Insert(WORK.row(keys.work(party.referral_id, work.label), work)),
-            *(Insert(REFERRALS.row(keys.invitation(party.referral_id, lead.id), lead)) for lead in leads),
+            Insert(WORK.row(keys.work(record.referral_id, work.label), work)),
+            *(Insert(REFERRALS.row(keys.invitation(record.referral_id, lead.id), lead)) for lead in leads),
         ]
         if key:
             operations.append(key.operation())
-        partition = keys.partition_of(party.organization_id, party.referral_id)
+        partition = keys.partition_of(record.organization_id, record.referral_id)
         require_room_of_leads(partition, leads, operations)
         await self._tables.write(keys.REFERRALS, partition, operations)
 

@@ -47,9 +47,9 @@ class Referrals:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def get(self, party: ReferralKey) -> Stored[Referral] | None:
+    async def get(self, record: ReferralKey) -> Stored[Referral] | None:
         """A referral, or None if its organization has none of this id."""
-        row = await self._get(party, keys.document(party.referral_id))
+        row = await self._get(record, keys.document(record.referral_id))
         return Stored(REFERRALS.read(row), row.etag) if row else None
 
     async def commit(
@@ -85,42 +85,42 @@ class Referrals:
             operations.append(key.operation())
         if change.entry.actor.name and not change.registrations:
             _require_room(change, operations)
-        await self._tables.write(keys.REFERRALS, _partition(after.party), operations)
+        await self._tables.write(keys.REFERRALS, _partition(after.key), operations)
 
-    async def entry(self, party: ReferralKey, sequence: int) -> Entry | None:
+    async def entry(self, record: ReferralKey, sequence: int) -> Entry | None:
         """One timeline entry; one that cannot be read is as one that is not there."""
-        return _ENTRIES.readable(await self._get(party, keys.entry(party.referral_id, sequence)))
+        return _ENTRIES.readable(await self._get(record, keys.entry(record.referral_id, sequence)))
 
-    async def entries(self, party: ReferralKey, after: int = 0, limit: int | None = None) -> list[Entry]:
+    async def entries(self, record: ReferralKey, after: int = 0, limit: int | None = None) -> list[Entry]:
         """The timeline after a sequence, oldest first, without entries that cannot be read."""
-        _, end = keys.children("t", party.referral_id)
-        start = keys.entry(party.referral_id, after + 1)
-        return _ENTRIES.each_readable(await self._between(party, start, end, limit))
+        _, end = keys.children("t", record.referral_id)
+        start = keys.entry(record.referral_id, after + 1)
+        return _ENTRIES.each_readable(await self._between(record, start, end, limit))
 
-    async def work(self, party: ReferralKey) -> list[Stored[Work]]:
+    async def work(self, record: ReferralKey) -> list[Stored[Work]]:
         """All work of a referral, done or not, in order of label; what cannot be read counts as done."""
-        rows = await self._between(party, *keys.children("w", party.referral_id))
-        return [_stored_work(row, party) for row in rows]
+        rows = await self._between(record, *keys.children("w", record.referral_id))
+        return [_stored_work(row, record) for row in rows]
 
-    async def work_row(self, party: ReferralKey, label: str) -> Stored[Work] | None:
+    async def work_row(self, record: ReferralKey, label: str) -> Stored[Work] | None:
         """One row of work; what cannot be read counts as done."""
-        row = await self._get(party, keys.work(party.referral_id, label))
-        return _stored_work(row, party) if row else None
+        row = await self._get(record, keys.work(record.referral_id, label))
+        return _stored_work(row, record) if row else None
 
-    async def insert_work(self, party: ReferralKey, work: Work) -> None:
+    async def insert_work(self, record: ReferralKey, work: Work) -> None:
         """Open work that no entry caused (a reminder). Raises `StoreConflict` if it exists."""
-        await self._tables.write(keys.REFERRALS, _partition(party), [Insert(_work_row(work))])
+        await self._tables.write(keys.REFERRALS, _partition(record), [Insert(_work_row(work))])
 
-    async def save_work(self, party: ReferralKey, work: Work, etag: str) -> None:
+    async def save_work(self, record: ReferralKey, work: Work, etag: str) -> None:
         """Keep how far work is. Raises `StoreConflict` if somebody else did meanwhile."""
-        await self._tables.write(keys.REFERRALS, _partition(party), [Replace(_work_row(work), etag)])
+        await self._tables.write(keys.REFERRALS, _partition(record), [Replace(_work_row(work), etag)])
 
-    async def invitations(self, party: ReferralKey) -> list[Referral]:
+    async def invitations(self, record: ReferralKey) -> list[Referral]:
         """The referrals that a deal's creator invited, as they were decided, oldest first.
 
         Those that cannot be read are left out.
         """
-        return REFERRALS.each_readable(await self._between(party, *keys.children("i", party.referral_id)))
+        return REFERRALS.each_readable(await self._between(record, *keys.children("i", record.referral_id)))
 
     def scan(
         self,
@@ -140,7 +140,7 @@ class Referrals:
     async def several(self, parties: Iterable[ReferralKey]) -> list[Referral]:
         """Those of these referrals that exist and can be read, read at once, in the order asked."""
         rows = await asyncio.gather(
-            *(self._get(party, keys.document(party.referral_id)) for party in parties)
+            *(self._get(record, keys.document(record.referral_id)) for record in parties)
         )
         return REFERRALS.each_readable(row for row in rows if row)
 
@@ -160,19 +160,19 @@ class Referrals:
         )
         return frozenset(ReferralId(reverted(row.key[len(prefix) :])) for row in rows)
 
-    async def is_favorite(self, person: Person, party: ReferralKey) -> bool:
+    async def is_favorite(self, person: Person, record: ReferralKey) -> bool:
         """Whether a person marked a referral."""
-        return await self._get(party, keys.favorite(person.id, party.referral_id)) is not None
+        return await self._get(record, keys.favorite(person.id, record.referral_id)) is not None
 
-    async def mark_favorite(self, person: Person, party: ReferralKey) -> None:
+    async def mark_favorite(self, person: Person, record: ReferralKey) -> None:
         """Mark a referral for a person; twice is the same as once."""
-        row = Row(keys.favorite(person.id, party.referral_id), {})
-        await self._tables.write(keys.REFERRALS, _partition(party), [Upsert(row)])
+        row = Row(keys.favorite(person.id, record.referral_id), {})
+        await self._tables.write(keys.REFERRALS, _partition(record), [Upsert(row)])
 
-    async def unmark_favorite(self, person: Person, party: ReferralKey) -> None:
+    async def unmark_favorite(self, person: Person, record: ReferralKey) -> None:
         """Remove a person's mark, if there is one."""
-        key = keys.favorite(person.id, party.referral_id)
-        await self._tables.discard(keys.REFERRALS, _partition(party), key)
+        key = keys.favorite(person.id, record.referral_id)
+        await self._tables.discard(keys.REFERRALS, _partition(record), key)
 
     async def show_to_sellers(self, deal: ReferralKey) -> None:
         """List a deal as partner-led for Microsoft's sellers (V3); its details stay where they are."""
@@ -201,17 +201,17 @@ class Referrals:
             if is_document and (referral := REFERRALS.readable(row, set_aside)):
                 yield referral
 
-    async def _get(self, party: ReferralKey, key: str) -> StoredRow | None:
-        return await self._tables.get(keys.REFERRALS, _partition(party), key)
+    async def _get(self, record: ReferralKey, key: str) -> StoredRow | None:
+        return await self._tables.get(keys.REFERRALS, _partition(record), key)
 
     async def _between(
-        self, party: ReferralKey, start: str, end: str, limit: int | None = None
+        self, record: ReferralKey, start: str, end: str, limit: int | None = None
     ) -> Sequence[StoredRow]:
-        return await self._tables.between(keys.REFERRALS, _partition(party), start, end, limit)
+        return await self._tables.between(keys.REFERRALS, _partition(record), start, end, limit)
 
 
-def _partition(party: ReferralKey) -> str:
-    return keys.partition_of(party.organization_id, party.referral_id)
+def _partition(record: ReferralKey) -> str:
+    return keys.partition_of(record.organization_id, record.referral_id)
 
 
 def _require_room(change: Change, operations: Sequence[Operation]) -> None:
@@ -222,7 +222,7 @@ def _require_room(change: Change, operations: Sequence[Operation]) -> None:
         _AS_INVITED.values(invitation)
     registered = sum(2 * (_ROOM_IN_REGISTERED + len(dumps(s.id))) for s in registrable(after))
     room = _ROOM + len(operations) * (_ROOM_IN_ROW + _ROOM_IN_INVITED * len(after.invited) + registered)
-    size = wire_size(_partition(after.party), operations)
+    size = wire_size(_partition(after.key), operations)
     if size > MOST_BYTES - room:
         raise RecordTooLarge(size, MOST_BYTES - room)
 
@@ -264,13 +264,13 @@ def _sellers() -> str:
     return keys.partition_of(OrganizationId(MICROSOFT), ReferralId(""))
 
 
-def _stored_work(row: StoredRow, party: ReferralKey) -> Stored[Work]:
+def _stored_work(row: StoredRow, record: ReferralKey) -> Stored[Work]:
     """A row of work; of one that cannot be read the label, so that nobody opens it again, and nothing to do.
 
     To fail over it would keep all else from the record: its expiry, and what other rows want done.
     """
-    label = row.key.removeprefix(keys.work(party.referral_id, ""))
-    unknown = Work(referral_id=party.referral_id, label=label, operation_id=OperationId(""), tasks=())
+    label = row.key.removeprefix(keys.work(record.referral_id, ""))
+    unknown = Work(referral_id=record.referral_id, label=label, operation_id=OperationId(""), tasks=())
     return Stored(WORK.readable(row) or unknown, row.etag)
 
 

@@ -62,15 +62,15 @@ class Registrations:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def get(self, party: ReferralKey, registration_id: RegistrationId) -> Registration | None:
+    async def get(self, record: ReferralKey, registration_id: RegistrationId) -> Registration | None:
         """A registration of a deal; `party` is the deal's, or that of registrations without one."""
-        row = await self._row(party, registration_id)
+        row = await self._row(record, registration_id)
         return REGISTRATIONS.read(row) if row else None
 
-    async def of_deal(self, party: ReferralKey) -> list[Registration]:
+    async def of_deal(self, record: ReferralKey) -> list[Registration]:
         """All registrations of a deal that can be read, oldest first."""
-        partition = keys.partition_of(party.organization_id, party.referral_id)
-        start, end = keys.starting_with(f"{keys.REGISTRATIONS}{party.referral_id}:")
+        partition = keys.partition_of(record.organization_id, record.referral_id)
+        start, end = keys.starting_with(f"{keys.REGISTRATIONS}{record.referral_id}:")
         rows = await self._tables.between(keys.REFERRALS, partition, start, end)
         return REGISTRATIONS.each_readable(rows)
 
@@ -79,8 +79,8 @@ class Registrations:
         latest = registration.latest
         if latest is None or latest.number == 1:
             return [latest] if latest else []
-        party = stored_with(registration)
-        partition = keys.partition_of(party.organization_id, party.referral_id)
+        record = stored_with(registration)
+        partition = keys.partition_of(record.organization_id, record.referral_id)
         first, end = (keys.review_round(registration.id, number) for number in (1, latest.number))
         rows = await self._tables.between(keys.REFERRALS, partition, first, end)
         return [*ROUNDS.each_readable(rows), latest]
@@ -115,13 +115,15 @@ class Registrations:
             return
         await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
 
-    async def reindex(self, party: ReferralKey, registration_id: RegistrationId) -> None:
+    async def reindex(self, record: ReferralKey, registration_id: RegistrationId) -> None:
         """Let look-up and queue follow a registration as it lies there, whatever was filed: tables were restored.
 
         Raises `StoreConflict` if it is being filed at the same moment; to be repeated then.
         """
         row = await self._tables.get(keys.REVIEWS, QUEUE, _look_up(registration_id))
-        registration = await self.get(party, registration_id)  # after the row: what is filed since, conflicts
+        registration = await self.get(
+            record, registration_id
+        )  # after the row: what is filed since, conflicts
         before = _INDEX.readable(row)
         if registration is not None:
             await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
@@ -161,9 +163,9 @@ class Registrations:
             return False
         return await self._row(stored_with(shown.registration), shown.registration.id) is not None
 
-    async def _row(self, party: ReferralKey, registration_id: str) -> StoredRow | None:
-        partition = keys.partition_of(party.organization_id, party.referral_id)
-        key = keys.registration(party.referral_id, RegistrationId(registration_id))
+    async def _row(self, record: ReferralKey, registration_id: str) -> StoredRow | None:
+        partition = keys.partition_of(record.organization_id, record.referral_id)
+        key = keys.registration(record.referral_id, RegistrationId(registration_id))
         return await self._tables.get(keys.REFERRALS, partition, key)
 
     async def is_indexed(self, registration: Registration) -> bool:

@@ -36,37 +36,37 @@ class Announcements:
         work = _announced(change.work, now) if change.work else None
         intents = [*self.moments_of(change, now)]
         if work:
-            intents.append(self.intent_of(change.after.party, work))
+            intents.append(self.intent_of(change.after.key, work))
         if intents:
             await self.intents.announce(*intents)
         return replace(change, work=work)
 
-    async def announce_work(self, party: ReferralKey, work: Work, now: datetime) -> Work:
+    async def announce_work(self, record: ReferralKey, work: Work, now: datetime) -> Work:
         """Announce work that no step opens; gives it as it is to be stored. Raises `StoreUnavailable`."""
         announced = _announced(work, now)
-        await self.intents.announce(self.intent_of(party, announced))
+        await self.intents.announce(self.intent_of(record, announced))
         return announced
 
     async def withdraw(self, change: Change) -> None:
         """Forget the announcement of a step that was refused; what storage does not forget now, the sweep will."""
         if change.work:
-            await self.withdraw_work(change.after.party, change.work)
+            await self.withdraw_work(change.after.key, change.work)
 
-    async def withdraw_work(self, party: ReferralKey, work: Work) -> None:
+    async def withdraw_work(self, record: ReferralKey, work: Work) -> None:
         """As `withdraw`, of work that no step opens."""
         if work.announced_for is None:
             return
         try:
             await self.intents.forget_commit(work.operation_id, work.announced_for)
         except StoreUnavailable:
-            logger.info("intent_left referral=%s: the sweep will forget it", party.referral_id)
+            logger.info("intent_left referral=%s: the sweep will forget it", record.referral_id)
 
-    def intent_of(self, party: ReferralKey, work: Work) -> Intent:
+    def intent_of(self, record: ReferralKey, work: Work) -> Intent:
         """The intent that announces work."""
         return Intent(
             id=work.operation_id,
             reason="commit",
-            party=party,
+            party=record,
             label=work.label,
             at=self.wall_clock(),
             due=work.announced_for or self.wall_clock(),
@@ -76,13 +76,13 @@ class Announcements:
         """The next moments that a step brings to its record, and to the reviews of its registrations."""
         after = change.after
         if change.before is None and (due := _next(due_on_referral(after, (), now), now)):
-            yield Intent(id=after.id, reason="moment", party=after.party, at=self.wall_clock(), due=due)
+            yield Intent(id=after.id, reason="moment", party=after.key, at=self.wall_clock(), due=due)
         for registration in change.registrations:
             if due := _next(due_on_registration(registration, (), now, review_calendar()), now):
                 yield Intent(
                     id=registration.id,
                     reason="moment",
-                    party=after.party,
+                    party=after.key,
                     registration=registration.id,
                     at=self.wall_clock(),
                     due=due,

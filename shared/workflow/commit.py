@@ -124,7 +124,7 @@ class Commits:
 
         Raises `StoreUnavailable` if it is not known to be in.
         """
-        if await self._referrals.get(change.after.party):
+        if await self._referrals.get(change.after.key):
             return
         announced = await self._announcements.announce(change, now)
         try:
@@ -134,7 +134,7 @@ class Commits:
 
     async def append_entry_once(
         self,
-        party: ReferralKey,
+        record: ReferralKey,
         operation_id: OperationId,
         append_entry: Callable[[Referral, CommandContext], Change | None],
         now: datetime,
@@ -146,15 +146,15 @@ class Commits:
         """
 
         async def decide(referral: Referral, context: CommandContext) -> Change | None:
-            if any(entry.operation_id == operation_id for entry in await self._referrals.entries(party)):
+            if any(entry.operation_id == operation_id for entry in await self._referrals.entries(record)):
                 return None
             return append_entry(referral, replace(context, operation_id=operation_id))
 
-        await self.step(party, CommandContext(actor=BY_THE_CLOCK, now=now), decide)
+        await self.step(record, CommandContext(actor=BY_THE_CLOCK, now=now), decide)
 
-    async def replayed(self, party: ReferralKey, key_hash: str) -> bool:
+    async def replayed(self, record: ReferralKey, key_hash: str) -> bool:
         """Whether a step of this referral was taken under this idempotency key."""
-        return any(entry.key_hash == key_hash for entry in await self._referrals.entries(party))
+        return any(entry.key_hash == key_hash for entry in await self._referrals.entries(record))
 
     async def _commit(
         self, change: Change, read: Stored[Referral] | None, key: RequestKey | None, attempts: _Attempts
@@ -174,7 +174,7 @@ class Commits:
     async def _landed(self, attempts: _Attempts) -> Change | None:
         """The attempt of ours that is in the timeline, if one is: storage may have taken what it did not confirm."""
         for change in attempts.all:
-            entry = await self._referrals.entry(change.after.party, change.entry.sequence)
+            entry = await self._referrals.entry(change.after.key, change.entry.sequence)
             if entry and entry.operation_id == change.entry.operation_id:
                 return change
             if change in attempts.refused and change not in attempts.lost:

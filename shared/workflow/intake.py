@@ -64,23 +64,25 @@ class Intake:
             await self.announcements.withdraw_work(place, work)
         return stored
 
-    async def deliver(self, party: ReferralKey, now: datetime) -> Sequence[Referral]:
+    async def deliver(self, record: ReferralKey, now: datetime) -> Sequence[Referral]:
         """Bring a request's leads into being, and give them. Raises `StoreUnavailable` if one could not be."""
-        leads = await self.referrals.invitations(party)
+        leads = await self.referrals.invitations(record)
         outcomes = await asyncio.gather(
-            *(self._deliver(lead, party.organization_id, now) for lead in leads), return_exceptions=True
+            *(self._deliver(lead, record.organization_id, now) for lead in leads), return_exceptions=True
         )
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
         return leads
 
-    async def deliver_or_leave_to_work(self, party: ReferralKey, now: datetime) -> None:
+    async def deliver_or_leave_to_work(self, record: ReferralKey, now: datetime) -> None:
         """Deliver at once; what storage refuses now, the orchestration delivers later."""
         try:
-            await self.deliver(party, now)
+            await self.deliver(record, now)
         except StoreUnavailable:
-            logger.warning("leads_pending inquiry=%s: the orchestration will deliver them", party.referral_id)
+            logger.warning(
+                "leads_pending inquiry=%s: the orchestration will deliver them", record.referral_id
+            )
 
     async def _deliver(self, lead: Referral, by: OrganizationId, now: datetime) -> None:
         await self.engagements.join(lead, [])

@@ -93,45 +93,45 @@ class WorkRunner:
     longest_task: timedelta = LONGEST_TASK
 
     async def after_commit(
-        self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime
+        self, engine: Orchestrations, record: ReferralKey, label: str, now: datetime
     ) -> bool:
         """Carry out the work of a command right after its commit, for at most `PATIENCE`; whether all of it is done.
 
         So nobody who is told of it waits for the durable engine's queues. What is not done in time goes on for as
         long as this process lives, and is the orchestration's in any case. Raises nothing: the command is committed.
         """
-        task = asyncio.create_task(self._try(engine, party, label, now))
+        task = asyncio.create_task(self._try(engine, record, label, now))
         _UNDER_WAY.add(task)
         task.add_done_callback(_UNDER_WAY.discard)
         done, _ = await asyncio.wait({task}, timeout=PATIENCE.total_seconds())
         return task in done and task.result()
 
-    async def _try(self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime) -> bool:
+    async def _try(self, engine: Orchestrations, record: ReferralKey, label: str, now: datetime) -> bool:
         try:
-            return await self.perform(engine, party, label, now)
+            return await self.perform(engine, record, label, now)
         except PASSING as failed:
-            logger.warning("work_left referral=%s work=%s: %s", party.referral_id, label, failed)
+            logger.warning("work_left referral=%s work=%s: %s", record.referral_id, label, failed)
         except Exception:
-            logger.exception("work_failed referral=%s work=%s", party.referral_id, label)
+            logger.exception("work_failed referral=%s work=%s", record.referral_id, label)
         return False
 
-    async def perform(self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime) -> bool:
+    async def perform(self, engine: Orchestrations, record: ReferralKey, label: str, now: datetime) -> bool:
         """Try each due task of a work row once, as far as there is time, and keep how far it came.
 
         Gives whether nothing of it is left. Of two runs at once over one row, the one that is later to keep it leaves
         it to the other. What it did itself is done again: each task is guarded.
         """
-        row = await self.referrals.work_row(party, label)
+        row = await self.referrals.work_row(record, label)
         if row is None:
             return True
         if row.value.open:
-            run = WorkRun(self, engine, party, row.value, now, self.wall_clock())
+            run = WorkRun(self, engine, record, row.value, now, self.wall_clock())
             tasks = tuple([await run.attempt(state) for state in row.value.tasks])
             work = replace(row.value, tasks=tasks)
             try:
-                await self.referrals.save_work(party, work, row.etag)
+                await self.referrals.save_work(record, work, row.etag)
             except StoreConflict:
-                logger.info("performed_by_another_run referral=%s work=%s", party.referral_id, label)
+                logger.info("performed_by_another_run referral=%s work=%s", record.referral_id, label)
                 return False
             if work.open:
                 return False
@@ -146,7 +146,7 @@ class WorkRun:
 
     runner: WorkRunner
     engine: Orchestrations
-    party: ReferralKey
+    record: ReferralKey
     work: Work
     now: datetime
     started: datetime
@@ -159,13 +159,15 @@ class WorkRun:
             async with asyncio.timeout(self.runner.longest_task.total_seconds()):
                 await self._do(state.task)
         except OutOfTime as rest:
-            logger.info("task_goes_on referral=%s work=%s: %s", self.party.referral_id, self.work.label, rest)
+            logger.info(
+                "task_goes_on referral=%s work=%s: %s", self.record.referral_id, self.work.label, rest
+            )
             return state
         except PASSING as failed:
             due = self.now + self._passed() + delay_after(state.attempts, failed)
             logger.warning(
                 "task_put_off referral=%s work=%s task=%s until=%s: %s",
-                *(self.party.referral_id, self.work.label, state.task.kind, due.isoformat(), failed),
+                *(self.record.referral_id, self.work.label, state.task.kind, due.isoformat(), failed),
             )
             tried = not isinstance(failed, MailPaused)
             return replace(state, due=due, attempts=state.attempts + tried)
@@ -206,9 +208,9 @@ class WorkRun:
 
         Raises `StoreUnavailable` if an invitation is lost that was not sent before.
         """
-        wanted = {party.referral_id for party in parties}
+        wanted = {record.referral_id for record in parties}
         deal = await self._own()
-        sent = [i for i in await self.runner.referrals.invitations(self.party) if i.id in wanted]
+        sent = [i for i in await self.runner.referrals.invitations(self.record) if i.id in wanted]
         await self.runner.invitations.roll_forward(deal, sent, self.now)
 
         async def start(invitee: ReferralKey) -> None:
@@ -218,17 +220,17 @@ class WorkRun:
 
     async def _deliver(self) -> None:
         """Bring the leads of a request into being, and start their orchestrations."""
-        leads = await self.runner.intake.deliver(self.party, self.now)
-        await asyncio.gather(*(begin(self.engine, lead.party) for lead in leads))
+        leads = await self.runner.intake.deliver(self.record, self.now)
+        await asyncio.gather(*(begin(self.engine, lead.key) for lead in leads))
 
     async def _follow_review(self, registration_id: RegistrationId) -> None:
         """File a registration as it is now; what is reviewed has an orchestration, which looks at it again."""
-        registration = await self.runner.registrations.get(self.party, registration_id)
+        registration = await self.runner.registrations.get(self.record, registration_id)
         if registration is None:
             raise StoreUnavailable(f"Registration {registration_id} has work but no record.")
         await self.runner.registrations.index(registration)
         if registration.kind == "IpCoSell" and registration.latest:
-            await begin(self.engine, self.party, registration_id)
+            await begin(self.engine, self.record, registration_id)
 
     async def _withdraw(self, parties: Sequence[ReferralKey]) -> None:
         """End the invitations nobody has answered, and wake those who now have news to tell."""
@@ -279,11 +281,11 @@ class WorkRun:
             now = self.now + self._passed()
             if task.message in OF_EXPIRY:
                 await self._tell_if_nobody_was_notified(reader, task)
-            refused = await self.runner.notices.send(self.party, self.work.label, task, now, self.has_time)
+            refused = await self.runner.notices.send(self.record, self.work.label, task, now, self.has_time)
             for mail in refused:
                 await self._tell_of_refusal(mail)
 
-        await self._at_each((task.party or self.party,), send)
+        await self._at_each((task.party or self.record,), send)
 
     async def _at_each(
         self, parties: Sequence[ReferralKey], context: Callable[[ReferralKey], Awaitable[None]]
@@ -295,13 +297,13 @@ class WorkRun:
         Raises `OutOfTime` when there was no time for all.
         """
         missing: list[str] = []
-        for number, party in enumerate(parties):
+        for number, record in enumerate(parties):
             if number and not self.has_time():
                 raise OutOfTime("Some of the parties are left for the next run.")
-            if await self.runner.referrals.get(party):
-                await context(party)
+            if await self.runner.referrals.get(record):
+                await context(record)
             else:
-                missing.append(party.referral_id)
+                missing.append(record.referral_id)
         if missing:
             raise StoreUnavailable(f"Referral {', '.join(missing)} is invited and not in yet.")
 
@@ -314,7 +316,7 @@ class WorkRun:
 
     async def _tell_if_nobody_was_notified(self, reader: ReferralKey, task: Notify) -> None:
         """Tell it in the timeline before the mail is planned, which says what the timeline says (M8)."""
-        if not await self.runner.notices.nobody_was_notified(self.party, self.work.label, task, self.now):
+        if not await self.runner.notices.nobody_was_notified(self.record, self.work.label, task, self.now):
             return
         own = await self._own()
 
@@ -325,16 +327,16 @@ class WorkRun:
         await self.runner.commits.append_entry_once(reader, operation_id, never_notified, self.now)
 
     async def _own(self) -> Referral:
-        stored = await self.runner.referrals.get(self.party)
+        stored = await self.runner.referrals.get(self.record)
         if stored is None:
-            raise StoreUnavailable(f"Referral {self.party.referral_id} has work but no document.")
+            raise StoreUnavailable(f"Referral {self.record.referral_id} has work but no document.")
         return stored.value
 
     async def _state(self) -> str | None:
         """The state that the work's entry led to; None if it led to none, or if the entry is lost."""
-        entry = await self.runner.referrals.entry(self.party, int(self.work.label))
+        entry = await self.runner.referrals.entry(self.record, int(self.work.label))
         if entry is None:
-            logger.warning("entry_missing referral=%s work=%s", self.party.referral_id, self.work.label)
+            logger.warning("entry_missing referral=%s work=%s", self.record.referral_id, self.work.label)
         return entry.to_state if entry else None
 
 

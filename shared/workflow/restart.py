@@ -28,9 +28,9 @@ PAUSE_AFTER_FAILURE = timedelta(minutes=1)
 REASON = "Started anew: an operator asked for it, or it had stopped moving."
 
 
-async def instances_of(referrals: Referrals, party: ReferralKey) -> list[RegistrationId | None]:
+async def instances_of(referrals: Referrals, record: ReferralKey) -> list[RegistrationId | None]:
     """A record's orchestrations: its own (None), and those of the reviews of its registrations (G7)."""
-    stored = await referrals.get(party)
+    stored = await referrals.get(record)
     registered = stored.value.registrations if stored else ()
     return [None, *(each.id for each in registered if each.in_review)]
 
