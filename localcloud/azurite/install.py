@@ -7,8 +7,8 @@ from pathlib import Path
 
 from localcloud.azurite.node import Node, machine_node, wheel_install_command, wheel_node
 from localcloud.errors import InstallError
+from localcloud.process.foreground import run_shown
 from localcloud.process.locks import exclusively
-from localcloud.process.progress import run_shown
 
 _FOLDER = Path(__file__).parent
 _LOCK = _FOLDER / "package-lock.json"

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from localcloud.errors import InstallError
 from localcloud.platform.python import DEPLOYED, deployed_python
+from localcloud.process.foreground import run_shown
 from localcloud.process.locks import exclusively
-from localcloud.process.progress import run_shown
 from localcloud.project import PROJECT
 
 DEVELOPMENT, DEPLOYMENT = "requirements-dev.txt", "requirements.txt"

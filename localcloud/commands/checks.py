@@ -3,8 +3,7 @@
 from argparse import Namespace
 
 from localcloud.azurite import ensure_installed
-from localcloud.commands.modules import run_module, run_python
-from localcloud.process.progress import tell
+from localcloud.process.foreground import run_module, run_python, tell
 from localcloud.project import PROJECT
 
 _TYPED = (

@@ -4,9 +4,9 @@ from argparse import Namespace
 from threading import Event
 
 from localcloud.commands.bootstrap import deployed_environment
-from localcloud.commands.interruption import interruption
 from localcloud.errors import InterruptedStartError
-from localcloud.process.progress import tell
+from localcloud.process.foreground import tell
+from localcloud.process.waiting import interruption
 from localcloud.stack.hosts import Devhost, Func, Host
 from localcloud.stack.stack import Stack
 

@@ -6,12 +6,12 @@ from argparse import Namespace
 from localcloud import issuer
 from localcloud.__main__ import main as serve
 from localcloud.commands.people import find_person
+from localcloud.process.foreground import tell
+from localcloud.process.locks import DataLock
 from localcloud.process.ports import HOST, free_ports, require_free
-from localcloud.process.progress import tell
 from localcloud.project import PROJECT
 from localcloud.stack.data_directory import DataDirectory
 from localcloud.stack.environment import service_settings
-from localcloud.stack.lock import DataLock
 
 _PATIENCE = 20.0
 

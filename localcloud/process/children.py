@@ -1,14 +1,70 @@
-"""The record of started processes, so that the next start finds what a killed one left behind."""
+"""The record of started processes, so that the next start can end what a killed one left behind."""
 
 import json
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.errors import DamagedFileError, MemberError
 from localcloud.private_files import replace_private
-from localcloud.process.identity import ProcessIdentity, identify
+from localcloud.process.foreground import Report
+from localcloud.process.waiting import wait_until
 
-Report = Callable[[str], None]
+_PROC = Path("/proc")
+_BOOT_ID = _PROC / "sys" / "kernel" / "random" / "boot_id"
+_KILL_TAKES = 5.0
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """A pid and when its process started, in whatever form the system tells it."""
+
+    pid: int
+    started: str
+
+    def alive(self) -> bool:
+        return identify(self.pid) == self
+
+    def end(self, grace: float) -> bool:
+        """End the process if it still is the same: SIGTERM, `grace` seconds, SIGKILL. Say whether it is gone."""
+        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_TAKES)):
+            if not self.alive():
+                return True
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                return True
+            if wait_until(lambda: not self.alive(), patience):
+                return True
+        return False
+
+
+def identify(pid: int) -> ProcessIdentity | None:
+    """Return the identity of a process that has not ended, else None."""
+    started = _start_from_proc(pid) if _BOOT_ID.exists() else _start_from_ps(pid)
+    return None if started is None else ProcessIdentity(pid, started)
+
+
+def _start_from_proc(pid: int) -> str | None:
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # Fields as in proc(5), from the third on: the second is a name that may hold spaces and parentheses.
+    state, *fields = stat.rpartition(")")[2].split()
+    if state in "ZX":
+        return None
+    return f"{_BOOT_ID.read_text(encoding='ascii').strip()} {fields[18]}"
+
+
+def _start_from_ps(pid: int) -> str | None:
+    told = subprocess.run(
+        ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    state, _, started = told.stdout.strip().partition(" ")
+    return None if not started or state.startswith("Z") else started.strip()
 
 
 class ChildRecord:

@@ -1,6 +1,8 @@
-"""Waiting with an end."""
+"""Waiting that ends: when a condition holds, at a deadline, or when someone asks to stop."""
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event
 from time import monotonic
 
@@ -22,3 +24,16 @@ def wait_until(condition: Callable[[], bool], seconds: float, *, interrupted: Ev
         if interrupted.wait(_LOOK_EVERY):
             raise InterruptedStartError("Stopped before everything was started.")
     return True
+
+
+@contextmanager
+def interruption() -> Iterator[Event]:
+    """Give an event that SIGINT and SIGTERM set while the context is open."""
+    asked = Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda _number, _frame: asked.set()) for number in numbers}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -13,7 +13,9 @@ from typing import Self
 from localcloud.azurite import Azurite, ensure_installed
 from localcloud.errors import UnusableDataError
 from localcloud.private_files import usable
-from localcloud.process.children import ChildRecord, Report
+from localcloud.process.children import ChildRecord
+from localcloud.process.foreground import Report
+from localcloud.process.locks import DataLock, Holder
 from localcloud.process.member import Command, Member
 from localcloud.process.ports import require_free
 from localcloud.project import PROJECT
@@ -21,7 +23,6 @@ from localcloud.stack.addresses import Addresses
 from localcloud.stack.data_directory import DataDirectory
 from localcloud.stack.environment import MAIL_EVENTS_PATH, app_environment
 from localcloud.stack.hosts import Devhost, Host
-from localcloud.stack.lock import DataLock, Holder
 
 _START_TAKES = 60.0
 _SAMPLES_TAKE = 300.0

@@ -13,8 +13,8 @@ from localcloud.commands import bootstrap, checks, dispatch, operations, parser,
 from localcloud.commands.people import Identity, find_person
 from localcloud.errors import InstallError, UnknownPersonError
 from localcloud.issuer.keys import signing_key
+from localcloud.process.locks import DataLock, Holder
 from localcloud.stack import Addresses, DataDirectory
-from localcloud.stack.lock import DataLock, Holder
 
 PROJECT = Path(__file__).resolve().parents[2]
 TENANT, PERSON = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"

@@ -15,11 +15,10 @@ from localcloud.errors import (
     MemberError,
     PortTakenError,
 )
-from localcloud.process.children import ChildRecord
-from localcloud.process.identity import identify
+from localcloud.process.children import ChildRecord, identify
+from localcloud.process.foreground import run_shown
 from localcloud.process.member import Command, Member
 from localcloud.process.ports import require_free
-from localcloud.process.progress import run_shown
 from localcloud.process.waiting import wait_until
 
 SLEEP = "import time; print('Ready: here', flush=True); time.sleep(60)"

@@ -15,13 +15,12 @@ from azure.data.tables import TableServiceClient
 
 from localcloud.errors import DataDirectoryBusyError, InterruptedStartError, MemberError, PortTakenError
 from localcloud.mail.access_key import access_key
-from localcloud.process.children import ChildRecord
-from localcloud.process.identity import identify
+from localcloud.process.children import ChildRecord, identify
+from localcloud.process.locks import DataLock, Holder, is_held
 from localcloud.process.ports import free_ports
 from localcloud.process.waiting import wait_until
 from localcloud.stack import Stack
 from localcloud.stack.hosts import Devhost
-from localcloud.stack.lock import DataLock, Holder, is_held
 
 HOST = (sys.executable, str(Path(__file__).with_name("stand_in_host.py")))
 

@@ -19,7 +19,7 @@ from localcloud.errors import UnusableDataError
 from localcloud.mail import store as mail_store
 from localcloud.private_files import read_or_create, replace_private, usable
 from localcloud.process import children
-from localcloud.process.identity import identify
+from localcloud.process.children import identify
 from localcloud.server import running
 from localcloud.stack import Stack
 from localcloud.stack.hosts import Devhost

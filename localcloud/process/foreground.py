@@ -1,13 +1,20 @@
-"""Long commands that show they are alive."""
+"""Commands that run in the foreground, and the progress lines that people see meanwhile. Standard library only."""
 
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
 from localcloud.errors import InstallError
+from localcloud.process.waiting import interruption
+from localcloud.project import PROJECT
+
+Report = Callable[[str], None]
+"""Takes a line that says what is happening."""
 
 _TAIL_LINES = 15
 _TELL_EVERY = 5.0
@@ -55,3 +62,32 @@ def _watch(process: subprocess.Popen[bytes], title: str, begun: float) -> int:
 def tell(line: str) -> None:
     """Tell the person what happens; standard output stays free for results."""
     print(line, file=sys.stderr, flush=True)
+
+
+def run_module(module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Run `python -m module` in the project's folder and return its exit code. Raises as `run_python` does."""
+    return run_python(["-m", module, *arguments], environment)
+
+
+def run_python(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Run Python with these arguments in the project's folder and return its exit code.
+
+    It ends by itself on Ctrl-C, which the terminal sends to both; SIGTERM is handed on.
+    Raises KeyboardInterrupt once it has ended so.
+    """
+    with interruption() as asked:
+        process = subprocess.Popen([sys.executable, *arguments], cwd=PROJECT, env=environment)
+        with _handed_on(process):
+            code = process.wait()
+    if asked.is_set() or code == -signal.SIGTERM:
+        raise KeyboardInterrupt
+    return code
+
+
+@contextmanager
+def _handed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
