@@ -11,10 +11,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from localcloud.errors import LocalCloudError
-from localcloud.loopback import is_loopback
-from localcloud.platform.engine_clock import ClockFiles, EngineClock
-from localcloud.platform.host_admin import HUB, HUB_SETTING, STORAGE_SETTING, engine_clock
-from localcloud.server import running
+from localcloud.platform.engine_clock import (
+    HUB,
+    HUB_SETTING,
+    STORAGE_SETTING,
+    ClockFiles,
+    EngineClock,
+    engine_clock,
+)
+from localcloud.server import is_loopback, running
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,17 +1,14 @@
 """The storage emulator as a supervised process."""
 
 import os
-import secrets
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from localcloud.azurite.install import ensure_installed
-from localcloud.azurite.node import Node
-from localcloud.private_files import private_directory, read_or_create
+from localcloud.azurite.install import Node, ensure_installed
+from localcloud.private_files import base64_key, private_directory
 from localcloud.process.children import ChildRecord
 from localcloud.process.member import Command, Member, answers
 from localcloud.process.ports import HOST, free_ports
@@ -99,8 +96,4 @@ def _arguments(node: Node, data: Path, ports: AzuritePorts, access_log: bool) ->
 
 
 def _account_key(data: Path) -> str:
-    return read_or_create(data / "azurite-account-key", _new_key).decode("ascii")
-
-
-def _new_key() -> bytes:
-    return b64encode(secrets.token_bytes(64))
+    return base64_key(data / "azurite-account-key")

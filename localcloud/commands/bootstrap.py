@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
+from localcloud import PROJECT
 from localcloud.errors import InstallError
-from localcloud.platform.python import DEPLOYED, deployed_python
+from localcloud.platform.installed import DEPLOYED, deployed_python
 from localcloud.process.foreground import run_shown
 from localcloud.process.locks import exclusively
-from localcloud.project import PROJECT
 
 DEVELOPMENT, DEPLOYMENT = "requirements-dev.txt", "requirements.txt"
 NO_DEPLOYED_PYTHON = (

@@ -2,9 +2,9 @@
 
 from argparse import Namespace
 
+from localcloud import PROJECT
 from localcloud.azurite import ensure_installed
 from localcloud.process.foreground import run_module, run_python, tell
-from localcloud.project import PROJECT
 
 _TYPED = (
     "function_app.py",

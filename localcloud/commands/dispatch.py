@@ -5,12 +5,11 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 
-from localcloud.commands import checks, operations, tools
-from localcloud.commands.run import run
+from localcloud.commands import checks, operations, serve, token
 from localcloud.errors import LocalCloudError, UnknownPersonError, UnusableDataError
 
 _COMMANDS: dict[str, Callable[[Namespace], int]] = {
-    "run": run,
+    "run": serve.run,
     "test": checks.test,
     "lint": checks.lint,
     "bench": checks.bench,
@@ -18,8 +17,8 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "gallery": operations.gallery,
     "check": operations.check,
     "directory": operations.directory,
-    "token": tools.token,
-    "mail": tools.mail,
+    "token": token.token,
+    "mail": serve.mail,
 }
 
 

@@ -4,13 +4,12 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 
-from localcloud.commands.run import chosen_host
+from localcloud.commands.serve import chosen_host
 from localcloud.errors import NotRunningError
 from localcloud.process.foreground import run_module, tell
 from localcloud.process.locks import is_held
 from localcloud.process.waiting import interruption
-from localcloud.stack.addresses import Addresses
-from localcloud.stack.data_directory import DataDirectory
+from localcloud.stack.data_directory import Addresses, DataDirectory
 from localcloud.stack.environment import app_environment
 from localcloud.stack.stack import Stack
 

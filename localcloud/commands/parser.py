@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from localcloud.platform.python import DEPLOYED
-from localcloud.project import PROJECT
+from localcloud import PROJECT
+from localcloud.platform.installed import DEPLOYED
 
 DEFAULT_PORT = 7071
 DEFAULT_MAIL_PORT = 7072

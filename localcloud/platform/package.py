@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from localcloud.project import PROJECT
+from localcloud import PROJECT
 
 _IGNORE = ".funcignore"
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
+from localcloud import PROJECT
 from localcloud.errors import InstallError
 from localcloud.process.waiting import interruption
-from localcloud.project import PROJECT
 
 Report = Callable[[str], None]
 """Takes a line that says what is happening."""

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 
 from localcloud.azurite import connection_string
-from localcloud.issuer import AUDIENCE, ISSUER
-from localcloud.issuer.routes import JWKS_PATH
-from localcloud.mail.access_key import access_key
-from localcloud.mail.events_key import events_key
-from localcloud.stack.addresses import Addresses
-from localcloud.stack.data_directory import DataDirectory
+from localcloud.issuer import AUDIENCE, ISSUER, JWKS_PATH
+from localcloud.mail.signatures import access_key
+from localcloud.mail.webhook import events_key
+from localcloud.stack.data_directory import Addresses, DataDirectory
 
 LARGEST_BODY = str(100 * 1024 * 1024)
 """The platform's own default, in bytes: beyond it the host refuses without words, and the app takes far less."""

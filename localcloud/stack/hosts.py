@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from localcloud import PROJECT
 from localcloud.errors import InstallError
-from localcloud.platform.core_tools import NO_CORE_TOOLS, CoreTools, find_core_tools
 from localcloud.platform.engine_clock import NO_SHIFT
+from localcloud.platform.installed import NO_CORE_TOOLS, CoreTools, find_core_tools
 from localcloud.private_files import private_directory, read_or_create
 from localcloud.process.children import ChildRecord
 from localcloud.process.member import Command, HttpMember, Member, host_runs
-from localcloud.project import PROJECT
-from localcloud.stack.addresses import Addresses
-from localcloud.stack.data_directory import DataDirectory
+from localcloud.stack.data_directory import Addresses, DataDirectory
 
 DEVHOST_COMMAND = (sys.executable, "-m", "devhost", "--app", str(PROJECT))
 

@@ -10,6 +10,7 @@ from threading import Event
 from types import TracebackType
 from typing import Self
 
+from localcloud import PROJECT
 from localcloud.azurite import Azurite, ensure_installed
 from localcloud.errors import UnusableDataError
 from localcloud.private_files import usable
@@ -18,9 +19,7 @@ from localcloud.process.foreground import Report
 from localcloud.process.locks import DataLock, Holder
 from localcloud.process.member import Command, Member
 from localcloud.process.ports import require_free
-from localcloud.project import PROJECT
-from localcloud.stack.addresses import Addresses
-from localcloud.stack.data_directory import DataDirectory
+from localcloud.stack.data_directory import Addresses, DataDirectory
 from localcloud.stack.environment import MAIL_EVENTS_PATH, app_environment
 from localcloud.stack.hosts import Devhost, Host
 

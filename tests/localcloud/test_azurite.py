@@ -8,8 +8,8 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableServiceClient
 
 from localcloud import azurite
-from localcloud.azurite import install, node
-from localcloud.azurite.node import Node
+from localcloud.azurite import install
+from localcloud.azurite.install import Node, machine_node
 from localcloud.errors import InstallError
 
 PACKAGE = Path(install.__file__).parent
@@ -103,13 +103,13 @@ def test_the_machines_node_is_taken_from_version_18_on(tmp_path, monkeypatch, ve
     program(tmp_path / "node", f"echo {version}")
     program(tmp_path / "npm", "")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert (node.machine_node() is not None) is taken
+    assert (machine_node() is not None) is taken
 
 
 def test_without_npm_the_machines_node_is_not_taken(tmp_path, monkeypatch):
     program(tmp_path / "node", "echo v20.0.0")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert node.machine_node() is None
+    assert machine_node() is None
 
 
 def test_without_node_the_package_of_the_index_is_installed(folder, monkeypatch):

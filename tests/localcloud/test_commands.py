@@ -9,12 +9,12 @@ from pathlib import Path
 import jwt
 import pytest
 
-from localcloud.commands import bootstrap, checks, dispatch, operations, parser, tools
-from localcloud.commands.people import Identity, find_person
+from localcloud.commands import bootstrap, checks, dispatch, operations, parser, serve
+from localcloud.commands.token import Identity, find_person
 from localcloud.errors import InstallError, UnknownPersonError
-from localcloud.issuer.keys import signing_key
+from localcloud.issuer import signing_key
 from localcloud.process.locks import DataLock, Holder
-from localcloud.stack import Addresses, DataDirectory
+from localcloud.stack.data_directory import Addresses, DataDirectory
 
 PROJECT = Path(__file__).resolve().parents[2]
 TENANT, PERSON = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -58,8 +58,8 @@ def test_token_for_an_unknown_person_exits_with_2(tmp_path, capsys):
 
 def test_mail_prints_the_settings_of_another_host_and_serves(tmp_path, monkeypatch, capsys):
     served = []
-    monkeypatch.setattr(tools, "serve", lambda arguments: served.append(arguments) or 0)
-    assert tools.mail(parser.parse(["mail", "--port", "0", "--data", str(tmp_path)])) == 0
+    monkeypatch.setattr(serve, "serve_local_cloud", lambda arguments: served.append(arguments) or 0)
+    assert serve.mail(parser.parse(["mail", "--port", "0", "--data", str(tmp_path)])) == 0
     printed = capsys.readouterr().out
     values, _ = json.JSONDecoder().raw_decode(printed[printed.index("{") :])
     assert set(values["Values"]) == {
@@ -76,11 +76,11 @@ def test_mail_prints_the_settings_of_another_host_and_serves(tmp_path, monkeypat
 
 def test_mail_is_told_where_another_host_takes_delivery_reports(tmp_path, monkeypatch, capsys):
     served = []
-    monkeypatch.setattr(tools, "serve", lambda arguments: served.append(arguments) or 0)
+    monkeypatch.setattr(serve, "serve_local_cloud", lambda arguments: served.append(arguments) or 0)
     url = "http://localhost:7071/v1.0/mail-events"
     where = ["--port", "0", "--data", str(tmp_path)]
-    tools.mail(parser.parse(["mail", "--mail-events-url", url, *where]))
-    tools.mail(parser.parse(["mail", *where]))
+    serve.mail(parser.parse(["mail", "--mail-events-url", url, *where]))
+    serve.mail(parser.parse(["mail", *where]))
     assert served[0][-2:] == ["--mail-events-url", url]
     assert "--mail-events-url" not in served[1]
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from azure.communication.email.aio import EmailClient
 from azure.core.credentials import AzureKeyCredential
 
-from localcloud.mail.events_key import events_key
+from localcloud.mail.webhook import events_key
 from localcloud.process.ports import free_ports
 from localcloud.server import running
 from tests.localcloud.webhook_double import listening
@@ -127,7 +127,7 @@ async def test_a_new_start_of_the_sink_shakes_hands_anew(sent, order, webhook, t
         (web.json_response(["a list"]), '200 “["a list"]”'),
         (web.Response(body=b"\xff{"), "200 “\ufffd{”"),
         (web.Response(text="x" * 1000), f"200 “{'x' * 200}…”"),
-        (web.Response(status=202), "202 and nothing else"),
+        (web.Response(status=202), "202 and an empty body"),
     ],
 )
 async def test_a_webhook_that_fails_the_handshake_is_quoted_and_gets_no_event(
@@ -162,7 +162,7 @@ async def test_an_event_that_the_webhook_does_not_take_is_told_with_its_status(
     told, body = await order(status="Bounced")
     assert (told, body["error"]["code"]) == (502, "EventRefused")
     assert f"answered the event for rae@contoso.com with {status}" in body["error"]["message"]
-    assert "Order again" in body["error"]["message"]
+    assert "Order the report again" in body["error"]["message"]
     assert (await mails())[0]["reports"] == []
     assert len(webhook.requests) == 1
 

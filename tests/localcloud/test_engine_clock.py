@@ -132,7 +132,7 @@ async def test_storage_that_is_away_is_told(tmp_path: Path) -> None:
         raise ServiceRequestError("refused")
 
     clocked.hub.look = look
-    with pytest.raises(ClockRefusal, match="The storage of the task hub does not answer"):
+    with pytest.raises(ClockRefusal, match="The storage of the task hub does not respond"):
         await clocked.advance(DAY)
 
 

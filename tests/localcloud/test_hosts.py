@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from localcloud.commands import parser
-from localcloud.commands import run as run_command
 from localcloud.commands.dispatch import dispatch
+from localcloud.commands.serve import chosen_host
 from localcloud.errors import DataDirectoryBusyError, InstallError
-from localcloud.platform.core_tools import CoreTools
-from localcloud.stack import Addresses, DataDirectory
+from localcloud.platform.installed import CoreTools
+from localcloud.stack.data_directory import Addresses, DataDirectory
 from localcloud.stack.hosts import Devhost, Func
 from localcloud.stack.stack import Stack
 
@@ -110,7 +110,7 @@ def test_without_func_one_line_says_what_is_missing(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InstallError, match="there is no `func` on PATH"):
-        run_command.chosen_host("func")
+        chosen_host("func")
     assert dispatch(parser.parse(["run", "--host", "func", "--data", str(tmp_path / "data")])) == 1
     out, err = capsys.readouterr()
     assert (out, len(err.splitlines())) == ("", 1)

@@ -6,7 +6,7 @@ import pytest
 
 from localcloud import issuer
 from localcloud.errors import DamagedFileError
-from localcloud.issuer.keys import signing_key
+from localcloud.issuer import signing_key
 
 TENANT, PERSON = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 

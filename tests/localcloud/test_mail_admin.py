@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from localcloud.loopback import is_loopback
+from localcloud.server import is_loopback
 
 MAILS = "/admin/devhost/mail"
 

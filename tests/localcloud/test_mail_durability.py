@@ -11,7 +11,7 @@ from azure.communication.email.aio import EmailClient
 from azure.core.credentials import AzureKeyCredential
 
 from localcloud.__main__ import main
-from localcloud.mail.access_key import access_key
+from localcloud.mail.signatures import access_key
 from localcloud.process.ports import free_ports
 
 PROJECT = Path(__file__).resolve().parents[2]

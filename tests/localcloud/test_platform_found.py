@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.platform.core_tools import CoreTools, find_core_tools
-from localcloud.platform.python import deployed_python
+from localcloud.platform.installed import CoreTools, deployed_python, find_core_tools
 
 
 def program(path: Path, script: str) -> Path:

@@ -14,13 +14,13 @@ from azure.core.credentials import AzureKeyCredential
 from azure.data.tables import TableServiceClient
 
 from localcloud.errors import DataDirectoryBusyError, InterruptedStartError, MemberError, PortTakenError
-from localcloud.mail.access_key import access_key
+from localcloud.mail.signatures import access_key
 from localcloud.process.children import ChildRecord, identify
 from localcloud.process.locks import DataLock, Holder, is_held
 from localcloud.process.ports import free_ports
 from localcloud.process.waiting import wait_until
-from localcloud.stack import Stack
 from localcloud.stack.hosts import Devhost
+from localcloud.stack.stack import Stack
 
 HOST = (sys.executable, str(Path(__file__).with_name("stand_in_host.py")))
 
@@ -197,7 +197,7 @@ RUN = """
 import sys
 from pathlib import Path
 from localcloud.commands import dispatch, parser
-from localcloud.commands.run import run
+from localcloud.commands.serve import run
 from localcloud.stack.hosts import Devhost
 host = Devhost((sys.executable, sys.argv[1]))
 dispatch._COMMANDS["run"] = lambda options: run(options, host)

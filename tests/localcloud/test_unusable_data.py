@@ -21,8 +21,8 @@ from localcloud.private_files import read_or_create, replace_private, usable
 from localcloud.process import children
 from localcloud.process.children import identify
 from localcloud.server import running
-from localcloud.stack import Stack
 from localcloud.stack.hosts import Devhost
+from localcloud.stack.stack import Stack
 
 PROJECT = Path(__file__).parents[2]
 HOST = (sys.executable, str(Path(__file__).with_name("stand_in_host.py")))

@@ -1,16 +1,23 @@
-"""`dev.py run`: the service until someone ends it."""
+"""`dev.py run` and `dev.py mail`: the service, or the mail sink and the issuer alone, until Ctrl-C."""
 
+import json
 from argparse import Namespace
 from threading import Event
 
+from localcloud.__main__ import main as serve_local_cloud
 from localcloud.commands.bootstrap import deployed_environment
 from localcloud.errors import InterruptedStartError
 from localcloud.process.foreground import tell
+from localcloud.process.locks import DataLock
+from localcloud.process.ports import HOST, free_ports, require_free
 from localcloud.process.waiting import interruption
+from localcloud.stack.data_directory import DataDirectory
+from localcloud.stack.environment import service_settings
 from localcloud.stack.hosts import Devhost, Func, Host
 from localcloud.stack.stack import Stack
 
 _LOOK_EVERY = 0.2
+_PATIENCE = 20.0
 
 
 def run(options: Namespace, host: Host | None = None) -> int:
@@ -35,6 +42,25 @@ def run(options: Namespace, host: Host | None = None) -> int:
         except InterruptedStartError:
             tell("Stopped before everything was started.")
     return 0
+
+
+def mail(options: Namespace) -> int:
+    """Serve the mail sink and the issuer alone, for a function app under another host."""
+    data = DataDirectory.prepared(options.data)
+    lock = DataLock(data.lock)
+    lock.acquire(patience=_PATIENCE, report=tell)
+    try:
+        port = options.port or free_ports(1)[0]
+        require_free(port)
+        url = f"http://{HOST}:{port}"
+        print("Settings for local.settings.json:")
+        print(json.dumps({"Values": service_settings(data, url)}, indent=2))
+        print(f"Mails: {url}/admin/devhost/mail/view", flush=True)
+        where = ["--data", str(data.path), "--port", str(port)]
+        events = ["--mail-events-url", options.mail_events_url] if options.mail_events_url else []
+        return serve_local_cloud([*where, "--clock-offset-file", str(data.clock_offset), *events])
+    finally:
+        lock.release()
 
 
 def chosen_host(name: str | None) -> Host:

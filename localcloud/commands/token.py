@@ -1,10 +1,19 @@
-"""The people of the sample world, by the email that someone types."""
+"""`dev.py token`: a bearer token of a sample person."""
 
 import json
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud import PROJECT, issuer
 from localcloud.errors import UnknownPersonError
+
+
+def token(options: Namespace) -> int:
+    """Print a bearer token and nothing else."""
+    person = find_person(options.person, PROJECT / "samples" / "world.json")
+    print(issuer.token(options.data.resolve(), tid=person.tid, oid=person.oid))
+    return 0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
-"""The Python that the app is deployed on, found on this machine. Standard library only."""
+"""What of the platform is installed on this machine: the Python that Azure runs, and the Functions Core Tools."""
 
+import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 DEPLOYED = "3.13"
@@ -31,3 +33,31 @@ def _python_of(command: str) -> Path | None:
         return None
     version, executable = told.stdout.split("\n")[:2]
     return Path(executable) if version == DEPLOYED else None
+
+
+_CLOCK_LIBRARY = Path("clock") / "libshifted_clock.so"
+NO_CORE_TOOLS = (
+    "The Functions Core Tools are not on this machine: there is no `func` on PATH. Install them, or leave out "
+    "--host func."
+)
+
+
+@dataclass(frozen=True)
+class CoreTools:
+    """`func` itself, and the library that shifts a process's clock by what the file of $CLOCK_SHIFT_FILE says.
+
+    The Core Tools come without such a library; then the engine keeps real time.
+    """
+
+    func: Path
+    clock_library: Path | None
+
+
+def find_core_tools() -> CoreTools | None:
+    """Return the `func` of the search path, if there is one."""
+    found = shutil.which("func")
+    if found is None:
+        return None
+    func = Path(found).resolve()
+    library = func.parent / _CLOCK_LIBRARY
+    return CoreTools(func, library if library.is_file() else None)
