@@ -1,4 +1,4 @@
-"""The development token issuer: tokens with the claims of Entra ID v2, signed with a key of this machine.
+"""The development token issuer: tokens with the claims of Entra ID v2, signed with a key of the data directory.
 
 Source: "Access token claims reference" of the Microsoft identity platform.
 """
@@ -27,6 +27,10 @@ from localcloud.clocks import Clock, wall_clock
 from localcloud.errors import DamagedFileError
 from localcloud.private_files import read_or_create
 
+ISSUER = "https://issuer.localhost/{tid}/v2.0"
+AUDIENCE = "api://cosell-referrals"
+JWKS_PATH = "/discovery/v2.0/keys"
+
 
 @dataclass(frozen=True)
 class SigningKey:
@@ -41,7 +45,7 @@ class SigningKey:
 
 
 def signing_key(data: Path) -> SigningKey:
-    """Return the key of the data directory; the first call makes it (mode 0600).
+    """Return the key of the data directory; the first call creates it (mode 0600).
 
     Raises DamagedFileError if the file is not an RSA key in PEM.
     """
@@ -70,10 +74,6 @@ def _thumbprint(key: RSAPrivateKey) -> str:
     return urlsafe_b64encode(sha256(canonical.encode()).digest()).rstrip(b"=").decode()
 
 
-ISSUER = "https://issuer.localhost/{tid}/v2.0"
-AUDIENCE = "api://cosell-referrals"
-
-
 def token(
     data: Path,
     *,
@@ -83,9 +83,9 @@ def token(
     lifetime: timedelta = timedelta(hours=12),
     clock: Clock = wall_clock,
 ) -> str:
-    """Return a signed token that says who (tenant `tid`, object `oid`) and nothing about what they may.
+    """Return a signed token for the person `oid` of the tenant `tid`; it has no roles or scopes.
 
-    Signed with the key of the data directory, which the first call makes. Times are whole seconds of the wall clock.
+    The key is that of the data directory. Times are whole seconds of the wall clock.
     """
     key = signing_key(data)
     now = int(clock().timestamp())
@@ -105,16 +105,13 @@ def token(
 
 
 def _pairwise_subject(tid: str, oid: str, audience: str) -> str:
-    """Return what Entra calls pairwise: stable for one person and audience, different for the next audience."""
+    """Return a pairwise subject, as Entra does: the same for a person and an audience, another for each audience."""
     digest = sha256(f"{tid}\n{oid}\n{audience}".encode()).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-JWKS_PATH = "/discovery/v2.0/keys"
-
-
 def issuer_routes(key: SigningKey) -> list[web.RouteDef]:
-    """Return the route of the JSON Web Key Set."""
+    """Return the route of the JSON Web Key Set, at the path that Entra uses."""
 
     async def keys(_request: web.Request) -> web.Response:
         return web.json_response(key.jwks())

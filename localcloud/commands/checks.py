@@ -18,7 +18,7 @@ _TYPED = (
     "dev.py",
 )
 
-# import-linter has no module to be run by `python -m`: that of its name does nothing.
+# import-linter has no module that `python -m` can run.
 _LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
@@ -29,7 +29,7 @@ def test(options: Namespace) -> int:
 
 
 def lint(_options: Namespace) -> int:
-    """Run every check, also after one has failed; 1 if any did."""
+    """Run every check, even after a failure; return 1 if any failed."""
     failed = [name for name, arguments in _checks() if _check(name, arguments) != 0]
     tell(f"Failed: {', '.join(failed)}" if failed else "All checks passed.")
     return 1 if failed else 0

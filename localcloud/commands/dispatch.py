@@ -1,4 +1,4 @@
-"""From the name of a subcommand to its function, and from errors to exit codes."""
+"""Maps subcommands to functions, and errors to exit codes."""
 
 import signal
 import sys
@@ -23,7 +23,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
 
 
 def dispatch(options: Namespace) -> int:
-    """Run the subcommand and return the exit code: 2 for a mistake on the command line, 1 for other failures."""
+    """Run the subcommand and return the exit code: 2 for a mistake in the arguments, 1 for other failures."""
     try:
         return _COMMANDS[options.command](options)
     except KeyboardInterrupt:

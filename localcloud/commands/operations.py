@@ -1,4 +1,4 @@
-"""`dev.py check`, `dev.py directory`, `dev.py gallery` and `dev.py demo`: modules that run beside the service."""
+"""`dev.py check`, `directory`, `gallery` and `demo`: programs that run against a running service."""
 
 import os
 from argparse import Namespace
@@ -15,25 +15,27 @@ from localcloud.stack.stack import Stack
 
 
 def check(options: Namespace) -> int:
-    """Look after the records of the service that the environment names, else of the one that runs here."""
+    """Check the records of the service that the environment configures, else of the running one."""
     if any(os.environ.get(name) for name in ("TABLES_ENDPOINT", "TABLES_CONNECTION_STRING")):
         return run_module("shared.admin.check", options.rest)
-    return _beside_service("shared.admin.check", options.rest, options)
+    return _run_with_service("shared.admin.check", options.rest, options)
 
 
 def directory(options: Namespace) -> int:
-    """Import a directory file into the running service's storage."""
+    """Import a directory file into the running service."""
     dry_run = ["--dry-run"] if options.dry_run else []
-    return _beside_service("shared.admin.directory_import", [str(options.file.resolve()), *dry_run], options)
+    return _run_with_service(
+        "shared.admin.directory_import", [str(options.file.resolve()), *dry_run], options
+    )
 
 
 def gallery(options: Namespace) -> int:
     """Send every kind of mail in every language to the running service's mail sink."""
-    return _beside_service("samples.mail_gallery", [], options)
+    return _run_with_service("samples.mail_gallery", [], options)
 
 
 def demo(options: Namespace) -> int:
-    """Play the scenario against the given service, else the running one, else one that lives as long as the demo."""
+    """Play the demo against the given service, else the running one, else one that is started for the demo."""
     if options.url is not None:
         return _play(options.url, options.controls or options.url, DataDirectory(options.data.resolve()))
     data, running = _running(options)
@@ -53,7 +55,7 @@ def _play(url: str, controls: str, data: DataDirectory) -> int:
     return run_module("samples.demo", ["--url", url, "--controls", controls, "--data", str(data.path)])
 
 
-def _beside_service(module: str, arguments: Sequence[str], options: Namespace) -> int:
+def _run_with_service(module: str, arguments: Sequence[str], options: Namespace) -> int:
     data, running = _running(options)
     if running is None:
         raise NotRunningError(

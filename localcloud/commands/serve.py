@@ -16,14 +16,14 @@ from localcloud.stack.environment import service_settings
 from localcloud.stack.hosts import Devhost, Func, Host
 from localcloud.stack.stack import Stack
 
-_LOOK_EVERY = 0.2
-_PATIENCE = 20.0
+_POLL_INTERVAL = 0.2
+_LOCK_TIMEOUT = 20.0
 
 
 def run(options: Namespace, host: Host | None = None) -> int:
-    """Run the service until SIGINT or SIGTERM: 0.
+    """Run the service until SIGINT or SIGTERM.
 
-    Raises MemberError if a part of it ends on its own, InstallError if the host that was asked for is not here.
+    Raises MemberError if one of its processes ends, InstallError if the host is not installed.
     """
     host = host or chosen_host(options.host)
     with interruption() as asked:
@@ -45,10 +45,10 @@ def run(options: Namespace, host: Host | None = None) -> int:
 
 
 def mail(options: Namespace) -> int:
-    """Serve the mail sink and the issuer alone, for a function app under another host."""
+    """Serve only the mail sink and the issuer, for a function app on another host."""
     data = DataDirectory.prepared(options.data)
     lock = DataLock(data.lock)
-    lock.acquire(patience=_PATIENCE, report=tell)
+    lock.acquire(patience=_LOCK_TIMEOUT, report=tell)
     try:
         port = options.port or free_ports(1)[0]
         require_free(port)
@@ -64,12 +64,12 @@ def mail(options: Namespace) -> int:
 
 
 def chosen_host(name: str | None) -> Host:
-    """The host of this name: `func`, or devhost. Raises InstallError."""
+    """Return the host `func`, or devhost. Raises InstallError."""
     return Func.found(deployed_environment) if name == "func" else Devhost()
 
 
 def _supervise(stack: Stack, asked: Event) -> None:
-    while not asked.wait(_LOOK_EVERY):
+    while not asked.wait(_POLL_INTERVAL):
         ended = stack.first_ended()
         if ended is not None:
             raise ended.failure(

@@ -18,17 +18,17 @@ def token(options: Namespace) -> int:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a token speaks of: tenant and object id."""
+    """The tenant id and object id in a token."""
 
     tid: str
     oid: str
 
 
 def find_person(person: str, world: Path) -> Identity:
-    """Return the identity of an email in `world` (any letter case) or of `TENANT_ID/OBJECT_ID`.
+    """Return the identity of a person, given by an email in `world` (any letter case) or as `TENANT_ID/OBJECT_ID`.
 
-    `world` is `{"organizations": [{"tenantId", "people": [{"email", "oid"}]}]}`.
-    Raises UnknownPersonError that lists whom there is.
+    `world` is `{"organizations": [{"tenantId", "people": [{"email", "oid"}]}]}`. Raises UnknownPersonError with the
+    known emails.
     """
     tid, slash, oid = person.partition("/")
     if slash and tid and oid:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEPLOYED = "3.13"
-"""What runs in production; requirements.txt is locked for it."""
+"""The version in production; requirements.txt is locked for it."""
 
 
 def deployed_python(home: Path | None = None) -> Path | None:
-    """Return Python 3.13: the one on PATH, else pyenv's; None if there is none.
+    """Return Python 3.13 from PATH, else from pyenv, else None.
 
-    A command of that name is not enough: pyenv's stands on PATH and refuses where its version is not chosen.
+    The command is run to be sure: pyenv's is on PATH and fails where its version is not selected.
     """
     named = _python_of(f"python{DEPLOYED}")
     if named is not None:
@@ -23,15 +23,15 @@ def deployed_python(home: Path | None = None) -> Path | None:
 
 
 def _python_of(command: str) -> Path | None:
-    """The interpreter behind a command, if it is the deployed version."""
+    """Return the interpreter behind a command if it has the deployed version."""
     program = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
     try:
-        told = subprocess.run([command, "-c", program], capture_output=True, text=True, check=False)
+        printed = subprocess.run([command, "-c", program], capture_output=True, text=True, check=False)
     except OSError:
         return None
-    if told.returncode != 0:
+    if printed.returncode != 0:
         return None
-    version, executable = told.stdout.split("\n")[:2]
+    version, executable = printed.stdout.split("\n")[:2]
     return Path(executable) if version == DEPLOYED else None
 
 
@@ -44,9 +44,9 @@ NO_CORE_TOOLS = (
 
 @dataclass(frozen=True)
 class CoreTools:
-    """`func` itself, and the library that shifts a process's clock by what the file of $CLOCK_SHIFT_FILE says.
+    """`func`, and the library beside it that shifts a process's clock as the file $CLOCK_SHIFT_FILE says.
 
-    The Core Tools come without such a library; then the engine keeps real time.
+    The Core Tools as installed have no such library; then the engine keeps real time.
     """
 
     func: Path
@@ -54,7 +54,7 @@ class CoreTools:
 
 
 def find_core_tools() -> CoreTools | None:
-    """Return the `func` of the search path, if there is one."""
+    """Return the `func` on PATH, if there is one."""
     found = shutil.which("func")
     if found is None:
         return None

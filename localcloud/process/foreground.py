@@ -14,10 +14,10 @@ from localcloud.errors import InstallError
 from localcloud.process.waiting import interruption
 
 Report = Callable[[str], None]
-"""Takes a line that says what is happening."""
+"""Called with a line that says what is happening."""
 
 _TAIL_LINES = 15
-_TELL_EVERY = 5.0
+_PROGRESS_INTERVAL = 5.0
 
 
 def run_shown(
@@ -28,9 +28,9 @@ def run_shown(
     environment: Mapping[str, str] | None = None,
     advice: str,
 ) -> None:
-    """Run a command to its end and tell the elapsed seconds on stderr meanwhile.
+    """Run a command and print the elapsed seconds to stderr meanwhile.
 
-    Raises InstallError: what failed, `advice`, and the end of what the command printed.
+    Raises InstallError with what failed, `advice`, and the end of the command's output.
     """
     begun = monotonic()
     with tempfile.TemporaryFile() as output:
@@ -54,13 +54,13 @@ def _watch(process: subprocess.Popen[bytes], title: str, begun: float) -> int:
     while True:
         tell(f"{title} … {monotonic() - begun:.0f} s")
         try:
-            return process.wait(_TELL_EVERY)
+            return process.wait(_PROGRESS_INTERVAL)
         except subprocess.TimeoutExpired:
             continue
 
 
 def tell(line: str) -> None:
-    """Tell the person what happens; standard output stays free for results."""
+    """Print a progress line to stderr; stdout is for results."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -72,12 +72,12 @@ def run_module(module: str, arguments: Sequence[str], environment: Mapping[str, 
 def run_python(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
     """Run Python with these arguments in the project's folder and return its exit code.
 
-    It ends by itself on Ctrl-C, which the terminal sends to both; SIGTERM is handed on.
-    Raises KeyboardInterrupt once it has ended so.
+    Ctrl-C reaches it from the terminal; SIGTERM is forwarded to it. Raises KeyboardInterrupt
+    after either.
     """
     with interruption() as asked:
         process = subprocess.Popen([sys.executable, *arguments], cwd=PROJECT, env=environment)
-        with _handed_on(process):
+        with _sigterm_forwarded(process):
             code = process.wait()
     if asked.is_set() or code == -signal.SIGTERM:
         raise KeyboardInterrupt
@@ -85,7 +85,7 @@ def run_python(arguments: Sequence[str], environment: Mapping[str, str] | None =
 
 
 @contextmanager
-def _handed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _sigterm_forwarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
     try:
         yield

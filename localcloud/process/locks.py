@@ -18,19 +18,19 @@ from localcloud.process.waiting import wait_until
 
 @contextmanager
 def exclusively(path: Path) -> Iterator[None]:
-    """Hold the lock of an existing file; wait for whoever holds it now."""
+    """Hold the lock of an existing file; wait while another process holds it."""
     with path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-# A holder that was asked to end a moment ago takes this long at most to note it.
-_NOTICE = 1.0
+# A holder that has just been asked to end needs up to this many seconds to record it.
+_ENDING_NOTICE = 1.0
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock; `url` is empty while it has none yet, `ending` is true once it was asked to end."""
+    """The process that holds the lock; `url` is empty until it serves, `ending` is true once it was asked to end."""
 
     pid: int
     url: str = ""
@@ -41,7 +41,7 @@ class Holder:
 
 
 class DataLock:
-    """The lock on one file. Not inherited by child processes."""
+    """The lock on one data directory, for one service at a time. Child processes do not inherit it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -50,7 +50,7 @@ class DataLock:
     def acquire(self, *, patience: float, report: Report, interrupted: Event | None = None) -> None:
         """Take the lock, waiting `patience` seconds for a holder that is ending.
 
-        Raises DataDirectoryBusyError that names the holder, UnusableDataError.
+        Raises DataDirectoryBusyError with the holder, UnusableDataError.
         """
         with usable(self._path):
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -64,7 +64,7 @@ class DataLock:
         self.tell(Holder(os.getpid()))
 
     def tell(self, holder: Holder) -> None:
-        """Write down who holds the lock; nothing to do for one who does not hold it. Raises UnusableDataError."""
+        """Record `holder` in the file if this process holds the lock. Raises UnusableDataError."""
         if self._file is None:
             return
         with usable(self._path):
@@ -73,7 +73,7 @@ class DataLock:
             self._file.write(json.dumps(asdict(holder)).encode())
 
     def release(self) -> None:
-        """Let go of the lock. Raises UnusableDataError if the holder's name stays behind, which harms nobody."""
+        """Release the lock. Raises UnusableDataError if the file still names the holder, which is harmless."""
         file, self._file = self._file, None
         if file is not None:
             with usable(self._path), file:
@@ -82,14 +82,14 @@ class DataLock:
     def _wait(self, file: FileIO, patience: float, report: Report, interrupted: Event | None) -> None:
         if _locked(file):
             return
-        wait_until(lambda: _locked(file) or self._ending(), _NOTICE, interrupted=interrupted)
+        wait_until(lambda: _locked(file) or self._ending(), _ENDING_NOTICE, interrupted=interrupted)
         if self._ending():
             report(f"Waiting up to {patience:.0f} s for {self._described()} to end")
             wait_until(lambda: _locked(file), patience, interrupted=interrupted)
         if not _locked(file):
             raise DataDirectoryBusyError(
                 f"The data directory {self._path.parent} is in use by {self._described()}. "
-                "End that one first, or choose another directory with --data."
+                "End it first, or choose another directory with --data."
             )
 
     def _ending(self) -> bool:
@@ -101,7 +101,7 @@ class DataLock:
 
 
 def is_held(path: Path) -> bool:
-    """Say whether some process holds the lock on `path`."""
+    """Return whether a process holds the lock on `path`."""
     if not path.exists():
         return False
     with path.open("rb", buffering=0) as file:
@@ -117,7 +117,7 @@ def _locked(file: FileIO) -> bool:
 
 
 def _holder(path: Path) -> Holder | None:
-    """Return the holder, or None while it has the lock but has not written its name yet."""
+    """Return the recorded holder, or None if it has not been recorded yet."""
     try:
         return Holder(**json.loads(path.read_bytes()))
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Waiting that ends: when a condition holds, at a deadline, or when someone asks to stop."""
+"""Waiting with a deadline, and SIGINT and SIGTERM as an event that ends it early."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -8,27 +8,27 @@ from time import monotonic
 
 from localcloud.errors import InterruptedStartError
 
-_LOOK_EVERY = 0.05
+_POLL_INTERVAL = 0.05
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, *, interrupted: Event | None = None) -> bool:
     """Return True as soon as `condition` holds, False after `seconds`.
 
-    Raises InterruptedStartError when `interrupted` is set meanwhile.
+    Raises InterruptedStartError if `interrupted` is set meanwhile.
     """
     interrupted = interrupted or Event()
     deadline = monotonic() + seconds
     while not condition():
         if monotonic() >= deadline:
             return False
-        if interrupted.wait(_LOOK_EVERY):
+        if interrupted.wait(_POLL_INTERVAL):
             raise InterruptedStartError("Stopped before everything was started.")
     return True
 
 
 @contextmanager
 def interruption() -> Iterator[Event]:
-    """Give an event that SIGINT and SIGTERM set while the context is open."""
+    """Yield an event that SIGINT and SIGTERM set, so that no start or stop is cut off halfway."""
     asked = Event()
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda _number, _frame: asked.set()) for number in numbers}

@@ -12,17 +12,19 @@ from localcloud.process.ports import HOST, free_ports
 
 @dataclass(frozen=True)
 class Addresses:
+    """The ports of the running service."""
+
     host: int
     mail: int
     azurite: AzuritePorts
     controls: str = ""
-    """Where mails are read and the clock is moved."""
+    """The base URL for the clock and the mails."""
 
     @classmethod
-    def drawn(cls, host: int) -> "Addresses":
-        """Return free ports for everything; `host` stands as given unless it is 0."""
-        drawn, mail, *storage = free_ports(5)
-        return cls(host or drawn, mail, AzuritePorts(*storage))
+    def with_free_ports(cls, host: int) -> "Addresses":
+        """Choose free ports; `host` is kept unless it is 0."""
+        free, mail, *storage = free_ports(5)
+        return cls(host or free, mail, AzuritePorts(*storage))
 
     @property
     def url(self) -> str:
@@ -37,7 +39,7 @@ class Addresses:
 
     @classmethod
     def read(cls, file: Path) -> "Addresses | None":
-        """Return what `file` tells, or None if there is no such file. Raises DamagedFileError."""
+        """Read `file`; None if there is no such file. Raises DamagedFileError."""
         try:
             content = json.loads(file.read_bytes())
             return cls(
@@ -47,33 +49,33 @@ class Addresses:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedFileError(
-                f"{file} is damaged. Start the service again; it writes the file anew."
+                f"{file} is damaged. Start the service again; it rewrites the file."
             ) from error
 
 
 @dataclass(frozen=True)
 class DataDirectory:
-    """The layout below `path`, which is absolute."""
+    """The files below `path`, which is absolute."""
 
     path: Path
 
     @classmethod
     def prepared(cls, path: Path) -> "DataDirectory":
-        """Return the layout of `path`, created if necessary (mode 0700)."""
+        """Create the directories of `path` if necessary (mode 0700)."""
         data = cls(private_directory(path.resolve()))
         private_directory(data.logs)
         private_directory(data.host)
         return data
 
     def claim_for(self, host: str) -> None:
-        """Keep the directory to the host that it was made on. Raises DataDirectoryBusyError.
+        """Bind the directory to its first host. Raises DataDirectoryBusyError if it belongs to another one.
 
-        Clock and waiting orchestrations are the host's own, and another one would begin from others.
+        The clock and the orchestrations are stored by the host; another host would start without them.
         """
-        made_on = read_or_create(self.path / "host", host.encode).decode()
-        if made_on != host:
+        first = read_or_create(self.path / "host", host.encode).decode()
+        if first != host:
             raise DataDirectoryBusyError(
-                f"The data directory {self.path} was made on {made_on}. Start with --host {made_on}, or choose "
+                f"The data directory {self.path} was created with {first}. Start with --host {first}, or choose "
                 "another directory with --data."
             )
 

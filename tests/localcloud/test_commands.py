@@ -142,7 +142,7 @@ def test_check_without_a_running_service_says_how_to_start_it(tmp_path, capsys):
 def service(tmp_path):
     """What a running service leaves on its data directory: the lock and its addresses."""
     data = DataDirectory.prepared(tmp_path / "data")
-    lock, addresses = DataLock(data.lock), Addresses.drawn(0)
+    lock, addresses = DataLock(data.lock), Addresses.with_free_ports(0)
     lock.acquire(patience=0, report=lambda _line: None)
     lock.tell(Holder(os.getpid(), addresses.url))
     addresses.write(data.addresses)

@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> DataDirectory:
 
 @pytest.fixture
 def addresses() -> Addresses:
-    return Addresses.drawn(0)
+    return Addresses.with_free_ports(0)
 
 
 def test_devhost_has_its_clock_and_mails_at_its_own_address(
@@ -77,7 +77,7 @@ def test_another_host_of_the_machine_gets_a_name_of_its_own(
 def test_a_data_directory_stays_with_the_host_that_it_was_made_on(data: DataDirectory) -> None:
     data.claim_for("devhost")
     data.claim_for("devhost")
-    with pytest.raises(DataDirectoryBusyError, match=r"was made on devhost\. Start with --host devhost"):
+    with pytest.raises(DataDirectoryBusyError, match=r"was created with devhost\. Start with --host devhost"):
         data.claim_for("func")
 
 

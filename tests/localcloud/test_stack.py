@@ -130,7 +130,7 @@ def test_a_killed_host_starts_again_on_the_same_port_while_the_others_stay(stack
 
 def test_a_second_start_on_the_same_data_is_refused_with_pid_and_url(stack):
     second = Stack(stack.data.path, host=Devhost(HOST), patience=60)
-    with pytest.raises(DataDirectoryBusyError, match=f"pid {os.getpid()} at {stack.url}. End that one first"):
+    with pytest.raises(DataDirectoryBusyError, match=f"pid {os.getpid()} at {stack.url}. End it first"):
         second.start()
     assert stack.first_ended() is None
     assert stack.data.addresses.exists()

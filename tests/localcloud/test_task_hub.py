@@ -97,14 +97,14 @@ async def test_a_call_that_is_being_made_is_something_to_be_done(made: HandMadeH
 @pytest.mark.parametrize("answer", ["TaskCompleted", "TaskFailed"])
 async def test_a_call_without_an_answer_is_something_to_be_done(made: HandMadeHub, answer: str) -> None:
     await made.event("TaskScheduled", EventId=0)
-    assert (await made.hub.look()).busy == "1 calls that are not answered"
+    assert (await made.hub.look()).busy == "1 calls without a result"
     await made.event(answer, TaskScheduledId=0)
     assert not (await made.hub.look()).busy
 
 
 async def test_an_instance_that_has_not_begun_is_something_to_be_done(made: HandMadeHub) -> None:
     await made.instance("Pending")
-    assert (await made.hub.look()).busy == "1 instances that have not begun"
+    assert (await made.hub.look()).busy == "1 instances that have not started"
 
 
 async def test_timers_that_have_not_fired_are_due_next_soonest_first(made: HandMadeHub) -> None:
