@@ -15,6 +15,7 @@ _TYPED = (
     "devhost",
     "localcloud",
     "samples",
+    "bench",
     "dev.py",
 )
 

@@ -1,4 +1,4 @@
-"""Requests as they come over the wire: what reaches the function, and what the server refuses before it."""
+"""Raw requests: what the function gets, and what the server refuses before that."""
 
 import asyncio
 import gzip
@@ -42,7 +42,7 @@ class Answer:
 
 
 async def exchange(driver: Driver, head: str, body: bytes = b"") -> Answer:
-    """Send a request as it stands, with a Host and a Connection of its own."""
+    """Send a raw request with a Host header, on its own connection."""
     line, _, headers = head.partition("\r\n")
     sent = [line, "Host: shop:80", "Connection: close", *([headers] if headers else []), "", ""]
     reader, writer = await asyncio.open_connection("127.0.0.1", driver.http.base_url.port)
@@ -113,7 +113,7 @@ async def test_route_values_and_the_url_are_read_as_the_platform_reads_them(
         ("HEAD /api/read HTTP/1.1", 404),
     ],
 )
-async def test_what_the_platform_refuses_is_answered_without_a_body(
+async def test_what_the_platform_refuses_gets_a_response_without_a_body(
     drive: Drive, head: str, status: int
 ) -> None:
     async with drive(shop()) as d:

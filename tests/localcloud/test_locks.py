@@ -1,4 +1,4 @@
-"""What is deployed is locked for the Python of production, in the releases that development has there."""
+"""Deployed packages are locked for the Python of production, in the same releases as for development."""
 
 from collections.abc import Iterator
 from pathlib import Path

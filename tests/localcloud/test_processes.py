@@ -56,7 +56,7 @@ def ready(one):
     return one
 
 
-def test_a_process_is_itself_and_an_ended_one_is_nobody():
+def test_a_running_process_has_an_identity_and_an_ended_one_has_none():
     with subprocess.Popen([sys.executable, "-c", SLEEP], stdout=subprocess.DEVNULL) as process:
         identity = identify(process.pid)
         assert identity.alive()
@@ -110,7 +110,7 @@ def test_a_member_that_ends_while_starting_shows_its_log(member):
         broken.wait_ready(20)
 
 
-def test_a_member_that_is_never_ready_is_told_after_its_time(member):
+def test_a_member_that_is_never_ready_is_an_error_after_the_timeout(member):
     slow = member("import time; time.sleep(60)")
     slow.start()
     with pytest.raises(MemberError, match="not ready within"):
@@ -148,14 +148,14 @@ def test_the_pid_of_a_member_that_does_not_run_is_an_error(member):
         _ = member(SLEEP).pid
 
 
-def test_a_member_killed_from_outside_tells_the_signal(member):
+def test_the_ending_of_a_killed_member_has_the_signal(member):
     victim = ready(member(SLEEP))
     os.kill(victim.pid, signal.SIGKILL)
     assert wait_until(lambda: not victim.running, 10)
     assert victim.ending == "signal SIGKILL"
 
 
-def test_a_taken_port_is_one_sentence_that_says_what_to_do():
+def test_the_error_for_a_taken_port_says_what_to_do():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(PortTakenError, match=rf"^Port {port} is taken by another program\. .*--port\.$"):
@@ -163,7 +163,7 @@ def test_a_taken_port_is_one_sentence_that_says_what_to_do():
     require_free(port)
 
 
-def test_a_failed_command_is_a_sentence_and_the_end_of_its_output(tmp_path, capfd):
+def test_the_error_of_a_failed_command_has_the_end_of_its_output(tmp_path, capfd):
     command = [
         sys.executable,
         "-c",

@@ -74,7 +74,7 @@ def test_the_settings_win_over_the_users_environment(stack, monkeypatch):
     assert stack.environment()["MAIL_LEASE"] == "PT0S"
 
 
-def test_the_host_is_told_where_to_forward_the_mail_pages(stack):
+def test_the_host_gets_the_address_to_forward_the_mail_pages_to(stack):
     assert seen_by_host(stack)["arguments"] == [
         "--data",
         str(stack.data.path / "devhost"),
@@ -85,7 +85,7 @@ def test_the_host_is_told_where_to_forward_the_mail_pages(stack):
     ]
 
 
-def test_a_delivery_report_reaches_the_app_with_the_secret_that_it_knows(stack):
+def test_a_delivery_report_reaches_the_app_with_its_secret(stack):
     with EmailClient(
         f"http://127.0.0.1:{stack.addresses.mail}", AzureKeyCredential(access_key(stack.data.path))
     ) as client:
@@ -101,7 +101,7 @@ def test_a_delivery_report_reaches_the_app_with_the_secret_that_it_knows(stack):
     assert seen["delivered"][-1]["events"][0]["data"]["status"] == "Bounced"
 
 
-def test_no_secret_stands_on_a_command_line(stack):
+def test_no_command_line_contains_a_secret(stack):
     secrets = [(stack.data.path / "mail" / name).read_text() for name in ("access-key", "events-key")]
     for member in stack.members:
         words = " ".join(member.command.arguments)
@@ -136,7 +136,7 @@ def test_a_second_start_on_the_same_data_is_refused_with_pid_and_url(stack):
     assert stack.data.addresses.exists()
 
 
-def test_the_data_of_a_stopped_stack_comes_back(tmp_path):
+def test_the_data_survives_a_stop_and_a_start(tmp_path):
     data = tmp_path / "data"
     with (
         Stack(data, host=Devhost(HOST)) as first,
@@ -153,7 +153,7 @@ def test_the_data_of_a_stopped_stack_comes_back(tmp_path):
         assert tables.get_table_client("people").get_entity("a", "b")["name"] == "Rae"
 
 
-def test_a_host_that_fails_to_start_shows_its_log_and_ends_the_others(tmp_path):
+def test_a_host_that_fails_to_start_shows_its_log_and_stops_the_others(tmp_path):
     stack = Stack(tmp_path / "data", host=Devhost((*HOST, "--fail")))
     with pytest.raises(MemberError, match=r"devhost ended while starting \(exit code 1\)(.|\n)*told to fail"):
         stack.start()
@@ -172,14 +172,14 @@ def test_an_interrupted_start_leaves_nothing_running(tmp_path):
     assert not is_held(stack.data.lock)
 
 
-def test_a_taken_port_is_told_before_anything_starts(tmp_path, stack):
+def test_a_taken_port_is_an_error_before_anything_starts(tmp_path, stack):
     late = Stack(tmp_path / "data", port=stack.addresses.host, host=Devhost(HOST))
     with pytest.raises(PortTakenError, match=f"Port {stack.addresses.host} is taken"):
         late.start()
     assert not list(late.data.logs.iterdir())
 
 
-def test_a_lock_whose_holder_is_about_to_end_is_waited_for(tmp_path):
+def test_a_start_waits_for_a_lock_whose_holder_is_ending(tmp_path):
     predecessor, successor, told = DataLock(tmp_path / "lock"), DataLock(tmp_path / "lock"), []
     predecessor.acquire(patience=0, report=silent)
     predecessor.tell(Holder(123, "http://127.0.0.1:7071", ending=True))
@@ -206,7 +206,7 @@ sys.exit(dispatch.dispatch(parser.parse(sys.argv[2:])))
 
 
 class Run:
-    """`dev.py run` in a process of its own, with the stand-in as its host."""
+    """`dev.py run` in its own process, with the double as its host."""
 
     def __init__(self, data, port):
         script, project = Path(__file__).with_name("stand_in_host.py"), Path(__file__).parents[2]
@@ -229,7 +229,7 @@ class Run:
         raise AssertionError(self.process.stderr.read())
 
     def end(self):
-        """Wait for the end; returns the exit code and what was told on stderr."""
+        """Wait for the end; return the exit code and stderr."""
         out, err = self.process.communicate(timeout=60)
         self.told += out.splitlines()
         return self.process.returncode, err
@@ -259,7 +259,7 @@ def children(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_ends_everything_in_order_on_a_signal(start, tmp_path, number):
+def test_run_stops_everything_in_order_on_a_signal(start, tmp_path, number):
     run = start().wait_ready()
     assert run.told[-1].startswith("Ready: http://127.0.0.1:")
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
@@ -273,7 +273,7 @@ def test_run_ends_everything_in_order_on_a_signal(start, tmp_path, number):
 
 
 @pytest.mark.parametrize("name", ["azurite", "localcloud", "devhost"])
-def test_run_tells_who_died_and_how_and_ends_the_others(start, tmp_path, name):
+def test_run_reports_which_member_ended_and_stops_the_others(start, tmp_path, name):
     run = start().wait_ready()
     pids = children(tmp_path)
     os.kill(pids[name], signal.SIGKILL)
@@ -283,7 +283,7 @@ def test_run_tells_who_died_and_how_and_ends_the_others(start, tmp_path, name):
     assert not any(identify(pid) for pid in pids.values())
 
 
-def test_a_start_after_a_kill_ends_what_was_left_and_resumes(start, tmp_path):
+def test_a_start_after_a_kill_ends_leftover_processes_and_resumes(start, tmp_path):
     killed = start().wait_ready()
     left = children(tmp_path)
     killed.process.kill()

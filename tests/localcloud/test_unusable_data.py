@@ -1,4 +1,4 @@
-"""Data directories that cannot be used: damaged, foreign, a file, full or read-only. Each is told in one sentence."""
+"""Data directories that cannot be used: damaged, foreign, a file, full or read-only. Each error is one line."""
 
 import errno
 import os
@@ -90,7 +90,7 @@ def a_directory(file):
         (a_directory, "cannot be opened for writing (unable to open database file)"),
     ],
 )
-def test_a_mail_database_that_is_not_sound_or_not_ours_is_one_sentence(mails_file, damage, told):
+def test_the_error_for_a_damaged_or_foreign_mail_database_is_one_line(mails_file, damage, told):
     damage(mails_file)
     before = mails_file.read_bytes() if mails_file.is_file() else b""
     text = refused(mails_file.parents[1])
@@ -107,7 +107,7 @@ def refused(data):
     return done.stderr
 
 
-def test_a_file_for_a_data_directory_is_one_sentence(tmp_path):
+def test_the_error_for_a_file_as_data_directory_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     text = refused(tmp_path / "file")
     assert "cannot be made: a file is in its place. Choose another directory with --data." in text
@@ -115,7 +115,7 @@ def test_a_file_for_a_data_directory_is_one_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("command", [["run"], ["demo"], ["mail"], ["token", "--as", "a/b"], ["check"]])
-def test_every_command_says_so_of_a_file_for_a_data_directory(tmp_path, capsys, command):
+def test_every_command_refuses_a_file_as_data_directory(tmp_path, capsys, command):
     (tmp_path / "file").touch()
     options = parser.parse([*command, "--data", str(tmp_path / "file")])
     code, told = dispatch.dispatch(options), capsys.readouterr()
@@ -142,7 +142,7 @@ def test_an_error_of_the_file_system_says_what_to_do(tmp_path, number, told):
     assert str(refusal.value).startswith(f"{tmp_path} {told}")
 
 
-def test_what_writes_files_tells_so(tmp_path, monkeypatch):
+def test_writers_of_private_files_report_a_full_disk(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -209,7 +209,7 @@ class Stubborn(sqlite3.Connection):
         return super().execute(statement, *parameters)
 
 
-async def test_a_commit_that_fails_does_not_spoil_the_next_one(tmp_path, monkeypatch, a_message):
+async def test_a_failed_commit_does_not_break_the_next_one(tmp_path, monkeypatch, a_message):
     really_connect = sqlite3.connect
     made = []
 
@@ -226,7 +226,7 @@ async def test_a_commit_that_fails_does_not_spoil_the_next_one(tmp_path, monkeyp
         await send(cloud, a_message(), "op-1")
 
 
-def test_what_was_started_ends_even_if_nothing_can_be_noted(tmp_path, monkeypatch):
+def test_every_process_is_stopped_even_if_the_disk_is_full(tmp_path, monkeypatch):
     told = []
     with Stack(tmp_path / "data", host=Devhost(HOST), report=told.append) as stack:
         pids = [member.pid for member in stack.members]
