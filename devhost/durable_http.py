@@ -187,8 +187,8 @@ def _refused(refusal: ManagementError) -> web.Response:
             return web.json_response({"Message": text}, status=status)
         case 412:
             return web.json_response(text, status=status)
-    told = "Something went wrong while processing your request"
-    body = {"Message": told, "ExceptionMessage": text, "ExceptionType": refusal.kind, "StackTrace": ""}
+    message = "Something went wrong while processing your request"
+    body = {"Message": message, "ExceptionMessage": text, "ExceptionType": refusal.kind, "StackTrace": ""}
     return web.json_response(body, status=status)
 
 

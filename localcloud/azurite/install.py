@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from localcloud.errors import InstallError
-from localcloud.process.foreground import run_shown
-from localcloud.process.locks import exclusively
+from localcloud.process.foreground import run_with_progress
+from localcloud.process.locks import exclusive_lock
 
 _FOLDER = Path(__file__).parent
 _LOCK = _FOLDER / "package-lock.json"
@@ -57,7 +57,7 @@ def ensure_installed() -> Node:
 
     Several processes may call this at once: one installs, the others wait. Raises InstallError.
     """
-    with exclusively(_LOCK):
+    with exclusive_lock(_LOCK):
         node = machine_node() or wheel_node() or _install_node()
         wanted = sha256(_LOCK.read_bytes()).hexdigest()
         if not _STAMP.exists() or _STAMP.read_text(encoding="ascii") != wanted:
@@ -68,7 +68,7 @@ def ensure_installed() -> Node:
 
 def _install_node() -> Node:
     pip = (sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes")
-    run_shown(
+    run_with_progress(
         "Installing Node.js for Azurite",
         (*pip, "-r", str(_FOLDER / "requirements-node.txt")),
         directory=_FOLDER,
@@ -84,7 +84,7 @@ def _install_node() -> Node:
 
 
 def _install_packages(node: Node) -> None:
-    run_shown(
+    run_with_progress(
         "Installing Azurite",
         (*node.npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"),
         directory=_FOLDER,

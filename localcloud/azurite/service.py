@@ -11,7 +11,7 @@ from localcloud.azurite.install import Node, ensure_installed
 from localcloud.private_files import base64_key, private_directory
 from localcloud.process.children import ChildRecord
 from localcloud.process.member import Command, Member
-from localcloud.process.ports import HOST, answers, free_ports
+from localcloud.process.ports import HOST, free_ports, responds
 
 ACCOUNT = "localcloud"
 _SCRIPT = Path(__file__).parent / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
@@ -58,7 +58,7 @@ class Azurite(Member):
         settings = {**os.environ, **environment, **account}
         command = Command("azurite", _arguments(node, data, ports, access_log), settings, data, log)
         # The table service is the last one to listen.
-        super().__init__(command, record, lambda: answers(ports.table))
+        super().__init__(command, record, lambda: responds(ports.table))
 
     def start_and_wait(self) -> None:
         """Start it and wait until it is ready. Raises MemberError."""

@@ -11,8 +11,8 @@ from typing import NoReturn
 from localcloud import PROJECT
 from localcloud.errors import InstallError
 from localcloud.platform.installed import DEPLOYED, deployed_python
-from localcloud.process.foreground import run_shown
-from localcloud.process.locks import exclusively
+from localcloud.process.foreground import run_with_progress
+from localcloud.process.locks import exclusive_lock
 
 DEVELOPMENT, DEPLOYMENT = "requirements-dev.txt", "requirements.txt"
 NO_DEPLOYED_PYTHON = (
@@ -58,7 +58,7 @@ def prepare(environment: Path, requirements: Path, python: str, *, clear: bool =
     one installs, the others wait. Raises InstallError.
     """
     stamp = environment / ".installed-lock"
-    with exclusively(requirements):
+    with exclusive_lock(requirements):
         wanted = sha256(requirements.read_bytes()).hexdigest()
         if _works(environment) and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
             return
@@ -80,7 +80,7 @@ def _works(environment: Path) -> bool:
 def _create(environment: Path, python: str) -> None:
     if python == sys.executable and (find_spec("ensurepip") is None or find_spec("venv") is None):
         raise InstallError(_NO_VENV)
-    run_shown(
+    run_with_progress(
         f"Making the virtual environment {environment.name}",
         [python, "-m", "venv", "--clear", str(environment)],
         directory=environment.parent,
@@ -89,7 +89,7 @@ def _create(environment: Path, python: str) -> None:
 
 
 def _install(environment: Path, requirements: Path) -> None:
-    run_shown(
+    run_with_progress(
         "Installing the locked packages",
         [str(_python(environment)), "-m", "pip", "install", "--require-hashes", "-r", str(requirements)],
         directory=requirements.parent,

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from localcloud import PROJECT
 from localcloud.azurite import ensure_installed
-from localcloud.process.foreground import run_module, run_python, tell
+from localcloud.process.foreground import print_progress, run_module, run_python
 
 _TYPED = (
     "function_app.py",
@@ -32,7 +32,7 @@ def test(options: Namespace) -> int:
 def lint(_options: Namespace) -> int:
     """Run every check, even after a failure; return 1 if any failed."""
     failed = [name for name, arguments in _checks() if _check(name, arguments) != 0]
-    tell(f"Failed: {', '.join(failed)}" if failed else "All checks passed.")
+    print_progress(f"Failed: {', '.join(failed)}" if failed else "All checks passed.")
     return 1 if failed else 0
 
 
@@ -54,5 +54,5 @@ def _checks() -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _check(name: str, arguments: tuple[str, ...]) -> int:
-    tell(f"── {name}")
+    print_progress(f"── {name}")
     return run_python(arguments)

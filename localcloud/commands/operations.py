@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from localcloud.commands.serve import chosen_host
 from localcloud.errors import NotRunningError
-from localcloud.process.foreground import run_module, tell
+from localcloud.process.foreground import print_progress, run_module
 from localcloud.process.locks import is_held
 from localcloud.process.waiting import interruption
 from localcloud.stack.data_directory import Addresses, DataDirectory
@@ -45,8 +45,8 @@ def demo(options: Namespace) -> int:
         return _play(running.url, running.controls, data)
     host = chosen_host(options.host)
     with (
-        interruption() as asked,
-        Stack(options.data, host=host, samples=True, report=tell, interrupted=asked) as stack,
+        interruption() as interrupted,
+        Stack(options.data, host=host, samples=True, report=print_progress, interrupted=interrupted) as stack,
     ):
         return _play(stack.url, stack.controls, stack.data)
 

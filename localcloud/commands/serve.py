@@ -7,7 +7,7 @@ from threading import Event
 from localcloud.__main__ import main as serve_local_cloud
 from localcloud.commands.bootstrap import deployed_environment
 from localcloud.errors import InterruptedStartError
-from localcloud.process.foreground import tell
+from localcloud.process.foreground import print_progress
 from localcloud.process.locks import DataLock
 from localcloud.process.ports import HOST, free_ports, require_free
 from localcloud.process.waiting import interruption
@@ -26,21 +26,21 @@ def run(options: Namespace, host: Host | None = None) -> int:
     Raises MemberError if one of its processes ends, InstallError if the host is not installed.
     """
     host = host or chosen_host(options.host)
-    with interruption() as asked:
+    with interruption() as interrupted:
         stack = Stack(
             options.data,
             port=options.port,
             samples=not options.no_samples,
             host=host,
-            report=tell,
-            interrupted=asked,
+            report=print_progress,
+            interrupted=interrupted,
         )
         try:
             with stack:
                 print(_welcome(stack), flush=True)
-                _supervise(stack, asked)
+                _supervise(stack, interrupted)
         except InterruptedStartError:
-            tell("Stopped before everything was started.")
+            print_progress("Stopped before everything was started.")
     return 0
 
 
@@ -48,7 +48,7 @@ def mail(options: Namespace) -> int:
     """Serve only the mail sink and the issuer, for a function app on another host."""
     data = DataDirectory.prepared(options.data)
     lock = DataLock(data.lock)
-    lock.acquire(patience=_LOCK_TIMEOUT, report=tell)
+    lock.acquire(timeout=_LOCK_TIMEOUT, report=print_progress)
     try:
         port = options.port or free_ports(1)[0]
         require_free(port)
@@ -68,8 +68,8 @@ def chosen_host(name: str | None) -> Host:
     return Func.found(deployed_environment) if name == "func" else Devhost()
 
 
-def _supervise(stack: Stack, asked: Event) -> None:
-    while not asked.wait(_POLL_INTERVAL):
+def _supervise(stack: Stack, interrupted: Event) -> None:
+    while not interrupted.wait(_POLL_INTERVAL):
         ended = stack.first_ended()
         if ended is not None:
             raise ended.failure(

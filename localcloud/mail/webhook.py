@@ -30,7 +30,7 @@ _TOPIC = (
 # Event Grid offers it to webhooks that cannot respond with the code. Here it leads nowhere: they must respond.
 _VALIDATION_URL = "https://eventgrid.localhost/eventsubscriptions/mail-sink/validate?id="
 # How long Event Grid waits for a response.
-_PATIENCE = aiohttp.ClientTimeout(total=30)
+_TIMEOUT = aiohttp.ClientTimeout(total=30)
 _QUOTED = 200
 
 
@@ -96,7 +96,7 @@ class Webhook:
         headers = {"aeg-event-type": event_type, "Content-Type": "application/json"}
         try:
             async with (
-                aiohttp.ClientSession(timeout=_PATIENCE) as session,
+                aiohttp.ClientSession(timeout=_TIMEOUT) as session,
                 session.post(
                     self._url, data=json.dumps([event]).encode(), headers=headers, allow_redirects=False
                 ) as answer,

@@ -63,7 +63,7 @@ class ClockFiles:
 
 
 class EngineClock:
-    """Moves the clock, and waits for what became due, at most `patience` seconds after each step.
+    """Moves the clock, and waits for what became due, at most `timeout` seconds after each step.
 
     `run_timers` runs all timer functions of the app once.
     """
@@ -74,13 +74,13 @@ class EngineClock:
         hub: Observable,
         run_timers: Callable[[], Awaitable[None]],
         *,
-        patience: float = 120.0,
+        timeout: float = 120.0,
         wall: Clock = wall_clock,
     ) -> None:
         self._files = files
         self._hub = hub
         self._run_timers = run_timers
-        self._patience = patience
+        self._timeout = timeout
         self._wall = wall
         self._moving = asyncio.Lock()
 
@@ -110,7 +110,7 @@ class EngineClock:
 
     async def _settled(self) -> tuple[datetime, ...]:
         """Wait until everything that is due is done; return the due times that are ahead."""
-        end = asyncio.get_running_loop().time() + self._patience
+        end = asyncio.get_running_loop().time() + self._timeout
         overdue = ""
         try:
             while True:
@@ -122,7 +122,7 @@ class EngineClock:
         except TimeoutError as late:
             raise ClockRefusal(
                 409,
-                f"After {self._patience:.0f} s the task hub still has {overdue or late}. The log of the host may say "
+                f"After {self._timeout:.0f} s the task hub still has {overdue or late}. The log of the host may say "
                 "why; ask again to go on waiting.",
             ) from late
         except AzureError as failed:

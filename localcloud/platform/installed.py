@@ -7,6 +7,12 @@ from pathlib import Path
 
 DEPLOYED = "3.13"
 """The version in production; requirements.txt is locked for it."""
+NO_CORE_TOOLS = (
+    "The Functions Core Tools are not on this machine: there is no `func` on PATH. Install them, or leave out "
+    "--host func."
+)
+
+_CLOCK_LIBRARY = Path("clock") / "libshifted_clock.so"
 
 
 def deployed_python(home: Path | None = None) -> Path | None:
@@ -33,13 +39,6 @@ def _python_of(command: str) -> Path | None:
         return None
     version, executable = printed.stdout.split("\n")[:2]
     return Path(executable) if version == DEPLOYED else None
-
-
-_CLOCK_LIBRARY = Path("clock") / "libshifted_clock.so"
-NO_CORE_TOOLS = (
-    "The Functions Core Tools are not on this machine: there is no `func` on PATH. Install them, or leave out "
-    "--host func."
-)
 
 
 @dataclass(frozen=True)

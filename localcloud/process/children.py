@@ -29,14 +29,14 @@ class ProcessIdentity:
 
     def end(self, grace: float) -> bool:
         """End the process with SIGTERM, after `grace` seconds with SIGKILL. Return whether it is gone."""
-        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_TIMEOUT)):
+        for number, timeout in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_TIMEOUT)):
             if not self.alive():
                 return True
             try:
                 os.kill(self.pid, number)
             except ProcessLookupError:
                 return True
-            if wait_until(lambda: not self.alive(), patience):
+            if wait_until(lambda: not self.alive(), timeout):
                 return True
         return False
 

@@ -20,7 +20,7 @@ _TAIL_LINES = 15
 _PROGRESS_INTERVAL = 5.0
 
 
-def run_shown(
+def run_with_progress(
     title: str,
     command: Sequence[str],
     *,
@@ -32,13 +32,13 @@ def run_shown(
 
     Raises InstallError with what failed, `advice`, and the end of the command's output.
     """
-    begun = monotonic()
+    started = monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         try:
-            code = _watch(process, title, begun)
+            code = _watch(process, title, started)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -47,19 +47,19 @@ def run_shown(
             output.seek(0)
             tail = output.read().decode("utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
             raise InstallError("\n".join([f"{title} failed (exit code {code}). {advice}", *tail]))
-    tell(f"{title}: done in {monotonic() - begun:.0f} s")
+    print_progress(f"{title}: done in {monotonic() - started:.0f} s")
 
 
-def _watch(process: subprocess.Popen[bytes], title: str, begun: float) -> int:
+def _watch(process: subprocess.Popen[bytes], title: str, started: float) -> int:
     while True:
-        tell(f"{title} … {monotonic() - begun:.0f} s")
+        print_progress(f"{title} … {monotonic() - started:.0f} s")
         try:
             return process.wait(_PROGRESS_INTERVAL)
         except subprocess.TimeoutExpired:
             continue
 
 
-def tell(line: str) -> None:
+def print_progress(line: str) -> None:
     """Print a progress line to stderr; stdout is for results."""
     print(line, file=sys.stderr, flush=True)
 
@@ -75,11 +75,11 @@ def run_python(arguments: Sequence[str], environment: Mapping[str, str] | None =
     Ctrl-C reaches it from the terminal; SIGTERM is forwarded to it. Raises KeyboardInterrupt
     after either.
     """
-    with interruption() as asked:
+    with interruption() as interrupted:
         process = subprocess.Popen([sys.executable, *arguments], cwd=PROJECT, env=environment)
         with _sigterm_forwarded(process):
             code = process.wait()
-    if asked.is_set() or code == -signal.SIGTERM:
+    if interrupted.is_set() or code == -signal.SIGTERM:
         raise KeyboardInterrupt
     return code
 

@@ -15,17 +15,16 @@ from localcloud.private_files import usable
 from localcloud.process.foreground import Report
 from localcloud.process.waiting import wait_until
 
+# A holder that has just been asked to end needs up to this many seconds to record it.
+_ENDING_NOTICE = 1.0
+
 
 @contextmanager
-def exclusively(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold the lock of an existing file; wait while another process holds it."""
     with path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-# A holder that has just been asked to end needs up to this many seconds to record it.
-_ENDING_NOTICE = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,8 @@ class DataLock:
         self._path = path
         self._file: FileIO | None = None
 
-    def acquire(self, *, patience: float, report: Report, interrupted: Event | None = None) -> None:
-        """Take the lock, waiting `patience` seconds for a holder that is ending.
+    def acquire(self, *, timeout: float, report: Report, interrupted: Event | None = None) -> None:
+        """Take the lock, waiting `timeout` seconds for a holder that is ending.
 
         Raises DataDirectoryBusyError with the holder, UnusableDataError.
         """
@@ -56,14 +55,14 @@ class DataLock:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         file = os.fdopen(descriptor, "r+b", buffering=0)
         try:
-            self._wait(file, patience, report, interrupted)
+            self._wait(file, timeout, report, interrupted)
         except BaseException:
             file.close()
             raise
         self._file = file
-        self.tell(Holder(os.getpid()))
+        self.set_holder(Holder(os.getpid()))
 
-    def tell(self, holder: Holder) -> None:
+    def set_holder(self, holder: Holder) -> None:
         """Record `holder` in the file if this process holds the lock. Raises UnusableDataError."""
         if self._file is None:
             return
@@ -79,13 +78,13 @@ class DataLock:
             with usable(self._path), file:
                 file.truncate(0)
 
-    def _wait(self, file: FileIO, patience: float, report: Report, interrupted: Event | None) -> None:
+    def _wait(self, file: FileIO, timeout: float, report: Report, interrupted: Event | None) -> None:
         if _locked(file):
             return
         wait_until(lambda: _locked(file) or self._ending(), _ENDING_NOTICE, interrupted=interrupted)
         if self._ending():
-            report(f"Waiting up to {patience:.0f} s for {self._described()} to end")
-            wait_until(lambda: _locked(file), patience, interrupted=interrupted)
+            report(f"Waiting up to {timeout:.0f} s for {self._described()} to end")
+            wait_until(lambda: _locked(file), timeout, interrupted=interrupted)
         if not _locked(file):
             raise DataDirectoryBusyError(
                 f"The data directory {self._path.parent} is in use by {self._described()}. "

@@ -41,7 +41,7 @@ class Member:
         self._record = record
         self.ready = is_ready or self._has_printed_ready
         self._process: subprocess.Popen[bytes] | None = None
-        self._log_begins = 0
+        self._log_start = 0
 
     @property
     def name(self) -> str:
@@ -73,7 +73,7 @@ class Member:
         """
         log = self.command.log
         with usable(log):
-            self._log_begins = log.stat().st_size if log.exists() else 0
+            self._log_start = log.stat().st_size if log.exists() else 0
             output = log.open("ab")
         with output:
             self._process = subprocess.Popen(
@@ -143,5 +143,5 @@ class Member:
 
     def _output(self) -> str:
         with self.command.log.open("rb") as log:
-            log.seek(self._log_begins)
+            log.seek(self._log_start)
             return log.read().decode("utf-8", errors="replace")

@@ -55,7 +55,7 @@ def host_runs(port: int) -> bool:
     return isinstance(status, dict) and status.get("state") == "Running"
 
 
-def answers(port: int) -> bool:
+def responds(port: int) -> bool:
     """Return whether an HTTP server responds on a loopback port, with any status."""
     return _get(port, "/") is not None
 

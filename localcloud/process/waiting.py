@@ -22,18 +22,20 @@ def wait_until(condition: Callable[[], bool], seconds: float, *, interrupted: Ev
         if monotonic() >= deadline:
             return False
         if interrupted.wait(_POLL_INTERVAL):
-            raise InterruptedStartError("Stopped before everything was started.")
+            raise InterruptedStartError("Stopped previous everything was started.")
     return True
 
 
 @contextmanager
 def interruption() -> Iterator[Event]:
     """Yield an event that SIGINT and SIGTERM set, so that no start or stop is cut off halfway."""
-    asked = Event()
+    interrupted = Event()
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda _number, _frame: asked.set()) for number in numbers}
+    previous = {
+        number: signal.signal(number, lambda _number, _frame: interrupted.set()) for number in numbers
+    }
     try:
-        yield asked
+        yield interrupted
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -32,7 +32,8 @@ class Stack:
     """The service on `data`: Azurite, the local cloud's server and the host, each in its own process.
 
     `port` 0 takes a free one. Ports are chosen once, at the start, so that a member can be killed and started again.
-    `interrupted` ends a start early (InterruptedStartError). `access_log` makes Azurite log each request.
+    `interrupted` ends a start early (InterruptedStartError). `lock_timeout` is how many seconds to wait for a
+    service that is ending. `access_log` makes Azurite log each request.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Stack:
         host: Host = Devhost(),  # noqa: B008 - immutable
         report: Report = lambda _line: None,
         interrupted: Event | None = None,
-        patience: float = 20.0,
+        lock_timeout: float = 20.0,
         access_log: bool = False,
     ) -> None:
         self.data = DataDirectory.prepared(data)
@@ -53,7 +54,7 @@ class Stack:
         self._host = host
         self._report = report
         self._interrupted = interrupted or Event()
-        self._patience = patience
+        self._lock_timeout = lock_timeout
         self._access_log = access_log
         self._lock = DataLock(self.data.lock)
         self._record = ChildRecord(self.data.children)
@@ -89,7 +90,7 @@ class Stack:
 
     def start(self) -> None:
         """Start everything; on an error, stop what was started. Raises LocalCloudError."""
-        self._lock.acquire(patience=self._patience, report=self._report, interrupted=self._interrupted)
+        self._lock.acquire(timeout=self._lock_timeout, report=self._report, interrupted=self._interrupted)
         try:
             self.data.claim_for(self._host.name)
             self._record.end_leftovers(_GRACE, self._report)
@@ -101,12 +102,12 @@ class Stack:
             self.stop()
             raise
         replace(self.addresses, controls=self.controls).write(self.data.addresses)
-        self._lock.tell(Holder(os.getpid(), self.url))
+        self._lock.set_holder(Holder(os.getpid(), self.url))
 
     def stop(self) -> None:
         """Stop the members, last started first, even if the disk is full. The data stays."""
         with self._disk_errors_reported():
-            self._lock.tell(Holder(os.getpid(), ending=True))
+            self._lock.set_holder(Holder(os.getpid(), ending=True))
         for member in reversed(self._started):
             if member.running:
                 self._report(f"Ending {member.name}")

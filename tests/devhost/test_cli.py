@@ -232,7 +232,7 @@ def a_folder(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (text_file, "is damaged (file is not a database)"),
         (cut_short, "is damaged ("),
@@ -244,12 +244,12 @@ def a_folder(file: Path) -> None:
     ],
 )
 def test_the_error_for_a_damaged_or_foreign_state_is_one_line_that_says_what_to_do(
-    used: Path, damage: Callable[[Path], None], told: str
+    used: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     damage(state(used))
     before = state(used).read_bytes() if state(used).is_file() else b""
     text = refused(used)
-    assert told in text
+    assert message in text
     assert len(text.splitlines()) == 1
     assert "choose another --data" in text or "`python3 dev.py check --wake`" in text
     assert state(used).is_dir() or state(used).read_bytes() == before

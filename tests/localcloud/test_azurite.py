@@ -118,10 +118,10 @@ def test_without_node_its_python_package_is_installed(folder, monkeypatch):
     commands = []
     monkeypatch.setattr(install, "machine_node", lambda: None)
     monkeypatch.setattr(install, "wheel_node", lambda: found.pop(0))
-    real = install.run_shown
+    real = install.run_with_progress
     monkeypatch.setattr(
         install,
-        "run_shown",
+        "run_with_progress",
         lambda title, command, **rest: (
             commands.append(command) if "pip" in command else real(title, command, **rest)
         ),

@@ -119,11 +119,11 @@ def test_the_import_check_fails_on_a_broken_contract(tmp_path):
         + contract
     )
     (arguments,) = [arguments for name, arguments in checks._checks() if name == "import-linter"]
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert told.returncode == 1, told.stderr
-    assert "0 kept, 1 broken" in told.stdout
+    assert result.returncode == 1, result.stderr
+    assert "0 kept, 1 broken" in result.stdout
 
 
 def test_test_and_bench_pass_their_arguments_on(modules, monkeypatch):
@@ -143,8 +143,8 @@ def service(tmp_path):
     """The lock and the addresses of a running service in its data directory."""
     data = DataDirectory.prepared(tmp_path / "data")
     lock, addresses = DataLock(data.lock), Addresses.with_free_ports(0)
-    lock.acquire(patience=0, report=lambda _line: None)
-    lock.tell(Holder(os.getpid(), addresses.url))
+    lock.acquire(timeout=0, report=lambda _line: None)
+    lock.set_holder(Holder(os.getpid(), addresses.url))
     addresses.write(data.addresses)
     yield data, addresses
     lock.release()
@@ -215,18 +215,18 @@ def test_old_pythons_can_read_dev_py():
 def test_an_old_python_gets_a_message_with_the_needed_version():
     old = "import runpy, sys; sys.version_info = (3, 9, 2, 'final', 0)"
     script = f"{old}; runpy.run_path('dev.py', run_name='__main__')"
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False
     )
-    assert (told.returncode, told.stderr) == (2, "dev.py needs Python 3.11 or newer; this is 3.9.\n")
+    assert (result.returncode, result.stderr) == (2, "dev.py needs Python 3.11 or newer; this is 3.9.\n")
 
 
 def test_what_runs_before_the_environment_exists_needs_only_the_standard_library():
     script = "import localcloud.commands.bootstrap, localcloud.commands.parser, sys; print(*sys.modules)"
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-S", "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True
     )
-    top = {name.partition(".")[0] for name in told.stdout.split()}
+    top = {name.partition(".")[0] for name in result.stdout.split()}
     assert top - set(sys.stdlib_module_names) <= {"localcloud", "__main__"}
 
 
@@ -237,7 +237,7 @@ def project(tmp_path, monkeypatch):
         (tmp_path / name).write_text("")
     ran = []
 
-    def run_shown(title, command, **_rest):
+    def run_with_progress(title, command, **_rest):
         ran.append(title)
         if "venv" in command:
             python = Path(command[-1]) / "bin" / "python"
@@ -245,7 +245,7 @@ def project(tmp_path, monkeypatch):
             python.write_text("#!/bin/sh\nexit 0\n")
             python.chmod(python.stat().st_mode | stat.S_IXUSR)
 
-    monkeypatch.setattr(bootstrap, "run_shown", run_shown)
+    monkeypatch.setattr(bootstrap, "run_with_progress", run_with_progress)
     return tmp_path, ran
 
 

@@ -80,21 +80,24 @@ async def test_a_report_reaches_the_webhook_as_event_grid_delivers_it(sent, orde
 
 async def test_without_a_recipient_there_is_one_event_for_everybody_who_got_the_mail(sent, order, webhook):
     await order(status="Delivered")
-    assert webhook.told() == [("rae@contoso.com", "Delivered"), ("Lee@fabrikam.com", "Delivered")]
+    assert webhook.received_statuses() == [
+        ("rae@contoso.com", "Delivered"),
+        ("Lee@fabrikam.com", "Delivered"),
+    ]
     assert len({event["id"] for event in webhook.events}) == 2
 
 
 async def test_a_recipient_who_got_a_mail_twice_has_one_event(client, a_message, order, webhook):
     await client.begin_send(a_message("rae@contoso.com", "RAE@contoso.com"), polling=False)
     await order(status="Delivered")
-    assert webhook.told() == [("rae@contoso.com", "Delivered")]
+    assert webhook.received_statuses() == [("rae@contoso.com", "Delivered")]
 
 
 async def test_a_recipient_is_found_in_any_letter_case_and_reported_as_the_mail_spells_it(
     sent, order, webhook
 ):
     await order(status="Suppressed", recipient="LEE@Fabrikam.com")
-    assert webhook.told() == [("Lee@fabrikam.com", "Suppressed")]
+    assert webhook.received_statuses() == [("Lee@fabrikam.com", "Suppressed")]
 
 
 async def test_there_is_one_handshake_before_the_first_event(sent, order, webhook):
@@ -122,7 +125,7 @@ async def test_a_restarted_sink_repeats_the_handshake(sent, order, webhook, tmp_
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "quoted"),
     [
         (web.Response(status=404, text="No such path"), "404 “No such path”"),
         (web.json_response({"validationResponse": "another"}), '200 “{"validationResponse": "another"}”'),
@@ -133,12 +136,12 @@ async def test_a_restarted_sink_repeats_the_handshake(sent, order, webhook, tmp_
     ],
 )
 async def test_a_webhook_that_fails_the_handshake_is_quoted_and_gets_no_event(
-    sent, order, webhook, answer, told
+    sent, order, webhook, answer, quoted
 ):
     webhook.validation = answer
     status, body = await order(status="Bounced")
     assert (status, body["error"]["code"]) == (502, "HandshakeFailed")
-    assert f"answered the subscription validation with {told}" in body["error"]["message"]
+    assert f"answered the subscription validation with {quoted}" in body["error"]["message"]
     assert webhook.requests == []
 
 
@@ -153,7 +156,7 @@ async def test_a_failed_handshake_is_repeated_with_the_next_order(sent, order, w
     assert (await order(status="Bounced"))[0] == 502
     webhook.validation = None
     assert (await order(status="Bounced"))[0] == 200
-    assert webhook.told()[0] == ("rae@contoso.com", "Bounced")
+    assert webhook.received_statuses()[0] == ("rae@contoso.com", "Bounced")
 
 
 @pytest.mark.parametrize("status", [302, 400, 500])
@@ -161,8 +164,8 @@ async def test_the_error_for_an_event_that_the_webhook_refuses_has_its_status(
     sent, order, webhook, mails, status
 ):
     webhook.status = status
-    told, body = await order(status="Bounced")
-    assert (told, body["error"]["code"]) == (502, "EventRefused")
+    response_status, body = await order(status="Bounced")
+    assert (response_status, body["error"]["code"]) == (502, "EventRefused")
     assert f"answered the event for rae@contoso.com with {status}" in body["error"]["message"]
     assert "Order the report again" in body["error"]["message"]
     assert (await mails())[0]["reports"] == []
@@ -180,7 +183,7 @@ async def test_an_order_can_be_repeated_after_a_refusal_without_another_handshak
 async def test_a_webhook_that_cannot_be_reached_is_named_without_its_secret(
     client, a_message, tmp_path, wall
 ):
-    nobody = f"http://127.0.0.1:{free_ports(1)[0]}/told"
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}/events"
     async with (
         running(tmp_path / "data", wall=wall, mail_events_url=nobody) as cloud,
         EmailClient(cloud.url, AzureKeyCredential(cloud.access_key), retry_total=0) as sender,
@@ -188,10 +191,10 @@ async def test_a_webhook_that_cannot_be_reached_is_named_without_its_secret(
     ):
         await sender.begin_send(a_message(), polling=False)
         async with http.post(f"{MAILS}/1/reports", json={"status": "Bounced"}) as answer:
-            told = (await answer.json())["error"]["message"]
+            message = (await answer.json())["error"]["message"]
     assert answer.status == 502
-    assert told.startswith(f"The webhook {nobody} cannot be reached")
-    assert events_key(tmp_path / "data") not in told
+    assert message.startswith(f"The webhook {nobody} cannot be reached")
+    assert events_key(tmp_path / "data") not in message
 
 
 async def test_without_a_webhook_the_error_says_what_is_missing(a_message, tmp_path, wall):
@@ -312,4 +315,4 @@ async def test_a_data_directory_from_before_reports_can_store_them(tmp_path, web
             assert [mail["reports"] for mail in (await answer.json())["value"]] == [[]]
         async with http.post(f"{MAILS}/1/reports", json={"status": "Bounced"}) as answer:
             assert answer.status == 200
-    assert webhook.told() == [("rae@contoso.com", "Bounced")]
+    assert webhook.received_statuses() == [("rae@contoso.com", "Bounced")]

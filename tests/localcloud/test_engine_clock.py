@@ -48,7 +48,7 @@ class Clocked:
         async def run_timers() -> None:
             self.ran.append(self.clock.now())
 
-        self.clock = self.hub.clock = EngineClock(self.files, self.hub, run_timers, patience=2)
+        self.clock = self.hub.clock = EngineClock(self.files, self.hub, run_timers, timeout=2)
 
     async def advance(self, ahead: timedelta) -> datetime:
         return await self.clock.advance(lambda now: now + ahead)

@@ -16,7 +16,7 @@ from localcloud.errors import (
     PortTakenError,
 )
 from localcloud.process.children import ChildRecord, identify
-from localcloud.process.foreground import run_shown
+from localcloud.process.foreground import run_with_progress
 from localcloud.process.member import Command, Member
 from localcloud.process.ports import require_free
 from localcloud.process.waiting import wait_until
@@ -67,10 +67,10 @@ def test_a_running_process_has_an_identity_and_an_ended_one_has_none():
 
 def test_a_leftover_of_a_killed_start_is_ended(member, record):
     left = ready(member(SLEEP))
-    told = []
-    record.end_leftovers(5, told.append)
+    lines = []
+    record.end_leftovers(5, lines.append)
     assert left.ending == "signal SIGTERM"
-    assert told[0].startswith("Ending sleeper (pid ")
+    assert lines[0].startswith("Ending sleeper (pid ")
     record.end_leftovers(5, pytest.fail)
 
 
@@ -83,9 +83,9 @@ def test_a_leftover_that_ignores_sigterm_is_killed(member, record):
 def test_leftovers_are_ended_last_started_first(member, record):
     for name in ("one", "two"):
         ready(member(SLEEP, name))
-    told = []
-    record.end_leftovers(5, told.append)
-    assert [line.split()[1] for line in told] == ["two", "one"]
+    lines = []
+    record.end_leftovers(5, lines.append)
+    assert [line.split()[1] for line in lines] == ["two", "one"]
 
 
 def test_a_process_that_got_the_pid_of_a_leftover_is_not_touched(member, record):
@@ -170,7 +170,7 @@ def test_the_error_of_a_failed_command_has_the_end_of_its_output(tmp_path, capfd
         "import sys; print('\\n'.join(map(str, range(99)))); sys.exit('no network')",
     ]
     with pytest.raises(InstallError) as failed:
-        run_shown("Installing things", command, directory=tmp_path, advice="Check the network.")
+        run_with_progress("Installing things", command, directory=tmp_path, advice="Check the network.")
     first, *tail = str(failed.value).splitlines()
     assert first == "Installing things failed (exit code 1). Check the network."
     assert (len(tail), tail[-1]) == (15, "no network")

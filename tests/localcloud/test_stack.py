@@ -129,7 +129,7 @@ def test_a_killed_host_starts_again_on_the_same_port_while_the_others_stay(stack
 
 
 def test_a_second_start_on_the_same_data_is_refused_with_pid_and_url(stack):
-    second = Stack(stack.data.path, host=Devhost(HOST), patience=60)
+    second = Stack(stack.data.path, host=Devhost(HOST), lock_timeout=60)
     with pytest.raises(DataDirectoryBusyError, match=f"pid {os.getpid()} at {stack.url}. End it first"):
         second.start()
     assert stack.first_ended() is None
@@ -180,16 +180,16 @@ def test_a_taken_port_is_an_error_before_anything_starts(tmp_path, stack):
 
 
 def test_a_start_waits_for_a_lock_whose_holder_is_ending(tmp_path):
-    predecessor, successor, told = DataLock(tmp_path / "lock"), DataLock(tmp_path / "lock"), []
-    predecessor.acquire(patience=0, report=silent)
-    predecessor.tell(Holder(123, "http://127.0.0.1:7071", ending=True))
+    predecessor, successor, lines = DataLock(tmp_path / "lock"), DataLock(tmp_path / "lock"), []
+    predecessor.acquire(timeout=0, report=silent)
+    predecessor.set_holder(Holder(123, "http://127.0.0.1:7071", ending=True))
 
     def end_while_waited_for(line):
-        told.append(line)
+        lines.append(line)
         predecessor.release()
 
-    successor.acquire(patience=20, report=end_while_waited_for)
-    assert told == ["Waiting up to 20 s for the service with pid 123 at http://127.0.0.1:7071 to end"]
+    successor.acquire(timeout=20, report=end_while_waited_for)
+    assert lines == ["Waiting up to 20 s for the service with pid 123 at http://127.0.0.1:7071 to end"]
     successor.release()
 
 
@@ -219,11 +219,11 @@ class Run:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.told = []
+        self.output = []
 
     def wait_ready(self):
         for line in self.process.stdout:
-            self.told.append(line.rstrip("\n"))
+            self.output.append(line.rstrip("\n"))
             if line.startswith("Ready: "):
                 return self
         raise AssertionError(self.process.stderr.read())
@@ -231,7 +231,7 @@ class Run:
     def end(self):
         """Wait for the end; return the exit code and stderr."""
         out, err = self.process.communicate(timeout=60)
-        self.told += out.splitlines()
+        self.output += out.splitlines()
         return self.process.returncode, err
 
 
@@ -261,14 +261,14 @@ def children(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_run_stops_everything_in_order_on_a_signal(start, tmp_path, number):
     run = start().wait_ready()
-    assert run.told[-1].startswith("Ready: http://127.0.0.1:")
+    assert run.output[-1].startswith("Ready: http://127.0.0.1:")
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     pids = children(tmp_path)
     run.process.send_signal(number)
     code, err = run.end()
     assert code == 0
     assert err.splitlines()[-3:] == ["Ending devhost", "Ending localcloud", "Ending azurite"]
-    assert run.told[-1].startswith("Ready: ")
+    assert run.output[-1].startswith("Ready: ")
     assert not any(identify(pid) for pid in pids.values())
 
 

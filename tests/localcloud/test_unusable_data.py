@@ -79,7 +79,7 @@ def a_directory(file):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (text_file, "is damaged (file is not a database)"),
         (cut_short, "is damaged ("),
@@ -90,11 +90,11 @@ def a_directory(file):
         (a_directory, "cannot be opened for writing (unable to open database file)"),
     ],
 )
-def test_the_error_for_a_damaged_or_foreign_mail_database_is_one_line(mails_file, damage, told):
+def test_the_error_for_a_damaged_or_foreign_mail_database_is_one_line(mails_file, damage, message):
     damage(mails_file)
     before = mails_file.read_bytes() if mails_file.is_file() else b""
     text = refused(mails_file.parents[1])
-    assert told in text
+    assert message in text
     assert len(text.splitlines()) == 1
     assert "move it away" in text or "choose another one with --data" in text
     assert mails_file.is_dir() or mails_file.read_bytes() == before
@@ -118,14 +118,14 @@ def test_the_error_for_a_file_as_data_directory_is_one_line(tmp_path):
 def test_every_command_refuses_a_file_as_data_directory(tmp_path, capsys, command):
     (tmp_path / "file").touch()
     options = parser.parse([*command, "--data", str(tmp_path / "file")])
-    code, told = dispatch.dispatch(options), capsys.readouterr()
-    assert (code, told.out) == (1 if command == ["check"] else 2, "")
-    assert len(told.err.splitlines()) == 1
-    assert "--data" in told.err
+    code, output = dispatch.dispatch(options), capsys.readouterr()
+    assert (code, output.out) == (1 if command == ["check"] else 2, "")
+    assert len(output.err.splitlines()) == 1
+    assert "--data" in output.err
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "message"),
     [
         (
             errno.ENOSPC,
@@ -136,10 +136,10 @@ def test_every_command_refuses_a_file_as_data_directory(tmp_path, capsys, comman
         (errno.ENOTDIR, "cannot be made: a file is in its place"),
     ],
 )
-def test_an_error_of_the_file_system_says_what_to_do(tmp_path, number, told):
+def test_an_error_of_the_file_system_says_what_to_do(tmp_path, number, message):
     with pytest.raises(UnusableDataError) as refusal, usable(tmp_path):
         raise OSError(number, os.strerror(number))
-    assert str(refusal.value).startswith(f"{tmp_path} {told}")
+    assert str(refusal.value).startswith(f"{tmp_path} {message}")
 
 
 def test_writers_of_private_files_report_a_full_disk(tmp_path, monkeypatch):
@@ -227,13 +227,13 @@ async def test_a_failed_commit_does_not_break_the_next_one(tmp_path, monkeypatch
 
 
 def test_every_process_is_stopped_even_if_the_disk_is_full(tmp_path, monkeypatch):
-    told = []
-    with Stack(tmp_path / "data", host=Devhost(HOST), report=told.append) as stack:
+    lines = []
+    with Stack(tmp_path / "data", host=Devhost(HOST), report=lines.append) as stack:
         pids = [member.pid for member in stack.members]
         monkeypatch.setattr(children, "replace_private", full_disk)
-        monkeypatch.setattr(stack._lock, "tell", full_disk)
+        monkeypatch.setattr(stack._lock, "set_holder", full_disk)
     assert not any(identify(pid) for pid in pids)
-    assert told.count("The disk is full.") == 1 + len(pids)
+    assert lines.count("The disk is full.") == 1 + len(pids)
 
 
 def full_disk(*_):
