@@ -21,7 +21,7 @@ import httpx
 import devhost
 from bench.slice_bench import CLIENTS, deal, headers, show
 from bench.slice_bench import REFERRALS as PATH
-from localcloud.project import PROJECT
+from localcloud import PROJECT
 from localcloud.stack.stack import Stack
 from shared.admin.directory_import import World, import_world
 from shared.storage.azure_tables import AzureTables

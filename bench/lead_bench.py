@@ -26,9 +26,9 @@ import httpx
 
 import devhost
 from bench.slice_bench import LONGEST_WAIT, headers
-from devhost.discovery import Function
+from devhost.functions import Function
 from devhost.invocation import Invoker
-from localcloud.project import PROJECT
+from localcloud import PROJECT
 from localcloud.stack.stack import Stack
 from shared.admin.directory_import import World, import_world
 from shared.settings import read_settings

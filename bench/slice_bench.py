@@ -22,10 +22,9 @@ from typing import Any
 import httpx
 
 import devhost
-from devhost.discovery import Function
+from devhost.functions import Function
 from devhost.invocation import Invoker
-from localcloud import issuer
-from localcloud.project import PROJECT
+from localcloud import PROJECT, issuer
 from localcloud.stack.stack import Stack
 from samples.world import load, person
 from shared.storage.azure_tables import AzureTables

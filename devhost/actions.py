@@ -1,4 +1,4 @@
-"""What an orchestrator asks for: the `actions` of the OrchestratorState JSON, typed."""
+"""The actions that an orchestrator requests: `actions` of the OrchestratorState JSON, typed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from devhost.timestamps import Micros, from_text
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often to call again after a failure, and how long to wait before, in microseconds."""
+    """How often to retry after a failure, and how long to wait before each retry, in microseconds."""
 
     interval: int
     max_attempts: int
@@ -41,7 +41,7 @@ class WaitForEvent:
 
 @dataclass(frozen=True, slots=True)
 class ContinueAsNew:
-    """Begin again with a fresh history; `input` is JSON text."""
+    """Start again with an empty history; `input` is JSON text."""
 
     input: str
 
@@ -56,7 +56,7 @@ class Compound:
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """Something that devhost leaves out; `what` names it for the reader."""
+    """An action that devhost does not support; `what` names it for the error message."""
 
     what: str
 

@@ -1,4 +1,4 @@
-"""Runs the activities that orchestrations asked for: each once at least, until its result is stored."""
+"""Runs the activities that orchestrations scheduled, each at least once, until its result is stored."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ class ActivityRunner:
         limit: int,
         notify: Callable[[int], None],
     ) -> None:
-        """`functions` by case-folded durable name; `notify` is told the key of an instance that has a message."""
+        """`functions` by case-folded durable name; `notify` is called with an instance's key."""
         self._functions = functions
         self._invoker = invoker
         self._writer = writer
@@ -47,17 +47,17 @@ class ActivityRunner:
         self._stopping = False
 
     def enqueue(self, activity: ActivityRecord) -> None:
-        """Take an activity over that is on the disk."""
+        """Queue an activity that is stored on disk."""
         self._meter.begin()
         self._waiting.append(activity)
         self._start_some()
 
     def stop(self) -> None:
-        """Start no more; what waits is still on the disk."""
+        """Start no more activities; those that wait stay on disk."""
         self._stopping = True
 
     async def close(self) -> None:
-        """Give up what still runs; it runs again at the next start."""
+        """Cancel running activities; they run again at the next start."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -97,13 +97,13 @@ class ActivityRunner:
         except WorkerDiedError as failure:
             _log.warning("activity.died name=%s task=%d", activity.name, activity.task_id)
             return self._failure(activity, str(failure))
-        except Exception as failure:  # noqa: BLE001 - the app's own; it becomes the task's failure
+        except Exception as failure:  # noqa: BLE001 - any error of the app becomes the task's failure
             _log.warning("activity.failed name=%s task=%d", activity.name, activity.task_id, exc_info=True)
             return self._failure(activity, f"{type(failure).__name__}: {failure}")
         return task_completed(self._clock.now(), activity.task_id, result)
 
     def _failure(self, activity: ActivityRecord, text: str) -> Event:
-        """Report a failure in the extension's words, which the SDK passes on to the orchestrator."""
+        """Report a failure in the extension's format, which the SDK passes to the orchestrator."""
         details = {
             "$type": "System.Exception, System.Private.CoreLib",
             "ClassName": "System.Exception",

@@ -1,4 +1,4 @@
-"""The host's own pages: status, functions, and a page for people."""
+"""The host's admin endpoints: status, functions, and an HTML page."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ from devhost.store import InstanceFilter, Store, reads
 from devhost.timer_functions import TimerFunctions
 
 _RECENT = 50
-# The version line that tools look at to tell a version 4 host.
+# Tools recognize a version 4 host by this version.
 _VERSION = "4.1000.0.0"
 
 
@@ -44,7 +44,6 @@ class AdminPages:
         self._host_id = uuid4().hex
 
     def routes(self) -> list[web.RouteDef]:
-        """All routes."""
         return [
             web.get("/admin/host/status", self.host_status),
             web.get("/admin/host/ping", self.ping),
@@ -58,7 +57,7 @@ class AdminPages:
         ]
 
     async def host_status(self, _: web.Request) -> web.Response:
-        """The members of the real host's answer."""
+        """Return the same members as the real host."""
         return web.json_response(
             {
                 "id": "devhost",
@@ -75,7 +74,7 @@ class AdminPages:
         )
 
     async def ping(self, _: web.Request) -> web.Response:
-        """Say that the host is there."""
+        """Return 200."""
         return web.Response()
 
     async def functions(self, _: web.Request) -> web.Response:
@@ -83,7 +82,7 @@ class AdminPages:
         return web.json_response(self._functions)
 
     async def run(self, request: web.Request) -> web.Response:
-        """Run a timer function once, now: 202, or 404 if it is none."""
+        """Run a timer function once, now: 202, or 404 if there is no such timer function."""
         name = request.match_info["name"]
         for recurring in self._timers.all:
             if recurring.function.name.lower() == name.lower():
@@ -94,16 +93,16 @@ class AdminPages:
         )
 
     async def instances(self, _: web.Request) -> web.Response:
-        """The newest instances, for the page."""
+        """Return the newest instances, for the HTML page."""
         newest = self._store.read(reads.instances, InstanceFilter(newest_first=True, limit=_RECENT))
         return web.json_response([status_view(instance, show_input=False) for instance in newest])
 
     async def worker_died(self, _: web.Request) -> web.Response:
-        """A fault for tests: fail all calls in flight. 200 with their number, `{"failedCalls": 3}`."""
+        """Fail all calls in flight, as a fault for tests: 200 with their number, `{"failedCalls": 3}`."""
         return web.json_response({"failedCalls": self._worker_died()})
 
     async def page(self, _: web.Request) -> web.Response:
-        """The page for people."""
+        """Return the HTML page."""
         text = resources.files("devhost").joinpath("page.html").read_text(encoding="utf-8")
         return web.Response(text=text, content_type="text/html")
 

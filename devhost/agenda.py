@@ -1,4 +1,4 @@
-"""The clock's hand: releases what has become due, as time passes or as somebody advances the clock."""
+"""Releases timers when they become due, as time passes or as the clock is advanced."""
 
 import asyncio
 import sqlite3
@@ -13,14 +13,14 @@ from devhost.store import Store, reads, writes
 from devhost.timer_functions import Recurring, TimerFunctions
 from devhost.timestamps import SECOND, Micros, to_text
 
-# A suspended machine or a corrected wall clock is noticed after this many seconds.
+# A suspended machine or a corrected wall clock is detected within this many seconds.
 _LONGEST_NAP = 60.0
 _MOST_STEPS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """The next moment at which something is due; `recurring` are the timer functions to run then."""
+    """The next due time; `recurring` are the timer functions to run then."""
 
     at: Micros
     recurring: tuple[Recurring, ...]
@@ -28,7 +28,7 @@ class _Step:
 
 
 class Agenda:
-    """Knows what is due next: durable timers and timer functions."""
+    """Schedules durable timers and timer functions."""
 
     def __init__(
         self, *, store: Store, clock: DomainClock, engine: Engine, timers: TimerFunctions, meter: WorkMeter
@@ -45,23 +45,23 @@ class Agenda:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
-        """Begin to follow the clock, in a task that ends with stop()."""
+        """Start to follow the clock, in a task that ends with stop()."""
         self._task = asyncio.create_task(self._follow())
         return self._task
 
     async def stop(self) -> None:
-        """Release nothing any more."""
+        """Stop releasing timers."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def notice(self, due: Micros) -> None:
-        """A durable timer has been set; wake up if it comes before what was next."""
+        """Called when a durable timer is set; wakes up early if it is due before all others."""
         if self._armed is None or due < self._armed:
             self._poke.set()
 
     async def advance(self, to: Callable[[Micros], Micros], *, every: bool = False) -> Micros:
-        """Do what is due, then move the clock to `to(now)` step by step, doing at each step what became due.
+        """Run what is due, then move the clock to `to(now)` from due time to due time, and run what is due at each.
 
         A timer function runs at the first and the last of its occurrences between two durable due times, or at all
         of them with `every`. One that runs more often than once a minute runs at the end as well, since its next
@@ -107,7 +107,7 @@ class Agenda:
         return min((moment for moment in due if moment is not None), default=None)
 
     def _release(self) -> None:
-        """Wake the instances whose timers have become due since the last time."""
+        """Wake the instances whose timers became due since the last call."""
         now = self._clock.now()
         for key in self._store.read(reads.keys_due_between, self._released, now):
             self._engine.wake(key)
@@ -160,7 +160,7 @@ class Agenda:
         return recurring.next if recurring.next <= until else None
 
     async def _move(self, to: Micros) -> None:
-        """Set the clock: first the store, then the file, then what is due may run."""
+        """Set the clock: first in the store, then in the file; only then may due timers run."""
         if to <= self._clock.now():
             return
         offset = self._clock.offset_for(to)

@@ -1,7 +1,7 @@
 """Calls of the app's functions that are in flight: on the loop or in threads, until they end or the worker dies.
 
 The functions run in devhost's own process. A real host runs them in a worker process, and when that dies, every call
-in flight there fails. `fail_all` is that death, as far as the callers can tell; so is a function's `sys.exit`.
+in flight there fails. `fail_all` simulates that for the callers, and so does a function that calls `sys.exit`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _CLEANING_UP_TAKES = 1.0
-"""Seconds for which a coroutine that was cancelled may go on before the host closes without it."""
+"""How many seconds a cancelled coroutine may go on before the host closes without it."""
 
 
 class WorkerDiedError(Exception):
@@ -24,21 +24,21 @@ class WorkerDiedError(Exception):
 
 
 class CallCancelledError(Exception):
-    """A function raised CancelledError, which nobody had asked it to."""
+    """A function raised CancelledError without having been cancelled."""
 
     def __init__(self) -> None:
         super().__init__("The function raised CancelledError by itself.")
 
 
 class _ExitedError(Exception):
-    """A function called sys.exit; SystemExit itself would end devhost."""
+    """A function called sys.exit. SystemExit itself would end devhost."""
 
 
 class Calls:
-    """The calls of one kind of function, and the threads for those that are no coroutines."""
+    """The calls of one kind of function, and the threads for functions that are not coroutines."""
 
     def __init__(self, threads: int, name: str, on_exit: Callable[[], object]) -> None:
-        """`name` begins the threads' names; `on_exit` is called when a function ends its process."""
+        """`name` is the prefix of thread names; `on_exit` is called when a function calls sys.exit."""
         self._on_exit = on_exit
         self._new_threads = partial(ThreadPoolExecutor, threads, name)
         self._threads = self._new_threads()
@@ -70,7 +70,7 @@ class Calls:
     def fail_all(self) -> int:
         """Fail every call in flight with WorkerDiedError; returns how many.
 
-        Coroutines are cancelled. What runs in a thread cannot be: it goes on unheard, and others take its place.
+        Coroutines are cancelled. A thread cannot be: it goes on, its result is ignored, and a new thread replaces it.
         """
         failed = self._unfinished()
         for call, death in failed:
@@ -81,7 +81,7 @@ class Calls:
         return len(failed)
 
     async def close(self, grace: float) -> None:
-        """Let the calls finish for `grace` seconds, then cancel them, and whoever waits for them."""
+        """Let the calls finish for `grace` seconds, then cancel them and the tasks that wait for them."""
         if self._in_flight:
             await asyncio.wait([*self._in_flight], timeout=grace)
         for call, death in self._unfinished():
@@ -115,17 +115,17 @@ class Calls:
             raise WorkerDiedError from ended
 
     def _unfinished(self) -> list[tuple[asyncio.Future[Any], asyncio.Future[None]]]:
-        """The calls in flight with their deaths; the result of one that has ended counts."""
+        """Return the calls in flight with the futures that fail them. A call that has ended keeps its result."""
         return [(call, death) for call, death in self._in_flight.items() if not call.done()]
 
     def _give_up(self, call: asyncio.Future[Any]) -> None:
-        """Cancel a call. It may take its time, or refuse: nobody waits for it, and its end counts for nothing."""
+        """Cancel a call without waiting for it. It may be slow or refuse; its result is ignored."""
         self._given_up.add(call)
-        call.add_done_callback(self._ended_unheard)
+        call.add_done_callback(self._retrieve_exception)
         call.cancel()
 
-    def _ended_unheard(self, call: asyncio.Future[Any]) -> None:
-        """Look at the exception, or asyncio would complain that nobody did."""
+    def _retrieve_exception(self, call: asyncio.Future[Any]) -> None:
+        """Retrieve the exception, because asyncio warns about exceptions that are never retrieved."""
         self._given_up.discard(call)
         if not call.cancelled():
             call.exception()

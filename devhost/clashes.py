@@ -1,4 +1,4 @@
-"""What functions must not share: a name in whatever letter case, a durable name, a route with a method."""
+"""Refuses functions that share a name (ignoring case), a durable name, or a route and a method."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ _PARAMETER_NAME = re.compile(r"\{(\*{0,2})[^{}:?=]+")
 
 
 def check_together(functions: Iterable[Function]) -> None:
-    """Refuse functions that the platform cannot tell apart. Raises StartError."""
+    """Raise StartError if the platform could not distinguish two functions."""
     before: list[Function] = []
     for function in functions:
         for other in before:
@@ -20,10 +20,10 @@ def check_together(functions: Iterable[Function]) -> None:
 
 
 def _check_names(one: Function, other: Function) -> None:
-    """The host finds functions, and the extension finds orchestrators and activities, ignoring case."""
+    """The host looks up functions ignoring case; so does the extension with orchestrators and activities."""
     if one.name.casefold() == other.name.casefold():
         raise StartError(
-            f"The functions '{other.name}' and '{one.name}' differ in nothing but letter case, which the platform "
+            f"The functions '{other.name}' and '{one.name}' differ only in letter case, which the platform "
             "ignores; rename one."
         )
     durable = _durable(one.trigger)
@@ -40,7 +40,7 @@ def _durable(trigger: Trigger) -> tuple[type, str] | None:
 
 
 def _check_routes(one: Function, other: Function) -> None:
-    """The host leaves out the second of two equal routes; with other parameter names it would never be reached."""
+    """The host ignores the second of two equal routes. With other parameter names it is never reached."""
     if not isinstance(one.trigger, HttpTrigger) or not isinstance(other.trigger, HttpTrigger):
         return
     if _shape(one.trigger.route) != _shape(other.trigger.route):

@@ -15,7 +15,7 @@ from devhost.forward import parse_forward
 from devhost.running import running
 
 _PROVIDER = "AzureFunctionsJobHost__extensions__durableTask__storageProvider__type"
-"""Overrides what host.json says of where the task hub lies: here in a file, not in Azure Storage."""
+"""Overrides the storage provider of host.json: the task hub is in a file here, not in Azure Storage."""
 _BROKEN = 1
 _UNUSABLE = 2
 
@@ -23,7 +23,7 @@ _UNUSABLE = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT.
 
-    Returns 0; 2 if the app or the machine does not allow a start; 1 if the host breaks later.
+    Returns 0; 2 if the app or the machine does not allow a start; 1 if the host fails later.
     """
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -76,7 +76,7 @@ async def _serve(chosen: argparse.Namespace, forwards: dict[str, str]) -> None:
 
 
 def _read_local_settings(folder: Path) -> None:
-    """Take the values of local.settings.json as environment variables, unless they are set already."""
+    """Set the values of local.settings.json as environment variables, unless they are already set."""
     file = folder / "local.settings.json"
     if not file.exists():
         return

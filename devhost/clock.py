@@ -1,6 +1,6 @@
 """The domain clock: UTC plus an offset that only ever grows.
 
-The offset lives in the store; the file that `CLOCK_OFFSET_FILE` names is its copy for the app.
+The offset is kept in the store; the file named by `CLOCK_OFFSET_FILE` is a copy for the app.
 """
 
 import logging
@@ -18,7 +18,7 @@ OFFSET_FILE = "clock-offset"
 
 
 def shown_offset(offset_file: Path) -> int:
-    """The offset that an earlier start wrote into the file, in microseconds; 0 if it holds none."""
+    """Return the offset in the file, in microseconds; 0 if there is none."""
     try:
         return int(offset_file.read_text(encoding="ascii"))
     except FileNotFoundError:
@@ -29,7 +29,7 @@ def shown_offset(offset_file: Path) -> int:
 
 
 class DomainClock:
-    """Tells the domain time, in microseconds; never goes back while the process lives."""
+    """The domain time, in microseconds. It never goes back while the process runs."""
 
     def __init__(self, offset_file: Path, offset: int, wall: Callable[[], int] = time.time_ns) -> None:
         """`offset` in microseconds; `wall` returns nanoseconds since 1970, UTC. Writes the file."""
@@ -45,17 +45,17 @@ class DomainClock:
         return self._offset
 
     def now(self) -> Micros:
-        """The domain time."""
+        """Return the domain time."""
         self._latest = max(self._latest, self._wall() // 1_000 + self._offset)
         return Micros(self._latest)
 
     def offset_for(self, moment: Micros) -> int:
-        """The offset under which the clock shows `moment` now."""
+        """Return the offset with which the clock would show `moment` now."""
         return moment - self._wall() // 1_000
 
     def set_offset(self, offset: int) -> None:
-        """Take the offset over and replace the file atomically, so that a reader sees the old or the new."""
+        """Set the offset and replace the file atomically, so that a reader sees the old or the new value."""
         fresh = self._offset_file.with_suffix(".new")
         fresh.write_text(f"{offset}\n", encoding="ascii")
-        os.replace(fresh, self._offset_file)  # noqa: PTH105 - the name says that it is atomic
+        os.replace(fresh, self._offset_file)  # noqa: PTH105 - replace() says that it is atomic
         self._offset = offset

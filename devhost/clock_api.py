@@ -24,15 +24,13 @@ class ClockApi:
         self._agenda = agenda
 
     def routes(self) -> list[web.RouteDef]:
-        """GET and POST."""
         return [web.get(_PATH, self.show), web.post(_PATH, self.advance)]
 
     async def show(self, _: web.Request) -> web.Response:
-        """The domain time."""
         return _now(self._clock.now())
 
     async def advance(self, request: web.Request) -> web.Response:
-        """Advance, and answer when all that became due is done; 400 or 409 with a sentence."""
+        """Advance the clock; respond once everything that became due is done, or with 400 or 409 and the reason."""
         try:
             to, every = _parse(await request.text(), self._clock.now())
             return _now(await self._agenda.advance(to, every=every))
@@ -41,11 +39,11 @@ class ClockApi:
 
 
 def target_after(duration: str, now: Micros) -> Callable[[Micros], Micros]:
-    """The moment a duration later. Raises ClockError if the duration cannot be read or leads backwards."""
+    """Return the moment a duration later. Raises ClockError if the duration is invalid or leads backwards."""
     try:
         ahead = isodate.parse_duration(duration)  # type: ignore[no-untyped-call]
     except (ValueError, TypeError) as failure:
-        raise ClockError(400, f"'{duration}' is no ISO 8601 duration; {_USAGE}.") from failure
+        raise ClockError(400, f"'{duration}' is not an ISO 8601 duration; {_USAGE}.") from failure
 
     def target(begin: Micros) -> Micros:
         try:
@@ -58,11 +56,11 @@ def target_after(duration: str, now: Micros) -> Callable[[Micros], Micros]:
 
 
 def target_at(text: str, now: Micros) -> Callable[[Micros], Micros]:
-    """The moment itself. Raises ClockError if it cannot be read or has passed."""
+    """Return the moment. Raises ClockError if it is invalid or has passed."""
     try:
         moment = from_text(text)
     except ValueError as failure:
-        raise ClockError(400, f"'{text}' is no ISO 8601 time; {_USAGE}.") from failure
+        raise ClockError(400, f"'{text}' is not an ISO 8601 time; {_USAGE}.") from failure
     _refuse_backwards(now, moment)
     return lambda _: moment
 
@@ -80,12 +78,12 @@ def _parse(text: str, now: Micros) -> tuple[Callable[[Micros], Micros], bool]:
     except ValueError as failure:
         raise ClockError(400, f"The body is not JSON; {_USAGE}.") from failure
     if not isinstance(body, dict) or ("advance" in body) == ("to" in body):
-        raise ClockError(400, f"Say either 'advance' or 'to': {_USAGE}.")
+        raise ClockError(400, f"Send either 'advance' or 'to': {_USAGE}.")
     if body.get("timers", "every") != "every" or body.keys() - {"advance", "to", "timers"}:
         raise ClockError(400, f"Besides 'advance' or 'to' there is only \"timers\": \"every\"; {_USAGE}.")
     wanted = body.get("advance", body.get("to"))
     if not isinstance(wanted, str):
-        raise ClockError(400, f"'{wanted}' is no text; {_USAGE}.")
+        raise ClockError(400, f"'{wanted}' is not a text; {_USAGE}.")
     read = target_after if "advance" in body else target_at
     return read(wanted, now), "timers" in body
 

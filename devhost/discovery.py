@@ -1,4 +1,4 @@
-"""Finds the functions of an app as the Python worker does, and refuses what the platform or devhost does not run."""
+"""Finds the functions of an app as the Python worker does; refuses what the platform or devhost cannot run."""
 
 import importlib
 import inspect
@@ -58,9 +58,9 @@ def _the_app(module: ModuleType) -> FunctionRegister:
 
 
 def discover(app: FunctionRegister, environment: Mapping[str, str] = os.environ) -> tuple[Function, ...]:
-    """List the app's functions, those left out that the environment disables. Raises StartError.
+    """List the app's functions without those that the environment disables. Raises StartError.
 
-    The disabled ones must be right, too: the platform reads them before it looks whether they are disabled.
+    Disabled functions are validated, too: the platform reads them before it checks whether they are disabled.
     """
     app.functions_bindings = {}  # the SDK refuses to list the functions of one app object twice
     try:
@@ -79,7 +79,7 @@ def _function(function: Any) -> Function:
     name = function.get_function_name()
     if function.get_settings_dict("retry_policy"):
         raise StartError(
-            f"Function '{name}' has a retry policy, which devhost leaves out; remove @app.retry."
+            f"Function '{name}' has a retry policy, which devhost does not support; remove @app.retry."
         )
     bindings = [json.loads(text) for text in function.get_raw_bindings()]
     trigger = next(binding for binding in bindings if binding["name"] == function.get_trigger().name)
@@ -113,7 +113,7 @@ def _trigger(name: str, binding: Mapping[str, Any]) -> Trigger:
             return ActivityTrigger(_durable_name(binding.get("activity") or name))
         case kind:
             raise StartError(
-                f"Function '{name}' has the trigger '{kind}', which devhost leaves out; it runs HTTP, timer, "
+                f"Function '{name}' has the trigger '{kind}', which devhost does not support; it runs HTTP, timer, "
                 "orchestration and activity triggers."
             )
 
@@ -121,8 +121,8 @@ def _trigger(name: str, binding: Mapping[str, Any]) -> Trigger:
 def _check_level(name: str, level: str) -> None:
     if level.upper() != "ANONYMOUS":
         raise StartError(
-            f"Function '{name}' asks for a key of the level '{level}', and devhost has no keys; set auth_level to "
-            "AuthLevel.ANONYMOUS and let the app itself say who may call."
+            f"Function '{name}' requires a key of the level '{level}', and devhost has no keys; set auth_level to "
+            "AuthLevel.ANONYMOUS and let the app itself authenticate callers."
         )
 
 
@@ -146,7 +146,7 @@ def _check_bindings(name: str, bindings: Iterable[Mapping[str, Any]], trigger: M
             continue
         raise StartError(
             f"Function '{name}' has the binding '{binding['type']}' ('{binding['name']}', {binding['direction']}), "
-            "which devhost leaves out; use the service's own client in the function instead."
+            "which devhost does not support; use the service's own client in the function instead."
         )
 
 
@@ -157,6 +157,6 @@ def _is_known(binding: Mapping[str, Any]) -> bool:
 
 
 def _check_orchestrator(name: str, call: Callable[..., Any]) -> None:
-    """The platform takes a coroutine function, and then each of its instances fails."""
+    """The platform accepts a coroutine function, and then every instance of it fails."""
     if inspect.iscoroutinefunction(getattr(call, "orchestrator_function", None)):
         raise StartError(f"Orchestrator '{name}' is 'async def'; make it a plain generator function.")

@@ -25,11 +25,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LONGEST_ID = 256
 _FORBIDDEN_IN_ID = re.compile(r"[/\\?#\x00-\x1f\x7f-\x9f]")
-_LEFT_OUT = "devhost leaves out {}; run this app on Azure or under the Functions Core Tools for it."
+_LEFT_OUT = "devhost does not support {}; run this app on Azure or under the Functions Core Tools for it."
 
 
 class DurableHttpApi:
-    """Start, raise, query, terminate and purge; what devhost leaves out answers 501."""
+    """Start, raise, query, terminate and purge; other operations respond with 501."""
 
     def __init__(
         self, *, store: Store, clock: DomainClock, engine: Engine, hub: str, replaces_running: bool = False
@@ -41,7 +41,7 @@ class DurableHttpApi:
         self._replaces_running = replaces_running
 
     def routes(self) -> list[web.RouteDef]:
-        """The routes under both base paths."""
+        """Return the routes under both base paths."""
         return [
             web.route(method, base + path, _answering(handler))
             for base in (RPC_PATH, WEBHOOK_PATH)
@@ -64,7 +64,7 @@ class DurableHttpApi:
     async def start(self, request: web.Request) -> web.Response:
         """Start an instance: 202 with the management URLs, or its outcome if it ends within `timeout` seconds.
 
-        Whether there is such an orchestrator is found out when it runs: then the instance fails.
+        The orchestrator is looked up when the instance runs; if it does not exist, the instance fails.
         """
         name = request.match_info["name"]
         instance_id = _checked_id(request.match_info.get("id") or uuid4().hex)
@@ -102,7 +102,7 @@ class DurableHttpApi:
         return web.Response(status=202)
 
     async def status(self, request: web.Request) -> web.Response:
-        """Show an instance: 202 while it runs, 200 once it has ended, 404 with no body."""
+        """Return an instance: 202 while it runs, 200 once it has ended, 404 without a body."""
         instance = self._store.read(reads.instance_by_id, request.match_info["id"])
         if instance is None:
             return web.Response(status=404)
@@ -130,14 +130,14 @@ class DurableHttpApi:
         return web.json_response({"instancesDeleted": 1})
 
     async def purge_many(self, request: web.Request) -> web.Response:
-        """Delete the finished instances of a time: 200 with their number, 404 if none, 400 without a beginning."""
+        """Delete the finished instances of a period: 200 with their number, 404 if none, 400 without its start."""
         if "createdTimeFrom" not in request.query:
             raise ManagementError(400, "Please provide value for 'createdTimeFrom' parameter.")
         count = await self._store.write(writes.purge_instances, _filter(request))
         return web.json_response({"instancesDeleted": count}, status=200 if count else 404)
 
     async def left_out(self, request: web.Request) -> web.Response:
-        """Refuse what devhost does not do: 501."""
+        """Respond with 501 to an operation that devhost does not support."""
         raise ManagementError(501, _LEFT_OUT.format(request.match_info.get("operation", "entities")))
 
     async def _ended(self, instance_id: str, seconds: float) -> bool:
@@ -171,14 +171,14 @@ def _answering(handler: Handler) -> Handler:
             return _refused(refusal)
         except sqlite3.Error as failure:
             _log.error("request.not_stored path=%s error=%r", request.path, failure)
-            text = f"Nothing was stored: {failure}. Look at the disk of the data directory, and ask again."
+            text = f"Nothing was stored: {failure}. Check the disk of the data directory, then try again."
             return web.json_response({"Message": text}, status=503, headers={"Retry-After": "5"})
 
     return answer
 
 
 def _refused(refusal: ManagementError) -> web.Response:
-    """The extension's answer, whose shape depends on the status."""
+    """Return the extension's error response, whose shape depends on the status."""
     status, text = refusal.status, str(refusal)
     match status:
         case 404 | 410:
@@ -187,8 +187,8 @@ def _refused(refusal: ManagementError) -> web.Response:
             return web.json_response({"Message": text}, status=status)
         case 412:
             return web.json_response(text, status=status)
-    told = "Something went wrong while processing your request"
-    body = {"Message": told, "ExceptionMessage": text, "ExceptionType": refusal.kind, "StackTrace": ""}
+    message = "Something went wrong while processing your request"
+    body = {"Message": message, "ExceptionMessage": text, "ExceptionType": refusal.kind, "StackTrace": ""}
     return web.json_response(body, status=status)
 
 
@@ -197,14 +197,14 @@ def _checked_id(instance_id: str) -> str:
         raise ManagementError(
             400,
             f"Instance id '{instance_id[:_LONGEST_ID]}' cannot be used: at most {_LONGEST_ID} characters, none of "
-            "/ \\ ? # or control characters, and no '@' at its beginning.",
+            "/ \\ ? # or control characters, and no '@' at the start.",
             "System.ArgumentException",
         )
     return instance_id
 
 
 async def _json_text(request: web.Request) -> str | None:
-    """The body as JSON text, None if empty. Raises ManagementError (400) if it is something else."""
+    """Return the body as JSON text, None if it is empty. Raises ManagementError (400) if it is not JSON."""
     body = await request.read()
     if not body:
         return None

@@ -7,7 +7,7 @@ WEBHOOK_PATH = "/runtime/webhooks/durabletask"
 
 
 def management_urls(origin: str, hub: str, instance_id: str) -> dict[str, str]:
-    """The URLs by which an instance can be managed."""
+    """Return the management URLs of an instance."""
     instance = f"{origin}{WEBHOOK_PATH}/instances/{instance_id}"
     query = f"taskHub={hub}&connection=Storage&code=devhost"
     return {
@@ -24,7 +24,7 @@ def management_urls(origin: str, hub: str, instance_id: str) -> dict[str, str]:
 
 
 def client_json(origin: str, hub: str) -> str:
-    """What a durable client binding receives."""
+    """Return the value of a durable client binding."""
     base, query = f"{origin}{WEBHOOK_PATH}", "code=devhost"
     create = f"{base}/orchestrators/{{functionName}}[/{{instanceId}}]"
     return json.dumps(

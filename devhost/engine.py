@@ -1,4 +1,4 @@
-"""Runs orchestration instances: an episode for each that has messages, committed before anything follows from it."""
+"""Runs an episode for each instance with messages, and commits it before acting on its outcome."""
 
 import asyncio
 import logging
@@ -22,10 +22,10 @@ from devhost.timestamps import Micros
 
 _log = logging.getLogger(__name__)
 
-# More would compete for the interpreter; fewer would let one endless orchestrator stop them all.
+# More would compete for the interpreter; with fewer, one endless orchestrator would block all.
 _THREADS = 4
 _READ_AGAIN = 1.0
-"""Seconds after which an instance is read again that could not be read."""
+"""How many seconds later an instance that could not be read is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class DurableFunctions:
     activities: frozenset[str]
 
     def without_orchestrator(self, name: str) -> str:
-        """Why an instance of this name fails."""
+        """Return why an instance of this name fails."""
         known = ", ".join(f"'{one}'" for one in sorted(self.orchestrators)) or "none"
         return (
             f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
@@ -59,9 +59,9 @@ class Engine:
         timeout: timedelta | None,
         on_exit: Callable[[], object],
     ) -> None:
-        """`limit` is how many episodes may be under way, `timeout` how long one may compute.
+        """`limit` is how many episodes may run at once, `timeout` how many seconds one may compute.
 
-        `on_exit` is called when an orchestrator ends its process.
+        `on_exit` is called when an orchestrator calls sys.exit.
         """
         self._functions = functions
         self._store = store
@@ -84,19 +84,19 @@ class Engine:
     def connect(
         self, run_activity: Callable[[ActivityRecord], None], notice_timer: Callable[[Micros], None]
     ) -> None:
-        """Say who runs activities, and who is told of each timer in the future; both are on the disk by then."""
+        """Set the callbacks for new activities and for future timers; they are called once these are on disk."""
         self._run_activity = run_activity
         self._notice_timer = notice_timer
 
     def start(self) -> asyncio.Task[None]:
-        """Take up what the store holds from before, and begin to run episodes, in a task that ends with stop()."""
+        """Resume the stored work and run episodes, in a task that ends with stop()."""
         for key in self._store.read(reads.due_keys, self._clock.now()):
             self.wake(key)
         self._pump = asyncio.create_task(self._run())
         return self._pump
 
     async def stop(self) -> None:
-        """Begin no more episodes; one that is not committed yet runs again at the next start."""
+        """Start no more episodes; one that is not committed yet runs again at the next start."""
         tasks = [*self._episodes, *([self._pump] if self._pump else [])]
         for task in tasks:
             task.cancel()
@@ -104,11 +104,11 @@ class Engine:
         await self._calls.close(grace=0)
 
     def fail_all(self) -> int:
-        """Fail the instances whose orchestrators compute just now, as the worker's death does; returns how many."""
+        """Fail the instances whose orchestrators are computing, as the death of the worker does; return how many."""
         return self._calls.fail_all()
 
     async def progress(self, deadline: float) -> None:
-        """Wait until some episode has been committed, or for the loop's time `deadline`."""
+        """Wait until an episode is committed, or until `deadline` (in the loop's time)."""
         try:
             async with asyncio.timeout_at(deadline):
                 await self._progress.wait()
@@ -116,7 +116,7 @@ class Engine:
             return
 
     def wake(self, key: int) -> None:
-        """An instance has a message, on the disk already."""
+        """Called when an instance has a message; it is on disk by then."""
         if key in self._running:
             self._again.add(key)
         elif key not in self._ready:
@@ -142,7 +142,7 @@ class Engine:
             self._unreadable(key, failure)
 
     def _unreadable(self, key: int, failure: sqlite3.Error | ValueError) -> None:
-        """Read again soon where that may help; fail an instance whose rows hold what nobody wrote."""
+        """Read the instance again soon if that may help; fail it if its rows have invalid content."""
         if isinstance(failure, sqlite3.Error) and (may_pass(failure) or is_damage(failure)):
             _log.error("episode.not_read key=%d error=%r; it is tried again", key, failure)
             asyncio.get_running_loop().call_later(_READ_AGAIN, self.wake, key)
@@ -197,7 +197,7 @@ class Engine:
     async def _outcome(
         self, execution: Execution, messages: list[Message], now: Micros, function: OrchestratorFunction
     ) -> Outcome:
-        """Run the episode in a thread: one that computes for long must hold up neither HTTP nor other instances."""
+        """Run the episode in a thread, so that a long computation blocks neither HTTP nor other instances."""
         events = [message.event for message in messages]
         episode = partial(run_episode, execution, events, now, function, self._functions.activities)
         try:
@@ -206,18 +206,18 @@ class Engine:
         except TimeoutError:
             text = f"it ran for {self._timeout} s without yielding; leave computing and waiting to activities"
         except WorkerDiedError as failure:
-            # The real extension's words: it waits for the worker's answer with others that may fail.
+            # The text of the real extension, which waits for the worker together with other tasks that may fail.
             text = f"One or more errors occurred. ({failure})"
-        except Exception as failure:  # noqa: BLE001 - one broken instance must not stop the others
+        except Exception as failure:  # noqa: BLE001 - a broken instance must not stop the others
             _log.exception("episode.broken instance=%s", execution.instance_id)
             text = f"devhost could not run it: {type(failure).__name__}: {failure}"
         return failed_outcome(execution, text, now)
 
     async def _store_episode(self, commit: writes.EpisodeCommit) -> None:
-        """Go on from what is on the disk; fail an instance whose episode the store refuses for what it holds."""
+        """Commit the episode; fail the instance if the store cannot hold the episode's content."""
         try:
             stored = await self._writer.write(writes.commit_episode, commit)
-        except Exception as failure:  # noqa: BLE001 - whatever it is, it concerns this instance alone
+        except Exception as failure:  # noqa: BLE001 - any error concerns only this instance
             _log.error("episode.not_stored instance=%s error=%r", commit.instance.instance_id, failure)
             commit = _substitute(commit, failure)
             stored = await self._writer.write(writes.commit_episode, commit)

@@ -1,4 +1,4 @@
-"""One episode: all messages of an instance at once, from the recorded history to a new outcome. Pure, no I/O."""
+"""Runs one episode: all pending messages of an instance on its recorded history. Pure, no I/O."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -24,7 +24,7 @@ from devhost.timestamps import Micros
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """The part of an instance that an episode starts from; `history` is the inside of a JSON array."""
+    """The state that an episode starts from; `history` is the inside of a JSON array."""
 
     instance_id: str
     orchestrator: str
@@ -43,7 +43,7 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an episode changes; `output` and `custom_status` are JSON texts or None."""
+    """The changes of an episode; `output` and `custom_status` are JSON texts or None."""
 
     status: Status
     output: str | None
@@ -79,7 +79,7 @@ def run_episode(
 
 
 def failed_outcome(execution: Execution, text: str, now: Micros) -> Outcome:
-    """Fail an instance for a reason of the host's own."""
+    """Return the outcome of an instance that the host fails."""
     return _finish(_failed(execution, text), [orchestrator_started(now)], now)
 
 
@@ -138,7 +138,7 @@ def _conclude(
             return _finish(end, [*arrived, *_recorded(replay, now)], now)
         if replay.nothing_can_wake_it:
             raise InvalidOrchestratorError(
-                "it waits for nothing that could ever happen; it yielded None, most likely, where a task was meant. "
+                "it waits for nothing that can ever happen; most likely it yielded None instead of a task. "
                 "The real extension would leave the instance Running for ever."
             )
     return _go_on(state, replay, arrived, now)

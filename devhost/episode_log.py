@@ -1,4 +1,4 @@
-"""What the log says about an episode."""
+"""Logs the outcome of an episode."""
 
 import logging
 
@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 def log_outcome(instance: Instance, outcome: Outcome) -> None:
-    """Log events that the orchestrator will not see, and how it ended if it did."""
+    """Log the events that the orchestrator will not see, and how the instance ended, if it ended."""
     for mismatch in outcome.mismatches:
         _log_mismatch(instance, mismatch)
     if outcome.status is Status.COMPLETED:

@@ -1,7 +1,7 @@
-"""What can go wrong, as one tree.
+"""The errors of devhost.
 
 DevhostError
-├── StartError             the app or the machine is not fit to start; the command line exits with 2
+├── StartError             the app or the machine does not allow a start; the command line exits with 2
 ├── OrchestrationError     fails one instance; its text becomes the instance's output
 │   ├── NonDeterminismError
 │   ├── UnsupportedActionError
@@ -12,7 +12,7 @@ DevhostError
 
 
 class DevhostError(Exception):
-    """The base of all that devhost raises on purpose."""
+    """Base class."""
 
 
 class StartError(DevhostError):
@@ -24,27 +24,27 @@ class OrchestrationError(DevhostError):
 
 
 class NonDeterminismError(OrchestrationError):
-    """The replayed orchestrator asked for something else than what its history recorded."""
+    """The replayed orchestrator scheduled something other than what its history recorded."""
 
 
 class UnsupportedActionError(OrchestrationError):
-    """The orchestrator asked for something that devhost leaves out."""
+    """The orchestrator scheduled an action that devhost does not support."""
 
 
 class InvalidOrchestratorError(OrchestrationError):
-    """The orchestrator did what no durable host can carry out."""
+    """The orchestrator did something that no durable host can run."""
 
 
-class _Refusal(DevhostError):
+class _StatusError(DevhostError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
-class ManagementError(_Refusal):
+class ManagementError(_StatusError):
     """A refused request to the durable HTTP API.
 
-    `kind` is the name of the exception type that the real extension reports, which callers may look at.
+    `kind` is the exception type that the real extension reports; callers may check it.
     """
 
     def __init__(self, status: int, message: str, kind: str = "System.InvalidOperationException") -> None:
@@ -52,5 +52,5 @@ class ManagementError(_Refusal):
         self.kind = kind
 
 
-class ClockError(_Refusal):
+class ClockError(_StatusError):
     """A refused or abandoned request to move the clock."""

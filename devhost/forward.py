@@ -1,4 +1,4 @@
-"""Passes requests under a path prefix on to another server on the loopback interface."""
+"""Forwards requests under a path prefix to another server on the loopback interface."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -23,27 +23,27 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-# The client inflates what it reads.
+# The client decompresses what it reads.
 _NOT_COPIED = _HOP_BY_HOP | {"content-encoding"}
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
 
 
 class Forwarder:
-    """Forwards by the longest prefix; path and query stay as they are."""
+    """Forwards by the longest prefix; path and query are unchanged."""
 
     def __init__(self, targets: Mapping[str, str]) -> None:
         self._targets = dict(sorted(targets.items(), key=lambda item: -len(item[0])))
         self._session: aiohttp.ClientSession | None = None
 
     def target(self, path: str) -> str | None:
-        """The server for a path, if there is one."""
+        """Return the server for a path, if there is one."""
         for prefix, target in self._targets.items():
             if path == prefix or path.startswith(f"{prefix}/"):
                 return target
         return None
 
     async def forward(self, request: web.Request, target: str) -> web.Response:
-        """Ask the other server and answer as it does; 502 if it cannot be reached."""
+        """Send the request to the other server and return its response; 502 if it cannot be reached."""
         url = URL(target.rstrip("/") + request.raw_path, encoded=True)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         try:
@@ -56,7 +56,6 @@ class Forwarder:
             return web.json_response({"error": sentence}, status=502)
 
     async def close(self) -> None:
-        """Close the connections."""
         if self._session is not None:
             await self._session.close()
 

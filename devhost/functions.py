@@ -15,7 +15,7 @@ class HttpTrigger:
 
 @dataclass(frozen=True, slots=True)
 class TimerTrigger:
-    """Called by the clock; `schedule` as written, settings not yet expanded."""
+    """Called on a schedule; `schedule` is the text of the app, settings not expanded."""
 
     schedule: str
     run_on_startup: bool
@@ -23,14 +23,14 @@ class TimerTrigger:
 
 @dataclass(frozen=True, slots=True)
 class OrchestrationTrigger:
-    """An orchestrator; `name` is what starters call it."""
+    """An orchestrator; `name` is its durable name."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityTrigger:
-    """An activity; `name` is what orchestrators call it."""
+    """An activity; `name` is its durable name."""
 
     name: str
 

@@ -35,19 +35,19 @@ def _event(kind: EventType, at: Micros, event_id: int = -1, **extra: Any) -> Eve
 
 
 def orchestrator_started(at: Micros) -> Event:
-    """Open an episode; its timestamp is the orchestrator's clock."""
+    """Start an episode; its timestamp is the orchestrator's current time."""
     return _event(EventType.ORCHESTRATOR_STARTED, at)
 
 
 def orchestrator_completed(at: Micros) -> Event:
-    """Close an episode."""
+    """End an episode."""
     return _event(EventType.ORCHESTRATOR_COMPLETED, at)
 
 
 def execution_started(
     at: Micros, *, name: str, version: str, raw_input: str | None, instance_id: str, execution_id: str
 ) -> Event:
-    """Begin an execution; `raw_input` is JSON text or None. The SDK insists on the key `Version`."""
+    """Start an execution; `raw_input` is JSON text or None. The SDK requires the key `Version`."""
     return _event(
         EventType.EXECUTION_STARTED,
         at,
@@ -78,7 +78,7 @@ def execution_terminated(at: Micros, reason: str) -> Event:
 
 
 def task_scheduled(at: Micros, task_id: int, name: str) -> Event:
-    """Record that an activity was asked for."""
+    """Record that an activity was scheduled."""
     return _event(EventType.TASK_SCHEDULED, at, task_id, Name=name, Version="", Input=None)
 
 
@@ -100,7 +100,7 @@ def task_failed(at: Micros, task_id: int, reason: str, details: str) -> Event:
 
 
 def timer_created(at: Micros, task_id: int, fire_at: Micros) -> Event:
-    """Record that a timer was asked for."""
+    """Record that a timer was created."""
     return _event(EventType.TIMER_CREATED, at, task_id, FireAt=to_text(fire_at))
 
 
@@ -126,5 +126,5 @@ _PLAYED = frozenset(
 
 
 def as_played(event: Event) -> Event:
-    """The event as later episodes see it: what the orchestrator has reacted to is marked as played."""
+    """Return the event as later episodes see it: marked as played, because the orchestrator has processed it."""
     return {**event, "IsPlayed": True} if event["EventType"] in _PLAYED else event

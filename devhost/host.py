@@ -1,4 +1,4 @@
-"""Puts the parts together: one app, one data folder, one port on the loopback interface."""
+"""Composes the host: one app, one data folder, one port on the loopback interface."""
 
 import asyncio
 import logging
@@ -143,7 +143,7 @@ class Host:
         return HttpServer(routes, http.handle, forwarder, listener, settings.largest_body)
 
     async def start(self) -> None:
-        """Serve HTTP, take up what the store holds, follow the clock."""
+        """Serve HTTP, resume the stored work, follow the clock."""
         await self._server.start()
         for activity in self._store.read(reads.pending_activities):
             self._activities.enqueue(activity)
@@ -157,17 +157,17 @@ class Host:
         return to_datetime(await self.agenda.advance(target_after(duration, self.clock.now()), every=every))
 
     async def settle(self) -> None:
-        """Wait until everything that is due has been done. Raises ClockError if an instance never rests."""
+        """Wait until everything that is due has been done. Raises ClockError if an instance never becomes idle."""
         await self.advance("PT0S")
 
     def worker_died(self) -> int:
-        """Fail every call in flight, as the death of a real host's worker does; returns how many."""
+        """Fail every call in flight, as the death of a real host's worker does; return how many."""
         failed = self._engine.fail_all() + self._invoker.fail_all()
         _log.warning("worker.died calls=%d", failed)
         return failed
 
     def _watch(self, task: asyncio.Task[None]) -> None:
-        """Without its engine or its agenda the host only seems to run."""
+        """Stop the host if its engine or its agenda has failed, because then it runs nothing."""
         if not task.cancelled() and (failure := task.exception()) is not None:
             _log.critical("host.broken url=%s", self.url, exc_info=failure)
             self.broken.set()
@@ -183,7 +183,7 @@ class Host:
             self.broken.set()
 
     async def stop(self) -> None:
-        """Take nothing new, let running functions finish for a bounded time, then close. Nothing stored is lost."""
+        """Refuse new requests, let running functions finish for a limited time, then close."""
         self._server.refuse_new()
         self._activities.stop()
         await self.agenda.stop()

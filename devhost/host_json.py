@@ -1,4 +1,4 @@
-"""host.json, as far as it means something here, with the environment's overrides (`AzureFunctionsJobHost__a__b`)."""
+"""The settings of host.json that devhost supports, with the overrides `AzureFunctionsJobHost__a__b`."""
 
 import json
 import os
@@ -21,7 +21,7 @@ _TIME_SPAN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """What the host goes by; `function_timeout` None means unlimited."""
+    """The host's settings; `function_timeout` None means unlimited."""
 
     route_prefix: str = "api"
     function_timeout: timedelta | None = timedelta(minutes=30)
@@ -36,7 +36,7 @@ def parse_time_span(text: str) -> timedelta:
     """Parse `[d.]hh:mm:ss`. Raises ValueError, also for 24 hours and more, which .NET reads as days."""
     found = _TIME_SPAN.fullmatch(text)
     if found is None:
-        raise ValueError(f"'{text}' is no time span; write it as hh:mm:ss or d.hh:mm:ss")
+        raise ValueError(f"'{text}' is not a time span; write it as hh:mm:ss or d.hh:mm:ss")
     return timedelta(**{unit: int(value) for unit, value in found.groupdict("0").items()})
 
 
@@ -53,7 +53,7 @@ def read_host_json(folder: Path, environment: Mapping[str, str] = os.environ) ->
 
 
 def host_settings(document: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> HostSettings:
-    """Read the settings out of a host.json document. Raises StartError if one has an impossible value."""
+    """Read the settings from a host.json document. Raises StartError if a value is invalid."""
     settings = _Settings(document, environment)
     durable, default = "extensions.durabletask", HostSettings()
     try:
@@ -78,7 +78,7 @@ def host_settings(document: Mapping[str, Any], environment: Mapping[str, str] = 
 
 
 class _Settings:
-    """Looks members up by their lower-cased dotted path, the environment first."""
+    """Looks up members by their lower-cased dotted path, first in the environment."""
 
     def __init__(self, document: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         self._document = document
@@ -94,7 +94,7 @@ class _Settings:
         found: Any = self._document
         for step in path.split("."):
             if not isinstance(found, Mapping):
-                raise ValueError(f"'{step}' is looked for in something that is no object")  # noqa: TRY004 - a setting
+                raise ValueError(f"'{step}' is expected in something that is not an object")  # noqa: TRY004 - a setting
             found = {key.lower(): value for key, value in found.items()}.get(step)
             if found is None:
                 return default
@@ -106,7 +106,7 @@ def _timeout(text: str) -> timedelta | None:
 
 
 def _hub_name(value: Any) -> str:
-    """The extension refuses others at its start."""
+    """The extension refuses other names at its start."""
     if not _HUB_NAME.fullmatch(str(value)):
         raise ValueError(
             f"the task hub's name '{value}' must have 3 to 45 letters and digits and begin with a letter"

@@ -1,4 +1,4 @@
-"""HTTP triggers: requests and responses converted as the worker converts them."""
+"""HTTP triggers: converts requests and responses as the worker does."""
 
 import logging
 import re
@@ -17,7 +17,7 @@ from devhost.routes import Match, RouteError, RouteTable
 
 _log = logging.getLogger(__name__)
 
-# The server frames the response itself.
+# The server sets these itself.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~]*")
@@ -43,7 +43,7 @@ class HttpFunctions:
             raise StartError(f"An HTTP function cannot be served: {failure}.") from failure
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve a request: 404 if no function takes it, 500 if its body is over the limit or the function fails."""
+        """Serve a request: 404 if no function matches, 500 if its body is over the limit or the function fails."""
         path, query = split_target(request.raw_path)
         match = self._routes.find(request.method, segments(path))
         if match is None:
@@ -55,18 +55,18 @@ class HttpFunctions:
         try:
             sent = await _worker_request(request, match, path, query)
             return _response(await self._invoker.call(match.target, sent))
-        except Exception:  # noqa: BLE001 - the app's own; logged, and answered with 500
+        except Exception:  # noqa: BLE001 - any error of the app is logged and becomes a 500
             _log.exception("function.failed name=%s", name)
             return web.Response(status=500)
 
 
 def full_route(prefix: str, route: str) -> str:
-    """The template of a function's route under the prefix."""
+    """Return the template of a function's route under the prefix."""
     return "/".join(part for part in (prefix, route.strip("/")) if part)
 
 
 async def _worker_request(request: web.Request, match: Match[Function], path: str, query: str) -> HttpRequest:
-    """What the host hands to the worker: no body without a length, and none of it decompressed."""
+    """Convert a request as the host does: without a length it has no body, and nothing is decompressed."""
     return WorkerHttpRequest(
         method=request.method,
         url=f"{request.scheme}://{request.host}{escaped(path)}{query}",
@@ -79,14 +79,14 @@ async def _worker_request(request: web.Request, match: Match[Function], path: st
 
 
 def _response(returned: object) -> web.Response:
-    """Convert what a function returned. Raises what the worker or the server raises for what cannot be sent."""
+    """Convert a function's return value. Raises the worker's or the server's error if it cannot be sent."""
     datum = HttpResponseConverter.encode(returned, expected_type=None)
     if datum.type == "string":
         return web.Response(text=datum.value)
     value = datum.value
     status, body = int(value["status_code"].value), value["body"].value
     if status < _FIRST_FINAL or (status == _RESET_CONTENT and body):
-        raise ValueError(f"the status {status} cannot be answered with, or not with a body")
+        raise ValueError(f"the status {status} cannot be sent, or not with a body")
     response = web.Response(status=status, body=body)
     for name, header in value["headers"].items():
         if name.lower() not in _FRAMING:
@@ -99,5 +99,5 @@ def _response(returned: object) -> web.Response:
 
 def _sendable(pattern: re.Pattern[str], text: str) -> str:
     if not pattern.fullmatch(text):
-        raise ValueError(f"{text!r} cannot be sent in a header: it takes printable ASCII only")
+        raise ValueError(f"{text!r} cannot be sent in a header: only printable ASCII can")
     return text

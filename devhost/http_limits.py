@@ -1,4 +1,4 @@
-"""Requests that Kestrel refuses before an app sees them, each with an answer that has no body."""
+"""Requests that Kestrel refuses before an app sees them, with a response without a body."""
 
 from collections.abc import Iterable
 
@@ -10,13 +10,13 @@ _MOST_HEADERS = 100
 _VERSION = " HTTP/1.1"
 _LINE_END = "\r\n"
 
-# What the server itself reads at most: far more than the limits, so that it is these which answer.
+# The server's own limits are far higher, so that these apply first.
 LONGEST_READ = 1024 * 1024
 MOST_READ = 10 * _MOST_HEADERS
 
 
 def refused_with(request: web.Request) -> int | None:
-    """The status of the refusal: 414, 431, 400 for what is no text in a header or for `%00`; None if it is taken."""
+    """Return 414, 431, or 400 for an invalid header value or `%00`; None if the request is accepted."""
     line = f"{request.method} {request.raw_path}{_VERSION}{_LINE_END}"
     if len(line) > _LONGEST_LINE:
         return 414

@@ -1,29 +1,29 @@
-"""A request's target as Kestrel and ASP.NET read it: what becomes of its path, its query and its escapes."""
+"""Parses a request's target as Kestrel and ASP.NET do: path, query and escapes."""
 
 import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
 _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-# A slash stays escaped in a path, so that it does not part segments.
+# A slash stays escaped in a path, so that it does not separate segments.
 _PATH_ESCAPES = re.compile(r"(?:%(?!2[Ff])[0-9A-Fa-f]{2})+")
 _ESCAPE = re.compile(r"(%[0-9A-Fa-f]{2})")
 _PATH_SIGNS = "/:@!$&'()*+,;=~"
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """The path, escapes read but for `%2F` and dot segments resolved, and the query with its `?`, as it was sent."""
+    """Return the path, decoded except for `%2F` and with dot segments resolved, and the raw query with its `?`."""
     path, mark, query = target.partition("?")
     return _without_dots(_PATH_ESCAPES.sub(_unescaped, path)), mark + query
 
 
 def segments(path: str) -> list[str]:
-    """The parts of a path; the last is empty if the path ends with a slash."""
+    """Return the segments of a path; the last is empty if the path ends with a slash."""
     return path[1:].split("/") if path != "/" else []
 
 
 def escaped(path: str) -> str:
-    """The path as an app sees it in the URL; what looks like an escape in it passes for one."""
+    """Return the path as an app sees it in the URL; a sequence that looks like an escape counts as one."""
     parts = _ESCAPE.split(path)
     return "".join(
         part if _ESCAPE.fullmatch(part) else quote(part, safe=_PATH_SIGNS) for part in parts if part
@@ -31,9 +31,9 @@ def escaped(path: str) -> str:
 
 
 def query_options(query: str) -> dict[str, str]:
-    """The options of a query with its `?`: names that differ in letter case are one, and empty values are dropped.
+    """Return the options of a query with its `?`. Names ignore case, and empty values are dropped.
 
-    The values of a name are joined by commas, and its second spelling wins.
+    The values of a name are joined by commas, and the second spelling of the name is used.
     """
     given: dict[str, list[tuple[str, str]]] = {}
     for option in query[1:].split("&"):
@@ -44,12 +44,12 @@ def query_options(query: str) -> dict[str, str]:
 
 
 def join_values(values: Iterable[str]) -> str:
-    """What ASP.NET makes of several values of a header or a query option: no space, and nothing for empty ones."""
+    """Join several values of a header or a query option as ASP.NET does: no spaces, empty ones dropped."""
     return ",".join(value for value in values if value)
 
 
 def _unescaped(run: re.Match[str]) -> str:
-    """Read a run of escapes as UTF-8; those that are none stay as they are."""
+    """Decode a run of escapes as UTF-8; invalid ones stay as they are."""
     text, octets = "", bytes.fromhex(run[0].replace("%", ""))
     start = 0
     while start < len(octets):

@@ -1,7 +1,7 @@
-"""What the platform refuses about a function when it reads the app: the Python worker's indexer, then the host.
+"""The checks of the platform when it reads an app's functions: those of the Python worker's indexer, then the host's.
 
 The worker's rules are those of `azure-functions-runtime` (functions.py), the host's those of azure-functions-host
-(Utility.cs). The worker refuses the whole app because of one function; the host leaves the function out.
+(Utility.cs). The worker refuses the whole app for one invalid function; the host leaves the function out.
 """
 
 import inspect
@@ -32,22 +32,22 @@ _CONVERTERS: Mapping[str, Any] = {
     "activityTrigger": ActivityTriggerConverter,
     "durableClient": DurableClientConverter,
 }
-# Forms of the typing module that the worker does not count among the generic types.
+# Forms of the typing module that the worker does not treat as generic types.
 _NO_GENERIC_TYPES = (None, typing.Union, tuple, typing.ClassVar, Callable)
 
 
 def check_names(name: str, bindings: list[str]) -> None:
-    """Refuse names that the host does not take. Raises StartError."""
+    """Raise StartError for names that the host does not accept."""
     if not _FUNCTION_NAME.fullmatch(name):
         raise StartError(
-            f"Function '{name}' has a name that the platform does not take; use at most 128 letters, digits, '_' and "
+            f"Function '{name}' has a name that the platform refuses; use at most 128 letters, digits, '_' and "
             "'-', begin with a letter, and do not call it 'host'."
         )
     seen: set[str] = set()
     for binding in bindings:
         if binding != RETURN and not _BINDING_NAME.fullmatch(binding):
             raise StartError(
-                f"Function '{name}' has the binding '{binding}', a name that the platform does not take; use letters "
+                f"Function '{name}' has the binding '{binding}', a name that the platform refuses; use letters "
                 "and digits only, and begin with a letter."
             )
         if binding.lower() in seen:
@@ -56,7 +56,7 @@ def check_names(name: str, bindings: list[str]) -> None:
 
 
 def check_parameters(name: str, call: Callable[..., Any], bindings: Mapping[str, str]) -> bool:
-    """Refuse parameters and annotations that do not fit the bindings, given as their types by name.
+    """Check parameters and annotations against the bindings, given as their types by name.
 
     Returns whether the function takes the invocation's context. Raises StartError.
     """
@@ -101,11 +101,11 @@ def _check_parameter(name: str, parameter: str, kind: str, annotation: object) -
     if getattr(typing.get_origin(annotation) or annotation, "__name__", None) == "Out":
         raise StartError(
             f"Function '{name}' annotates '{parameter}' with {_shown(annotation)}, but its binding "
-            f"'{kind}' is no output."
+            f"'{kind}' is not an output."
         )
     if not (isinstance(annotation, type) or _is_generic(annotation)):
         raise StartError(
-            f"Function '{name}' annotates '{parameter}' with {_shown(annotation)}, which is no type to the platform; "
+            f"Function '{name}' annotates '{parameter}' with {_shown(annotation)}, which the platform refuses; "
             "write a class alone, such as dict or str."
         )
     if not _fits(kind, annotation):
@@ -118,23 +118,23 @@ def _check_parameter(name: str, parameter: str, kind: str, annotation: object) -
 def _check_return(name: str, annotation: object) -> None:
     if not (isinstance(annotation, type) and HttpResponseConverter.check_output_type_annotation(annotation)):
         raise StartError(
-            f"Function '{name}' is annotated to return {_shown(annotation)}; the platform takes "
-            "azure.functions.HttpResponse or str alone."
+            f"Function '{name}' is annotated to return {_shown(annotation)}; the platform accepts "
+            "azure.functions.HttpResponse or str only."
         )
 
 
 def _is_generic(annotation: object) -> bool:
-    """`typing.Dict[str, str]` counts as a type for the worker; `dict[str, str]` and unions do not."""
+    """The worker accepts `typing.Dict[str, str]` as a type, but not `dict[str, str]` or unions."""
     if isinstance(annotation, types.GenericAlias | types.UnionType):
         return False
     return typing.get_origin(annotation) not in _NO_GENERIC_TYPES
 
 
 def _fits(kind: str, annotation: Any) -> bool:
-    """The worker takes requests and timers as `str`, too: then each request fails, and a timer is a text of JSON."""
+    """The worker also accepts `str` for requests and timers: then requests fail, and a timer is JSON text."""
     try:
         return bool(_CONVERTERS[kind].check_input_type_annotation(annotation))
-    except TypeError:  # issubclass() of what is no class
+    except TypeError:  # issubclass() of something other than a class
         return False
 
 

@@ -1,4 +1,4 @@
-"""Calls a function of the app: coroutines on the loop, the rest in threads, within the function timeout."""
+"""Calls functions of the app within the function timeout: coroutines on the loop, others in threads."""
 
 import asyncio
 import contextvars
@@ -38,10 +38,10 @@ class Context:
 
 
 class Invoker:
-    """Calls functions and knows which are running. `client` is the JSON text that a client binding receives."""
+    """Calls functions and tracks the calls. `client` is the JSON text for client bindings."""
 
     def __init__(self, client: str, timeout: timedelta | None, on_exit: Callable[[], object]) -> None:
-        """`on_exit` is called when a function ends its process."""
+        """`on_exit` is called when a function calls sys.exit."""
         self._client = client
         self._timeout = timeout
         self._calls = Calls(_thread_count(), "devhost-function", on_exit)
@@ -66,13 +66,13 @@ class Invoker:
             ) from failure
 
     async def call_activity(self, function: Function, text: str) -> str:
-        """Call an activity with JSON text, as the worker converts it; returns JSON text."""
+        """Call an activity with JSON text, converted as the worker does; return JSON text."""
         argument = ActivityTriggerConverter.decode(Datum(text, "string"), trigger_metadata=None)
         result = await self.call(function, argument)
         return str(ActivityTriggerConverter.encode(result, expected_type=None).value)
 
     def fail_all(self) -> int:
-        """Fail the calls in flight, as the worker's death does; returns how many."""
+        """Fail the calls in flight, as the death of the worker does; return how many."""
         return self._calls.fail_all()
 
     async def close(self, grace: float) -> None:

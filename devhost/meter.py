@@ -1,4 +1,4 @@
-"""Counts what is running or about to, so that others can wait until nothing is."""
+"""Counts the work that runs or is about to run, so that others can wait until there is none."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ _HELD_UP = (
 
 
 class WorkMeter:
-    """Work in hand: instances with messages, activities, timer functions."""
+    """Pending work: instances with messages, activities, timer functions."""
 
     def __init__(self) -> None:
         self._in_hand = 0
@@ -30,21 +30,21 @@ class WorkMeter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is running or about to."""
+        """Whether there is no pending work."""
         return self._in_hand == 0
 
     def begin(self) -> None:
-        """Count a piece of work from the moment it is known, not only while it runs."""
+        """Count a piece of work, from the moment it is known, not only while it runs."""
         self._in_hand += 1
 
     def end(self) -> None:
-        """A piece of work is done, and what follows from it has been counted."""
+        """Called when a piece of work is done, and the work that follows from it has been counted."""
         self._in_hand -= 1
         if not self._in_hand:
             self._changed.set()
 
     def count_episode(self, instance_id: str) -> None:
-        """An instance has run; without end at one instant, it would never be idle."""
+        """Count an episode of an instance: without a limit per instant, an endless one would never be idle."""
         if self._episodes is None:
             return
         self._episodes[instance_id] += 1
@@ -53,16 +53,16 @@ class WorkMeter:
             self._changed.set()
 
     def start_instant(self) -> None:
-        """Count from now on how often each instance runs; the clock has moved."""
+        """Start to count the episodes of each instance; the clock has moved."""
         self._episodes, self._restless = Counter(), None
 
     def end_instant(self) -> None:
-        """Count no more; nobody waits for idleness."""
+        """Stop counting episodes."""
         self._episodes = None
 
     @contextmanager
     def held_up(self, reason: str) -> Iterator[None]:
-        """While the context is open, work in hand waits for the disk, which says `reason`."""
+        """While the context is open, pending work waits for the disk; `reason` is the disk's error."""
         self._held_up.append(reason)
         self._changed.set()
         try:
@@ -71,9 +71,9 @@ class WorkMeter:
             self._held_up.remove(reason)
 
     async def idle(self) -> None:
-        """Wait until nothing is in hand.
+        """Wait until there is no pending work.
 
-        Raises ClockError if an instance runs on and on at one instant, or if work waits for the disk.
+        Raises ClockError if an instance does not stop running at one instant, or if work waits for the disk.
         """
         while self._in_hand:
             if self._held_up:

@@ -11,7 +11,7 @@ from devhost.errors import InvalidOrchestratorError
 
 OrchestratorFunction = Callable[[str], str]
 
-# Appended to the exception of a failed orchestrator by the SDK; what follows is the state JSON.
+# The SDK appends this to the exception of a failed orchestrator, followed by the state JSON.
 _STATE_LABEL = "\n\n$OutOfProcData$:"
 _SCHEMA = (
     '"isReplaying":%s,"parentInstanceId":null,"upperSchemaVersion":1,"upperSchemaVersionNew":2,'
@@ -24,7 +24,7 @@ _NOT_A_TASK = re.compile(r"'(\w+)' object has no attribute '(?:_is_scheduled|sta
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What an orchestrator returned: all actions since its start, and how it ended if it did.
+    """The result of a replay: all actions since the start, and how the orchestrator ended, if it ended.
 
     `output` and `custom_status` are JSON texts or None; `error` is set if the orchestrator raised.
     """
@@ -44,7 +44,7 @@ def context_json(*, history: str, raw_input: str | None, instance_id: str, first
 
 
 def run_orchestrator(function: OrchestratorFunction, context: str) -> State:
-    """Replay the orchestrator. Raises InvalidOrchestratorError where no durable host could go on."""
+    """Replay the orchestrator. Raises InvalidOrchestratorError if no durable host could go on."""
     try:
         return _read(json.loads(function(context)))
     except Exception as failure:
@@ -58,7 +58,7 @@ def run_orchestrator(function: OrchestratorFunction, context: str) -> State:
 def _explain(message: str) -> str:
     if found := _NOT_A_TASK.search(message):
         return (
-            f"the orchestrator yielded a value of type '{found[1]}', which is no durable task ({message}). "
+            f"the orchestrator yielded a value of type '{found[1]}', which is not a durable task ({message}). "
             "Yield only what context.call_activity, create_timer, wait_for_external_event, task_all or task_any "
             "return."
         )

@@ -1,4 +1,4 @@
-"""Writes that must not be lost: repeated while the disk takes nothing, until it does or the host stops."""
+"""Writes that must not be lost: repeated while the disk is full or fails, until the host stops."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _LONGEST_PAUSE = 30.0
 
 
 class RepeatedWrites:
-    """Writes to the store. While one waits for the disk, the clock is refused instead of waiting with it."""
+    """Writes to the store. While one waits for the disk, requests to move the clock fail instead of waiting."""
 
     def __init__(
         self, store: Store, meter: WorkMeter, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -34,10 +34,9 @@ class RepeatedWrites:
     async def write(
         self, unit: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a unit of `devhost.store.writes` until it is on the disk. Raises what will not pass by waiting.
+        """Run a unit of `devhost.store.writes` until it is on disk. Raises errors that waiting does not cure.
 
-        Whoever cancels it, as at the host's stop, leaves the disk as if the unit had never been tried: what it
-        belongs to is done again at the next start.
+        If it is cancelled, as at the stop of the host, nothing is written; the work is done again at the next start.
         """
         pause = _FIRST_PAUSE
         while True:

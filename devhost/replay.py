@@ -1,8 +1,8 @@
-"""The host's half of a replay: matches what the orchestrator asks for against what its history recorded.
+"""The host's half of a replay: matches the orchestrator's actions with its recorded history.
 
 The Durable SDK runs the orchestrator from the top each time and returns every action since the start. The host walks
-the same history with its own counter of task ids: what is not yet recorded is to be scheduled. Both count alike, or
-the instance is not deterministic.
+the same history with its own counter of task ids: what is not yet recorded is to be scheduled. If the two counts
+differ, the orchestrator is not deterministic.
 """
 
 from collections import deque
@@ -35,7 +35,7 @@ class CaseMismatch:
 
 
 class Replay:
-    """One walk through a history. Feed all its events in order, then read what is left."""
+    """One walk through a history. Feed all events in order, then read the decisions that are left."""
 
     def __init__(self, actions: Sequence[Action]) -> None:
         self._actions = iter(actions)
@@ -54,26 +54,26 @@ class Replay:
 
     @property
     def new_mismatches(self) -> tuple[CaseMismatch, ...]:
-        """The events of this episode that the orchestrator will not see."""
+        """Return the events of this episode that the orchestrator will not see."""
         return tuple(self._mismatches[self._known_mismatches :])
 
     def history_ends(self) -> None:
-        """Tell that all events fed so far were known before this episode."""
+        """Called when all events from before this episode have been fed."""
         self._known_mismatches = len(self._mismatches)
 
     @property
     def decisions(self) -> list[Decision]:
-        """What is asked for and not recorded yet, in order of task ids."""
+        """Return the actions that are not recorded yet, in order of task ids."""
         return [self._new[task_id] for task_id in sorted(self._new)]
 
     @property
     def may_complete(self) -> bool:
-        """Whether every action ran to its end and no task is open: an abandoned task delays the completion."""
+        """Whether every action has ended and no task is open: an abandoned task delays the completion."""
         return self._exhausted and not self._open
 
     @property
     def nothing_can_wake_it(self) -> bool:
-        """Whether no task, timer or event is outstanding, so that no message would ever arrive."""
+        """Whether no task, timer or event is outstanding, so that no message can ever arrive."""
         return (
             self.may_complete
             and not any(self._waiting.values())
@@ -83,7 +83,7 @@ class Replay:
         )
 
     def feed(self, event: Event) -> None:
-        """Take one history event. Raises NonDeterminismError, UnsupportedActionError."""
+        """Process one history event. Raises NonDeterminismError, UnsupportedActionError."""
         match event["EventType"]:
             case EventType.ORCHESTRATOR_STARTED:
                 self._now = max(self._now, from_text(event["Timestamp"]))
@@ -109,7 +109,7 @@ class Replay:
             raise NonDeterminismError(
                 f"Non-Deterministic workflow detected: at step {task_id} a previous execution of this "
                 f"orchestration scheduled {recorded}, and its replay attempted {attempted}. Likely causes: the "
-                "orchestrator's code changed while this instance was running, or it decides by something other than "
+                "orchestrator's code changed while this instance was running, or it depends on something other than "
                 "its input, its history and context.current_utc_datetime (the wall clock, random numbers, a global, "
                 "the environment)."
             )
@@ -137,7 +137,7 @@ class Replay:
             self._mismatches.append(CaseMismatch(raised, awaited))
 
     def _run_actions(self) -> None:
-        """Invoke each top-level action and go on to the next only when it has settled."""
+        """Invoke each top-level action, and the next one only when it has settled."""
         for action in self._actions:
             if isinstance(action, ContinueAsNew):
                 self.continue_as_new = action
@@ -164,7 +164,7 @@ class Replay:
                 return self._combine(action)
             case Unsupported(what) | ContinueAsNew(input=what):
                 raise UnsupportedActionError(
-                    f"the orchestrator asked for {what} at step {self._next_id}, which devhost leaves out; "
+                    f"the orchestrator scheduled {what} at step {self._next_id}, which devhost does not support; "
                     "run this app on Azure or under the Functions Core Tools, or do without it"
                 )
 
@@ -187,7 +187,7 @@ class Replay:
         return self._next_id - 1
 
     def _attempt(self, call: CallActivity, attempt: int, outcome: Task) -> None:
-        """Each failure is followed by a timer, the last one too: the SDK counts an id for it."""
+        """A timer follows each failure, also the last one: the SDK counts an id for it."""
         assert call.retry is not None
         exhausted = attempt >= call.retry.max_attempts
         pause = 0 if exhausted else min(call.retry.interval, _LONGEST_RETRY_INTERVAL)

@@ -82,7 +82,7 @@ _WITH_ARGUMENTS: dict[str, Callable[[str], Check]] = {
 
 
 def constraint(name: str, arguments: str | None) -> Check:
-    """The check that a constraint such as `int` or `length(2,3)` stands for. Raises ValueError."""
+    """Return the check for a constraint such as `int` or `length(2,3)`. Raises ValueError."""
     known = name.lower() in (_PLAIN if arguments is None else _WITH_ARGUMENTS)
     if not known:
         raise ValueError(

@@ -14,7 +14,7 @@ from devhost.route_constraints import Check, constraint
 
 T = TypeVar("T")
 
-# Braces inside of a parameter, such as a regex may need, are doubled.
+# Braces inside a parameter, as in a regex, are doubled.
 _TOKEN = re.compile(r"\{(?P<parameter>(?:[^{}]|\{\{|\}\})+)\}|(?P<literal>[^{}/]+)|(?P<slash>/)|(?P<stray>.)")
 _CONSTRAINT = re.compile(r":(?P<name>\w+)(?:\((?P<arguments>.*?)\)(?=[:?=]|$))?")
 _PARAMETER = re.compile(
@@ -25,7 +25,7 @@ _LITERAL, _CONSTRAINED, _FREE, _CATCH_ALL = range(4)
 
 
 class RouteError(ValueError):
-    """A template that cannot be read."""
+    """A template is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class _Parameter:
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """Literal texts and parameters, in the order in which they stand."""
+    """Literal texts and parameters, in order."""
 
     parts: tuple[str | _Parameter, ...]
 
@@ -95,9 +95,9 @@ class RouteTemplate:
         self.precedence = tuple(segment.rank for segment in segments)
 
     def match(self, path: list[str]) -> dict[str, str] | None:
-        """The parameters if the decoded path segments match, defaults filled in; else None.
+        """Return the parameters, with defaults, if the decoded path segments match; else None.
 
-        The last segment is empty where the path ends with a slash, which only a catch-all takes up.
+        The last segment is empty if the path ends with a slash; only a catch-all matches that.
         """
         values = dict(self._defaults)
         for position, (segment, pattern) in enumerate(self._segments):
@@ -132,7 +132,7 @@ def _segments(template: str) -> Iterator[_Segment]:
         if token["stray"]:
             raise ValueError(f"there is a stray '{token['stray']}'")
         if "?" in (token["literal"] or ""):
-            raise ValueError("a '?' stands outside of a parameter")
+            raise ValueError("a '?' is outside a parameter")
         if token["slash"]:
             if not parts:
                 raise ValueError("there is nothing between two slashes")
@@ -159,14 +159,14 @@ def _segment(parts: list[str | _Parameter]) -> _Segment:
     if any(parameter.optional for parameter in segment.parameters) and not segment.is_parameter:
         raise ValueError("an optional parameter must be a segment of its own")
     if any(isinstance(one, _Parameter) and isinstance(next_, _Parameter) for one, next_ in pairwise(parts)):
-        raise ValueError("two parameters stand side by side")
+        raise ValueError("two parameters are adjacent")
     return segment
 
 
 def _parameter(text: str) -> _Parameter:
     found = _PARAMETER.fullmatch(text.replace("{{", "{").replace("}}", "}"))
     if found is None:
-        raise ValueError(f"'{{{text}}}' is no parameter")
+        raise ValueError(f"'{{{text}}}' is not a parameter")
     default = found["default"]
     if default is not None and (found["optional"] or default.endswith("?")):
         raise ValueError(f"'{{{text}}}' is optional and has a default")
@@ -176,7 +176,7 @@ def _parameter(text: str) -> _Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Match(Generic[T]):
-    """Where a request goes, and the route's parameters."""
+    """The target of a request, and the route's parameters."""
 
     target: T
     parameters: dict[str, str]
@@ -191,7 +191,7 @@ class RouteTable(Generic[T]):
         self._entries = sorted(parsed, key=lambda entry: entry[0].precedence)
 
     def find(self, method: str, path: list[str]) -> Match[T] | None:
-        """The most specific template that takes path and method; a wrong method is no match, as on the platform."""
+        """Return the most specific match. A template with another method does not match, as on the platform."""
         for template, methods, target in self._entries:
             if methods and method not in methods:
                 continue

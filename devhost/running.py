@@ -1,4 +1,4 @@
-"""Runs an app: takes the port, opens the store, shows the clock, loads the app, starts and stops the host."""
+"""Runs an app: opens the port and the store, publishes the clock, loads the app, starts and stops the host."""
 
 import fcntl
 import os
@@ -17,11 +17,11 @@ from devhost.functions import Function
 from devhost.host import HOST, Host, Options
 from devhost.host_json import HostSettings, host_settings, read_host_json
 from devhost.store import Store, reads
-from devhost.store.schema import BEGIN_ANEW, FILE
+from devhost.store.schema import FILE, START_OVER
 
 
 def listen(port: int) -> socket.socket:
-    """Take a port on the loopback interface; 0 means a free one. Raises StartError if it is taken."""
+    """Listen on a loopback port; 0 means a free one. Raises StartError if it is in use."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -30,7 +30,7 @@ def listen(port: int) -> socket.socket:
     except (OSError, OverflowError) as failure:
         listener.close()
         raise StartError(
-            f"Port {port} on {HOST} cannot be used ({failure}); stop what holds it or choose another --port."
+            f"Port {port} on {HOST} cannot be used ({failure}); free it or choose another --port."
         ) from failure
     return listener
 
@@ -41,8 +41,8 @@ async def running(
 ) -> AsyncIterator[Host]:
     """Run an app, given as its folder or as an app object, until the block ends.
 
-    `host_json` stands in for the file where the app is an object. `options` are the members of Options. Sets
-    `CLOCK_OFFSET_FILE` before the app is imported, and puts back what was there at the end. Raises StartError.
+    `host_json` replaces the file if the app is an object. `options` are the members of Options. Sets
+    `CLOCK_OFFSET_FILE` before the app is imported, and restores its value at the end. Raises StartError.
     """
     chosen = _options(data, options)
     async with _listening(chosen.port) as listener, _stored(chosen) as (store, clock):
@@ -63,7 +63,7 @@ async def running(
 
 
 def _options(data: Path, options: Mapping[str, Any]) -> Options:
-    """Importing an app changes the current directory, so the folder must not depend on it."""
+    """Make the folder absolute, because importing an app changes the current directory."""
     folder = data.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def _load(
 
 @asynccontextmanager
 async def _stored(options: Options) -> AsyncIterator[tuple[Store, DomainClock]]:
-    """Open the store and show its clock to the app, which may look at it while it is imported."""
+    """Open the store and publish its clock, which the app may read while it is imported."""
     with _held(options.data):
         store = _open_store(options.data)
         try:
@@ -97,7 +97,7 @@ async def _stored(options: Options) -> AsyncIterator[tuple[Store, DomainClock]]:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """Keep others off the folder; the system lets go of it when this process ends, however it ends."""
+    """Lock the folder; the system releases the lock when this process ends, however it ends."""
     try:
         file = (folder / "lock").open("w", encoding="ascii")
     except OSError as failure:
@@ -113,17 +113,17 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 def _open_store(folder: Path) -> Store:
-    """Open the state. An empty file is a new one only where no host has shown its clock yet. Raises StartError."""
+    """Open the state. An empty file counts as new only if no host has published a clock yet. Raises StartError."""
     file = folder / FILE
     if (folder / OFFSET_FILE).exists() and file.is_file() and not file.stat().st_size:
         raise StartError(
-            f"{file} is damaged (it is empty, and was not); restore it from a copy, or {BEGIN_ANEW}"
+            f"{file} is damaged (it is empty, and was not); restore it from a copy, or {START_OVER}"
         )
     return Store.open(folder)
 
 
 def _clock(store: Store, offset_file: Path) -> DomainClock:
-    """The clock as it was left: it never goes back, not even where the state begins anew. Raises StartError."""
+    """Restore the clock. It never goes back, not even if the state is new. Raises StartError."""
     offset = store.read(reads.clock_offset)
     try:
         return DomainClock(offset_file, shown_offset(offset_file) if offset is None else offset)

@@ -14,7 +14,7 @@ from devhost.errors import StartError
 from devhost.host_json import parse_time_span
 from devhost.timestamps import SECOND, Micros, from_datetime, to_datetime
 
-# Crontabs know more (L, W, #, 7 for Sunday); the platform's reader of them refuses it.
+# Other crontabs also have L, W, # and 7 for Sunday; the platform's parser refuses them.
 _PART = r"(?:\*|(?:\d+|[a-z]{3})(?:-(?:\d+|[a-z]{3}))?)(?:/\d+)?"
 _FIELD = re.compile(rf"{_PART}(?:,{_PART})*", re.IGNORECASE)
 _DAY_7 = re.compile(r"(?<![/\d])0*7(?!\d)")
@@ -22,13 +22,13 @@ _SETTING = re.compile(r"%([^%]+)%")
 
 
 class Schedule(Protocol):
-    """Says when something recurs."""
+    """When a timer function is due."""
 
     def after(self, moment: Micros) -> Micros:
-        """The first occurrence later than `moment`."""
+        """Return the first occurrence later than `moment`."""
 
     def last(self, first: Micros, until: Micros) -> Micros | None:
-        """The last occurrence in [first, until], where `first` is one; None if `until` is before."""
+        """Return the last occurrence in [first, until], where `first` is one; None if `until` is earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class Crontab:
     zone: tzinfo
 
     def after(self, moment: Micros) -> Micros:
-        """The first occurrence later than `moment`. Raises CronSimError, StopIteration if there is none."""
+        """Return the first occurrence later than `moment`. Raises CronSimError, StopIteration if there is none."""
         return from_datetime(next(self._occurrences(moment)))
 
     def last(self, first: Micros, until: Micros) -> Micros | None:
-        """The last occurrence in [first, until]."""
+        """Return the last occurrence in [first, until]."""
         if until < first:
             return None
-        # Walking back begins before its start, so the start is the next whole second.
+        # The walk back starts before the given time, so it is given the next whole second.
         return from_datetime(next(self._occurrences(Micros(until // SECOND * SECOND + SECOND), reverse=True)))
 
     def _occurrences(self, moment: Micros, *, reverse: bool = False) -> CronSim:
@@ -62,11 +62,11 @@ class Interval:
     length: timedelta
 
     def after(self, moment: Micros) -> Micros:
-        """One interval later."""
+        """Return one interval later."""
         return Micros(moment + self._micros)
 
     def last(self, first: Micros, until: Micros) -> Micros | None:
-        """The last of the occurrences that begin with `first`."""
+        """Return the last of the occurrences from `first` on."""
         return None if until < first else Micros(first + (until - first) // self._micros * self._micros)
 
     @property
@@ -95,9 +95,9 @@ def parse_schedule(text: str, environment: Mapping[str, str] = os.environ) -> Sc
 def _check_fields(fields: list[str]) -> None:
     for field in fields:
         if not _FIELD.fullmatch(field):
-            raise ValueError(f"'{field}' is nothing that the platform reads")
+            raise ValueError(f"the platform does not accept '{field}'")
     if _DAY_7.search(fields[-1]):
-        raise ValueError("Sunday is 0, and the platform takes no 7")
+        raise ValueError("Sunday is 0, and the platform does not accept 7")
 
 
 def _interval(text: str) -> Interval:

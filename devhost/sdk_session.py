@@ -6,7 +6,7 @@ from azure.durable_functions.models.utils import http_utils
 
 
 async def close_sdk_session() -> None:
-    """Close the session, so that another host in this process, on another loop, begins with a fresh one."""
+    """Close the session, so that another host in this process, on another loop, starts with a new one."""
     session = http_utils._client_session  # noqa: SLF001 - the SDK has no public way
     if session is not None and not session.closed:
         await session.close()

@@ -1,4 +1,4 @@
-"""The HTTP server: guards the host's own pages, forwards, and passes the rest on to the app's functions."""
+"""The HTTP server: protects the host's own endpoints, forwards, and sends the rest to the app's functions."""
 
 import socket
 from collections.abc import Awaitable, Callable, Iterable
@@ -46,12 +46,11 @@ class HttpServer:
         )
 
     async def start(self) -> None:
-        """Begin to serve."""
         await self._runner.setup()
         await web.SockSite(self._runner, self._listener).start()
 
     def refuse_new(self) -> None:
-        """Answer new requests to functions with 503; what runs may still use the host's own routes."""
+        """Respond to new requests for functions with 503; running functions may still use the host's routes."""
         self._refusing = True
 
     async def close(self) -> None:

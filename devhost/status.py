@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """As status queries name it."""
+    """The names that status queries use."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -14,5 +14,5 @@ class Status(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the instance has ended."""
         return self not in (Status.PENDING, Status.RUNNING)

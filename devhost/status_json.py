@@ -9,7 +9,7 @@ from devhost.timestamps import to_seconds_text
 
 
 def status_view(instance: Instance, *, show_input: bool) -> dict[str, Any]:
-    """The status of an instance; texts that are JSON appear as what they say."""
+    """Return the status of an instance; texts that are JSON appear as values."""
     return {
         "name": instance.name,
         "instanceId": instance.instance_id,
@@ -23,7 +23,7 @@ def status_view(instance: Instance, *, show_input: bool) -> dict[str, Any]:
 
 
 def history_view(recorded: str, *, show_output: bool) -> list[dict[str, Any]]:
-    """The history, completions merged with what scheduled them; `recorded` is the inside of a JSON array."""
+    """Return the history, completions merged with what scheduled them. `recorded` is the inside of a JSON array."""
     scheduled: dict[int, Event] = {}
     shown = []
     for event in json.loads(f"[{recorded}]"):

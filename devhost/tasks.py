@@ -1,4 +1,4 @@
-"""What a replay deals in: tasks that settle, and decisions to be carried out."""
+"""The values of a replay: tasks that settle, and decisions to carry out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ Decision = ScheduleActivity | ScheduleTimer
 
 
 class Task:
-    """Something the orchestrator waits for; settles once and then runs what was to follow."""
+    """Something the orchestrator waits for; it settles once and then runs its continuations."""
 
     def __init__(self) -> None:
         self.settled = False

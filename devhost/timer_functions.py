@@ -33,12 +33,12 @@ class Recurring:
 
     @property
     def is_recorded(self) -> bool:
-        """More often than once a minute is not worth recording, as the platform sees it."""
+        """Whether runs are recorded; the platform does not record functions that run more than once a minute."""
         return self.schedule.after(self.next) - self.next >= 60 * SECOND
 
 
 class TimerFunctions:
-    """All timer functions of the app."""
+    """The timer functions of the app."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class TimerFunctions:
         clock: DomainClock,
         meter: WorkMeter,
     ) -> None:
-        """Reads the schedules. Raises StartError."""
+        """Parse the schedules. Raises StartError."""
         self._invoker = invoker
         self._store = store
         self._clock = clock
@@ -59,7 +59,7 @@ class TimerFunctions:
         self.all = [_recurring(function, now) for function in functions]
 
     def start(self) -> None:
-        """Run what was missed while the host was down, and what is to run at start."""
+        """Run functions that were due while the host was down, and those with run_on_startup."""
         now = self._clock.now()
         for recurring in self.all:
             trigger = recurring.function.trigger
@@ -72,11 +72,11 @@ class TimerFunctions:
                 self.run(recurring, now, past_due=missed)
 
     def next_due(self) -> Micros | None:
-        """The next occurrence of all; None without timer functions."""
+        """Return the next occurrence of any function; None without timer functions."""
         return min((recurring.next for recurring in self.all), default=None)
 
     def run_due(self, now: Micros) -> None:
-        """Run each function whose time has come; what it missed meanwhile is skipped."""
+        """Run each function that is due, once; further missed occurrences are skipped."""
         for recurring in self.all:
             if recurring.next <= now:
                 self.run(recurring, now)
@@ -88,7 +88,7 @@ class TimerFunctions:
                 self.run(recurring, now)
 
     def run(self, recurring: Recurring, occurrence: Micros, *, past_due: bool = False) -> None:
-        """Start a run, unless one is under way; the next occurrence is after `occurrence`."""
+        """Start a run unless one is in progress; the next occurrence is after `occurrence`."""
         recurring.next = recurring.schedule.after(occurrence)
         if recurring.running:
             _log.warning("timer.still_running name=%s; this occurrence is skipped", recurring.function.name)
@@ -100,7 +100,7 @@ class TimerFunctions:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Give up the runs that are still under way."""
+        """Cancel the runs in progress."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -115,7 +115,7 @@ class TimerFunctions:
             returned = await self._invoker.call(recurring.function, request)
             if returned is not None:
                 _log.error("timer.returned_a_value name=%s; it has no $return binding", name)
-        except Exception:  # noqa: BLE001 - the app's own; the timer goes on
+        except Exception:  # noqa: BLE001 - any error of the app is logged; the timer goes on
             _log.exception("timer.failed name=%s", name)
         finally:
             recurring.running = False
@@ -125,7 +125,7 @@ class TimerFunctions:
                 self._meter.end()
 
     async def _record(self, recurring: Recurring) -> None:
-        """Note the run. A note that is lost costs one run too many after the next start."""
+        """Record the run. If the record is lost, the function runs once too often after the next start."""
         if not recurring.is_recorded:
             return
         status = TimerStatus(recurring.expression, recurring.last, recurring.next, self._clock.now())

@@ -1,6 +1,6 @@
 """Points in time as integer microseconds since 1970, UTC, and their texts.
 
-Integers, because a float loses the microsecond by which a timer would seem to fire early and re-arm.
+Integers, because a float can lose a microsecond, and a timer that seems to fire early would be set again.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -30,10 +30,10 @@ def from_text(text: str) -> Micros:
 
 
 def to_text(moment: Micros) -> str:
-    """Write ISO 8601 with microseconds and `Z`, as histories carry it."""
+    """Write ISO 8601 with microseconds and `Z`, as in histories."""
     return to_datetime(moment).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def to_seconds_text(moment: Micros) -> str:
-    """Write ISO 8601 with whole seconds and `Z`, as status queries show it."""
+    """Write ISO 8601 with whole seconds and `Z`, as in status responses."""
     return to_datetime(moment).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,10 +11,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from localcloud.errors import LocalCloudError
-from localcloud.loopback import is_loopback
-from localcloud.platform.engine_clock import ClockFiles, EngineClock
-from localcloud.platform.host_admin import HUB, HUB_SETTING, STORAGE_SETTING, engine_clock
-from localcloud.server import running
+from localcloud.platform.engine_clock import (
+    HUB,
+    HUB_SETTING,
+    STORAGE_SETTING,
+    ClockFiles,
+    EngineClock,
+    engine_clock,
+)
+from localcloud.server import is_loopback, running
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +59,7 @@ async def _serve(options: argparse.Namespace) -> None:
 
 @asynccontextmanager
 async def _engine_clock(options: argparse.Namespace) -> AsyncIterator[EngineClock | None]:
-    """The clock of the durable engine behind `--engine-of`, whose storage the environment names."""
+    """Connect to the durable engine of the host `--engine-of`; the environment names its storage."""
     if options.engine_of is None:
         yield None
         return
@@ -66,7 +71,7 @@ async def _engine_clock(options: argparse.Namespace) -> AsyncIterator[EngineCloc
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="where keys and mails are kept")
+    parser.add_argument("--data", type=Path, required=True, help="the directory for keys and mails")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument(
         "--clock-offset-file", type=Path, help="microseconds between wall clock and domain clock"
@@ -75,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "--engine-of",
         type=_loopback_url,
         metavar="URL",
-        help="the Functions host over the real durable engine, whose clock is moved here",
+        help="the Functions host with the real durable engine, whose clock this server moves",
     )
     parser.add_argument(
         "--clock-shift-file", type=Path, help="microseconds by which the engine's clock is shifted"
@@ -84,20 +89,20 @@ def _parser() -> argparse.ArgumentParser:
         "--mail-events-url",
         type=_loopback_url,
         metavar="URL",
-        help="where delivery reports go; the secret of the data directory is added as the parameter key",
+        help="where delivery reports go; the secret of the data directory is added as the parameter `key`",
     )
     return parser
 
 
 def _loopback_url(text: str) -> str:
-    if not (text.startswith("http://") and is_loopback(text) and _has_sound_port(text)):
+    if not (text.startswith("http://") and is_loopback(text) and _has_valid_port(text)):
         raise argparse.ArgumentTypeError(
-            f"{text} must be an http URL of this machine: reports hold addresses"
+            f"{text} must be an http URL of this machine: delivery reports contain addresses"
         )
     return text
 
 
-def _has_sound_port(url: str) -> bool:
+def _has_valid_port(url: str) -> bool:
     try:
         return urlsplit(url).port != 0
     except ValueError:

@@ -1,4 +1,4 @@
-"""The two clocks: the wall clock for signatures and tokens, the domain clock for what people read."""
+"""The two clocks: the wall clock for signatures and tokens, the domain clock for the dates of mails and reports."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,16 +15,8 @@ def wall_clock() -> datetime:
 
 
 def domain_clock(offset_file: Path | None, real: Clock = wall_clock) -> Clock:
-    """Return a clock that adds the offset of `offset_file`, read anew each time.
-
-    The file holds one line, a decimal integer of microseconds; no file means no offset.
-    Calling the clock raises DamagedFileError if the file holds anything else.
-    """
-
-    def now() -> datetime:
-        return real() + _offset(offset_file)
-
-    return now
+    """Return a clock that adds the offset in `offset_file`, which it reads at every call (see `read_offset`)."""
+    return lambda: real() + (timedelta() if offset_file is None else read_offset(offset_file))
 
 
 def utc_text(moment: datetime) -> str:
@@ -32,12 +24,13 @@ def utc_text(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _offset(file: Path | None) -> timedelta:
-    if file is None:
-        return timedelta()
+def read_offset(file: Path) -> timedelta:
+    """Return how far the domain clock is ahead of the wall clock; nothing if there is no such file.
+
+    The file holds one line, a decimal integer of microseconds. Raises DamagedFileError if it holds anything else.
+    """
     try:
-        text = file.read_text(encoding="ascii")
-        return timedelta(microseconds=int(text))
+        return timedelta(microseconds=int(file.read_text(encoding="ascii")))
     except FileNotFoundError:
         return timedelta()
     except (ValueError, OverflowError) as error:

@@ -1,53 +1,41 @@
-"""What can go wrong here, as sentences for the person at the terminal.
-
-LocalCloudError
-├── DataDirectoryBusyError   another service holds the data directory, or it belongs to another host
-├── UnusableDataError        the data directory is a file, or nothing can be written there
-├── NotRunningError          a command needs the running service, and there is none
-├── PortTakenError           something else listens on the wanted port
-├── InstallError             npm, pip or the network failed
-├── MemberError              a process ended, or did not become ready
-├── DamagedFileError         a file of ours does not hold what we wrote
-├── UnknownPersonError       no such person among the samples
-└── InterruptedStartError    the person asked to stop while things were starting
-"""
+"""Errors that end a command. Each text is for the person at the terminal and says what to do next."""
 
 
 class LocalCloudError(Exception):
-    """Base of all; the text says what to do next."""
+    """Base class."""
 
 
 class DataDirectoryBusyError(LocalCloudError):
-    pass
+    """Another service uses the data directory, or it belongs to another host."""
 
 
 class UnusableDataError(LocalCloudError):
-    pass
+    """The data directory is a file, or cannot be written."""
 
 
 class NotRunningError(LocalCloudError):
-    pass
+    """The command needs a running service, and there is none."""
 
 
 class PortTakenError(LocalCloudError):
-    pass
+    """Another program listens on the port."""
 
 
 class InstallError(LocalCloudError):
-    pass
+    """npm, pip or the network failed, or a program that cannot be installed is missing."""
 
 
 class MemberError(LocalCloudError):
-    pass
+    """A process of the service ended, or was not ready in time."""
 
 
 class DamagedFileError(LocalCloudError):
-    pass
+    """A file of the data directory has invalid content."""
 
 
 class UnknownPersonError(LocalCloudError):
-    pass
+    """The sample world has no such person."""
 
 
 class InterruptedStartError(LocalCloudError):
-    pass
+    """The start was interrupted with Ctrl-C or SIGTERM."""

@@ -1,8 +1,9 @@
-"""Files and directories that only their owner may read: keys, and the data beside them."""
+"""Files and directories that only their owner may read, and what to do when they cannot be used."""
 
 import errno
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 @contextmanager
 def usable(path: Path) -> Iterator[None]:
-    """Tell of errors of the file system at `path` in a sentence. Raises UnusableDataError."""
+    """Turn an OSError at `path` into an UnusableDataError that says what to do."""
     try:
         yield
     except OSError as failure:
@@ -38,10 +39,10 @@ def private_directory(path: Path) -> Path:
 
 
 def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
-    """Return the content of `path`; the first caller fills it from `make`, mode 0600.
+    """Return the content of `path`; if there is no such file, create it from `make` with mode 0600.
 
-    Of several processes that come first at once, one wins and all return its content. A reader never sees
-    half a file. Raises UnusableDataError.
+    Safe when several processes call it at once: all return the content of the one that came first, and none reads
+    a half-written file. Raises UnusableDataError.
     """
     with usable(path):
         try:
@@ -49,6 +50,11 @@ def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
         except FileNotFoundError:
             _publish(path, make())
         return path.read_bytes()
+
+
+def base64_key(path: Path) -> str:
+    """Return the key in `path`, 64 bytes in base64; the first call creates it. Raises UnusableDataError."""
+    return read_or_create(path, lambda: b64encode(secrets.token_bytes(64))).decode("ascii")
 
 
 def _publish(path: Path, content: bytes) -> None:
@@ -64,7 +70,7 @@ def _publish(path: Path, content: bytes) -> None:
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """Replace the content of `path` as one step, mode 0600. Raises UnusableDataError."""
+    """Replace the content of `path` atomically, mode 0600. Raises UnusableDataError."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     with usable(path):
         try:

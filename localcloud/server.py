@@ -1,42 +1,40 @@
-"""The server of the local cloud: mail sink and token issuer in one process."""
+"""The HTTP server of the local cloud: mail sink, token issuer and the engine's clock. Loopback only."""
 
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from localcloud.clocks import Clock, domain_clock, wall_clock
 from localcloud.errors import LocalCloudError, PortTakenError
-from localcloud.issuer.keys import signing_key
-from localcloud.issuer.routes import JWKS_PATH, issuer_routes
-from localcloud.loopback import loopback_only
-from localcloud.mail.access_key import access_key
-from localcloud.mail.admin_api import AdminApi
+from localcloud.issuer import JWKS_PATH, issuer_routes, signing_key
 from localcloud.mail.email_api import EmailApi
-from localcloud.mail.events_key import events_key
-from localcloud.mail.faults import ConnectionDropError, FaultScript
-from localcloud.mail.pages import MailPages
+from localcloud.mail.faults import ConnectionDropError, FaultsApi, FaultScript
+from localcloud.mail.inbox import InboxApi
 from localcloud.mail.refusals import RefusedError
-from localcloud.mail.reports_api import ReportsApi
+from localcloud.mail.reports import ReportsApi
+from localcloud.mail.signatures import access_key
 from localcloud.mail.store import MailStore
-from localcloud.mail.webhook import Webhook
-from localcloud.platform.clock_api import ClockApi
-from localcloud.platform.engine_clock import EngineClock
+from localcloud.mail.webhook import Webhook, events_key
+from localcloud.platform.engine_clock import ClockApi, EngineClock
+from localcloud.process.ports import HOST
 
 _log = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
+_CHANGING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LARGEST_MESSAGE = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class LocalCloud:
-    """A running server. `access_key` is base64, as clients of the mail service take it."""
+    """A running server. `access_key` is base64, as the clients of the mail service expect it."""
 
     url: str
     access_key: str
@@ -58,9 +56,9 @@ async def running(
 ) -> AsyncIterator[LocalCloud]:
     """Serve the data directory on loopback while the context is open; port 0 takes a free one.
 
-    Delivery reports go to `mail_events_url`, to which the secret of the data directory is added. `engine_clock` is
-    served where the app runs on a host without a clock of its own. Raises LocalCloudError if the
-    port is taken or the data directory cannot be used.
+    Delivery reports go to `mail_events_url`, with the secret of the data directory added. `engine_clock` is given if
+    the app's host has no clock that can be moved. Raises LocalCloudError if the port is taken or the data directory
+    cannot be used.
     """
     store = MailStore(data / "mail" / "mail.sqlite")
     webhook = None if mail_events_url is None else Webhook(mail_events_url, events_key(data))
@@ -92,18 +90,18 @@ def _application(
 ) -> web.Application:
     faults = FaultScript()
     application = web.Application(
-        middlewares=[_answer_refusals, loopback_only], client_max_size=_LARGEST_MESSAGE
+        middlewares=[_error_responses, loopback_only], client_max_size=_LARGEST_MESSAGE
     )
     application.add_routes(EmailApi(store, faults, access_key(data), wall, domain).routes())
-    application.add_routes(AdminApi(store, faults).routes())
+    application.add_routes(InboxApi(store).routes())
+    application.add_routes(FaultsApi(faults).routes())
     application.add_routes(ReportsApi(store, webhook, domain).routes())
-    application.add_routes(MailPages(store).routes())
     application.add_routes(issuer_routes(signing_key(data)))
     return application
 
 
 @web.middleware
-async def _answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _error_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except RefusedError as refused:
@@ -120,7 +118,37 @@ async def _answer_refusals(request: web.Request, handler: Handler) -> web.Stream
         return web.Response()
 
 
-def _nothing_stored(why: str) -> RefusedError:
-    """Refuse what cannot be stored, as a service that is out of order; senders try again."""
-    text = f"Nothing was stored: {why}. Look at the disk of the data directory, and ask again."
+def _nothing_stored(reason: str) -> RefusedError:
+    """Return a 503 that makes senders try again later."""
+    text = f"Nothing was stored: {reason}. Check the disk of the data directory, then try again."
     return RefusedError(503, "ServiceUnavailable", text, {"Retry-After": "5"})
+
+
+@web.middleware
+async def loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse admin requests that name another host (DNS rebinding) or change something for another site (CSRF)."""
+    if request.path.startswith("/admin"):
+        if not is_loopback(f"//{request.headers.get('Host', '')}"):
+            raise _forbidden("Open the page as http://127.0.0.1 or http://localhost.")
+        origin = request.headers.get("Origin")
+        if request.method in _CHANGING_METHODS and origin is not None and not is_loopback(origin):
+            raise _forbidden("Pages of other sites may not change anything here.")
+    return await handler(request)
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether the host of `url` is this machine, by name or address."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _forbidden(message: str) -> RefusedError:
+    return RefusedError(403, "Forbidden", message)

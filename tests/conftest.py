@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from localcloud.commands.bootstrap import deployed_environment
 from localcloud.errors import InstallError
-from localcloud.platform.core_tools import find_core_tools
+from localcloud.platform.installed import find_core_tools
 from localcloud.stack.hosts import Devhost, Func, Host
 
 settings.register_profile("no deadline", deadline=None)  # how fast an example is, is for bench/

@@ -1,4 +1,4 @@
-"""The store: opened per host, written by units of work, read directly."""
+"""The store of one host: written by units of work, read directly."""
 
 import asyncio
 import sqlite3
@@ -22,7 +22,7 @@ class Store:
         self._connection = writer
         self._writer = thread
         self.damage: asyncio.Future[sqlite3.Error] = asyncio.get_running_loop().create_future()
-        """Settles with the first error that says that the file is damaged."""
+        """Settles with the first error that shows that the file is damaged."""
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -52,7 +52,7 @@ class Store:
     def write(
         self, unit: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
-        """Queue a unit of `devhost.store.writes`; the future settles once it is on the disk."""
+        """Queue a unit of `devhost.store.writes`; the future settles once it is on disk."""
         written = self._writer.submit(lambda connection: unit(connection, *args, **kwargs))
         written.add_done_callback(self._written)
         return written

@@ -1,4 +1,4 @@
-"""What an error of SQLite says: that the disk takes nothing now, that the file is damaged, or neither."""
+"""Classifies SQLite errors: the disk cannot be written now, the file is damaged, or neither."""
 
 import sqlite3
 
@@ -18,16 +18,16 @@ _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def may_pass(failure: sqlite3.Error) -> bool:
-    """Whether the same may succeed later: the disk is full, read-only or fails, or the file is locked."""
+    """Whether a retry may succeed: the disk is full, read-only or failing, or the file is locked."""
     return _primary_code(failure) in _PASSING
 
 
 def is_damage(failure: sqlite3.Error) -> bool:
-    """Whether the file is no sound database any more."""
+    """Whether the file is damaged."""
     return _primary_code(failure) in _DAMAGE
 
 
 def _primary_code(failure: sqlite3.Error) -> int | None:
-    """None for what Python raises by itself, as for a text that is no UTF-8. The low byte is the primary code."""
+    """Return the primary code, which is the low byte; None for errors that Python raises, such as invalid UTF-8."""
     code: int | None = getattr(failure, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF

@@ -19,7 +19,7 @@ def _instance_of(row: tuple[Any, ...]) -> Instance:
 
 
 def instance_by_id(connection: sqlite3.Connection, instance_id: str) -> Instance | None:
-    """Find an instance by the id that its starter chose."""
+    """Find an instance by its instance id."""
     row = connection.execute(f"{_SELECT} WHERE instance_id = ?", (instance_id,)).fetchone()
     return None if row is None else _instance_of(row)
 
@@ -40,7 +40,7 @@ FILTER = """
 
 
 def filter_values(wanted: InstanceFilter) -> dict[str, Any]:
-    """The parameters of FILTER."""
+    """Return the parameters of FILTER."""
     return {**asdict(wanted), "statuses": json.dumps(wanted.statuses) if wanted.statuses else None}
 
 
@@ -52,13 +52,13 @@ def instances(connection: sqlite3.Connection, wanted: InstanceFilter) -> list[In
 
 
 def history(connection: sqlite3.Connection, key: int) -> str:
-    """The recorded events of the current execution, as the inside of a JSON array."""
+    """Return the recorded events of the current execution, as the inside of a JSON array."""
     rows = connection.execute("SELECT events FROM history WHERE key = ? ORDER BY episode", (key,))
     return ",".join(events for (events,) in rows)
 
 
 def due_messages(connection: sqlite3.Connection, key: int, now: Micros) -> list[Message]:
-    """What an instance has to react to by now, the start first, then in order of arrival."""
+    """Return the messages that are due for an instance: the start first, then in order of arrival."""
     rows = connection.execute(
         "SELECT seq, kind, due, event FROM messages WHERE key = ? AND (due <= ? OR kind <> 'timer')"
         " ORDER BY kind <> 'start', due, seq",
@@ -68,25 +68,25 @@ def due_messages(connection: sqlite3.Connection, key: int, now: Micros) -> list[
 
 
 def due_keys(connection: sqlite3.Connection, now: Micros) -> list[int]:
-    """The instances that have something to react to by now."""
+    """Return the instances with messages that are due."""
     rows = connection.execute("SELECT DISTINCT key FROM messages WHERE due <= ? OR kind <> 'timer'", (now,))
     return [key for (key,) in rows]
 
 
 def keys_due_between(connection: sqlite3.Connection, after: Micros, until: Micros) -> list[int]:
-    """The instances with a message due in (after, until]."""
+    """Return the instances with a message due in (after, until]."""
     rows = connection.execute("SELECT DISTINCT key FROM messages WHERE due > ? AND due <= ?", (after, until))
     return [key for (key,) in rows]
 
 
 def next_due(connection: sqlite3.Connection, after: Micros) -> Micros | None:
-    """When the next message becomes due."""
+    """Return when the next message is due."""
     (due,) = connection.execute("SELECT min(due) FROM messages WHERE due > ?", (after,)).fetchone()
     return None if due is None else Micros(due)
 
 
 def pending_activities(connection: sqlite3.Connection) -> list[ActivityRecord]:
-    """The activities that were asked for and have no recorded result."""
+    """Return the scheduled activities without a recorded result."""
     rows = connection.execute(
         "SELECT key, task_id, execution_id, name, input FROM activities ORDER BY key, task_id"
     )
@@ -94,13 +94,13 @@ def pending_activities(connection: sqlite3.Connection) -> list[ActivityRecord]:
 
 
 def timer_status(connection: sqlite3.Connection, name: str) -> TimerStatus | None:
-    """What is recorded about a timer function."""
+    """Return the record of a timer function."""
     query = "SELECT schedule, last, next, updated FROM timers WHERE name = ?"
     row = connection.execute(query, (name,)).fetchone()
     return None if row is None else TimerStatus(*row)
 
 
 def clock_offset(connection: sqlite3.Connection) -> int | None:
-    """The offset of the domain clock, in microseconds; None if it was never moved."""
+    """Return the offset of the domain clock, in microseconds; None if it was never moved."""
     row = connection.execute("SELECT value FROM settings WHERE name = 'clock-offset'").fetchone()
     return None if row is None else int(row[0])

@@ -1,4 +1,4 @@
-"""The rows, as the rest of devhost sees them."""
+"""The rows of the store, as the rest of devhost sees them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ from devhost.timestamps import Micros
 
 
 class MessageKind(StrEnum):
-    """What a message is; those of tasks and timers end with the execution that asked for them."""
+    """The kind of a message. Those of tasks and timers are deleted with the execution that scheduled them."""
 
     START = "start"
     EXTERNAL = "external"
@@ -37,7 +37,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something an instance has to react to."""
+    """A message that an instance has to process."""
 
     seq: int
     kind: MessageKind
@@ -47,7 +47,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ActivityRecord:
-    """An activity that has to run, once at least; `input` is JSON text."""
+    """An activity that has to run at least once; `input` is JSON text."""
 
     key: int
     task_id: int

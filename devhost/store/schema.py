@@ -9,17 +9,17 @@ from devhost.store.failures import is_damage
 FILE = "devhost.sqlite3"
 
 _APPLICATION = int.from_bytes(b"dvhs")
-"""What SQLite keeps in the file's header, so that programs know their own files."""
+"""The application id in the header of the file."""
 _VERSION = 1
-"""Of the tables below; raised whenever they change."""
+"""The version of the tables below; raised whenever they change."""
 _NAMES = frozenset({"activities", "history", "instances", "messages", "settings", "timers"})
-BEGIN_ANEW = (
-    "move it away (with the files -wal and -shm beside it) and start again: the engine is empty then, and "
-    "`python3 dev.py check --wake` has everything taken up that waits in the tables."
+START_OVER = (
+    "move it away (with the files -wal and -shm beside it) and start again: the engine starts empty, and "
+    "`python3 dev.py check --wake` resumes everything that waits in the tables."
 )
 
-# An instance's rows elsewhere carry its `key`. A key is never used again, so what is left over from an instance that
-# was replaced or purged reaches nobody. A timer is a message that is due later.
+# An instance's rows elsewhere carry its `key`. A key is never used again, so the rows left over from an instance
+# that was replaced or purged affect no other. A timer is a message that is due later.
 _TABLES = f"""
 BEGIN;
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -68,15 +68,15 @@ COMMIT;
 
 
 def open_checked(folder: Path) -> sqlite3.Connection:
-    """Open the database in the folder, or make it, with every table.
+    """Open or create the database in the folder, with all tables.
 
-    Raises StartError if it is not sound, or not ours; a file of somebody else's is left as it is.
+    Raises StartError if the file is damaged or another program's, and leaves it unchanged.
     """
     file = folder / FILE
     try:
         connection = _open(file)
         try:
-            _recognize(connection, file)
+            _check(connection, file)
             _configure(connection)
             connection.executescript(_TABLES)
         except BaseException:
@@ -88,7 +88,7 @@ def open_checked(folder: Path) -> sqlite3.Connection:
 
 
 def connect(folder: Path) -> sqlite3.Connection:
-    """Open one more connection to the database in the folder, which was checked."""
+    """Open another connection to the database in the folder, which was checked before."""
     connection = _open(folder / FILE)
     _configure(connection)
     return connection
@@ -99,34 +99,34 @@ def _open(file: Path) -> sqlite3.Connection:
 
 
 def _configure(connection: sqlite3.Connection) -> None:
-    """Every commit is on the disk before it returns."""
+    """Make every commit be on disk before it returns."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA busy_timeout = 5000")
 
 
-def _recognize(connection: sqlite3.Connection, file: Path) -> None:
-    """Refuse what devhost did not write, what another version wrote, and what is damaged. Raises StartError."""
+def _check(connection: sqlite3.Connection, file: Path) -> None:
+    """Raise StartError if another program or another version wrote the file, or if it is damaged."""
     marks = _number(connection, "application_id"), _number(connection, "user_version")
     if marks != (_APPLICATION, _VERSION):
-        _recognize_unmarked(connection, file, *marks)
+        _check_unmarked(connection, file, *marks)
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise StartError(_damaged(file, found))
 
 
-def _recognize_unmarked(connection: sqlite3.Connection, file: Path, application: int, version: int) -> None:
-    """Take a file that is new, or from before devhost marked its files: it is marked with the tables."""
+def _check_unmarked(connection: sqlite3.Connection, file: Path, application: int, version: int) -> None:
+    """Accept a file that is new, or older than the marks; creating the tables marks it."""
     if application == _APPLICATION:
         raise StartError(
             f"{file} has version {version} of the layout, and this devhost reads version {_VERSION}; run the devhost "
-            f"that made it, or {BEGIN_ANEW}"
+            f"that made it, or {START_OVER}"
         )
     rows = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     )
     if application or version or not _NAMES.issuperset(name for (name,) in rows):
-        raise StartError(f"{file} is another program's; choose another --data, or {BEGIN_ANEW}")
+        raise StartError(f"{file} is another program's; choose another --data, or {START_OVER}")
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:
@@ -143,5 +143,5 @@ def _unusable(file: Path, failure: sqlite3.Error) -> StartError:
     )
 
 
-def _damaged(file: Path, how: str) -> str:
-    return f"{file} is damaged ({' '.join(how.split())}); restore it from a copy, or {BEGIN_ANEW}"
+def _damaged(file: Path, detail: str) -> str:
+    return f"{file} is damaged ({' '.join(detail.split())}); restore it from a copy, or {START_OVER}"

@@ -34,7 +34,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="devhost-writer", daemon=True)
 
     def start(self) -> None:
-        """Begin to take units."""
+        """Start the thread."""
         self._thread.start()
 
     async def stop(self) -> None:
@@ -45,7 +45,7 @@ class Writer:
     def submit(self, unit: Unit[T]) -> asyncio.Future[T]:
         """Queue a unit. The future settles after its commit is on the disk, or with the unit's own error.
 
-        A unit runs under a savepoint: its failure undoes its own writes and nobody else's.
+        A unit runs under a savepoint: its failure undoes only its own writes.
         """
         future: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(_Queued(unit, future))
@@ -79,14 +79,14 @@ class Writer:
             for queued in group:
                 self._perform(queued)
             self._connection.execute("COMMIT")
-        except Exception as failure:  # noqa: BLE001 - handed to whoever waits for the units; the thread must go on
+        except Exception as failure:  # noqa: BLE001 - the futures of the units get the error; the thread must go on
             _log.error("store.commit_failed units=%d error=%r", len(group), failure)
             for queued in group:
                 queued.failure = failure
             self._roll_back()
 
     def _roll_back(self) -> None:
-        """Undo the transaction; SQLite has done so itself after some errors, as when the disk is full."""
+        """Undo the transaction; after some errors, such as a full disk, SQLite has already done so."""
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""Units of work: each runs whole inside the writer's transaction, or not at all."""
+"""Units of work: each runs completely inside the writer's transaction, or not at all."""
 
 import json
 import sqlite3
@@ -37,7 +37,7 @@ class EpisodeCommit:
 
 
 def start_instance(connection: sqlite3.Connection, start: Start, now: Micros) -> int:
-    """Insert an instance with its first message, in place of a finished one of that id. Returns its key.
+    """Insert an instance with its first message, replacing a finished one with that id. Returns its key.
 
     Raises ManagementError (409) if an unfinished instance has that id.
     """
@@ -88,7 +88,7 @@ def purge_instance(connection: sqlite3.Connection, instance_id: str) -> None:
 
 
 def purge_instances(connection: sqlite3.Connection, wanted: InstanceFilter) -> int:
-    """Delete the finished instances that the filter names. Returns how many."""
+    """Delete the finished instances that match the filter. Returns how many."""
     finished = "status NOT IN ('Pending', 'Running')"
     query = f"SELECT key FROM instances WHERE {FILTER} AND {finished}"  # noqa: S608 - constants
     keys = [key for (key,) in connection.execute(query, filter_values(wanted))]
@@ -98,7 +98,7 @@ def purge_instances(connection: sqlite3.Connection, wanted: InstanceFilter) -> i
 
 
 def commit_episode(connection: sqlite3.Connection, commit: EpisodeCommit) -> bool:
-    """Store an episode. Returns False, changing nothing, if its instance was replaced or purged meanwhile."""
+    """Store an episode. Returns False and changes nothing if its instance was replaced or purged meanwhile."""
     instance, outcome = commit.instance, commit.outcome
     changed = connection.execute(
         "UPDATE instances SET status = ?, output = ?, custom_status = ?, updated = ?, episode = episode + 1"
@@ -161,7 +161,7 @@ def _restart(connection: sqlite3.Connection, instance: Instance, restart: Restar
 def complete_activity(
     connection: sqlite3.Connection, activity: ActivityRecord, event: Event, now: Micros
 ) -> bool:
-    """Exchange a pending activity for its completion. Returns False if nobody waits for it any more."""
+    """Replace a pending activity with its completion. Returns False if its execution has ended."""
     deleted = connection.execute(
         "DELETE FROM activities WHERE key = ? AND task_id = ? AND execution_id = ?",
         (activity.key, activity.task_id, activity.execution_id),

@@ -1,4 +1,4 @@
-"""Azurite, the emulator of Azure Storage: installed from a locked list, started, and ended with its data on disk."""
+"""Azurite, the emulator of Azure Storage: installed from its lock file and run as a supervised process."""
 
 from localcloud.azurite.install import ensure_installed
 from localcloud.azurite.service import Azurite, AzuritePorts, connection_string, running

@@ -1,24 +1,21 @@
-"""The storage emulator as a supervised process."""
+"""Azurite as a supervised process."""
 
 import os
-import secrets
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from localcloud.azurite.install import ensure_installed
-from localcloud.azurite.node import Node
-from localcloud.private_files import private_directory, read_or_create
+from localcloud.azurite.install import Node, ensure_installed
+from localcloud.private_files import base64_key, private_directory
 from localcloud.process.children import ChildRecord
-from localcloud.process.member import Command, Member, answers
-from localcloud.process.ports import HOST, free_ports
+from localcloud.process.member import Command, Member
+from localcloud.process.ports import HOST, free_ports, responds
 
 ACCOUNT = "localcloud"
 _SCRIPT = Path(__file__).parent / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-_START_TAKES = 60.0
+_START_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class AzuritePorts:
 
 
 def connection_string(data: Path, ports: AzuritePorts) -> str:
-    """Return what the Azure clients connect with. The account's key lives in `data`, made by the first call."""
+    """Return the connection string for Azure clients. The account key is kept in `data`."""
     endpoints = {"BlobEndpoint": ports.blob, "QueueEndpoint": ports.queue, "TableEndpoint": ports.table}
     parts = [
         "DefaultEndpointsProtocol=http",
@@ -41,7 +38,7 @@ def connection_string(data: Path, ports: AzuritePorts) -> str:
 
 
 class Azurite(Member):
-    """Azurite on a data directory. Only an end by SIGTERM writes everything: kill() loses the last seconds."""
+    """Azurite on a data directory. Only SIGTERM makes it write everything: kill() loses the last seconds."""
 
     def __init__(
         self,
@@ -54,28 +51,24 @@ class Azurite(Member):
         environment: Mapping[str, str] = MappingProxyType({}),
         access_log: bool = False,
     ) -> None:
-        """`environment` comes on top of this process's own; `access_log` writes a line for each request to `log`."""
+        """`environment` is added to this process's own; `access_log` logs each request to `log`."""
         self.ports = ports
         self.connection_string = connection_string(data, ports)
         account = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{_account_key(data)}"}
         settings = {**os.environ, **environment, **account}
-        super().__init__(
-            Command("azurite", _arguments(node, data, ports, access_log), settings, data, log), record
-        )
-
-    def ready(self) -> bool:
-        """Say whether the tables answer; they are the last to listen."""
-        return answers(self.ports.table)
+        command = Command("azurite", _arguments(node, data, ports, access_log), settings, data, log)
+        # The table service is the last one to listen.
+        super().__init__(command, record, lambda: responds(ports.table))
 
     def start_and_wait(self) -> None:
-        """Start it and return when its tables answer. Raises MemberError."""
+        """Start it and wait until it is ready. Raises MemberError."""
         self.start()
-        self.wait_ready(_START_TAKES)
+        self.wait_ready(_START_TIMEOUT)
 
 
 @contextmanager
 def running(data: Path) -> Iterator[Azurite]:
-    """Run Azurite alone on `data` and free ports while the context is open."""
+    """Run Azurite alone, on `data` and free ports, while the context is open."""
     private_directory(data)
     ports = AzuritePorts(*free_ports(3))
     record = ChildRecord(data / "children.json")
@@ -99,8 +92,4 @@ def _arguments(node: Node, data: Path, ports: AzuritePorts, access_log: bool) ->
 
 
 def _account_key(data: Path) -> str:
-    return read_or_create(data / "azurite-account-key", _new_key).decode("ascii")
-
-
-def _new_key() -> bytes:
-    return b64encode(secrets.token_bytes(64))
+    return base64_key(data / "azurite-account-key")

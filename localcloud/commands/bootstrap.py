@@ -1,4 +1,4 @@
-"""Makes the virtual environments of the project and continues inside them. Standard library only."""
+"""Makes the virtual environments of the project and restarts dev.py inside them. Standard library only."""
 
 import os
 import subprocess
@@ -8,29 +8,29 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
+from localcloud import PROJECT
 from localcloud.errors import InstallError
-from localcloud.platform.python import DEPLOYED, deployed_python
-from localcloud.process.locks import exclusively
-from localcloud.process.progress import run_shown
-from localcloud.project import PROJECT
+from localcloud.platform.installed import DEPLOYED, deployed_python
+from localcloud.process.foreground import run_with_progress
+from localcloud.process.locks import exclusive_lock
 
 DEVELOPMENT, DEPLOYMENT = "requirements-dev.txt", "requirements.txt"
 NO_DEPLOYED_PYTHON = (
-    f"Python {DEPLOYED}, which the app is deployed on, is not on this machine: neither `python{DEPLOYED}` nor one "
-    "of pyenv's answers. Install it and start again."
+    f"Python {DEPLOYED}, which the app is deployed on, is not on this machine: there is no `python{DEPLOYED}` on "
+    "PATH and none in pyenv. Install it and start again."
 )
 
 _NO_VENV = (
-    "This Python cannot make virtual environments. Install that part of it "
+    "This Python cannot make virtual environments. Install its venv module "
     "(Debian and Ubuntu: apt install python3-venv) and start again."
 )
 _NO_PACKAGES = "Check the network and the package index of this machine, then start again."
 
 
 def enter_environment(project: Path = PROJECT, *, on_deployed: bool = False) -> None:
-    """Return inside the up-to-date virtual environment; outside of it, make it and start this program again there.
+    """Make the virtual environment up to date, and restart this program in it unless it runs there already.
 
-    `on_deployed` means the environment of the tests on the Python of production. Raises InstallError.
+    `on_deployed` selects the environment for tests on the Python of production. Raises InstallError.
     """
     if on_deployed:
         environment = deployed_environment(DEVELOPMENT, project)
@@ -42,7 +42,7 @@ def enter_environment(project: Path = PROJECT, *, on_deployed: bool = False) -> 
 
 
 def deployed_environment(requirements: str = DEPLOYMENT, project: Path = PROJECT) -> Path:
-    """Return an environment of production's Python with these requirements and nothing else. Raises InstallError."""
+    """Make an environment with production's Python and only these requirements; return it. Raises InstallError."""
     python = deployed_python()
     if python is None:
         raise InstallError(NO_DEPLOYED_PYTHON)
@@ -52,13 +52,13 @@ def deployed_environment(requirements: str = DEPLOYMENT, project: Path = PROJECT
 
 
 def prepare(environment: Path, requirements: Path, python: str, *, clear: bool = False) -> None:
-    """Make the environment with this Python and install the locked packages unless the lock is installed already.
+    """Make the environment with this Python and install the locked packages, unless that was done before.
 
-    `clear` empties it first, so that it holds nothing that an earlier lock named.
-    Several processes may call this at once: one installs, the others wait. Raises InstallError.
+    `clear` empties it first, so that packages of an earlier lock are gone. Several processes may call this at once:
+    one installs, the others wait. Raises InstallError.
     """
     stamp = environment / ".installed-lock"
-    with exclusively(requirements):
+    with exclusive_lock(requirements):
         wanted = sha256(requirements.read_bytes()).hexdigest()
         if _works(environment) and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
             return
@@ -69,7 +69,7 @@ def prepare(environment: Path, requirements: Path, python: str, *, clear: bool =
 
 
 def _works(environment: Path) -> bool:
-    """Say whether the environment's Python starts and has pip: a removed or upgraded system Python breaks it."""
+    """Return whether the environment's Python starts and has pip. An upgrade of the system's Python can break it."""
     try:
         probe = subprocess.run([_python(environment), "-c", "import pip"], capture_output=True, check=False)
     except OSError:
@@ -80,7 +80,7 @@ def _works(environment: Path) -> bool:
 def _create(environment: Path, python: str) -> None:
     if python == sys.executable and (find_spec("ensurepip") is None or find_spec("venv") is None):
         raise InstallError(_NO_VENV)
-    run_shown(
+    run_with_progress(
         f"Making the virtual environment {environment.name}",
         [python, "-m", "venv", "--clear", str(environment)],
         directory=environment.parent,
@@ -89,7 +89,7 @@ def _create(environment: Path, python: str) -> None:
 
 
 def _install(environment: Path, requirements: Path) -> None:
-    run_shown(
+    run_with_progress(
         "Installing the locked packages",
         [str(_python(environment)), "-m", "pip", "install", "--require-hashes", "-r", str(requirements)],
         directory=requirements.parent,

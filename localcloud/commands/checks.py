@@ -2,10 +2,9 @@
 
 from argparse import Namespace
 
+from localcloud import PROJECT
 from localcloud.azurite import ensure_installed
-from localcloud.commands.modules import run_module, run_python
-from localcloud.process.progress import tell
-from localcloud.project import PROJECT
+from localcloud.process.foreground import print_progress, run_module, run_python
 
 _TYPED = (
     "function_app.py",
@@ -16,10 +15,11 @@ _TYPED = (
     "devhost",
     "localcloud",
     "samples",
+    "bench",
     "dev.py",
 )
 
-# import-linter has no module to be run by `python -m`: that of its name does nothing.
+# import-linter has no module that `python -m` can run.
 _LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
@@ -30,9 +30,9 @@ def test(options: Namespace) -> int:
 
 
 def lint(_options: Namespace) -> int:
-    """Run every check, also after one has failed; 1 if any did."""
+    """Run every check, even after a failure; return 1 if any failed."""
     failed = [name for name, arguments in _checks() if _check(name, arguments) != 0]
-    tell(f"Failed: {', '.join(failed)}" if failed else "All checks passed.")
+    print_progress(f"Failed: {', '.join(failed)}" if failed else "All checks passed.")
     return 1 if failed else 0
 
 
@@ -54,5 +54,5 @@ def _checks() -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _check(name: str, arguments: tuple[str, ...]) -> int:
-    tell(f"── {name}")
+    print_progress(f"── {name}")
     return run_python(arguments)

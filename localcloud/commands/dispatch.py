@@ -1,16 +1,15 @@
-"""From the name of a subcommand to its function, and from errors to exit codes."""
+"""Maps subcommands to functions, and errors to exit codes."""
 
 import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable
 
-from localcloud.commands import checks, operations, tools
-from localcloud.commands.run import run
+from localcloud.commands import checks, operations, serve, token
 from localcloud.errors import LocalCloudError, UnknownPersonError, UnusableDataError
 
 _COMMANDS: dict[str, Callable[[Namespace], int]] = {
-    "run": run,
+    "run": serve.run,
     "test": checks.test,
     "lint": checks.lint,
     "bench": checks.bench,
@@ -18,13 +17,13 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "gallery": operations.gallery,
     "check": operations.check,
     "directory": operations.directory,
-    "token": tools.token,
-    "mail": tools.mail,
+    "token": token.token,
+    "mail": serve.mail,
 }
 
 
 def dispatch(options: Namespace) -> int:
-    """Run the subcommand and return the exit code: 2 for a mistake on the command line, 1 for other failures."""
+    """Run the subcommand and return the exit code: 2 for a mistake in the arguments, 1 for other failures."""
     try:
         return _COMMANDS[options.command](options)
     except KeyboardInterrupt:

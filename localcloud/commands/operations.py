@@ -1,41 +1,41 @@
-"""`dev.py check`, `dev.py directory`, `dev.py gallery` and `dev.py demo`: modules that run beside the service."""
+"""`dev.py check`, `directory`, `gallery` and `demo`: programs that run against a running service."""
 
 import os
 from argparse import Namespace
 from collections.abc import Sequence
 
-from localcloud.commands.interruption import interruption
-from localcloud.commands.modules import run_module
-from localcloud.commands.run import chosen_host
+from localcloud.commands.serve import chosen_host
 from localcloud.errors import NotRunningError
-from localcloud.process.progress import tell
-from localcloud.stack.addresses import Addresses
-from localcloud.stack.data_directory import DataDirectory
+from localcloud.process.foreground import print_progress, run_module
+from localcloud.process.locks import is_held
+from localcloud.process.waiting import interruption
+from localcloud.stack.data_directory import Addresses, DataDirectory
 from localcloud.stack.environment import app_environment
-from localcloud.stack.lock import is_held
 from localcloud.stack.stack import Stack
 
 
 def check(options: Namespace) -> int:
-    """Look after the records of the service that the environment names, else of the one that runs here."""
+    """Check the records of the service that the environment configures, else of the running one."""
     if any(os.environ.get(name) for name in ("TABLES_ENDPOINT", "TABLES_CONNECTION_STRING")):
         return run_module("shared.admin.check", options.rest)
-    return _beside_service("shared.admin.check", options.rest, options)
+    return _run_with_service("shared.admin.check", options.rest, options)
 
 
 def directory(options: Namespace) -> int:
-    """Import a directory file into the running service's storage."""
+    """Import a directory file into the running service."""
     dry_run = ["--dry-run"] if options.dry_run else []
-    return _beside_service("shared.admin.directory_import", [str(options.file.resolve()), *dry_run], options)
+    return _run_with_service(
+        "shared.admin.directory_import", [str(options.file.resolve()), *dry_run], options
+    )
 
 
 def gallery(options: Namespace) -> int:
     """Send every kind of mail in every language to the running service's mail sink."""
-    return _beside_service("samples.mail_gallery", [], options)
+    return _run_with_service("samples.mail_gallery", [], options)
 
 
 def demo(options: Namespace) -> int:
-    """Play the scenario against the given service, else the running one, else one that lives as long as the demo."""
+    """Play the demo against the given service, else the running one, else one that is started for the demo."""
     if options.url is not None:
         return _play(options.url, options.controls or options.url, DataDirectory(options.data.resolve()))
     data, running = _running(options)
@@ -45,8 +45,8 @@ def demo(options: Namespace) -> int:
         return _play(running.url, running.controls, data)
     host = chosen_host(options.host)
     with (
-        interruption() as asked,
-        Stack(options.data, host=host, samples=True, report=tell, interrupted=asked) as stack,
+        interruption() as interrupted,
+        Stack(options.data, host=host, samples=True, report=print_progress, interrupted=interrupted) as stack,
     ):
         return _play(stack.url, stack.controls, stack.data)
 
@@ -55,7 +55,7 @@ def _play(url: str, controls: str, data: DataDirectory) -> int:
     return run_module("samples.demo", ["--url", url, "--controls", controls, "--data", str(data.path)])
 
 
-def _beside_service(module: str, arguments: Sequence[str], options: Namespace) -> int:
+def _run_with_service(module: str, arguments: Sequence[str], options: Namespace) -> int:
     data, running = _running(options)
     if running is None:
         raise NotRunningError(

@@ -1,21 +1,21 @@
-"""The command line of dev.py. Standard library only: it is read before anything is installed."""
+"""The command line of dev.py. Standard library only: it is parsed before any package is installed."""
 
 import argparse
 from pathlib import Path
 
-from localcloud.platform.python import DEPLOYED
-from localcloud.project import PROJECT
+from localcloud import PROJECT
+from localcloud.platform.installed import DEPLOYED
 
 DEFAULT_PORT = 7071
 DEFAULT_MAIL_PORT = 7072
-_PASSES_ON = frozenset({"test", "bench", "check"})
+_FORWARDING = frozenset({"test", "bench", "check"})
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Return the options; `rest` holds what a command passes on. Exits with code 2 on a mistake."""
+    """Return the options; `rest` has the arguments for the called program. Exits with code 2 on a mistake."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command not in _PASSES_ON:
+    if rest and options.command not in _FORWARDING:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     return options
@@ -42,10 +42,10 @@ def _add_service(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     run.add_argument("--no-samples", action="store_true", help="do not load the sample world")
     _add_host(run)
     demo = commands.add_parser("demo", help="play the demo scenario against the service", allow_abbrev=False)
-    demo.add_argument("--url", help="a service that runs already; default: the one on the data directory")
+    demo.add_argument("--url", help="a running service; default: the one on the data directory")
     _add_host(demo)
     demo.add_argument(
-        "--controls", metavar="URL", help="where that service's clock is moved and its mails are read"
+        "--controls", metavar="URL", help="the base URL for the clock and the mails of that service"
     )
     mail = commands.add_parser(
         "mail", help="run the mail sink and the token issuer alone", allow_abbrev=False
@@ -54,7 +54,7 @@ def _add_service(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--port", type=_port, default=DEFAULT_MAIL_PORT, metavar="N", help="default: %(default)s"
     )
     mail.add_argument(
-        "--mail-events-url", metavar="URL", help="where the function app takes delivery reports"
+        "--mail-events-url", metavar="URL", help="where the function app receives delivery reports"
     )
     gallery = commands.add_parser(
         "gallery",
@@ -73,12 +73,10 @@ def _add_checks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     test = commands.add_parser(
         "test", help="run the tests; further arguments go to pytest", add_help=False, allow_abbrev=False
     )
-    test.add_argument(
-        "--python", choices=(DEPLOYED,), help="run them on the Python that the app is deployed on"
-    )
+    test.add_argument("--python", choices=(DEPLOYED,), help="run them on the Python version of production")
     commands.add_parser(
         "bench",
-        help="run the benchmarks; further arguments go to them",
+        help="run the benchmarks; further arguments go to the benchmarks",
         add_help=False,
         allow_abbrev=False,
     )
@@ -96,7 +94,7 @@ def _add_operations(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     actions = directory.add_subparsers(dest="action", required=True, metavar="ACTION")
     importing = actions.add_parser("import", help="import a directory file", allow_abbrev=False)
     importing.add_argument("file", type=_file, metavar="FILE")
-    importing.add_argument("--dry-run", action="store_true", help="say what would change, change nothing")
+    importing.add_argument("--dry-run", action="store_true", help="show what would change, change nothing")
     _add_data(importing)
 
 
@@ -114,14 +112,14 @@ def _add_host(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--host",
         choices=("devhost", "func"),
-        help="the embedded host (default), or the Functions Core Tools over the real engine",
+        help="the embedded host (default), or the Functions Core Tools with the real engine",
     )
 
 
 def _port(text: str) -> int:
     if not (text.isdigit() and 0 <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(
-            f"{text} is no port; give a number from 1 to 65535, or 0 for a free one"
+            f"{text} is not a port; give a number from 1 to 65535, or 0 for a free one"
         )
     return int(text)
 

@@ -1,4 +1,4 @@
-"""The Email REST API as azure-communication-email 1.1.0 uses it: send, and ask for a send."""
+"""The Email REST API as azure-communication-email 1.1.0 uses it: send, and get the status of a send."""
 
 import re
 import uuid
@@ -9,8 +9,8 @@ from aiohttp import web
 
 from localcloud.clocks import Clock
 from localcloud.mail.faults import ConnectionDropError, FaultScript
-from localcloud.mail.messages import parse_message
-from localcloud.mail.refusals import RefusedError, bad_request
+from localcloud.mail.messages import EmailMessage
+from localcloud.mail.refusals import RefusedError, bad_request, parse_body
 from localcloud.mail.repeatability import RepeatableRequest, repeatable_request
 from localcloud.mail.signatures import SignedRequest, verify
 from localcloud.mail.store import MailStore, Send
@@ -20,7 +20,7 @@ _OPERATION_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 @dataclass(frozen=True)
 class EmailApi:
-    """What the two operations work with. `access_key` is base64."""
+    """The two operations. `access_key` is base64; `wall` dates requests, `domain` dates accepted mails."""
 
     store: MailStore
     faults: FaultScript
@@ -35,11 +35,11 @@ class EmailApi:
         ]
 
     async def send(self, request: web.Request) -> web.Response:
-        """Accept a message: 202 once it is on disk."""
+        """Accept a message: 202 once it is stored on disk."""
         body = await self._authenticated(request)
         send = Send(
             operation_id=_operation_id(request),
-            message=parse_message(body),
+            message=parse_body(EmailMessage, body),
             repeatable=repeatable_request(request.headers, now=self.wall()),
         )
         fault = self.faults.take(send.message.recipients)
@@ -51,7 +51,7 @@ class EmailApi:
         return _accepted(request, operation_id, send.repeatable)
 
     async def operation(self, request: web.Request) -> web.Response:
-        """Say what became of a send: Succeeded, as soon as it is known at all."""
+        """Return the status of a send: Succeeded for every known operation id."""
         await self._authenticated(request)
         operation_id = request.match_info["operation_id"]
         if not self.store.knows_operation(operation_id):

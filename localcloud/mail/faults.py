@@ -1,18 +1,24 @@
-"""Faults that a test orders: refuse, throttle, or drop the connection before or after accepting."""
+"""Faults that tests order: error statuses, throttling, and connections dropped before or after a send is accepted."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from localcloud.mail import PREFIX
 from localcloud.mail.messages import Recipients
-from localcloud.mail.refusals import RefusedError, invalid
+from localcloud.mail.refusals import RefusedError, parse_body
+
+
+class ConnectionDropError(Exception):
+    """The connection is closed without a response."""
 
 
 class Fault(BaseModel):
-    """What happens to the next `times` sends (unset: all until cleared), or to those that `recipient` gets."""
+    """What happens to the next `times` sends, or to all until cleared; with `recipient`, only to sends to it."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="forbid")
 
@@ -35,7 +41,7 @@ class Fault(BaseModel):
         return self.recipient.casefold() in {box.address.casefold() for box in recipients.everyone()}
 
     def raise_before_acceptance(self) -> None:
-        """Raise what the sender is to see if the message must not be accepted."""
+        """Raise RefusedError or ConnectionDropError if the send must not be accepted."""
         if self.drop == "before":
             raise ConnectionDropError
         if self.status is not None:
@@ -49,10 +55,6 @@ class FaultOrder(BaseModel):
     faults: tuple[Fault, ...] = Field(min_length=1)
 
 
-class ConnectionDropError(Exception):
-    """The connection closes without an answer."""
-
-
 @dataclass
 class _Armed:
     fault: Fault
@@ -60,7 +62,7 @@ class _Armed:
 
 
 class FaultScript:
-    """Ordered faults, used up in order of arrival. Kept in memory: a new process starts without any."""
+    """Ordered faults, used up in the order they were added. Kept in memory: a restart clears them."""
 
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
@@ -72,11 +74,11 @@ class FaultScript:
         self._armed = []
 
     def left(self) -> list[Fault]:
-        """Return what has not happened yet; `times` says how often."""
+        """Return the faults that are still to happen, each with the `times` that are left."""
         return [armed.fault.model_copy(update={"times": armed.left}) for armed in self._armed]
 
     def take(self, recipients: Recipients) -> Fault | None:
-        """Return the first fault that concerns a send to `recipients`, and count it as happened."""
+        """Return the first fault that concerns a send to `recipients`, and use it up once."""
         armed = next((armed for armed in self._armed if armed.fault.concerns(recipients)), None)
         if armed is None:
             return None
@@ -86,9 +88,24 @@ class FaultScript:
         return armed.fault
 
 
-def parse_order(body: bytes) -> FaultOrder:
-    """Return the faults of a request body. Raises RefusedError 400 that names the member at fault."""
-    try:
-        return FaultOrder.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error
+@dataclass(frozen=True)
+class FaultsApi:
+    """`/faults`: POST adds faults, GET lists those that are left, DELETE clears them."""
+
+    script: FaultScript
+
+    def routes(self) -> list[web.RouteDef]:
+        path = f"{PREFIX}/faults"
+        return [web.get(path, self.list), web.post(path, self.add), web.delete(path, self.clear)]
+
+    async def list(self, _request: web.Request) -> web.Response:
+        faults = [fault.model_dump(by_alias=True, exclude_none=True) for fault in self.script.left()]
+        return web.json_response({"faults": faults})
+
+    async def add(self, request: web.Request) -> web.Response:
+        self.script.add(parse_body(FaultOrder, await request.read()).faults)
+        return await self.list(request)
+
+    async def clear(self, _request: web.Request) -> web.Response:
+        self.script.clear()
+        return web.Response(status=204)

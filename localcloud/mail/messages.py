@@ -1,13 +1,11 @@
-"""The body of a send request and the rules that it has to satisfy (Email REST API, 2025-09-01)."""
+"""The body of a send request and its validation rules (Email REST API, 2025-09-01)."""
 
 import re
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
-
-from localcloud.mail.refusals import invalid
 
 MOST_RECIPIENTS = 50
 _LANGUAGE = re.compile(
@@ -80,23 +78,15 @@ class EmailMessage(_Part):
 
     @property
     def thread(self) -> str | None:
-        """What the mails of one thread share: the ids of References, one space between them."""
+        """The thread of the mail: the ids of its References header, separated by single spaces."""
         found = (value for name, value in self.headers.items() if name.casefold() == "references")
         return " ".join(next(found, "").split()) or None
 
     @property
     def language(self) -> str:
-        """The language tag that the HTML part states for the whole of it, else empty: unknown."""
+        """The `lang` of the HTML part's html element; empty if it has none."""
         stated = _LANGUAGE.search(self.content.html or "")
         return stated["tag"] if stated else ""
 
     def to_json(self) -> str:
         return self.model_dump_json(by_alias=True)
-
-
-def parse_message(body: bytes) -> EmailMessage:
-    """Return the message of a request body. Raises RefusedError 400 that names the member at fault."""
-    try:
-        return EmailMessage.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error

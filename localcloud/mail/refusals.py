@@ -1,9 +1,12 @@
-"""Answers that say no, in the error shape of the service: `{"error": {"code", "message"}}`."""
+"""Error responses in the shape of the service, `{"error": {"code", "message"}}`, and the parsing that raises them."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from aiohttp import web
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class RefusedError(Exception):
@@ -28,8 +31,11 @@ def bad_request(message: str) -> RefusedError:
     return RefusedError(400, "BadRequest", message)
 
 
-def invalid(error: ValidationError) -> RefusedError:
-    """Return a 400 that names the first member at fault."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(str(step) for step in first["loc"]) or "body"
-    return bad_request(f"{place}: {first['msg']}")
+def parse_body(model: type[Model], body: bytes) -> Model:
+    """Parse JSON into `model`. Raises RefusedError 400 that names the first invalid member."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(step) for step in first["loc"]) or "body"
+        raise bad_request(f"{place}: {first['msg']}") from error

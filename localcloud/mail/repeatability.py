@@ -1,8 +1,9 @@
 """Repeatable requests (OASIS Repeatable Requests 1.0), as the Email REST API documents them.
 
-A client that sends the same Repeatability-Request-Id again within five minutes of Repeatability-First-Sent gets
-the first answer again; after that the request is refused, because nobody remembers it.
-An answer is computed without a pause, so the documented 409 for a repeat of a request in flight cannot arise here.
+A client that repeats a Repeatability-Request-Id within five minutes of Repeatability-First-Sent gets the first
+response again; after that the request is refused, because it is no longer tracked.
+The service documents 409 for a repeat of a request in progress. The sink stores a send without waiting in between, so
+no request is ever in progress when another is handled.
 """
 
 from collections.abc import Mapping
@@ -25,9 +26,9 @@ class RepeatableRequest:
 
 
 def repeatable_request(headers: Mapping[str, str], *, now: datetime) -> RepeatableRequest | None:
-    """Return what the two headers say, or None without them. `now` is wall time.
+    """Parse the two headers; None if both are missing. `now` is wall time.
 
-    Raises RefusedError: 400 for one without the other or a malformed one, 412 once tracking has ended.
+    Raises RefusedError: 400 if one is missing or malformed, 412 once the request is no longer tracked.
     """
     request_id, first_sent = headers.get(_REQUEST_ID), headers.get(_FIRST_SENT)
     if request_id is None and first_sent is None:
@@ -37,11 +38,11 @@ def repeatable_request(headers: Mapping[str, str], *, now: datetime) -> Repeatab
         raise RefusedError(
             412,
             "PreconditionFailed",
-            f"{_FIRST_SENT} is over five minutes ago: nobody remembers whether the first request was taken.",
+            f"{_FIRST_SENT} is over five minutes ago: whether the request was accepted is no longer known.",
             {"Repeatability-Result": "rejected"},
         )
     if request.first_sent - now > TRACKED_FOR:
-        raise bad_request(f"{_FIRST_SENT} lies in the future; check the clock of this machine.")
+        raise bad_request(f"{_FIRST_SENT} is in the future; check the clock of this machine.")
     return request
 
 

@@ -1,23 +1,20 @@
-"""Delivery reports as a test orders them: what became of a mail on its way to a recipient."""
+"""Delivery reports that tests order: the app is told what happened to a mail on its way to each recipient."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict
 
+from localcloud.clocks import Clock
+from localcloud.mail import PREFIX
+from localcloud.mail.inbox import message_number
 from localcloud.mail.messages import Recipients
-from localcloud.mail.refusals import bad_request, invalid
+from localcloud.mail.refusals import RefusedError, bad_request, parse_body
+from localcloud.mail.store import MailStore, Report, StoredMessage
+from localcloud.mail.webhook import Webhook, report_event
 
 Status = Literal["Delivered", "Expanded", "Bounced", "Failed", "FilteredSpam", "Quarantined", "Suppressed"]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What became of a mail on its way to one recipient; `detail` is empty if nothing more is known."""
-
-    recipient: str
-    status: str
-    detail: str
 
 
 class ReportOrder(BaseModel):
@@ -30,9 +27,9 @@ class ReportOrder(BaseModel):
     detail: str = ""
 
     def reports(self, recipients: Recipients) -> list[Report]:
-        """Return one report per address, written as the mail writes it.
+        """Return one report per address, spelled as the mail spells it.
 
-        Raises RefusedError 400 if the mail did not go to the wanted one.
+        Raises RefusedError 400 if the mail did not go to `recipient`.
         """
         addresses: dict[str, str] = {}
         for box in recipients.everyone():
@@ -48,9 +45,46 @@ class ReportOrder(BaseModel):
         return Report(address, self.status, self.detail)
 
 
-def parse_report_order(body: bytes) -> ReportOrder:
-    """Return the order of a request body. Raises RefusedError 400 that names the member at fault."""
-    try:
-        return ReportOrder.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error
+@dataclass(frozen=True)
+class ReportsApi:
+    """`webhook` is None if the sink was started without --mail-events-url."""
+
+    store: MailStore
+    webhook: Webhook | None
+    domain: Clock
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post(f"{PREFIX}/{{number}}/reports", self.order)]
+
+    async def order(self, request: web.Request) -> web.Response:
+        """Deliver one event per recipient, and keep each report that the webhook accepted.
+
+        Responds with `{"reports": [report]}`: the latest report of each recipient.
+        """
+        mail = self._mail(request.match_info["number"])
+        ordered = parse_body(ReportOrder, await request.read()).reports(mail.message.recipients)
+        webhook = self._known_webhook()
+        for report in ordered:
+            await self._deliver(webhook, mail, report)
+        return web.json_response({"reports": [asdict(report) for report in self.store.reports(mail.number)]})
+
+    async def _deliver(self, webhook: Webhook, mail: StoredMessage, report: Report) -> None:
+        now = self.domain()
+        # One event per request, which is Event Grid's default; batches are an option of the subscription.
+        await webhook.deliver(report_event(mail, report, now), f"the event for {report.recipient}", now)
+        self.store.keep_report(mail.number, report)
+
+    def _mail(self, number: str) -> StoredMessage:
+        mail = self.store.message(message_number(number))
+        if mail is None:
+            raise RefusedError(404, "MailNotFound", f"There is no mail {number}; see {PREFIX}.")
+        return mail
+
+    def _known_webhook(self) -> Webhook:
+        if self.webhook is None:
+            raise RefusedError(
+                409,
+                "NoWebhook",
+                "The sink does not know where delivery reports go; start it with --mail-events-url.",
+            )
+        return self.webhook

@@ -1,1 +1,1 @@
-"""The real platform on this machine: the Python that Azure runs, and the Functions Core Tools."""
+"""The real platform on this machine: Azure's Python, the Functions Core Tools and the durable engine."""

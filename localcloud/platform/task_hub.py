@@ -1,4 +1,4 @@
-"""A task hub of the real durable engine, seen from outside: whether anything is to be done, and what is due next.
+"""Observes a task hub of the real durable engine: whether work is pending, and what is due next.
 
 The engine (Azure Storage backend) keeps messages in queues and each instance's history in a table. A timer is a
 message that becomes visible when it is due.
@@ -22,10 +22,10 @@ _HISTORY = ["PartitionKey", "ExecutionId", "EventType", "EventId", "TaskSchedule
 
 @dataclass(frozen=True)
 class Look:
-    """What the hub held at one moment.
+    """The state of the hub at one moment.
 
-    `busy` says what is to be done, in words, and is empty if nothing is; `timers` are the times at which instances
-    that run will be woken; `mark` differs from that of another look if anything happened in between.
+    `busy` describes the pending work, empty if there is none; `timers` are the sorted due times of running
+    instances; `mark` differs between two looks if anything happened in between.
     """
 
     busy: str
@@ -34,14 +34,14 @@ class Look:
 
 
 class Observable(Protocol):
-    """Whatever can be looked at."""
+    """A task hub, or a double of one."""
 
     async def look(self) -> Look:
         """See `TaskHub.look`."""
 
 
 class TaskHub:
-    """The hub of this name in a storage account."""
+    """The task hub `name` in a storage account."""
 
     def __init__(self, connection_string: str, name: str) -> None:
         self._name = name
@@ -49,12 +49,11 @@ class TaskHub:
         self._tables = TableServiceClient.from_connection_string(connection_string)
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._queues.close()
         await self._tables.close()
 
     async def look(self) -> Look:
-        """Look at queues and histories. Raises what the storage clients raise."""
+        """Read queues and histories. Raises AzureError."""
         messages = [await self._messages(name) for name in await self._queue_names()]
         waiting = [f"{name}: {busy}" for name, busy, _ in messages if busy]
         if waiting:
@@ -67,9 +66,9 @@ class TaskHub:
         return [queue.name async for queue in self._queues.list_queues(name_starts_with=prefix)]
 
     async def _messages(self, name: str) -> tuple[str, str, int]:
-        """A queue's name, what is to be done in it, and how many messages it has, timers among them.
+        """Return a queue's name, its pending work in words, and its number of messages, timers included.
 
-        Work items have no timers: each message is a call that is to be made or being made.
+        The work-item queue has no timers: each message is an activity call, waiting or in progress.
         """
         queue = self._queues.get_queue_client(name)
         count = (await queue.get_queue_properties()).approximate_message_count or 0
@@ -86,24 +85,24 @@ class TaskHub:
         }
         pending = [key for key, row in running.items() if row["RuntimeStatus"] == "Pending"]
         if pending:
-            return f"{len(pending)} instances that have not begun", (), None
+            return f"{len(pending)} instances that have not started", (), None
         kinds = " or ".join(f"EventType eq '{kind}'" for kind in (*_OPENING, *_CLOSING))
         history = [row async for row in self._rows("History", kinds, _HISTORY)]
         calls, timers = _open(row for row in history if _is_current(row, running))
-        return f"{calls} calls that are not answered" if calls else "", timers, len(history)
+        return f"{calls} calls without a result" if calls else "", timers, len(history)
 
     def _rows(self, table: str, query: str, select: list[str]) -> Any:
         return self._tables.get_table_client(f"{self._name}{table}").query_entities(query, select=select)
 
 
 def _is_current(row: Mapping[str, Any], running: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Histories of earlier executions of an instance may still lie there."""
+    """The table may still hold histories of earlier executions of an instance."""
     instance = running.get(row["PartitionKey"])
     return instance is not None and row.get("ExecutionId") == instance.get("ExecutionId")
 
 
 def _open(history: Iterable[Mapping[str, Any]]) -> tuple[int, tuple[datetime, ...]]:
-    """How many calls have no answer, and when the timers that have not fired are due."""
+    """Return how many calls have no result, and when the timers that have not fired are due."""
     opened: dict[str, dict[Any, Mapping[str, Any]]] = defaultdict(dict)
     closed: dict[str, set[Any]] = defaultdict(set)
     for row in history:
@@ -120,10 +119,10 @@ def _open(history: Iterable[Mapping[str, Any]]) -> tuple[int, tuple[datetime, ..
 
 
 async def until_quiet(hub: Observable, seconds: float, looks: int = 3, every: float = 0.1) -> Look:
-    """Return the last of several looks in a row that found nothing to be done, and nothing done in between.
+    """Look until several looks in a row find no pending work and no change in between; return the last.
 
-    A turn that is under way shows in no queue, so one look is not enough. Raises TimeoutError with what the hub
-    was busy with.
+    An orchestrator turn in progress shows in no queue, so one look is not enough. Raises TimeoutError that
+    names the pending work.
     """
     end = asyncio.get_running_loop().time() + seconds
     seen: list[Look] = []
@@ -131,6 +130,6 @@ async def until_quiet(hub: Observable, seconds: float, looks: int = 3, every: fl
         found = await hub.look()
         seen = [] if found.busy else [*(each for each in seen if each.mark == found.mark), found]
         if len(seen) < looks and asyncio.get_running_loop().time() > end:
-            raise TimeoutError(found.busy or "turns that go on and on")
+            raise TimeoutError(found.busy or "turns that do not end")
         await asyncio.sleep(every)
     return seen[-1]

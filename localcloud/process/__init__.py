@@ -1,1 +1,1 @@
-"""Starting, recording, watching and ending processes. Standard library only."""
+"""Starting, watching and ending processes. Standard library only."""

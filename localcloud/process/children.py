@@ -1,18 +1,74 @@
-"""The record of started processes, so that the next start finds what a killed one left behind."""
+"""The record of started processes, so that the next start can end what a killed one left behind."""
 
 import json
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.errors import DamagedFileError, MemberError
 from localcloud.private_files import replace_private
-from localcloud.process.identity import ProcessIdentity, identify
+from localcloud.process.foreground import Report
+from localcloud.process.waiting import wait_until
 
-Report = Callable[[str], None]
+_PROC = Path("/proc")
+_BOOT_ID = _PROC / "sys" / "kernel" / "random" / "boot_id"
+_KILL_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """A pid, which may be reused, and when its process started, in the format of the system."""
+
+    pid: int
+    started: str
+
+    def alive(self) -> bool:
+        return identify(self.pid) == self
+
+    def end(self, grace: float) -> bool:
+        """End the process with SIGTERM, after `grace` seconds with SIGKILL. Return whether it is gone."""
+        for number, timeout in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_TIMEOUT)):
+            if not self.alive():
+                return True
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                return True
+            if wait_until(lambda: not self.alive(), timeout):
+                return True
+        return False
+
+
+def identify(pid: int) -> ProcessIdentity | None:
+    """Return the identity of a running process, else None."""
+    started = _start_from_proc(pid) if _BOOT_ID.exists() else _start_from_ps(pid)
+    return None if started is None else ProcessIdentity(pid, started)
+
+
+def _start_from_proc(pid: int) -> str | None:
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The fields of proc(5) from the third on: the second is a name that may contain spaces and parentheses.
+    state, *fields = stat.rpartition(")")[2].split()
+    if state in "ZX":
+        return None
+    return f"{_BOOT_ID.read_text(encoding='ascii').strip()} {fields[18]}"
+
+
+def _start_from_ps(pid: int) -> str | None:
+    printed = subprocess.run(
+        ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    state, _, started = printed.stdout.strip().partition(" ")
+    return None if not started or state.startswith("Z") else started.strip()
 
 
 class ChildRecord:
-    """A file of names and process identities, in the order of their start."""
+    """A file with the names and identities of started processes, in the order of their start."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -26,13 +82,14 @@ class ChildRecord:
         self._write({other: process for other, process in self._read().items() if other != name})
 
     def end_leftovers(self, grace: float, report: Report) -> None:
-        """End what still runs, last started first. Raises MemberError if a process does not go."""
+        """End what still runs, last started first. Raises MemberError if a process does not end."""
         for name, process in reversed(self._read().items()):
             if process.alive():
                 report(f"Ending {name} (pid {process.pid}) of an earlier start")
                 if not process.end(grace):
                     raise MemberError(
-                        f"{name} (pid {process.pid}) of an earlier start does not end. End it yourself."
+                        f"{name} (pid {process.pid}) of an earlier start does not end. "
+                        "End it yourself, then start again."
                     )
             self.remove(name)
 

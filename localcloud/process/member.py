@@ -1,13 +1,10 @@
 """One process of a service: started, watched until it is ready, ended."""
 
-import json
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event
 
@@ -21,7 +18,7 @@ _TAIL_LINES = 20
 
 @dataclass(frozen=True)
 class Command:
-    """What to start. `grace` is the seconds between SIGTERM and SIGKILL; `log` takes both outputs."""
+    """What to start. `log` gets stdout and stderr; `grace` is the seconds between SIGTERM and SIGKILL."""
 
     name: str
     arguments: tuple[str, ...]
@@ -32,13 +29,19 @@ class Command:
 
 
 class Member:
-    """A process that can be started again after it ended. Entered in `record` while it runs."""
+    """A process that can be started again after it ended; `record` lists it while it runs.
 
-    def __init__(self, command: Command, record: ChildRecord) -> None:
+    Ready when `is_ready` returns true, or by default when it has printed a line that starts with `Ready:`.
+    """
+
+    def __init__(
+        self, command: Command, record: ChildRecord, is_ready: Callable[[], bool] | None = None
+    ) -> None:
         self.command = command
         self._record = record
+        self.ready = is_ready or self._has_printed_ready
         self._process: subprocess.Popen[bytes] | None = None
-        self._log_begins = 0
+        self._log_start = 0
 
     @property
     def name(self) -> str:
@@ -64,13 +67,13 @@ class Member:
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def start(self) -> None:
-        """Start the process in a session of its own, so that a Ctrl-C reaches the supervisor alone.
+        """Start the process in its own session, so that Ctrl-C reaches only the supervisor.
 
-        Raises UnusableDataError if its log or the record cannot be written; it may run then, until stop().
+        Raises UnusableDataError if its log or the record cannot be written; the process may be running: stop it.
         """
         log = self.command.log
         with usable(log):
-            self._log_begins = log.stat().st_size if log.exists() else 0
+            self._log_start = log.stat().st_size if log.exists() else 0
             output = log.open("ab")
         with output:
             self._process = subprocess.Popen(
@@ -85,7 +88,7 @@ class Member:
         self._record.add(self.name, self._process.pid)
 
     def wait_ready(self, seconds: float, interrupted: Event | None = None) -> None:
-        """Return when it is ready. Raises MemberError with the end of the log if it ends or takes too long."""
+        """Wait until it is ready. Raises MemberError with the end of the log if it ends or takes too long."""
         in_time = wait_until(lambda: not self.running or self.ready(), seconds, interrupted=interrupted)
         if not self.running:
             raise self.failure(f"{self.name} ended while starting ({self.ending}).")
@@ -93,16 +96,12 @@ class Member:
             raise self.failure(f"{self.name} was not ready within {seconds:.0f} seconds.")
 
     def wait_ended(self, seconds: float, interrupted: Event | None = None) -> None:
-        """Return when the process has ended well. Raises MemberError with the end of its log if not, or too late."""
+        """Wait for exit code 0. Raises MemberError with the end of the log if it fails or takes too long."""
         in_time = wait_until(lambda: not self.running, seconds, interrupted=interrupted)
         if not in_time:
-            raise self.failure(f"{self.name} was not through within {seconds:.0f} seconds.")
+            raise self.failure(f"{self.name} did not end within {seconds:.0f} seconds.")
         if self.ending != "exit code 0":
             raise self.failure(f"{self.name} failed ({self.ending}).")
-
-    def ready(self) -> bool:
-        """Say whether this run has printed its `Ready:` line."""
-        return any(line.startswith("Ready: ") for line in self._output().splitlines())
 
     def stop(self) -> None:
         """End the process and wait for it: SIGTERM, the grace, SIGKILL."""
@@ -117,7 +116,7 @@ class Member:
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """Let the process hang meanwhile, as SIGSTOP does: its connections are taken, and nothing is answered."""
+        """Suspend the process with SIGSTOP meanwhile: it accepts connections and does not respond."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
@@ -126,59 +125,23 @@ class Member:
             self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End the process as a power cut would: SIGKILL, at once."""
+        """End the process at once with SIGKILL, as a power cut would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
         self._record.remove(self.name)
 
     def failure(self, sentence: str) -> MemberError:
-        """Return the error that shows `sentence` and the end of the log of this run."""
+        """Return an error with `sentence` and the end of this run's log."""
         tail = self._output().splitlines()[-_TAIL_LINES:]
         return MemberError(
             "\n".join([f"{sentence} Its log is {self.command.log}:", *(f"  {line}" for line in tail)])
         )
 
+    def _has_printed_ready(self) -> bool:
+        return any(line.startswith("Ready: ") for line in self._output().splitlines())
+
     def _output(self) -> str:
         with self.command.log.open("rb") as log:
-            log.seek(self._log_begins)
+            log.seek(self._log_start)
             return log.read().decode("utf-8", errors="replace")
-
-
-class HttpMember(Member):
-    """A process that is ready as soon as a question to it is answered as wanted; it need not say so."""
-
-    def __init__(self, command: Command, record: ChildRecord, is_ready: Callable[[], bool]) -> None:
-        super().__init__(command, record)
-        self._is_ready = is_ready
-
-    def ready(self) -> bool:
-        """Ask."""
-        return self._is_ready()
-
-
-def host_runs(port: int) -> bool:
-    """Say whether a Functions host answers on a loopback port that it is running."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/admin/host/status")
-        answer = connection.getresponse()
-        status = json.loads(answer.read()) if answer.status == HTTPStatus.OK else {}
-    except (OSError, HTTPException, ValueError):
-        return False
-    finally:
-        connection.close()
-    return isinstance(status, dict) and status.get("state") == "Running"
-
-
-def answers(port: int) -> bool:
-    """Say whether an HTTP server answers on a loopback port, whatever the status."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/")
-        connection.getresponse().read()
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
-    return True

@@ -1,35 +1,81 @@
-"""Where everything of one service lies on disk."""
+"""The data directory of one service: its files, and the addresses of the service that runs on it."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from localcloud.errors import DataDirectoryBusyError
-from localcloud.private_files import private_directory, read_or_create
+from localcloud.azurite import AzuritePorts
+from localcloud.errors import DamagedFileError, DataDirectoryBusyError
+from localcloud.private_files import private_directory, read_or_create, replace_private
+from localcloud.process.ports import HOST, free_ports
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The ports of the running service."""
+
+    host: int
+    mail: int
+    azurite: AzuritePorts
+    controls: str = ""
+    """The base URL for the clock and the mails."""
+
+    @classmethod
+    def with_free_ports(cls, host: int) -> "Addresses":
+        """Choose free ports; `host` is kept unless it is 0."""
+        free, mail, *storage = free_ports(5)
+        return cls(host or free, mail, AzuritePorts(*storage))
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.host}"
+
+    @property
+    def mail_url(self) -> str:
+        return f"http://{HOST}:{self.mail}"
+
+    def write(self, file: Path) -> None:
+        replace_private(file, json.dumps(asdict(self), indent=2).encode())
+
+    @classmethod
+    def read(cls, file: Path) -> "Addresses | None":
+        """Read `file`; None if there is no such file. Raises DamagedFileError."""
+        try:
+            content = json.loads(file.read_bytes())
+            return cls(
+                content["host"], content["mail"], AzuritePorts(**content["azurite"]), content["controls"]
+            )
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedFileError(
+                f"{file} is damaged. Start the service again; it rewrites the file."
+            ) from error
 
 
 @dataclass(frozen=True)
 class DataDirectory:
-    """The layout below `path`, which is absolute."""
+    """The files below `path`, which is absolute."""
 
     path: Path
 
     @classmethod
     def prepared(cls, path: Path) -> "DataDirectory":
-        """Return the layout of `path`, created if necessary (mode 0700)."""
+        """Create the directories of `path` if necessary (mode 0700)."""
         data = cls(private_directory(path.resolve()))
         private_directory(data.logs)
         private_directory(data.host)
         return data
 
     def claim_for(self, host: str) -> None:
-        """Keep the directory to the host that it was made on. Raises DataDirectoryBusyError.
+        """Bind the directory to its first host. Raises DataDirectoryBusyError if it belongs to another one.
 
-        Clock and waiting orchestrations are the host's own, and another one would begin from others.
+        The clock and the orchestrations are stored by the host; another host would start without them.
         """
-        made_on = read_or_create(self.path / "host", host.encode).decode()
-        if made_on != host:
+        first = read_or_create(self.path / "host", host.encode).decode()
+        if first != host:
             raise DataDirectoryBusyError(
-                f"The data directory {self.path} was made on {made_on}. Start with --host {made_on}, or choose "
+                f"The data directory {self.path} was created with {first}. Start with --host {first}, or choose "
                 "another directory with --data."
             )
 

@@ -1,30 +1,28 @@
-"""The settings that the app runs with on this machine."""
+"""The settings of the app on this machine."""
 
 from collections.abc import Mapping
 
 from localcloud.azurite import connection_string
-from localcloud.issuer import AUDIENCE, ISSUER
-from localcloud.issuer.routes import JWKS_PATH
-from localcloud.mail.access_key import access_key
-from localcloud.mail.events_key import events_key
-from localcloud.stack.addresses import Addresses
-from localcloud.stack.data_directory import DataDirectory
+from localcloud.issuer import AUDIENCE, ISSUER, JWKS_PATH
+from localcloud.mail.signatures import access_key
+from localcloud.mail.webhook import events_key
+from localcloud.stack.data_directory import Addresses, DataDirectory
 
 LARGEST_BODY = str(100 * 1024 * 1024)
-"""The platform's own default, in bytes: beyond it the host refuses without words, and the app takes far less."""
+"""The platform's default, in bytes. The app's own limit is far lower and explained in its response."""
 THREADS = "10"
-"""As many orchestrators as host.json runs at once: they are the app's only functions that need a thread."""
+"""One per concurrent orchestrator in host.json: orchestrators are the app's only functions that need a thread."""
 MAIL_SENDER = "no-reply@referrals.example"
-# Where the app takes events of its mails. On Azure the Event Grid subscription names it, with the secret as `key`.
+# Where the app receives mail events. On Azure it is the URL of the Event Grid subscription, with the secret as `key`.
 MAIL_EVENTS_PATH = "/v1.0/mail-events"
 
 
 def app_environment(
     data: DataDirectory, addresses: Addresses, inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return `inherited` with the app's settings on top.
+    """Return `inherited` with the app's settings added.
 
-    The same for the host, for the loader of the samples, and for what an operator runs beside the service.
+    The host, the loader of the samples and operator commands all run with it.
     """
     storage = connection_string(data.path, addresses.azurite)
     return {
@@ -32,7 +30,7 @@ def app_environment(
         "AzureWebJobsStorage": storage,
         "TABLES_CONNECTION_STRING": storage,
         **service_settings(data, addresses.mail_url),
-        # One process sends: a send whose process died holds no lease against the next one.
+        # Only one process sends, so after a crash the next start need not wait for the lease of a send.
         "MAIL_LEASE": "PT0S",
         "PORTAL_URL": f"{addresses.url}/portal",
         "CLOCK_OFFSET_FILE": str(data.clock_offset),
@@ -45,7 +43,7 @@ def app_environment(
 
 
 def service_settings(data: DataDirectory, server_url: str) -> dict[str, str]:
-    """Return the settings that name the mail service and the issuer at `server_url`."""
+    """Return the settings for the mail service and the issuer at `server_url`."""
     return {
         "MAIL_ENDPOINT": server_url,
         "MAIL_ACCESS_KEY": access_key(data.path),

@@ -42,21 +42,21 @@ def routes(*functions: tuple[str, str, list[str]]) -> str:
     )
 
 
-_NO_TYPE = "which is no type to the platform"
+_REFUSED_TYPE = "which the platform refuses; write a class"
 _UNRESOLVED = "has annotations that cannot be read"
 
 # Refused by the worker, and so the whole app: source, and what devhost says.
 REFUSED_BY_THE_WORKER: dict[str, tuple[str, str]] = {
     "a builtin with parameters": (
         activity("step: dict[str, str]"),
-        f"'work' annotates 'step' with dict[str, str], {_NO_TYPE}",
+        f"'work' annotates 'step' with dict[str, str], {_REFUSED_TYPE}",
     ),
-    "a union": (activity("step: dict | None"), f"'work' annotates 'step' with dict | None, {_NO_TYPE}"),
-    "an optional": (activity("step: typing.Optional[dict]"), _NO_TYPE),
-    "a tuple of types": (activity("step: typing.Tuple[str, str]"), _NO_TYPE),
-    "a callable": (activity("step: typing.Callable[[], None]"), _NO_TYPE),
-    "a new type": (app('Key = typing.NewType("Key", str)\n') + activity("step: Key"), _NO_TYPE),
-    "a type variable": (activity('step: typing.TypeVar("T")'), _NO_TYPE),
+    "a union": (activity("step: dict | None"), f"'work' annotates 'step' with dict | None, {_REFUSED_TYPE}"),
+    "an optional": (activity("step: typing.Optional[dict]"), _REFUSED_TYPE),
+    "a tuple of types": (activity("step: typing.Tuple[str, str]"), _REFUSED_TYPE),
+    "a callable": (activity("step: typing.Callable[[], None]"), _REFUSED_TYPE),
+    "a new type": (app('Key = typing.NewType("Key", str)\n') + activity("step: Key"), _REFUSED_TYPE),
+    "a type variable": (activity('step: typing.TypeVar("T")'), _REFUSED_TYPE),
     "a name that does not resolve": (activity('step: "Missing"'), f"'work' {_UNRESOLVED} (NameError"),
     "a result that does not resolve": (activity("step: dict", '"Missing"'), f"'work' {_UNRESOLVED}"),
     "a function that is an object": (
@@ -102,18 +102,21 @@ REFUSED_BY_THE_WORKER: dict[str, tuple[str, str]] = {
         page("req: func.HttpRequest, context: func.Context | None"),
         "'page' annotates 'context', which has no binding, with ",
     ),
-    "an output for an input": (activity("step: func.Out[str]"), "its binding 'activityTrigger' is no output"),
-    "a bare output": (activity("step: func.Out"), "its binding 'activityTrigger' is no output"),
+    "an output for an input": (
+        activity("step: func.Out[str]"),
+        "its binding 'activityTrigger' is not an output",
+    ),
+    "a bare output": (activity("step: func.Out"), "its binding 'activityTrigger' is not an output"),
     "an output without its type": (
         page(
             "req: func.HttpRequest, out: str",
             more='@app.generic_output_binding(arg_name="out", type="http")\n',
         ),
-        "'page' has the binding 'http' ('out', OUT), which devhost leaves out",
+        "'page' has the binding 'http' ('out', OUT), which devhost does not support",
     ),
     "an answer that may be missing": (
         page("req: func.HttpRequest", "func.HttpResponse | None"),
-        "'page' is annotated to return azure.functions._http.HttpResponse | None; the platform takes",
+        "'page' is annotated to return azure.functions._http.HttpResponse | None; the platform accepts",
     ),
     "no answer": (page("req: func.HttpRequest", "None"), "'page' is annotated to return NoneType"),
     "bytes for an answer": (page("req: func.HttpRequest", "bytes"), "is annotated to return bytes"),
@@ -151,7 +154,7 @@ REFUSED_BY_THE_WORKER: dict[str, tuple[str, str]] = {
         )
         + '@app.route(route="x")\ndef page(req, client): ...\n'
         "app._function_builders[-1].add_binding(Both(name='client'))\n",
-        "'page' has the binding 'durableClient' ('client', INOUT), which devhost leaves out",
+        "'page' has the binding 'durableClient' ('client', INOUT), which devhost does not support",
     ),
     "an answer that comes in": (
         app(
@@ -159,7 +162,7 @@ REFUSED_BY_THE_WORKER: dict[str, tuple[str, str]] = {
             '@app.generic_input_binding(arg_name="$return", type="http")\n'
             "def work(step): ...\n"
         ),
-        "'work' has the binding 'http' ('$return', IN), which devhost leaves out",
+        "'work' has the binding 'http' ('$return', IN), which devhost does not support",
     ),
     "two functions of one name": (
         routes(("page", "x", []), ("page", "y", [])),
@@ -183,7 +186,7 @@ REFUSED_BY_THE_WORKER: dict[str, tuple[str, str]] = {
             "timer: func.TimerRequest",
             '@app.retry(strategy="fixed_delay", max_retry_count="3", delay_interval="soon")\n',
         ),
-        "'tick' has a retry policy, which devhost leaves out",
+        "'tick' has a retry policy, which devhost does not support",
     ),
 }
 
@@ -192,20 +195,20 @@ REFUSED_BY_THE_HOST: dict[str, tuple[str, str]] = {
     "no functions": (app(""), "The app has no functions"),
     "a name with a leading underscore": (
         activity("step", name="_work"),
-        "Function '_work' has a name that the platform does not take",
+        "Function '_work' has a name that the platform refuses",
     ),
     "a name that is not ASCII": (
         activity("step", name="wörk"),
-        "'wörk' has a name that the platform does not take",
+        "'wörk' has a name that the platform refuses",
     ),
     "the host's name": (
         activity("step", name="Host"),
-        "Function 'Host' has a name that the platform does not",
+        "Function 'Host' has a name that the platform refuses",
     ),
-    "a long name": (activity("step", name="w" * 129), "has a name that the platform does not take"),
+    "a long name": (activity("step", name="w" * 129), "has a name that the platform refuses"),
     "a binding with an underscore": (
         activity("a_step", binding="a_step"),
-        "'work' has the binding 'a_step', a name that the platform does not take",
+        "'work' has the binding 'a_step', a name that the platform refuses",
     ),
     "two bindings of one name": (
         page(
@@ -216,7 +219,7 @@ REFUSED_BY_THE_HOST: dict[str, tuple[str, str]] = {
     ),
     "names in another letter case": (
         routes(("page", "x", []), ("Page", "y", [])),
-        "The functions 'page' and 'Page' differ in nothing but letter case",
+        "The functions 'page' and 'Page' differ only in letter case",
     ),
     "one durable name": (
         app(

@@ -156,16 +156,18 @@ def test_a_forward_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert "--forward 'mail' cannot be read" in refused(tmp_path, "--forward", "mail")
 
 
-def test_an_app_with_a_trigger_that_is_left_out_is_refused(tmp_path: Path) -> None:
+def test_an_app_with_an_unsupported_trigger_is_refused(tmp_path: Path) -> None:
     queue = (
         "import azure.functions as func\napp = func.FunctionApp()\n"
         "@app.queue_trigger(arg_name='m', queue_name='q', connection='c')\ndef take(m): ...\n"
     )
     write(tmp_path, function_app__py=queue)
-    assert "Function 'take' has the trigger 'queueTrigger', which devhost leaves out" in refused(tmp_path)
+    assert "Function 'take' has the trigger 'queueTrigger', which devhost does not support" in refused(
+        tmp_path
+    )
 
 
-def test_a_port_that_cannot_be_is_refused(tmp_path: Path) -> None:
+def test_an_impossible_port_is_refused(tmp_path: Path) -> None:
     write(tmp_path, function_app__py=GREETING + HELLO)
     assert "Port 70000 on 127.0.0.1 cannot be used" in refused(tmp_path, "--port", "70000")
 
@@ -230,7 +232,7 @@ def a_folder(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (text_file, "is damaged (file is not a database)"),
         (cut_short, "is damaged ("),
@@ -241,19 +243,19 @@ def a_folder(file: Path) -> None:
         (a_folder, "cannot be opened for writing (unable to open database file)"),
     ],
 )
-def test_a_state_that_is_not_sound_or_not_ours_is_one_sentence_that_says_what_to_do(
-    used: Path, damage: Callable[[Path], None], told: str
+def test_the_error_for_a_damaged_or_foreign_state_is_one_line_that_says_what_to_do(
+    used: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     damage(state(used))
     before = state(used).read_bytes() if state(used).is_file() else b""
     text = refused(used)
-    assert told in text
+    assert message in text
     assert len(text.splitlines()) == 1
     assert "choose another --data" in text or "`python3 dev.py check --wake`" in text
     assert state(used).is_dir() or state(used).read_bytes() == before
 
 
-def test_a_state_that_was_moved_away_begins_anew_and_the_clock_does_not_go_back(used: Path) -> None:
+def test_after_the_state_is_moved_away_a_new_one_starts_and_the_clock_does_not_go_back(used: Path) -> None:
     for file in (used / "data").glob("devhost.sqlite3*"):
         file.rename(used / file.name)
     running = Running(used)
@@ -263,7 +265,7 @@ def test_a_state_that_was_moved_away_begins_anew_and_the_clock_does_not_go_back(
     running.end(signal.SIGTERM)
 
 
-def test_a_state_from_before_files_were_marked_is_taken_over(used: Path) -> None:
+def test_a_state_from_before_files_were_marked_is_accepted(used: Path) -> None:
     with closing(sqlite3.connect(state(used))) as connection:
         connection.execute("PRAGMA application_id = 0")
         connection.execute("PRAGMA user_version = 0")
@@ -289,14 +291,14 @@ def test_a_state_whose_file_is_damaged_while_the_host_runs_ends_it(used: Path) -
     assert running.ended() == 1
 
 
-def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     write(tmp_path, function_app__py=GREETING + HELLO, data="a file")
     text = refused(tmp_path)
     assert "cannot be made (File exists); choose another --data." in text
     assert len(text.splitlines()) == 1
 
 
-def test_a_disk_that_takes_nothing_is_refused(used: Path) -> None:
+def test_a_disk_that_cannot_be_written_is_refused(used: Path) -> None:
     (used / "data" / "lock").unlink()
     (used / "data" / "lock").mkdir()
     text = refused(used)

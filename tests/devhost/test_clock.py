@@ -1,4 +1,4 @@
-"""The domain clock: how it is moved, what it steps through, and what it refuses."""
+"""The domain clock: how it is moved, where it stops on the way, and what it refuses."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ CLOCK = "/admin/devhost/clock"
 
 
 class Diary:
-    """An app that notes what ran when, by the clock that the offset file shows."""
+    """An app that records what ran when, by the clock of the offset file."""
 
     def __init__(self) -> None:
         self.notes: list[tuple[str, datetime]] = []
@@ -58,14 +58,14 @@ class Diary:
 
 
 async def at_noon(d: Driver) -> datetime:
-    """Move the clock to a noon, half a minute past, and forget what ran on the way."""
+    """Move the clock to half a minute past noon, and forget what ran on the way."""
     noon = (datetime.now(UTC) + timedelta(days=2)).replace(hour=12, minute=0, second=30, microsecond=0)
     answer = await d.http.post(CLOCK, json={"to": noon.isoformat()})
     assert answer.status_code == 200
     return noon
 
 
-async def test_the_clock_shows_utc_until_somebody_advances_it(drive: Drive) -> None:
+async def test_the_clock_shows_utc_until_it_is_advanced(drive: Drive) -> None:
     async with drive(Diary().app) as d:
         shown = datetime.fromisoformat((await d.http.get(CLOCK)).json()["now"])
         assert abs(shown - datetime.now(UTC)) < timedelta(minutes=1)
@@ -132,7 +132,7 @@ async def test_a_timer_function_runs_first_and_last_in_each_gap_between_durable_
         ]
 
 
-async def test_every_occurrence_runs_when_asked_for(drive: Drive) -> None:
+async def test_every_occurrence_runs_on_request(drive: Drive) -> None:
     diary = Diary()
     async with drive(diary.app) as d:
         await at_noon(d)
@@ -156,9 +156,9 @@ async def test_advancing_by_nothing_waits_for_what_is_due_now(drive: Drive) -> N
         ({"advance": "-P1D"}, "only goes forward"),
         ({"to": "2020-01-01T00:00:00Z"}, "only goes forward"),
         ({"advance": "-P1Y"}, "only goes forward"),
-        ({"advance": "two days"}, "'two days' is no ISO 8601 duration"),
-        ({"advance": 14}, "'14' is no text"),
-        ({"to": "soon"}, "'soon' is no ISO 8601 time"),
+        ({"advance": "two days"}, "'two days' is not an ISO 8601 duration"),
+        ({"advance": 14}, "'14' is not a text"),
+        ({"to": "soon"}, "'soon' is not an ISO 8601 time"),
         ({"advance": "P1D", "to": "2100-01-01T00:00:00Z"}, "either 'advance' or 'to'"),
         ({}, "either 'advance' or 'to'"),
         ([], "either 'advance' or 'to'"),
@@ -166,9 +166,7 @@ async def test_advancing_by_nothing_waits_for_what_is_due_now(drive: Drive) -> N
         ({"advance": "P9999Y"}, "beyond the years 1 to 9999"),
     ],
 )
-async def test_what_the_clock_cannot_do_is_refused_with_a_sentence(
-    drive: Drive, body: object, sentence: str
-) -> None:
+async def test_an_impossible_move_is_refused_with_a_reason(drive: Drive, body: object, sentence: str) -> None:
     async with drive(idle_app()) as d:
         answer = await d.http.post(CLOCK, content=json.dumps(body))
         assert answer.status_code == 400

@@ -1,4 +1,4 @@
-"""Discovery: what devhost leaves out, and the sentence for it. And host.json."""
+"""Discovery: what devhost does not support, and the error for it. And host.json."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -82,15 +82,15 @@ def coroutine() -> df.DFApp:
 @pytest.mark.parametrize(
     ("app", "sentence"),
     [
-        (queue_trigger(), "'take' has the trigger 'queueTrigger', which devhost leaves out"),
-        (entity(), "'counter' has the trigger 'entityTrigger', which devhost leaves out"),
-        (queue_output(), "'send' has the binding 'queue' ('out', OUT), which devhost leaves out"),
-        (retry(), "'tick' has a retry policy, which devhost leaves out"),
+        (queue_trigger(), "'take' has the trigger 'queueTrigger', which devhost does not support"),
+        (entity(), "'counter' has the trigger 'entityTrigger', which devhost does not support"),
+        (queue_output(), "'send' has the binding 'queue' ('out', OUT), which devhost does not support"),
+        (retry(), "'tick' has a retry policy, which devhost does not support"),
         (entity_name(), "'@mine' begins with '@'"),
         (coroutine(), "'work' is 'async def'"),
     ],
 )
-def test_what_cannot_be_run_is_refused(app: df.DFApp, sentence: str) -> None:
+def test_an_unsupported_function_is_refused(app: df.DFApp, sentence: str) -> None:
     with pytest.raises(StartError) as refusal:
         discover(app)
     assert sentence in str(refusal.value)
@@ -98,7 +98,7 @@ def test_what_cannot_be_run_is_refused(app: df.DFApp, sentence: str) -> None:
 
 def test_a_function_that_needs_a_key_is_refused() -> None:
     app = with_http(route="secret", auth_level=func.AuthLevel.FUNCTION)
-    with pytest.raises(StartError, match="'page' asks for a key of the level 'FUNCTION'"):
+    with pytest.raises(StartError, match="'page' requires a key of the level 'FUNCTION'"):
         discover(app)
 
 
@@ -116,7 +116,7 @@ def test_a_missing_host_json_means_the_defaults(tmp_path: Path) -> None:
     assert read_host_json(tmp_path, {}) == HostSettings()
 
 
-def test_host_json_is_read_whatever_the_letter_case() -> None:
+def test_host_json_is_read_ignoring_case() -> None:
     document = {
         "functionTimeout": "00:05:00",
         "extensions": {
@@ -156,12 +156,12 @@ def test_the_environment_overrides_host_json() -> None:
         *({"extensions": {"durableTask": {"hubName": name}}} for name in ("my-hub", "2hub", "ab", "h" * 46)),
     ],
 )
-def test_an_impossible_value_is_refused(document: dict) -> None:
+def test_an_invalid_value_is_refused(document: dict) -> None:
     with pytest.raises(StartError, match=r"host\.json has a value that cannot be used"):
         host_settings(document, {})
 
 
-def test_a_host_json_that_is_no_object_is_refused(tmp_path: Path) -> None:
+def test_a_host_json_that_is_not_an_object_is_refused(tmp_path: Path) -> None:
     (tmp_path / "host.json").write_text("[]")
     with pytest.raises(StartError, match="must hold a JSON object"):
         read_host_json(tmp_path, {})

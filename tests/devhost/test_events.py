@@ -89,7 +89,7 @@ async def test_of_two_waits_for_one_event_the_newest_gets_it(drive: Drive) -> No
         assert await d.outcome() == ("Completed", "newer")
 
 
-async def test_a_late_event_is_refused_as_gone_and_one_for_nobody_as_not_found(drive: Drive) -> None:
+async def test_an_event_for_an_ended_instance_is_410_and_for_an_unknown_one_404(drive: Drive) -> None:
     async with drive(crossing()) as d:
         await d.start("pedestrian")
         await d.raise_event("green")
@@ -107,7 +107,7 @@ async def test_an_event_that_is_not_json_is_refused(drive: Drive) -> None:
         assert (broken.status_code, text.status_code) == (400, 400)
 
 
-async def test_an_event_in_other_letter_case_hangs_as_on_azure_and_the_log_says_so(
+async def test_an_event_in_another_letter_case_hangs_as_on_azure_and_is_logged(
     drive: Drive, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with drive(crossing()) as d:
@@ -125,7 +125,7 @@ async def test_an_event_in_other_letter_case_hangs_as_on_azure_and_the_log_says_
         assert await d.outcome() == ("Completed", 1)
 
 
-async def test_a_loop_of_events_loses_none_of_those_that_come_one_by_one(drive: Drive) -> None:
+async def test_a_loop_of_events_loses_none_that_arrive_one_by_one(drive: Drive) -> None:
     async with drive(crossing()) as d:
         await d.start("counter")
         for _ in range(20):
@@ -135,7 +135,7 @@ async def test_a_loop_of_events_loses_none_of_those_that_come_one_by_one(drive: 
         assert await d.outcome() == ("Completed", 20)
 
 
-async def test_events_that_come_with_the_one_that_leads_to_a_new_beginning_are_carried_over(
+async def test_events_that_arrive_with_the_one_that_causes_continue_as_new_are_carried_over(
     drive: Drive, tmp_path: Path
 ) -> None:
     store = Store.open(tmp_path / "data")
@@ -148,7 +148,7 @@ async def test_events_that_come_with_the_one_that_leads_to_a_new_beginning_are_c
         assert (await d.status())["input"] == "3"
 
 
-def test_early_events_are_taken_in_the_order_they_came() -> None:
+def test_early_events_are_delivered_in_order_of_arrival() -> None:
     replay = Replay([WaitForEvent("go"), WaitForEvent("Go")])
     for name in ("go", "Go"):
         replay.feed(event_raised(Micros(0), name, "1"))
@@ -157,7 +157,7 @@ def test_early_events_are_taken_in_the_order_they_came() -> None:
     assert replay.new_mismatches == ()
 
 
-async def test_what_arrived_together_is_seen_in_the_order_of_arrival(drive: Drive, tmp_path: Path) -> None:
+async def test_events_of_one_batch_are_delivered_in_order_of_arrival(drive: Drive, tmp_path: Path) -> None:
     store = Store.open(tmp_path / "data")
     await store.write(writes.start_instance, writes.Start("one", "pedestrian", "", None), Micros(9))
     for moment, data in ((11, "1"), (11, "2"), (12, "3")):
@@ -182,10 +182,10 @@ async def test_an_event_before_the_deadline_wins_even_if_the_host_was_down_meanw
         assert await d.outcome() == ("Completed", "event")
 
 
-async def test_continuing_as_new_keeps_the_id_and_begins_a_fresh_history_at_a_time_of_its_own(
+async def test_continuing_as_new_keeps_the_id_and_starts_a_new_history_with_its_own_time(
     drive: Drive,
 ) -> None:
-    """As on the real engine, where each execution has its own time of creation."""
+    """On the real engine, too, each execution has its own creation time."""
     async with drive(crossing()) as d:
         await d.start("counter")
         await d.settle()

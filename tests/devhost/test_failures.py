@@ -71,7 +71,7 @@ def workshop(failures: int = 0, attempts: list[str] | None = None) -> df.DFApp: 
     return app
 
 
-async def test_an_activity_s_failure_fails_the_orchestration_in_the_extension_s_words(drive: Drive) -> None:
+async def test_an_activity_s_failure_fails_the_orchestration_with_the_extension_s_text(drive: Drive) -> None:
     async with drive(workshop()) as d:
         await d.start("careless")
         status, output = await d.outcome()
@@ -93,7 +93,7 @@ async def test_an_orchestrator_can_catch_an_activity_s_failure(drive: Drive) -> 
         )
 
 
-async def test_a_result_that_is_no_json_is_a_failure(drive: Drive) -> None:
+async def test_a_result_that_is_not_json_is_a_failure(drive: Drive) -> None:
     async with drive(workshop()) as d:
         await d.start("unserialisable")
         status, output = await d.outcome()

@@ -1,4 +1,4 @@
-"""A disk that takes nothing: what is not stored is not acknowledged, and what must be stored waits for room."""
+"""A full disk: what is not stored is not acknowledged, and what must be stored waits for space."""
 
 import asyncio
 import sqlite3
@@ -25,7 +25,7 @@ LARGE = "x" * 100_000
 
 
 def no_room(connection: sqlite3.Connection) -> None:
-    """Let the file grow no further, as on a full disk."""
+    """Stop the file from growing, as on a full disk."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
 
@@ -41,7 +41,7 @@ def room(connection: sqlite3.Connection) -> None:
 
 
 class Storehouse:
-    """An app whose functions hold until they are let go."""
+    """An app whose functions wait until the test releases them."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -97,7 +97,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def on(d: Driver, change: Callable[[sqlite3.Connection], None]) -> None:
-    """Change what the connection that writes may do."""
+    """Change the limits of the writing connection."""
     change(d.host._store._connection)
 
 
@@ -128,7 +128,7 @@ async def test_a_command_that_cannot_be_stored_is_not_acknowledged(
 
 @pytest.mark.parametrize("disk", [no_room, read_only])
 @pytest.mark.parametrize(("orchestrator", "holds"), [("carrying", "carry"), ("ordering", "ordering")])
-async def test_a_result_or_a_turn_that_cannot_be_stored_waits_for_room(
+async def test_a_result_or_a_turn_that_cannot_be_stored_waits_for_space(
     *,
     drive: Drive,
     storehouse: Storehouse,
@@ -154,7 +154,7 @@ async def test_a_result_or_a_turn_that_cannot_be_stored_waits_for_room(
 
 
 @pytest.mark.parametrize(("orchestrator", "holds"), [("carrying", "carry"), ("ordering", "ordering")])
-async def test_what_still_waits_for_room_at_the_stop_is_done_at_the_next_start(
+async def test_work_that_waits_for_space_at_the_stop_is_done_at_the_next_start(
     drive: Drive, storehouse: Storehouse, caplog: pytest.LogCaptureFixture, orchestrator: str, holds: str
 ) -> None:
     async with drive(storehouse.app()) as d:
@@ -167,7 +167,7 @@ async def test_what_still_waits_for_room_at_the_stop_is_done_at_the_next_start(
         assert await d.outcome() == ("Completed", len(LARGE))
 
 
-async def test_a_clock_that_cannot_be_stored_stays(drive: Drive, storehouse: Storehouse) -> None:
+async def test_a_clock_that_cannot_be_stored_is_not_moved(drive: Drive, storehouse: Storehouse) -> None:
     async with drive(storehouse.app()) as d:
         before = await d.advance("PT1H")
         on(d, read_only)
@@ -179,7 +179,7 @@ async def test_a_clock_that_cannot_be_stored_stays(drive: Drive, storehouse: Sto
         assert await d.advance("P1D") > before
 
 
-async def test_an_instance_that_the_disk_does_not_give_now_is_read_again(
+async def test_an_instance_that_cannot_be_read_now_is_read_again(
     drive: Drive, storehouse: Storehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, refusals = reads.history, []
@@ -217,7 +217,7 @@ async def test_a_result_that_can_never_be_stored_fails_its_task(
         assert "its result cannot be stored: DataError: string or blob too big" in output
 
 
-async def test_a_timer_function_whose_run_cannot_be_noted_is_through(
+async def test_a_timer_function_whose_run_cannot_be_recorded_has_run(
     drive: Drive, storehouse: Storehouse
 ) -> None:
     async with drive(storehouse.app()) as d:
@@ -228,7 +228,7 @@ async def test_a_timer_function_whose_run_cannot_be_noted_is_through(
         assert storehouse.begun == ["nightly"]
 
 
-async def test_attempts_are_further_and_further_apart(tmp_path: Path) -> None:
+async def test_the_time_between_attempts_grows(tmp_path: Path) -> None:
     store, pauses = Store.open(tmp_path), []
 
     async def sleep(seconds: float) -> None:
@@ -243,7 +243,7 @@ async def test_attempts_are_further_and_further_apart(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_a_unit_that_is_wrong_is_not_repeated(tmp_path: Path) -> None:
+async def test_a_unit_that_fails_for_another_reason_is_not_repeated(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         await RepeatedWrites(store, WorkMeter()).write(
@@ -253,7 +253,7 @@ async def test_a_unit_that_is_wrong_is_not_repeated(tmp_path: Path) -> None:
 
 
 class Stubborn(sqlite3.Connection):
-    """A connection that cannot commit, and then cannot roll back; each once."""
+    """A connection whose next commit fails, and then the rollback, each once."""
 
     refused: set[str]
 
@@ -264,7 +264,7 @@ class Stubborn(sqlite3.Connection):
         return super().execute(statement, *parameters)
 
 
-async def test_a_rollback_that_fails_is_made_up_for_at_the_next_commit(tmp_path: Path) -> None:
+async def test_a_failed_rollback_is_repeated_before_the_next_commit(tmp_path: Path) -> None:
     connection = sqlite3.connect(
         tmp_path / "file", isolation_level=None, check_same_thread=False, factory=Stubborn
     )

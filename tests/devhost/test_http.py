@@ -1,4 +1,4 @@
-"""HTTP triggers: what reaches the function, and what comes back."""
+"""HTTP triggers: what the function gets, and what the client gets back."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ def shop() -> df.DFApp:
     return app
 
 
-async def test_a_request_reaches_the_function_as_the_worker_hands_it_over(drive: Drive) -> None:
+async def test_a_request_reaches_the_function_as_from_the_worker(drive: Drive) -> None:
     async with drive(shop()) as d:
         headers = [("X-Two", "1"), ("X-Two", "2")]
         url = "/API/Echo/caf%C3%A9?q=a%20b&q=c&empty="
@@ -95,7 +95,7 @@ async def test_no_methods_means_all_methods_and_a_wrong_one_is_not_found(drive: 
         assert (await d.http.get("/text")).status_code == 404
 
 
-async def test_a_text_is_answered_as_plain_text(drive: Drive) -> None:
+async def test_a_returned_text_becomes_a_plain_text_response(drive: Drive) -> None:
     async with drive(shop()) as d:
         answer = await d.http.get("/api/text")
         assert (answer.status_code, answer.text) == (200, "plain")
@@ -129,7 +129,7 @@ async def test_a_parameter_called_context_gets_the_invocation_s_context(drive: D
 @pytest.mark.parametrize(
     ("prefix", "path"), [("", "/text"), ("v1/shop", "/v1/shop/text"), ("/x/", "/x/text")]
 )
-async def test_the_route_prefix_is_host_json_s(drive: Drive, prefix: str, path: str) -> None:
+async def test_the_route_prefix_is_that_of_host_json(drive: Drive, prefix: str, path: str) -> None:
     async with drive(shop(), host_json={"extensions": {"http": {"routePrefix": prefix}}}) as d:
         assert (await d.http.get(path)).text == "plain"
 

@@ -1,4 +1,4 @@
-"""Requests as they come over the wire: what reaches the function, and what the server refuses before it."""
+"""Raw requests: what the function gets, and what the server refuses before that."""
 
 import asyncio
 import gzip
@@ -24,8 +24,8 @@ def shop() -> df.DFApp:
 
     @app.route(route="seen/{id?}")
     def seen(req: func.HttpRequest) -> func.HttpResponse:
-        told = {"url": req.url, "headers": dict(req.headers), "id": req.route_params.get("id")}
-        return func.HttpResponse(json.dumps({**told, "body": req.get_body().hex()}))
+        request = {"url": req.url, "headers": dict(req.headers), "id": req.route_params.get("id")}
+        return func.HttpResponse(json.dumps({**request, "body": req.get_body().hex()}))
 
     @app.route(route="read", methods=["GET"])
     def read(req: func.HttpRequest) -> str:
@@ -42,7 +42,7 @@ class Answer:
 
 
 async def exchange(driver: Driver, head: str, body: bytes = b"") -> Answer:
-    """Send a request as it stands, with a Host and a Connection of its own."""
+    """Send a raw request with a Host header, on its own connection."""
     line, _, headers = head.partition("\r\n")
     sent = [line, "Host: shop:80", "Connection: close", *([headers] if headers else []), "", ""]
     reader, writer = await asyncio.open_connection("127.0.0.1", driver.http.base_url.port)
@@ -51,8 +51,8 @@ async def exchange(driver: Driver, head: str, body: bytes = b"") -> Answer:
     received = await reader.read() if b" 500 " not in first else await reader.readuntil(b"\r\n\r\n")
     writer.close()
     await writer.wait_closed()
-    told, _, rest = received.partition(b"\r\n\r\n")
-    pairs = (line.split(": ", 1) for line in told.decode().split("\r\n"))
+    response, _, rest = received.partition(b"\r\n\r\n")
+    pairs = (line.split(": ", 1) for line in response.decode().split("\r\n"))
     return Answer(int(first.split()[1]), {name.lower(): value for name, value in pairs}, rest)
 
 
@@ -65,17 +65,17 @@ async def seen(driver: Driver, head: str, body: bytes = b"") -> dict:
 async def test_a_chunked_body_arrives_empty_and_its_header_stays(drive: Drive) -> None:
     async with drive(shop()) as d:
         head = "POST /api/seen HTTP/1.1\r\nTransfer-Encoding: chunked"
-        told = await seen(d, head, b"5\r\nhello\r\n0\r\n\r\n")
-        assert (told["body"], told["headers"]["transfer-encoding"]) == ("", "chunked")
+        request = await seen(d, head, b"5\r\nhello\r\n0\r\n\r\n")
+        assert (request["body"], request["headers"]["transfer-encoding"]) == ("", "chunked")
 
 
 @pytest.mark.parametrize("body", [gzip.compress(b"hello"), b"no gzip at all"])
 async def test_a_compressed_body_arrives_as_it_was_sent(drive: Drive, body: bytes) -> None:
     async with drive(shop()) as d:
         head = f"POST /api/seen HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}"
-        told = await seen(d, head, body)
-        assert (told["body"], told["headers"]["content-encoding"]) == (body.hex(), "gzip")
-        assert told["headers"]["content-length"] == str(len(body))
+        request = await seen(d, head, body)
+        assert (request["body"], request["headers"]["content-encoding"]) == (body.hex(), "gzip")
+        assert request["headers"]["content-length"] == str(len(body))
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ async def test_route_values_and_the_url_are_read_as_the_platform_reads_them(
     drive: Drive, sent: str, value: str, shown: str
 ) -> None:
     async with drive(shop()) as d:
-        told = await seen(d, f"GET /api/seen/{sent} HTTP/1.1")
-        assert (told["id"], told["url"]) == (value, f"http://shop:80/api/seen/{shown}")
+        request = await seen(d, f"GET /api/seen/{sent} HTTP/1.1")
+        assert (request["id"], request["url"]) == (value, f"http://shop:80/api/seen/{shown}")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ async def test_route_values_and_the_url_are_read_as_the_platform_reads_them(
         ("HEAD /api/read HTTP/1.1", 404),
     ],
 )
-async def test_what_the_platform_refuses_is_answered_without_a_body(
+async def test_what_the_platform_refuses_gets_a_response_without_a_body(
     drive: Drive, head: str, status: int
 ) -> None:
     async with drive(shop()) as d:

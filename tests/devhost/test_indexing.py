@@ -1,4 +1,4 @@
-"""devhost refuses at its start what the platform refuses, and takes what the platform takes."""
+"""At its start devhost refuses what the platform refuses, and accepts what the platform accepts."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_what_the_platform_refuses_is_refused_with_the_cause(folder: Path, examp
 
 
 @pytest.mark.parametrize("example", ACCEPTED)
-def test_what_the_platform_takes_is_taken(folder: Path, example: str) -> None:
+def test_what_the_platform_accepts_is_accepted(folder: Path, example: str) -> None:
     assert read(folder, ACCEPTED[example])
 
 
@@ -50,16 +50,16 @@ def test_what_the_platform_takes_is_taken(folder: Path, example: str) -> None:
     ("source", "parameter"),
     [(page("req: str"), "req"), (page("req: bytes"), "req"), (timer("timer: str"), "timer")],
 )
-def test_what_the_platform_takes_and_fails_at_each_call_is_refused(
+def test_what_the_platform_accepts_and_then_fails_at_each_call_is_refused(
     folder: Path, source: str, parameter: str
 ) -> None:
     with pytest.raises(StartError, match=f"annotates '{parameter}' with .*, which does not fit its binding"):
         read(folder, source)
 
 
-def test_a_disabled_function_must_be_right_all_the_same(folder: Path) -> None:
+def test_a_disabled_function_is_validated_too(folder: Path) -> None:
     (folder / "function_app.py").write_text(activity("step: dict[str, str]"), encoding="utf-8")
-    with pytest.raises(StartError, match="which is no type to the platform"):
+    with pytest.raises(StartError, match=", which the platform refuses; write a class"):
         discover(load_app(folder), {"AzureWebJobs.work.Disabled": "true"})
 
 

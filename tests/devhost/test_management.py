@@ -148,7 +148,7 @@ async def test_an_unknown_orchestrator_is_started_and_fails(drive: Drive) -> Non
         assert "'failing', 'instant', 'order'" in output
 
 
-async def test_refusals_have_the_shapes_of_the_extension_s(drive: Drive) -> None:
+async def test_errors_have_the_shapes_of_the_extension(drive: Drive) -> None:
     async with drive(orders()) as d:
         await d.start("order")
         await d.start("instant", "ended")
@@ -283,7 +283,7 @@ async def test_the_management_urls_work(drive: Drive) -> None:
         assert (await d.http.delete(urls["purgeHistoryDeleteUri"])).json() == {"instancesDeleted": 1}
 
 
-async def test_entities_are_left_out_for_the_client_too(drive: Drive) -> None:
+async def test_entities_are_unsupported_for_the_client_too(drive: Drive) -> None:
     async with drive(orders()) as d:
         assert "501" in await call(d, "entity")
 

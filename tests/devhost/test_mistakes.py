@@ -1,4 +1,4 @@
-"""What devhost leaves out, and what no durable host can run: each fails one instance with a sentence that helps."""
+"""What devhost does not support, and what no durable host can run: each fails one instance with a helpful error."""
 
 import json
 from datetime import timedelta
@@ -69,18 +69,16 @@ def mistaken() -> df.DFApp:  # noqa: C901 - an app is a list of functions
             "unknown_activity",
             "at step 0 it called the activity 'wrok', which this app does not have (it has: work)",
         ),
-        ("yields_a_number", "the orchestrator yielded a value of type 'int', which is no durable task"),
-        ("yields_none", "yielded None, most likely"),
-        ("sub_orchestration", "asked for a sub-orchestration at step 0, which devhost leaves out"),
-        ("entity", "asked for a call to an entity at step 0, which devhost leaves out"),
-        ("http", "asked for call_http at step 0, which devhost leaves out"),
-        ("signal", "asked for a signal to an entity at step 0, which devhost leaves out"),
+        ("yields_a_number", "the orchestrator yielded a value of type 'int', which is not a durable task"),
+        ("yields_none", "most likely it yielded None instead of a task"),
+        ("sub_orchestration", "scheduled a sub-orchestration at step 0, which devhost does not support"),
+        ("entity", "scheduled a call to an entity at step 0, which devhost does not support"),
+        ("http", "scheduled call_http at step 0, which devhost does not support"),
+        ("signal", "scheduled a signal to an entity at step 0, which devhost does not support"),
         ("chatty", "the custom status exceeds 16384 bytes in UTF-16"),
     ],
 )
-async def test_a_mistake_fails_its_instance_and_nobody_else_s(
-    drive: Drive, orchestrator: str, sentence: str
-) -> None:
+async def test_a_mistake_fails_only_its_own_instance(drive: Drive, orchestrator: str, sentence: str) -> None:
     async with drive(mistaken()) as d:
         await d.start(orchestrator)
         await d.start("healthy", "other")
@@ -164,17 +162,17 @@ async def unsupported(d: Driver, method: str, path: str) -> str:
     return answer.json()["ExceptionMessage"]
 
 
-async def test_management_calls_that_are_left_out_say_so(drive: Drive, tmp_path: Path) -> None:
+async def test_unsupported_management_calls_say_so(drive: Drive, tmp_path: Path) -> None:
     async with drive(mistaken()) as d:
         for operation in ("rewind", "restart", "suspend", "resume"):
-            assert f"devhost leaves out {operation}" in await unsupported(
+            assert f"devhost does not support {operation}" in await unsupported(
                 d, "POST", f"/instances/one/{operation}"
             )
-        assert "devhost leaves out entities" in await unsupported(d, "POST", "/entities/counter/a")
-        assert "devhost leaves out entities" in await unsupported(d, "GET", "/entities")
+        assert "devhost does not support entities" in await unsupported(d, "POST", "/entities/counter/a")
+        assert "devhost does not support entities" in await unsupported(d, "GET", "/entities")
 
 
-async def test_the_input_that_the_sdk_cannot_decode_fails_the_instance_only(drive: Drive) -> None:
+async def test_input_that_the_sdk_cannot_decode_fails_only_its_instance(drive: Drive) -> None:
     app = new_app()
 
     @app.orchestration_trigger(context_name="context")

@@ -1,4 +1,4 @@
-"""What orchestrations can do, on the real SDK."""
+"""Orchestrations on the real SDK."""
 
 import asyncio
 import threading
@@ -58,13 +58,13 @@ def greetings() -> df.DFApp:
     return app
 
 
-async def test_activities_in_a_chain_see_the_results_of_those_before(drive: Drive) -> None:
+async def test_activities_in_a_chain_get_the_earlier_results(drive: Drive) -> None:
     async with drive(greetings()) as d:
         await d.start("chain")
         assert await d.outcome() == ("Completed", ["Hello Seoul!", "Hello Hello Seoul!!"])
 
 
-async def test_fanned_out_activities_come_back_in_the_order_they_were_asked_for(drive: Drive) -> None:
+async def test_results_of_fanned_out_activities_are_in_the_order_of_the_calls(drive: Drive) -> None:
     async with drive(greetings()) as d:
         names = [f"n{i}" for i in range(30)]
         await d.start("fan_out", data=names)
@@ -86,7 +86,7 @@ async def test_a_timer_that_is_left_open_keeps_the_instance_running_until_it_fir
 
 
 @pytest.mark.parametrize("data", [{"a": [1, 2]}, "text", 7, [True, None], "한국어 \u2028", "\ud83c"])
-async def test_input_and_output_survive_the_way_there_and_back(drive: Drive, data: object) -> None:
+async def test_input_and_output_are_unchanged(drive: Drive, data: object) -> None:
     async with drive(greetings()) as d:
         await d.start("echo", data=data)
         assert await d.outcome() == ("Completed", data)
@@ -166,7 +166,7 @@ async def test_an_activity_may_hold_a_durable_client(drive: Drive) -> None:
         assert await d.outcome("other") == ("Completed", "greeting")
 
 
-async def test_an_orchestrator_that_computes_without_end_stops_neither_http_nor_others(drive: Drive) -> None:
+async def test_an_endless_orchestrator_blocks_neither_http_nor_others(drive: Drive) -> None:
     app, begun, enough = new_app(), threading.Event(), threading.Event()
 
     @app.orchestration_trigger(context_name="context")
@@ -188,7 +188,7 @@ async def test_an_orchestrator_that_computes_without_end_stops_neither_http_nor_
         enough.set()
 
 
-async def test_an_episode_that_the_store_refuses_fails_its_instance_only(
+async def test_an_episode_that_the_store_refuses_fails_only_its_instance(
     drive: Drive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = writes.commit_episode

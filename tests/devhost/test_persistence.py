@@ -1,4 +1,4 @@
-"""What is acknowledged is never lost: orderly restarts, and kill -9 at random moments."""
+"""Nothing acknowledged is ever lost: orderly restarts, and kill -9 at random moments."""
 
 import asyncio
 import json
@@ -129,7 +129,7 @@ async def test_a_stop_lets_a_running_activity_finish(drive: Drive) -> None:
 
 
 class Machine:
-    """A host in a process of its own, that can lose power."""
+    """A host in its own process, which can be killed as by a power cut."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -179,7 +179,7 @@ class Machine:
     async def until_acknowledged(
         self, request: Callable[[], Awaitable[httpx.Response]], done: set[int]
     ) -> None:
-        """Repeat a request that was not answered, or not as it should be; bounded."""
+        """Repeat a request until it has the expected response, a limited number of times."""
         for _ in range(2_000):
             with suppress(httpx.TransportError):
                 if (await request()).status_code in done:

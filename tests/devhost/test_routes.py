@@ -77,7 +77,7 @@ def test_a_template_matches_a_path(template: str, path: str, parameters: dict[st
     ("path", "winner"),
     [("a/b", "literal"), ("a/1", "constrained"), ("a/x", "parameter"), ("a/x/y", "catch-all"), ("z", None)],
 )
-def test_the_most_specific_template_wins_whatever_the_order(path: str, winner: str | None) -> None:
+def test_the_most_specific_template_wins_in_any_order(path: str, winner: str | None) -> None:
     entries = [
         ("a/{*rest}", frozenset(), "catch-all"),
         ("a/{id}", frozenset(), "parameter"),
@@ -100,6 +100,6 @@ def test_the_method_chooses_between_templates_that_are_alike() -> None:
         *("{id}/{ID}", "{a}{b}", "{a?}.{b}", "{*rest}/more", "a{*rest}", "a?b", "a//b", "~a"),
     ],
 )
-def test_a_template_that_cannot_be_read_is_refused(template: str) -> None:
+def test_an_invalid_template_is_refused(template: str) -> None:
     with pytest.raises(RouteError):
         RouteTemplate(template)

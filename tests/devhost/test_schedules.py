@@ -63,17 +63,17 @@ def test_a_schedule_follows_the_time_zone_of_the_app() -> None:
     [
         ("0 61 * * * *", "Bad minute"),
         ("* *", "Wrong number of fields"),
-        ("hourly", "'hourly' is no time span"),
+        ("hourly", "'hourly' is not a time span"),
         ("00:00:00", "longer than zero"),
         ("%NOWHERE%", "the setting 'NOWHERE', which is not set"),
         ("0 0 0 31 2 *", "cannot be used"),
-        ("0 0 0 L * *", "'L' is nothing that the platform reads"),
-        ("0 0 0 LW * *", "'LW' is nothing that"),
-        ("0 0 0 * * 5L", "'5L' is nothing that"),
-        ("0 0 0 * * 1#2", "'1#2' is nothing that"),
-        ("0\t0 0 * * *", "nothing that the platform reads"),
-        ("0 0 0 * * 7", "the platform takes no 7"),
-        ("0 0 0 * * 1-7", "the platform takes no 7"),
+        ("0 0 0 L * *", "the platform does not accept 'L'"),
+        ("0 0 0 LW * *", "the platform does not accept 'LW'"),
+        ("0 0 0 * * 5L", "the platform does not accept '5L'"),
+        ("0 0 0 * * 1#2", "the platform does not accept '1#2'"),
+        ("0\t0 0 * * *", "the platform does not accept '0\t0'"),
+        ("0 0 0 * * 7", "the platform does not accept 7"),
+        ("0 0 0 * * 1-7", "the platform does not accept 7"),
         ("24:00:00", "write it as hh:mm:ss or d.hh:mm:ss"),
         ("00:60:00", "write it as hh:mm:ss or d.hh:mm:ss"),
         ("00:00:60", "write it as hh:mm:ss or d.hh:mm:ss"),
@@ -136,7 +136,7 @@ async def test_a_timer_function_may_run_at_start(drive: Drive) -> None:
         assert bell.rings == [False]
 
 
-async def test_after_a_time_down_a_missed_run_is_made_up_for_once_and_knows_it(
+async def test_runs_missed_while_down_are_made_up_for_once_and_marked_as_past_due(
     drive: Drive, tmp_path: Path
 ) -> None:
     from devhost.store import Store, TimerStatus, writes
@@ -157,7 +157,7 @@ async def test_after_a_time_down_a_missed_run_is_made_up_for_once_and_knows_it(
         assert bell.rings == [True, False]
 
 
-async def test_a_run_is_told_when_the_one_before_was(drive: Drive) -> None:
+async def test_a_run_gets_the_time_of_the_previous_one(drive: Drive) -> None:
     bell = Bell("0 0 * * * *")
     async with drive(bell.app) as d:
         await d.advance("PT1H")

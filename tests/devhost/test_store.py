@@ -46,7 +46,7 @@ def outcome(status: Status = Status.RUNNING) -> Outcome:
     return Outcome(status, None, None, ())
 
 
-async def test_a_poisoned_unit_undoes_its_own_writes_and_nobody_else_s(store: Store) -> None:
+async def test_a_failing_unit_undoes_only_its_own_writes(store: Store) -> None:
     units = [store.write(add_then_fail if number % 3 == 0 else add, f"n{number}") for number in range(30)]
     results = await asyncio.gather(*units, return_exceptions=True)
     assert store.read(names) == {f"n{number}" for number in range(30) if number % 3}
@@ -102,7 +102,7 @@ async def test_an_episode_of_an_instance_that_was_replaced_changes_nothing(store
     assert after.status is Status.PENDING
 
 
-async def test_a_result_that_nobody_waits_for_any_more_is_dropped(store: Store) -> None:
+async def test_a_result_of_an_ended_execution_is_dropped(store: Store) -> None:
     key = await start(store)
     gone = ActivityRecord(key, 0, "an execution that ended", "work", "null")
     assert await store.write(writes.complete_activity, gone, task_completed(NOW, 0, "1"), NOW) is False

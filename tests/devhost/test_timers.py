@@ -74,7 +74,7 @@ def moment(text: str) -> datetime:
     ("seconds", "duration"),
     [(1, "PT1S"), (60, "PT1M"), (86_400, "P1D"), (5 * 86_400, "P5D"), (14 * 86_400, "P14D")],
 )
-async def test_a_timer_fires_when_the_clock_gets_there_and_not_before(
+async def test_a_timer_fires_at_its_due_time_and_not_before(
     drive: Drive, seconds: int, duration: str
 ) -> None:
     async with drive(kitchen()) as d:
@@ -139,14 +139,14 @@ async def test_a_raced_long_timer_delays_what_follows_as_on_azure(drive: Drive) 
         assert (await d.outcome())[0] == "Completed"
 
 
-async def test_a_loop_of_daily_timers_beats_once_a_day(drive: Drive) -> None:
+async def test_a_loop_of_daily_timers_runs_once_a_day(drive: Drive) -> None:
     async with drive(kitchen()) as d:
         await d.start("heartbeat")
         await d.advance("P30DT1H")
         assert (await d.status())["input"] == "30"
 
 
-async def test_an_event_goes_to_the_wait_of_the_current_round_not_to_one_given_up(drive: Drive) -> None:
+async def test_an_event_goes_to_the_wait_of_the_current_round_not_to_an_abandoned_one(drive: Drive) -> None:
     async with drive(kitchen()) as d:
         await d.start("patrol")
         await d.advance("P2DT1H")
@@ -155,8 +155,8 @@ async def test_an_event_goes_to_the_wait_of_the_current_round_not_to_one_given_u
 
 
 @pytest.mark.parametrize("milliseconds", [-1000, 0, 20])
-async def test_time_passes_by_itself_too(drive: Drive, milliseconds: int) -> None:
-    """No clock is advanced here: each turn of the loop is a timer and a new beginning."""
+async def test_timers_also_fire_without_an_advance(drive: Drive, milliseconds: int) -> None:
+    """No clock is advanced here: each round of the loop is a timer and a continue-as-new."""
     app = new_app()
 
     @app.orchestration_trigger(context_name="context")

@@ -1,4 +1,4 @@
-"""The fault "the worker died": what becomes of calls in flight, as it was measured on the real engine."""
+"""The fault "the worker died": what happens to calls in flight, as measured on the real engine."""
 
 import asyncio
 import sys
@@ -19,7 +19,7 @@ DIED = "The worker died with this call in flight."
 
 @dataclass
 class Hospital:
-    """An app whose functions say when they begin, and hold until they are let go."""
+    """An app whose functions report their start and wait until the test releases them."""
 
     begun: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -165,9 +165,7 @@ async def test_an_orchestrator_can_catch_the_failure_of_an_activity_in_flight(
         assert output.startswith(f"Activity function 'slow' failed: {DIED}")
 
 
-async def test_a_result_that_a_dead_activity_gives_late_counts_for_nothing(
-    drive: Drive, hospital: Hospital
-) -> None:
+async def test_a_late_result_of_a_dead_activity_is_ignored(drive: Drive, hospital: Hospital) -> None:
     async with drive(hospital.app()) as d:
         await d.start("careless", data="slow_in_a_thread")
         await hospital.until_begun("slow_in_a_thread")
@@ -183,7 +181,7 @@ async def test_a_result_that_a_dead_activity_gives_late_counts_for_nothing(
         assert hospital.begun == ["slow_in_a_thread"]
 
 
-async def test_who_was_parked_goes_on(drive: Drive, hospital: Hospital) -> None:
+async def test_waiting_instances_continue(drive: Drive, hospital: Hospital) -> None:
     async with drive(hospital.app()) as d:
         await d.start("parked")
         await d.settle()
@@ -194,7 +192,7 @@ async def test_who_was_parked_goes_on(drive: Drive, hospital: Hospital) -> None:
 
 
 @pytest.mark.parametrize(("orchestrator", "data"), [("thinking", None), ("careless", "slow")])
-async def test_a_failed_one_can_be_started_again_with_the_same_id(
+async def test_a_failed_instance_can_be_started_again_with_the_same_id(
     drive: Drive, hospital: Hospital, orchestrator: str, data: str | None
 ) -> None:
     async with drive(hospital.app()) as d:
@@ -220,7 +218,7 @@ async def test_a_dead_workers_threads_are_replaced(drive: Drive, hospital: Hospi
         assert await d.outcome("next") == ("Completed", "thought")
 
 
-async def test_a_request_in_flight_is_answered_500_and_the_next_one_is_served(
+async def test_a_request_in_flight_gets_500_and_the_next_one_is_served(
     drive: Drive, hospital: Hospital
 ) -> None:
     async with drive(hospital.app()) as d:
@@ -247,7 +245,7 @@ async def test_a_timer_function_in_flight_runs_again_at_its_next_time(
         assert hospital.ended == ["nightly"]
 
 
-async def test_a_failure_is_on_the_disk(drive: Drive, hospital: Hospital) -> None:
+async def test_a_failure_is_stored(drive: Drive, hospital: Hospital) -> None:
     async with drive(hospital.app()) as d:
         await d.start("thinking")
         await d.start("careless", "other", data="slow")
@@ -260,7 +258,7 @@ async def test_a_failure_is_on_the_disk(drive: Drive, hospital: Hospital) -> Non
 
 
 @pytest.mark.parametrize("dies", ["exiting", "exiting_in_a_thread", "exiting_orchestrator"])
-async def test_a_function_that_ends_its_process_is_the_workers_death(
+async def test_a_function_that_ends_its_process_kills_the_worker(
     drive: Drive, hospital: Hospital, dies: str
 ) -> None:
     app = hospital.app()

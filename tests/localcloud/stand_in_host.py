@@ -1,6 +1,6 @@
-"""Stands in for the embedded host: takes its command line, answers every GET with what it was started with.
+"""A double of the embedded host with its command line. A GET returns the arguments and the environment of the start.
 
-A POST is a delivery of Event Grid; the GETs after it show path, query and events.
+A POST is a delivery of Event Grid; later GETs return its path, query and events.
 """
 
 import argparse

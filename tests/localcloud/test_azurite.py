@@ -8,8 +8,8 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableServiceClient
 
 from localcloud import azurite
-from localcloud.azurite import install, node
-from localcloud.azurite.node import Node
+from localcloud.azurite import install
+from localcloud.azurite.install import Node, machine_node
 from localcloud.errors import InstallError
 
 PACKAGE = Path(install.__file__).parent
@@ -62,7 +62,7 @@ def test_the_version_is_pinned_and_no_registry_is_named():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An installation folder of its own, with a lock file and nothing installed."""
+    """A separate installation folder with a lock file and nothing installed."""
     (tmp_path / "package-lock.json").write_text("{}")
     monkeypatch.setattr(install, "_FOLDER", tmp_path)
     monkeypatch.setattr(install, "_LOCK", tmp_path / "package-lock.json")
@@ -76,7 +76,7 @@ def program(path, text):
     return path
 
 
-def test_a_failed_npm_is_a_sentence_with_the_end_of_its_output(folder, monkeypatch):
+def test_a_failed_npm_is_reported_with_the_end_of_its_output(folder, monkeypatch):
     npm = program(folder / "npm", "echo some progress; echo ENOTFOUND the.registry >&2; exit 7")
     monkeypatch.setattr(install, "machine_node", lambda: Node(Path("node"), (str(npm),)))
     with pytest.raises(InstallError) as failed:
@@ -99,29 +99,29 @@ def test_azurite_is_installed_once_per_lock_file(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("version", "taken"), [("v17.9.1", False), ("v18.0.0", True), ("v20.20.2", True), ("?", False)]
 )
-def test_the_machines_node_is_taken_from_version_18_on(tmp_path, monkeypatch, version, taken):
+def test_the_machines_node_is_used_from_version_18_on(tmp_path, monkeypatch, version, taken):
     program(tmp_path / "node", f"echo {version}")
     program(tmp_path / "npm", "")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert (node.machine_node() is not None) is taken
+    assert (machine_node() is not None) is taken
 
 
-def test_without_npm_the_machines_node_is_not_taken(tmp_path, monkeypatch):
+def test_without_npm_the_machines_node_is_not_used(tmp_path, monkeypatch):
     program(tmp_path / "node", "echo v20.0.0")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert node.machine_node() is None
+    assert machine_node() is None
 
 
-def test_without_node_the_package_of_the_index_is_installed(folder, monkeypatch):
+def test_without_node_its_python_package_is_installed(folder, monkeypatch):
     wheel = Node(folder / "bin" / "node", (str(program(folder / "npm", f"mkdir -p {folder}/node_modules")),))
     found = [None, wheel]
     commands = []
     monkeypatch.setattr(install, "machine_node", lambda: None)
     monkeypatch.setattr(install, "wheel_node", lambda: found.pop(0))
-    real = install.run_shown
+    real = install.run_with_progress
     monkeypatch.setattr(
         install,
-        "run_shown",
+        "run_with_progress",
         lambda title, command, **rest: (
             commands.append(command) if "pip" in command else real(title, command, **rest)
         ),

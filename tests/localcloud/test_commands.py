@@ -9,12 +9,12 @@ from pathlib import Path
 import jwt
 import pytest
 
-from localcloud.commands import bootstrap, checks, dispatch, operations, parser, tools
-from localcloud.commands.people import Identity, find_person
+from localcloud.commands import bootstrap, checks, dispatch, operations, parser, serve
+from localcloud.commands.token import Identity, find_person
 from localcloud.errors import InstallError, UnknownPersonError
-from localcloud.issuer.keys import signing_key
-from localcloud.stack import Addresses, DataDirectory
-from localcloud.stack.lock import DataLock, Holder
+from localcloud.issuer import signing_key
+from localcloud.process.locks import DataLock, Holder
+from localcloud.stack.data_directory import Addresses, DataDirectory
 
 PROJECT = Path(__file__).resolve().parents[2]
 TENANT, PERSON = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -35,7 +35,7 @@ def test_a_person_can_be_given_by_ids(tmp_path):
     assert find_person(f"{TENANT}/{PERSON}", tmp_path / "none.json") == Identity(TENANT, PERSON)
 
 
-def test_an_unknown_person_is_told_who_is_known(world):
+def test_the_error_for_an_unknown_person_lists_the_known_ones(world):
     with pytest.raises(UnknownPersonError, match=r"^Nobody is called kim\. Give one of rae@contoso\.com; "):
         find_person("kim", world)
 
@@ -58,8 +58,8 @@ def test_token_for_an_unknown_person_exits_with_2(tmp_path, capsys):
 
 def test_mail_prints_the_settings_of_another_host_and_serves(tmp_path, monkeypatch, capsys):
     served = []
-    monkeypatch.setattr(tools, "serve", lambda arguments: served.append(arguments) or 0)
-    assert tools.mail(parser.parse(["mail", "--port", "0", "--data", str(tmp_path)])) == 0
+    monkeypatch.setattr(serve, "serve_local_cloud", lambda arguments: served.append(arguments) or 0)
+    assert serve.mail(parser.parse(["mail", "--port", "0", "--data", str(tmp_path)])) == 0
     printed = capsys.readouterr().out
     values, _ = json.JSONDecoder().raw_decode(printed[printed.index("{") :])
     assert set(values["Values"]) == {
@@ -74,13 +74,13 @@ def test_mail_prints_the_settings_of_another_host_and_serves(tmp_path, monkeypat
     assert values["Values"]["MAIL_ENDPOINT"].endswith(served[0][served[0].index("--port") + 1])
 
 
-def test_mail_is_told_where_another_host_takes_delivery_reports(tmp_path, monkeypatch, capsys):
+def test_mail_passes_on_the_url_for_delivery_reports(tmp_path, monkeypatch, capsys):
     served = []
-    monkeypatch.setattr(tools, "serve", lambda arguments: served.append(arguments) or 0)
+    monkeypatch.setattr(serve, "serve_local_cloud", lambda arguments: served.append(arguments) or 0)
     url = "http://localhost:7071/v1.0/mail-events"
     where = ["--port", "0", "--data", str(tmp_path)]
-    tools.mail(parser.parse(["mail", "--mail-events-url", url, *where]))
-    tools.mail(parser.parse(["mail", *where]))
+    serve.mail(parser.parse(["mail", "--mail-events-url", url, *where]))
+    serve.mail(parser.parse(["mail", *where]))
     assert served[0][-2:] == ["--mail-events-url", url]
     assert "--mail-events-url" not in served[1]
 
@@ -98,7 +98,7 @@ def modules(monkeypatch):
     return ran
 
 
-def test_lint_runs_all_four_also_when_one_fails(monkeypatch, capsys):
+def test_lint_runs_all_four_checks_even_when_one_fails(monkeypatch, capsys):
     ran = []
     monkeypatch.setattr(
         checks, "run_python", lambda arguments: ran.append(arguments) or int("ruff" in arguments)
@@ -108,7 +108,7 @@ def test_lint_runs_all_four_also_when_one_fails(monkeypatch, capsys):
     assert capsys.readouterr().err.splitlines()[-1] == "Failed: ruff check, ruff format"
 
 
-def test_the_imports_are_really_looked_at(tmp_path):
+def test_the_import_check_fails_on_a_broken_contract(tmp_path):
     """A contract that is broken fails the check."""
     for name, source in {"upper": "import lower\n", "lower": ""}.items():
         (tmp_path / name).mkdir()
@@ -119,11 +119,11 @@ def test_the_imports_are_really_looked_at(tmp_path):
         + contract
     )
     (arguments,) = [arguments for name, arguments in checks._checks() if name == "import-linter"]
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert told.returncode == 1, told.stderr
-    assert "0 kept, 1 broken" in told.stdout
+    assert result.returncode == 1, result.stderr
+    assert "0 kept, 1 broken" in result.stdout
 
 
 def test_test_and_bench_pass_their_arguments_on(modules, monkeypatch):
@@ -140,11 +140,11 @@ def test_check_without_a_running_service_says_how_to_start_it(tmp_path, capsys):
 
 @pytest.fixture
 def service(tmp_path):
-    """What a running service leaves on its data directory: the lock and its addresses."""
+    """The lock and the addresses of a running service in its data directory."""
     data = DataDirectory.prepared(tmp_path / "data")
-    lock, addresses = DataLock(data.lock), Addresses.drawn(0)
-    lock.acquire(patience=0, report=lambda _line: None)
-    lock.tell(Holder(os.getpid(), addresses.url))
+    lock, addresses = DataLock(data.lock), Addresses.with_free_ports(0)
+    lock.acquire(timeout=0, report=lambda _line: None)
+    lock.set_holder(Holder(os.getpid(), addresses.url))
     addresses.write(data.addresses)
     yield data, addresses
     lock.release()
@@ -168,7 +168,7 @@ def test_check_and_directory_run_with_the_environment_of_the_service(service, mo
     )
 
 
-def test_check_looks_after_the_service_that_the_environment_names(tmp_path, modules, monkeypatch):
+def test_check_uses_the_service_that_the_environment_configures(tmp_path, modules, monkeypatch):
     monkeypatch.setenv("TABLES_ENDPOINT", "https://records.table.example")
     options = parser.parse(["check", "--restart", "--data", str(tmp_path / "nothing runs here")])
     assert operations.check(options) == 0
@@ -212,32 +212,32 @@ def test_old_pythons_can_read_dev_py():
     ast.parse((PROJECT / "dev.py").read_text(), feature_version=(3, 8))
 
 
-def test_an_old_python_is_told_what_is_needed():
+def test_an_old_python_gets_a_message_with_the_needed_version():
     old = "import runpy, sys; sys.version_info = (3, 9, 2, 'final', 0)"
     script = f"{old}; runpy.run_path('dev.py', run_name='__main__')"
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False
     )
-    assert (told.returncode, told.stderr) == (2, "dev.py needs Python 3.11 or newer; this is 3.9.\n")
+    assert (result.returncode, result.stderr) == (2, "dev.py needs Python 3.11 or newer; this is 3.9.\n")
 
 
-def test_everything_before_the_environment_exists_needs_the_standard_library_alone():
+def test_what_runs_before_the_environment_exists_needs_only_the_standard_library():
     script = "import localcloud.commands.bootstrap, localcloud.commands.parser, sys; print(*sys.modules)"
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-S", "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True
     )
-    top = {name.partition(".")[0] for name in told.stdout.split()}
+    top = {name.partition(".")[0] for name in result.stdout.split()}
     assert top - set(sys.stdlib_module_names) <= {"localcloud", "__main__"}
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project with empty locks; records what bootstrapping runs, and makes environments of fake Pythons."""
+    """A project with empty lock files; records the commands that run, and creates environments with fake Pythons."""
     for name in (bootstrap.DEVELOPMENT, bootstrap.DEPLOYMENT):
         (tmp_path / name).write_text("")
     ran = []
 
-    def run_shown(title, command, **_rest):
+    def run_with_progress(title, command, **_rest):
         ran.append(title)
         if "venv" in command:
             python = Path(command[-1]) / "bin" / "python"
@@ -245,7 +245,7 @@ def project(tmp_path, monkeypatch):
             python.write_text("#!/bin/sh\nexit 0\n")
             python.chmod(python.stat().st_mode | stat.S_IXUSR)
 
-    monkeypatch.setattr(bootstrap, "run_shown", run_shown)
+    monkeypatch.setattr(bootstrap, "run_with_progress", run_with_progress)
     return tmp_path, ran
 
 
@@ -263,7 +263,7 @@ def test_the_environment_is_made_once_and_installed_once_per_lock(project):
     assert ran[2:] == ["Installing the locked packages"]
 
 
-def test_an_environment_whose_python_is_gone_is_made_anew(project):
+def test_an_environment_whose_python_is_gone_is_recreated(project):
     path, ran = project
     prepare(path)
     (path / ".venv" / "bin" / "python").unlink()
@@ -271,7 +271,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(project):
     assert ran[2:] == ["Making the virtual environment .venv", "Installing the locked packages"]
 
 
-def test_a_python_without_venv_is_told_what_to_install(project, monkeypatch):
+def test_the_error_for_a_python_without_venv_says_what_to_install(project, monkeypatch):
     path, ran = project
     monkeypatch.setattr(bootstrap, "find_spec", lambda _name: None)
     with pytest.raises(InstallError, match="apt install python3-venv"):
@@ -279,9 +279,7 @@ def test_a_python_without_venv_is_told_what_to_install(project, monkeypatch):
     assert ran == []
 
 
-def test_productions_environment_holds_what_is_deployed_and_the_tests_have_one_of_their_own(
-    project, monkeypatch
-):
+def test_deployed_packages_and_test_packages_are_in_separate_environments(project, monkeypatch):
     path, ran = project
     monkeypatch.setattr(bootstrap, "deployed_python", lambda: Path("/opt/python3.13"))
     assert bootstrap.deployed_environment(project=path) == path / ".venv-3.13"
@@ -292,7 +290,7 @@ def test_productions_environment_holds_what_is_deployed_and_the_tests_have_one_o
     ]
 
 
-def test_without_productions_python_one_line_says_so(project, monkeypatch):
+def test_without_productions_python_the_error_is_one_line(project, monkeypatch):
     path, ran = project
     monkeypatch.setattr(bootstrap, "deployed_python", lambda: None)
     with pytest.raises(

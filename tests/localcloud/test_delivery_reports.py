@@ -11,7 +11,7 @@ from aiohttp import web
 from azure.communication.email.aio import EmailClient
 from azure.core.credentials import AzureKeyCredential
 
-from localcloud.mail.events_key import events_key
+from localcloud.mail.webhook import events_key
 from localcloud.process.ports import free_ports
 from localcloud.server import running
 from tests.localcloud.webhook_double import listening
@@ -28,7 +28,7 @@ async def webhook():
 
 @pytest.fixture
 async def cloud(tmp_path, wall, offset_file, webhook):
-    """As everywhere else, but with an app to report to."""
+    """The local cloud with a webhook to report to."""
     async with running(
         tmp_path / "data", clock_offset_file=offset_file, wall=wall, mail_events_url=webhook.url
     ) as server:
@@ -78,37 +78,42 @@ async def test_a_report_reaches_the_webhook_as_event_grid_delivers_it(sent, orde
     }
 
 
-async def test_without_a_recipient_everybody_who_got_the_mail_has_an_event_of_their_own(sent, order, webhook):
+async def test_without_a_recipient_there_is_one_event_for_everybody_who_got_the_mail(sent, order, webhook):
     await order(status="Delivered")
-    assert webhook.told() == [("rae@contoso.com", "Delivered"), ("Lee@fabrikam.com", "Delivered")]
+    assert webhook.received_statuses() == [
+        ("rae@contoso.com", "Delivered"),
+        ("Lee@fabrikam.com", "Delivered"),
+    ]
     assert len({event["id"] for event in webhook.events}) == 2
 
 
-async def test_who_got_a_mail_twice_has_one_event(client, a_message, order, webhook):
+async def test_a_recipient_who_got_a_mail_twice_has_one_event(client, a_message, order, webhook):
     await client.begin_send(a_message("rae@contoso.com", "RAE@contoso.com"), polling=False)
     await order(status="Delivered")
-    assert webhook.told() == [("rae@contoso.com", "Delivered")]
+    assert webhook.received_statuses() == [("rae@contoso.com", "Delivered")]
 
 
-async def test_a_recipient_is_found_in_any_letter_case_and_told_as_the_mail_writes_it(sent, order, webhook):
+async def test_a_recipient_is_found_in_any_letter_case_and_reported_as_the_mail_spells_it(
+    sent, order, webhook
+):
     await order(status="Suppressed", recipient="LEE@Fabrikam.com")
-    assert webhook.told() == [("Lee@fabrikam.com", "Suppressed")]
+    assert webhook.received_statuses() == [("Lee@fabrikam.com", "Suppressed")]
 
 
-async def test_the_handshake_comes_once_and_before_any_event(sent, order, webhook):
+async def test_there_is_one_handshake_before_the_first_event(sent, order, webhook):
     await order(status="Delivered")
     await order(status="Bounced")
     (handshake,) = webhook.handshakes
     assert handshake.headers["Content-Type"] == "application/json"
 
 
-async def test_orders_that_come_at_once_share_one_handshake(sent, order, webhook):
+async def test_concurrent_orders_share_one_handshake(sent, order, webhook):
     answers = await asyncio.gather(*(order(status=status) for status in ("Delivered", "Bounced", "Failed")))
     assert [status for status, _ in answers] == [200] * 3
     assert len(webhook.handshakes) == 1
 
 
-async def test_a_new_start_of_the_sink_shakes_hands_anew(sent, order, webhook, tmp_path):
+async def test_a_restarted_sink_repeats_the_handshake(sent, order, webhook, tmp_path):
     await order(status="Delivered")
     async with (
         running(tmp_path / "data", mail_events_url=webhook.url) as again,
@@ -120,49 +125,49 @@ async def test_a_new_start_of_the_sink_shakes_hands_anew(sent, order, webhook, t
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "quoted"),
     [
         (web.Response(status=404, text="No such path"), "404 “No such path”"),
         (web.json_response({"validationResponse": "another"}), '200 “{"validationResponse": "another"}”'),
         (web.json_response(["a list"]), '200 “["a list"]”'),
         (web.Response(body=b"\xff{"), "200 “\ufffd{”"),
         (web.Response(text="x" * 1000), f"200 “{'x' * 200}…”"),
-        (web.Response(status=202), "202 and nothing else"),
+        (web.Response(status=202), "202 and an empty body"),
     ],
 )
 async def test_a_webhook_that_fails_the_handshake_is_quoted_and_gets_no_event(
-    sent, order, webhook, answer, told
+    sent, order, webhook, answer, quoted
 ):
     webhook.validation = answer
     status, body = await order(status="Bounced")
     assert (status, body["error"]["code"]) == (502, "HandshakeFailed")
-    assert f"answered the subscription validation with {told}" in body["error"]["message"]
+    assert f"answered the subscription validation with {quoted}" in body["error"]["message"]
     assert webhook.requests == []
 
 
-async def test_a_handshake_with_an_answer_other_than_200_fails_also_with_the_right_code(sent, order, webhook):
+async def test_a_handshake_with_a_status_other_than_200_fails_even_with_the_right_code(sent, order, webhook):
     webhook.handshake_status = 202
     assert (await order(status="Bounced"))[0] == 502
     assert webhook.requests == []
 
 
-async def test_a_failed_handshake_is_made_again_with_the_next_order(sent, order, webhook):
+async def test_a_failed_handshake_is_repeated_with_the_next_order(sent, order, webhook):
     webhook.validation = web.Response(status=503)
     assert (await order(status="Bounced"))[0] == 502
     webhook.validation = None
     assert (await order(status="Bounced"))[0] == 200
-    assert webhook.told()[0] == ("rae@contoso.com", "Bounced")
+    assert webhook.received_statuses()[0] == ("rae@contoso.com", "Bounced")
 
 
 @pytest.mark.parametrize("status", [302, 400, 500])
-async def test_an_event_that_the_webhook_does_not_take_is_told_with_its_status(
+async def test_the_error_for_an_event_that_the_webhook_refuses_has_its_status(
     sent, order, webhook, mails, status
 ):
     webhook.status = status
-    told, body = await order(status="Bounced")
-    assert (told, body["error"]["code"]) == (502, "EventRefused")
+    response_status, body = await order(status="Bounced")
+    assert (response_status, body["error"]["code"]) == (502, "EventRefused")
     assert f"answered the event for rae@contoso.com with {status}" in body["error"]["message"]
-    assert "Order again" in body["error"]["message"]
+    assert "Order the report again" in body["error"]["message"]
     assert (await mails())[0]["reports"] == []
     assert len(webhook.requests) == 1
 
@@ -178,7 +183,7 @@ async def test_an_order_can_be_repeated_after_a_refusal_without_another_handshak
 async def test_a_webhook_that_cannot_be_reached_is_named_without_its_secret(
     client, a_message, tmp_path, wall
 ):
-    nobody = f"http://127.0.0.1:{free_ports(1)[0]}/told"
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}/events"
     async with (
         running(tmp_path / "data", wall=wall, mail_events_url=nobody) as cloud,
         EmailClient(cloud.url, AzureKeyCredential(cloud.access_key), retry_total=0) as sender,
@@ -186,13 +191,13 @@ async def test_a_webhook_that_cannot_be_reached_is_named_without_its_secret(
     ):
         await sender.begin_send(a_message(), polling=False)
         async with http.post(f"{MAILS}/1/reports", json={"status": "Bounced"}) as answer:
-            told = (await answer.json())["error"]["message"]
+            message = (await answer.json())["error"]["message"]
     assert answer.status == 502
-    assert told.startswith(f"The webhook {nobody} cannot be reached")
-    assert events_key(tmp_path / "data") not in told
+    assert message.startswith(f"The webhook {nobody} cannot be reached")
+    assert events_key(tmp_path / "data") not in message
 
 
-async def test_without_a_webhook_an_order_is_answered_with_what_is_missing(a_message, tmp_path, wall):
+async def test_without_a_webhook_the_error_says_what_is_missing(a_message, tmp_path, wall):
     async with (
         running(tmp_path / "alone", wall=wall) as cloud,
         EmailClient(cloud.url, AzureKeyCredential(cloud.access_key), retry_total=0) as sender,
@@ -210,7 +215,7 @@ async def test_the_webhook_is_called_with_the_secret_of_the_data_directory(sent,
     assert [dict(request.query) for request in (*webhook.handshakes, *webhook.requests)] == [expected] * 2
 
 
-async def test_the_secret_is_made_once_and_private(tmp_path):
+async def test_the_secret_is_created_once_and_private(tmp_path):
     assert events_key(tmp_path) == events_key(tmp_path)
     assert len(events_key(tmp_path)) >= 40
     assert stat.S_IMODE((tmp_path / "mail" / "events-key").stat().st_mode) == 0o600
@@ -257,9 +262,7 @@ async def test_reports_survive_a_new_start(sent, order, tmp_path):
         ([], "body"),
     ],
 )
-async def test_an_order_that_makes_no_sense_is_refused_by_the_member_at_fault(
-    sent, http, webhook, body, member
-):
+async def test_an_invalid_order_is_refused_with_the_invalid_member(sent, http, webhook, body, member):
     async with http.post(f"{MAILS}/1/reports", data=json.dumps(body)) as answer:
         assert answer.status == 400
         assert (await answer.json())["error"]["message"].startswith(f"{member}: ")
@@ -267,7 +270,7 @@ async def test_an_order_that_makes_no_sense_is_refused_by_the_member_at_fault(
 
 
 @pytest.mark.parametrize(("number", "status"), [("2", 404), ("999999999999", 404), ("x", 400)])
-async def test_a_report_about_a_mail_that_is_not_there_is_refused(sent, order, number, status):
+async def test_a_report_about_an_unknown_mail_is_refused(sent, order, number, status):
     assert (await order(number, status="Bounced"))[0] == status
 
 
@@ -294,9 +297,7 @@ CREATE TABLE repeatable_requests (
 """
 
 
-async def test_a_data_directory_from_before_there_were_reports_opens_and_takes_them(
-    tmp_path, webhook, a_message
-):
+async def test_a_data_directory_from_before_reports_can_store_them(tmp_path, webhook, a_message):
     (tmp_path / "old" / "mail").mkdir(parents=True)
     connection = sqlite3.connect(tmp_path / "old" / "mail" / "mail.sqlite")
     connection.executescript(BEFORE_REPORTS)
@@ -314,4 +315,4 @@ async def test_a_data_directory_from_before_there_were_reports_opens_and_takes_t
             assert [mail["reports"] for mail in (await answer.json())["value"]] == [[]]
         async with http.post(f"{MAILS}/1/reports", json={"status": "Bounced"}) as answer:
             assert answer.status == 200
-    assert webhook.told() == [("rae@contoso.com", "Bounced")]
+    assert webhook.received_statuses() == [("rae@contoso.com", "Bounced")]

@@ -82,13 +82,13 @@ async def test_an_unknown_operation_is_not_found(client):
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "OperationNotFound")
 
 
-async def test_the_location_of_an_operation_can_be_asked(client, a_message):
+async def test_the_location_of_an_operation_can_be_requested(client, a_message):
     answer = await client.send_request(HttpRequest("POST", SEND, json=a_message()))
     asked = await client.send_request(HttpRequest("GET", answer.headers["Operation-Location"]))
     assert asked.json() == {"id": answer.json()["id"], "status": "Succeeded"}
 
 
-async def test_another_key_may_neither_send_nor_ask(cloud, mails, a_message):
+async def test_another_key_can_neither_send_nor_get_a_status(cloud, mails, a_message):
     key = b64encode(b"another key").decode()
     async with EmailClient(cloud.url, AzureKeyCredential(key), retry_total=0) as stranger:
         with pytest.raises(ClientAuthenticationError):
@@ -130,9 +130,7 @@ async def test_an_unsigned_request_is_refused(http: aiohttp.ClientSession, a_mes
         ("content", {"content": {"subject": "x", "plainText": "", "html": ""}}),
     ],
 )
-async def test_an_invalid_message_is_refused_with_the_place_of_the_mistake(
-    client, mails, a_message, place, change
-):
+async def test_an_invalid_message_is_refused_with_the_invalid_member(client, mails, a_message, place, change):
     with pytest.raises(HttpResponseError) as refused:
         await sent(client, {**a_message(), **change})
     assert refused.value.status_code == 400
@@ -141,7 +139,7 @@ async def test_an_invalid_message_is_refused_with_the_place_of_the_mistake(
     assert await mails() == []
 
 
-async def test_what_is_no_json_is_refused(client):
+async def test_a_body_that_is_not_json_is_refused(client):
     answer = await client.send_request(HttpRequest("POST", SEND, content="hello"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
 
@@ -151,14 +149,14 @@ async def test_a_request_without_an_api_version_is_refused(client, a_message):
     assert "api-version" in answer.json()["error"]["message"]
 
 
-async def test_an_operation_id_that_is_no_identifier_is_refused(client, a_message):
+async def test_an_invalid_operation_id_is_refused(client, a_message):
     answer = await client.send_request(
         HttpRequest("POST", SEND, json=a_message(), headers={"Operation-Id": "a/b"})
     )
     assert answer.status_code == 400
 
 
-async def test_a_message_of_html_alone_is_taken(client, mails, a_message):
+async def test_a_message_with_only_html_is_accepted(client, mails, a_message):
     message = a_message()
     message["content"] = {"subject": "x", "html": "<p>y</p>"}
     await sent(client, message, operation_id=str(uuid.uuid4()))

@@ -1,4 +1,4 @@
-"""The clock of the real engine goes from due time to due time, as devhost's own does."""
+"""The clock of the real engine moves from due time to due time, as devhost's does."""
 
 import re
 import struct
@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 
 class TimersAhead:
-    """A hub whose timers fire, and are noted with the time at which they did, once the clock has passed them."""
+    """A hub whose timers fire once the clock has passed them; it records when they fired."""
 
     def __init__(self, *due: datetime) -> None:
         self.due = list(due)
@@ -48,7 +48,7 @@ class Clocked:
         async def run_timers() -> None:
             self.ran.append(self.clock.now())
 
-        self.clock = self.hub.clock = EngineClock(self.files, self.hub, run_timers, patience=2)
+        self.clock = self.hub.clock = EngineClock(self.files, self.hub, run_timers, timeout=2)
 
     async def advance(self, ahead: timedelta) -> datetime:
         return await self.clock.advance(lambda now: now + ahead)
@@ -77,7 +77,7 @@ async def test_timer_functions_run_once_at_the_end(tmp_path: Path) -> None:
     assert around(ran, begun + 2 * DAY)
 
 
-async def test_an_advance_by_nothing_does_what_is_due_and_moves_nothing(tmp_path: Path) -> None:
+async def test_an_advance_by_nothing_runs_what_is_due_and_does_not_move_the_clock(tmp_path: Path) -> None:
     clocked = Clocked(tmp_path, datetime.now(UTC))
     await clocked.advance(timedelta())
     assert len(clocked.hub.fired) == 1
@@ -94,7 +94,7 @@ async def test_app_and_engine_are_shifted_alike(tmp_path: Path) -> None:
     assert clocked.engine.stat().st_ino == inode  # written in place: running processes have it mapped
 
 
-async def test_without_a_library_for_it_the_clock_is_not_moved_but_what_is_due_is_done(
+async def test_without_a_clock_library_what_is_due_is_done_and_the_clock_is_not_moved(
     tmp_path: Path,
 ) -> None:
     clocked = Clocked(tmp_path, datetime.now(UTC), shifts=False)
@@ -106,7 +106,7 @@ async def test_without_a_library_for_it_the_clock_is_not_moved_but_what_is_due_i
     assert clocked.files.offset() == timedelta()
 
 
-async def test_what_is_never_done_ends_the_wait(tmp_path: Path) -> None:
+async def test_the_wait_for_endless_work_times_out(tmp_path: Path) -> None:
     clocked = Clocked(tmp_path)
     clocked.hub.busy = "3 calls"
     with pytest.raises(ClockRefusal, match=r"After 2 s the task hub still has 3 calls\. The log"):
@@ -125,14 +125,14 @@ async def test_a_timer_that_never_fires_is_named(tmp_path: Path) -> None:
         await clocked.advance(DAY)
 
 
-async def test_storage_that_is_away_is_told(tmp_path: Path) -> None:
+async def test_unreachable_storage_is_reported(tmp_path: Path) -> None:
     clocked = Clocked(tmp_path)
 
     async def look() -> Look:
         raise ServiceRequestError("refused")
 
     clocked.hub.look = look
-    with pytest.raises(ClockRefusal, match="The storage of the task hub does not answer"):
+    with pytest.raises(ClockRefusal, match="The storage of the task hub does not respond"):
         await clocked.advance(DAY)
 
 
@@ -166,6 +166,6 @@ async def test_the_clock_is_shown_and_moved_over_http_as_on_devhost(http: aiohtt
         {"advance": "P1D", "to": "2099-01-01T00:00:00Z"},
     ],
 )
-async def test_what_no_clock_can_do_is_refused_with_words(http: aiohttp.ClientSession, body: Any) -> None:
+async def test_an_impossible_move_is_refused_with_a_reason(http: aiohttp.ClientSession, body: Any) -> None:
     async with http.post("/admin/devhost/clock", json=body) as answer:
         assert (answer.status, bool((await answer.json())["error"])) == (400, True)

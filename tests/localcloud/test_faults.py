@@ -32,7 +32,7 @@ async def test_faults_happen_in_order_and_as_often_as_ordered(order, status_of_s
     assert len(await mails()) == 1
 
 
-async def test_a_throttled_send_says_when_to_come_back(order, client, a_message):
+async def test_a_throttled_send_says_when_to_retry(order, client, a_message):
     await order({"status": 429, "retryAfter": 5, "times": 1, "code": "TooManyRequests"})
     with pytest.raises(HttpResponseError) as refused:
         await client.begin_send(a_message(), polling=False)
@@ -40,14 +40,14 @@ async def test_a_throttled_send_says_when_to_come_back(order, client, a_message)
     assert refused.value.error.code == "TooManyRequests"
 
 
-async def test_a_connection_dropped_before_acceptance_leaves_nothing(order, client, mails, a_message):
+async def test_a_connection_dropped_before_acceptance_stores_nothing(order, client, mails, a_message):
     await order({"drop": "before", "times": 1})
     with pytest.raises(ServiceRequestError, match="Server disconnected"):
         await client.begin_send(a_message(), polling=False, operation_id="op-1")
     assert await mails() == []
 
 
-async def test_a_connection_dropped_after_acceptance_leaves_the_message(order, client, mails, a_message):
+async def test_a_connection_dropped_after_acceptance_has_stored_the_message(order, client, mails, a_message):
     await order({"drop": "after", "times": 1})
     with pytest.raises(ServiceRequestError, match="Server disconnected"):
         await client.begin_send(a_message(), polling=False, operation_id="op-1")
@@ -55,7 +55,7 @@ async def test_a_connection_dropped_after_acceptance_leaves_the_message(order, c
     assert [mail["attempts"] for mail in await mails()] == [2]
 
 
-async def test_a_fault_of_one_recipient_spares_the_others(order, status_of_send, a_message):
+async def test_a_fault_of_one_recipient_does_not_concern_the_others(order, status_of_send, a_message):
     await order(
         {"recipient": "Gone@contoso.com", "status": 400, "code": "EmailDroppedAllRecipientsSuppressed"}
     )
@@ -70,7 +70,7 @@ async def test_cleared_faults_do_not_happen(order, http, status_of_send, a_messa
     assert await status_of_send(a_message()) == 202
 
 
-async def test_what_is_left_of_the_faults_can_be_read(order, http, status_of_send, a_message):
+async def test_the_faults_that_are_left_can_be_listed(order, http, status_of_send, a_message):
     await order({"status": 500, "times": 3})
     await status_of_send(a_message())
     async with http.get(FAULTS) as answer:
@@ -88,7 +88,7 @@ async def test_what_is_left_of_the_faults_can_be_read(order, http, status_of_sen
         {"stat": 1},
     ],
 )
-async def test_a_fault_that_makes_no_sense_is_refused(http, fault):
+async def test_an_invalid_fault_is_refused(http, fault):
     async with http.post(FAULTS, json={"faults": [fault]}) as answer:
         assert answer.status == 400
         assert (await answer.json())["error"]["message"].startswith("faults.0")

@@ -12,7 +12,7 @@ from localcloud.private_files import private_directory, read_or_create, replace_
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-def test_of_several_that_come_first_one_wins_and_all_get_its_content(tmp_path):
+def test_concurrent_creators_of_a_file_all_get_the_same_content(tmp_path):
     path = tmp_path / "deep" / "key"
     with ThreadPoolExecutor(8) as threads:
         read = list(threads.map(lambda _: read_or_create(path, lambda: token_bytes(32)), range(32)))
@@ -20,7 +20,7 @@ def test_of_several_that_come_first_one_wins_and_all_get_its_content(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["key"]
 
 
-def test_private_files_and_directories_belong_to_their_owner_alone(tmp_path):
+def test_only_the_owner_can_read_private_files_and_directories(tmp_path):
     replace_private(private_directory(tmp_path / "data") / "file", b"x")
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "data" / "file").stat().st_mode) == 0o600

@@ -1,4 +1,4 @@
-"""The two hosts: how each is started, and what the other parts of the service are told of it."""
+"""The two hosts: how each is started, and the settings that the other parts of the service get for it."""
 
 import sys
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from localcloud.commands import parser
-from localcloud.commands import run as run_command
 from localcloud.commands.dispatch import dispatch
+from localcloud.commands.serve import chosen_host
 from localcloud.errors import DataDirectoryBusyError, InstallError
-from localcloud.platform.core_tools import CoreTools
-from localcloud.stack import Addresses, DataDirectory
+from localcloud.platform.installed import CoreTools
+from localcloud.stack.data_directory import Addresses, DataDirectory
 from localcloud.stack.hosts import Devhost, Func
 from localcloud.stack.stack import Stack
 
@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> DataDirectory:
 
 @pytest.fixture
 def addresses() -> Addresses:
-    return Addresses.drawn(0)
+    return Addresses.with_free_ports(0)
 
 
 def test_devhost_has_its_clock_and_mails_at_its_own_address(
@@ -57,7 +57,7 @@ def test_engine_storage_and_the_clocks_page_share_one_file(data: DataDirectory, 
     assert shift.read_bytes() == bytes(8)
 
 
-def test_without_a_library_for_it_nobody_is_told_to_shift_a_clock(
+def test_without_a_clock_library_no_process_is_configured_to_shift_its_clock(
     data: DataDirectory, addresses: Addresses
 ) -> None:
     host = Func(CoreTools(TOOLS.func, None), PYTHON)
@@ -66,7 +66,7 @@ def test_without_a_library_for_it_nobody_is_told_to_shift_a_clock(
     assert host.cloud_arguments(data, addresses) == ("--engine-of", addresses.url)
 
 
-def test_another_host_of_the_machine_gets_a_name_of_its_own(
+def test_another_host_on_the_machine_gets_its_own_host_name(
     data: DataDirectory, addresses: Addresses
 ) -> None:
     command = Func(TOOLS, PYTHON, node="other").command(data, addresses)
@@ -74,10 +74,10 @@ def test_another_host_of_the_machine_gets_a_name_of_its_own(
     assert command[-5:] == ("other", "/tools/func", "start", "--port", str(addresses.host))
 
 
-def test_a_data_directory_stays_with_the_host_that_it_was_made_on(data: DataDirectory) -> None:
+def test_a_data_directory_cannot_be_used_with_another_host(data: DataDirectory) -> None:
     data.claim_for("devhost")
     data.claim_for("devhost")
-    with pytest.raises(DataDirectoryBusyError, match=r"was made on devhost\. Start with --host devhost"):
+    with pytest.raises(DataDirectoryBusyError, match=r"was created with devhost\. Start with --host devhost"):
         data.claim_for("func")
 
 
@@ -105,12 +105,12 @@ def test_core_tools_that_print_no_ready_line_are_ready_when_their_host_runs(tmp_
         assert "Ready" not in stack.host.command.log.read_text()
 
 
-def test_without_func_one_line_says_what_is_missing(
+def test_without_func_the_error_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InstallError, match="there is no `func` on PATH"):
-        run_command.chosen_host("func")
+        chosen_host("func")
     assert dispatch(parser.parse(["run", "--host", "func", "--data", str(tmp_path / "data")])) == 1
     out, err = capsys.readouterr()
     assert (out, len(err.splitlines())) == ("", 1)

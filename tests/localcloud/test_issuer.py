@@ -6,7 +6,7 @@ import pytest
 
 from localcloud import issuer
 from localcloud.errors import DamagedFileError
-from localcloud.issuer.keys import signing_key
+from localcloud.issuer import signing_key
 
 TENANT, PERSON = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 
@@ -30,7 +30,7 @@ async def test_a_token_verifies_against_the_published_keys(cloud, http, tmp_path
     assert (claims["tid"], claims["oid"], claims["ver"]) == (TENANT, PERSON, "2.0")
 
 
-def test_a_token_says_who_and_nothing_about_roles(tmp_path):
+def test_a_token_has_an_identity_and_no_roles(tmp_path):
     token = issuer.token(tmp_path, tid=TENANT, oid=PERSON)
     claims = jwt.decode(token, key_of(tmp_path), algorithms=["RS256"], audience=issuer.AUDIENCE)
     assert set(claims) == {"iss", "aud", "iat", "nbf", "exp", "tid", "oid", "sub", "ver", "uti"}
@@ -46,7 +46,7 @@ def test_a_token_lives_as_long_as_asked_from_the_wall_clock(tmp_path):
     assert (claims["iat"], claims["nbf"], claims["exp"]) == (1795255200, 1795255200, 1795255500)
 
 
-def test_the_subject_is_the_same_each_time_and_another_for_another_person(tmp_path):
+def test_the_subject_is_stable_and_differs_between_people(tmp_path):
     def subject(oid):
         token = issuer.token(tmp_path, tid=TENANT, oid=oid)
         return jwt.decode(token, options={"verify_signature": False})["sub"]

@@ -1,4 +1,4 @@
-"""What is deployed is locked for the Python of production, in the releases that development has there."""
+"""Deployed packages are locked for the Python of production, in the same releases as for development."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
-from localcloud.platform.python import DEPLOYED
-from localcloud.project import PROJECT
+from localcloud import PROJECT
+from localcloud.platform.installed import DEPLOYED
 
 ON_PRODUCTION = {**default_environment(), "python_version": DEPLOYED, "python_full_version": f"{DEPLOYED}.0"}
 

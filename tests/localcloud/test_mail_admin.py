@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from localcloud.loopback import is_loopback
+from localcloud.server import is_loopback
 
 MAILS = "/admin/devhost/mail"
 
@@ -21,7 +21,7 @@ async def test_mails_to_one_address_are_found_in_any_letter_case(client, mails, 
     assert [mail["id"] for mail in await mails(to="Kim@Contoso.com")] == ["1"]
 
 
-async def test_a_mail_is_told_with_its_own_headers(client, mails, a_message):
+async def test_a_mail_is_listed_with_its_own_headers(client, mails, a_message):
     message = a_message()
     message["headers"] = {"References": "<deal-1@referrals.example>", "X-Referral": "r-1"}
     await client.begin_send(message, polling=False)
@@ -46,7 +46,7 @@ async def test_mails_of_one_thread_are_found_however_the_header_is_written(clien
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "1e9", "9" * 30, "²"])
-async def test_an_id_that_is_no_number_is_refused(http, text):
+async def test_an_id_that_is_not_a_number_is_refused(http, text):
     async with http.get(MAILS, params={"after": text}) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (400, "BadRequest")
 
@@ -98,5 +98,5 @@ async def test_a_page_of_this_machine_may_order_faults(http):
         ("null", False),
     ],
 )
-def test_loopback_is_told_from_other_hosts(url, expected):
+def test_loopback_is_distinguished_from_other_hosts(url, expected):
     assert is_loopback(url) is expected

@@ -11,7 +11,7 @@ from azure.communication.email.aio import EmailClient
 from azure.core.credentials import AzureKeyCredential
 
 from localcloud.__main__ import main
-from localcloud.mail.access_key import access_key
+from localcloud.mail.signatures import access_key
 from localcloud.process.ports import free_ports
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 @contextmanager
 def server_process(data):
-    """Run the server as its own process; yields it and its address."""
+    """Run the server in its own process; yield the process and its address."""
     command = [sys.executable, "-m", "localcloud", "--data", str(data), "--port", "0"]
     with subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -67,21 +67,21 @@ async def test_an_accepted_mail_survives_a_killed_process(tmp_path, a_message):
         "http://localhost:x",
     ],
 )
-def test_a_webhook_that_is_not_on_this_machine_is_a_mistake_on_the_command_line(tmp_path, url, capsys):
+def test_a_webhook_on_another_machine_is_a_usage_error(tmp_path, url, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--data", str(tmp_path), "--mail-events-url", url])
     assert ended.value.code == 2
     assert "must be an http URL of this machine" in capsys.readouterr().err
 
 
-async def test_sigterm_ends_the_server_well(tmp_path):
+async def test_sigterm_stops_the_server_with_exit_code_0(tmp_path):
     with server_process(tmp_path) as (process, _):
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
         assert process.stderr.read() == ""
 
 
-def test_a_taken_port_is_one_sentence(tmp_path):
+def test_the_error_for_a_taken_port_is_one_line(tmp_path):
     with server_process(tmp_path / "one") as (_, url):
         port = url.rpartition(":")[2]
         command = [sys.executable, "-m", "localcloud", "--data", str(tmp_path / "two"), "--port", port]
@@ -91,7 +91,7 @@ def test_a_taken_port_is_one_sentence(tmp_path):
     assert len(second.stderr.splitlines()) == 1
 
 
-def test_the_access_key_is_made_once_and_private(tmp_path):
+def test_the_access_key_is_created_once_and_private(tmp_path):
     assert access_key(tmp_path) == access_key(tmp_path)
     assert stat.S_IMODE((tmp_path / "mail" / "access-key").stat().st_mode) == 0o600
 

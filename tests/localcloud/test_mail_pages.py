@@ -35,7 +35,7 @@ def page(http):
     return read
 
 
-async def test_without_mails_the_list_says_so(page):
+async def test_an_empty_list_says_so(page):
     text, _ = await page(VIEW)
     assert "No mails yet" in text
 
@@ -48,7 +48,7 @@ async def test_the_list_shows_the_newest_first_with_links(client, page, a_messag
     assert text.index("two") < text.index("one</span>")
 
 
-async def test_a_long_list_goes_on_with_older_mails(client, page, a_message):
+async def test_a_long_list_continues_with_older_mails(client, page, a_message):
     for _ in range(101):
         await client.begin_send(a_message(), polling=False)
     first, _ = await page(VIEW)
@@ -75,7 +75,7 @@ async def test_a_mail_is_shown_with_its_headers_and_both_parts(client, page, a_m
     assert frame["srcdoc"].startswith("<p>Please <b>look</b>.</p>")
 
 
-async def test_what_a_mail_carries_stays_text(client, page, a_message):
+async def test_the_content_of_a_mail_is_escaped(client, page, a_message):
     message = a_message(subject=ATTACK, plainText=ATTACK, html=ATTACK)
     message["recipients"]["cc"] = [{"address": "lee@fabrikam.com", "displayName": ATTACK}]
     message["headers"] = {ATTACK: ATTACK}
@@ -100,7 +100,7 @@ async def test_the_html_part_may_neither_run_scripts_nor_load_anything(client, p
 
 
 @pytest.mark.parametrize("number", ["1", "999999999999"])
-async def test_a_mail_that_is_not_there_has_a_page_that_leads_back(page, number):
+async def test_the_page_of_an_unknown_mail_links_back(page, number):
     text, _ = await page(f"{VIEW}/{number}", status=404)
     assert [link["href"] for link in Elements(text).named("a")] == [VIEW]
 
@@ -126,7 +126,7 @@ async def test_an_address_without_mails_has_a_list_that_says_so(client, page, a_
     assert "No such mails" in text
 
 
-async def test_a_long_list_to_one_address_goes_on_with_older_ones_to_it(client, page, a_message):
+async def test_a_long_list_to_one_address_continues_with_older_mails_to_it(client, page, a_message):
     await client.begin_send(a_message("lee@fabrikam.com"), polling=False)
     for _ in range(101):
         await client.begin_send(a_message(), polling=False)
@@ -137,7 +137,7 @@ async def test_a_long_list_to_one_address_goes_on_with_older_ones_to_it(client, 
     assert [link["href"] for link in Elements(rest).named("a")] == [VIEW, f"{VIEW}/2", narrowed]
 
 
-async def test_a_mail_leads_to_the_others_of_its_thread_and_to_those_of_its_readers(client, page, a_message):
+async def test_a_mail_links_to_its_thread_and_to_its_recipients_mails(client, page, a_message):
     await client.begin_send(in_thread(a_message()), polling=False)
     await client.begin_send(in_thread(a_message(), "<deal-2@referrals.example>"), polling=False)
     await client.begin_send(in_thread(a_message("lee@fabrikam.com")), polling=False)
@@ -150,17 +150,17 @@ async def test_a_mail_leads_to_the_others_of_its_thread_and_to_those_of_its_read
     assert "<h1>Mails of one thread</h1>" in listed
 
 
-async def test_a_mail_without_a_thread_leads_to_none(client, page, a_message):
+async def test_a_mail_without_a_thread_has_no_thread_link(client, page, a_message):
     await client.begin_send(a_message(), polling=False)
     assert "thread" not in (await page(f"{VIEW}/1"))[0]
 
 
-async def test_what_an_address_of_the_list_asks_for_stays_text(page):
+async def test_the_filters_of_the_list_are_escaped(page):
     text, _ = await page(f"{VIEW}?{urlencode({'to': ATTACK, 'thread': ATTACK})}")
     assert Elements(text).named("script") == []
 
 
-async def test_delivery_reports_are_a_table_with_headers_and_the_list_tells_of_them(
+async def test_delivery_reports_are_a_table_with_headers_and_are_in_the_list(
     client, page, a_message, tmp_path
 ):
     await client.begin_send(a_message(), polling=False)
@@ -190,7 +190,7 @@ async def test_a_mail_without_reports_shows_no_table(client, page, a_message):
         ("<p>x</p>", ""),
     ],
 )
-async def test_what_a_mail_says_is_marked_with_the_mails_language_and_the_page_with_its_own(
+async def test_the_text_of_a_mail_has_the_mails_language_and_the_page_its_own(
     client, page, a_message, html, language
 ):
     await client.begin_send(a_message(html=html), polling=False)

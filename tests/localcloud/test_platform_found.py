@@ -1,11 +1,10 @@
-"""What of the platform is found on this machine: a command's name alone is not enough."""
+"""Which parts of the platform are found on this machine: a command of the right name is not enough."""
 
 from pathlib import Path
 
 import pytest
 
-from localcloud.platform.core_tools import CoreTools, find_core_tools
-from localcloud.platform.python import deployed_python
+from localcloud.platform.installed import CoreTools, deployed_python, find_core_tools
 
 
 def program(path: Path, script: str) -> Path:
@@ -37,7 +36,7 @@ def test_the_python_of_production_is_the_one_on_path(commands: Path, tmp_path: P
 @pytest.mark.parametrize(
     "on_path", ["echo not installed >&2; exit 127", "echo 3.12; echo /usr/bin/python3.12"]
 )
-def test_a_command_that_only_has_the_name_is_passed_over_for_pyenvs(
+def test_a_command_that_only_has_the_name_is_skipped_for_pyenvs(
     commands: Path, tmp_path: Path, on_path: str
 ) -> None:
     program(commands / "python3.13", on_path)
@@ -46,7 +45,7 @@ def test_a_command_that_only_has_the_name_is_passed_over_for_pyenvs(
 
 
 @pytest.mark.usefixtures("commands")
-def test_another_version_of_pyenvs_is_not_taken(tmp_path: Path) -> None:
+def test_another_version_in_pyenv_is_not_used(tmp_path: Path) -> None:
     python(tmp_path / ".pyenv" / "versions" / "3.13.0" / "bin" / "python", "3.12")
     python(tmp_path / ".pyenv" / "versions" / "3.12.1" / "bin" / "python", "3.12")
     assert deployed_python(tmp_path) is None
@@ -57,7 +56,7 @@ def test_without_func_on_path_there_are_no_core_tools() -> None:
     assert find_core_tools() is None
 
 
-def test_the_clock_library_is_looked_for_beside_the_func_that_a_link_leads_to(
+def test_the_clock_library_is_found_beside_the_target_of_a_linked_func(
     commands: Path, tmp_path: Path
 ) -> None:
     func = program(tmp_path / "tools" / "func", "exit 0")

@@ -15,11 +15,10 @@ from localcloud.errors import (
     MemberError,
     PortTakenError,
 )
-from localcloud.process.children import ChildRecord
-from localcloud.process.identity import identify
+from localcloud.process.children import ChildRecord, identify
+from localcloud.process.foreground import run_with_progress
 from localcloud.process.member import Command, Member
 from localcloud.process.ports import require_free
-from localcloud.process.progress import run_shown
 from localcloud.process.waiting import wait_until
 
 SLEEP = "import time; print('Ready: here', flush=True); time.sleep(60)"
@@ -57,7 +56,7 @@ def ready(one):
     return one
 
 
-def test_a_process_is_itself_and_an_ended_one_is_nobody():
+def test_a_running_process_has_an_identity_and_an_ended_one_has_none():
     with subprocess.Popen([sys.executable, "-c", SLEEP], stdout=subprocess.DEVNULL) as process:
         identity = identify(process.pid)
         assert identity.alive()
@@ -68,10 +67,10 @@ def test_a_process_is_itself_and_an_ended_one_is_nobody():
 
 def test_a_leftover_of_a_killed_start_is_ended(member, record):
     left = ready(member(SLEEP))
-    told = []
-    record.end_leftovers(5, told.append)
+    lines = []
+    record.end_leftovers(5, lines.append)
     assert left.ending == "signal SIGTERM"
-    assert told[0].startswith("Ending sleeper (pid ")
+    assert lines[0].startswith("Ending sleeper (pid ")
     record.end_leftovers(5, pytest.fail)
 
 
@@ -84,9 +83,9 @@ def test_a_leftover_that_ignores_sigterm_is_killed(member, record):
 def test_leftovers_are_ended_last_started_first(member, record):
     for name in ("one", "two"):
         ready(member(SLEEP, name))
-    told = []
-    record.end_leftovers(5, told.append)
-    assert [line.split()[1] for line in told] == ["two", "one"]
+    lines = []
+    record.end_leftovers(5, lines.append)
+    assert [line.split()[1] for line in lines] == ["two", "one"]
 
 
 def test_a_process_that_got_the_pid_of_a_leftover_is_not_touched(member, record):
@@ -111,7 +110,7 @@ def test_a_member_that_ends_while_starting_shows_its_log(member):
         broken.wait_ready(20)
 
 
-def test_a_member_that_is_never_ready_is_told_after_its_time(member):
+def test_a_member_that_is_never_ready_is_an_error_after_the_timeout(member):
     slow = member("import time; time.sleep(60)")
     slow.start()
     with pytest.raises(MemberError, match="not ready within"):
@@ -149,14 +148,14 @@ def test_the_pid_of_a_member_that_does_not_run_is_an_error(member):
         _ = member(SLEEP).pid
 
 
-def test_a_member_killed_from_outside_tells_the_signal(member):
+def test_the_ending_of_a_killed_member_has_the_signal(member):
     victim = ready(member(SLEEP))
     os.kill(victim.pid, signal.SIGKILL)
     assert wait_until(lambda: not victim.running, 10)
     assert victim.ending == "signal SIGKILL"
 
 
-def test_a_taken_port_is_one_sentence_that_says_what_to_do():
+def test_the_error_for_a_taken_port_says_what_to_do():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(PortTakenError, match=rf"^Port {port} is taken by another program\. .*--port\.$"):
@@ -164,14 +163,14 @@ def test_a_taken_port_is_one_sentence_that_says_what_to_do():
     require_free(port)
 
 
-def test_a_failed_command_is_a_sentence_and_the_end_of_its_output(tmp_path, capfd):
+def test_the_error_of_a_failed_command_has_the_end_of_its_output(tmp_path, capfd):
     command = [
         sys.executable,
         "-c",
         "import sys; print('\\n'.join(map(str, range(99)))); sys.exit('no network')",
     ]
     with pytest.raises(InstallError) as failed:
-        run_shown("Installing things", command, directory=tmp_path, advice="Check the network.")
+        run_with_progress("Installing things", command, directory=tmp_path, advice="Check the network.")
     first, *tail = str(failed.value).splitlines()
     assert first == "Installing things failed (exit code 1). Check the network."
     assert (len(tail), tail[-1]) == (15, "no network")

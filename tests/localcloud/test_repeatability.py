@@ -34,7 +34,7 @@ async def test_the_sdk_passes_the_headers_on(client, wall, mails, a_message):
     assert [mail["attempts"] for mail in await mails()] == [2]
 
 
-async def test_after_five_minutes_nobody_remembers(client, wall, mails, a_message):
+async def test_after_five_minutes_a_repeat_is_refused(client, wall, mails, a_message):
     headers = repeatable(str(uuid.uuid4()), wall() - timedelta(minutes=5, seconds=2))
     answer = await client.send_request(HttpRequest("POST", SEND, json=a_message(), headers=headers))
     assert (answer.status_code, answer.json()["error"]["code"]) == (412, "PreconditionFailed")
@@ -42,7 +42,7 @@ async def test_after_five_minutes_nobody_remembers(client, wall, mails, a_messag
     assert await mails() == []
 
 
-async def test_other_requests_do_not_make_a_tracked_one_forgotten(client, wall, mails, a_message):
+async def test_other_requests_do_not_remove_a_tracked_one(client, wall, mails, a_message):
     first = repeatable(str(uuid.uuid4()), wall() - timedelta(minutes=4))
     later = repeatable(str(uuid.uuid4()), wall() + timedelta(minutes=4))
     for headers in (first, later, first):
@@ -63,7 +63,7 @@ async def test_other_requests_do_not_make_a_tracked_one_forgotten(client, wall, 
         },
     ],
 )
-async def test_half_or_malformed_headers_are_refused(client, mails, a_message, headers):
+async def test_missing_or_malformed_headers_are_refused(client, mails, a_message, headers):
     answer = await client.send_request(HttpRequest("POST", SEND, json=a_message(), headers=headers))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
     assert await mails() == []

@@ -39,7 +39,7 @@ def refusal(request: SignedRequest, now: datetime = NOW) -> str:
     return refused.value.message
 
 
-def test_a_request_signed_with_the_key_is_taken():
+def test_a_request_signed_with_the_key_is_accepted():
     verify(signed(), key=KEY, now=NOW)
 
 
@@ -47,8 +47,8 @@ def test_another_key_is_refused():
     assert "access key" in refusal(signed(key=b"another key"))
 
 
-def test_a_body_changed_on_the_way_is_refused():
-    assert "hash of the body" in refusal(replace(signed(), body=b'{"a": 2}'))
+def test_a_changed_body_is_refused():
+    assert "hash of the received body" in refusal(replace(signed(), body=b'{"a": 2}'))
 
 
 def test_a_changed_body_whose_hash_was_changed_as_well_is_refused():
@@ -94,7 +94,7 @@ def test_a_request_without_one_of_the_headers_is_refused(header):
     )
 
 
-def test_a_bearer_token_is_no_signature():
+def test_a_bearer_token_is_not_a_signature():
     request = signed()
     assert "Sign the request" in refusal(
         replace(request, headers={**request.headers, "Authorization": "Bearer x"})
@@ -104,5 +104,5 @@ def test_a_bearer_token_is_no_signature():
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "Sat, 21 Nov 2026 10:00:00 +0900", "Sat, 99 Nov 2026 10:00:00 GMT"]
 )
-def test_what_is_no_http_date_is_none(text):
+def test_text_that_is_not_an_http_date_is_none(text):
     assert http_date(text) is None

@@ -14,14 +14,13 @@ from azure.core.credentials import AzureKeyCredential
 from azure.data.tables import TableServiceClient
 
 from localcloud.errors import DataDirectoryBusyError, InterruptedStartError, MemberError, PortTakenError
-from localcloud.mail.access_key import access_key
-from localcloud.process.children import ChildRecord
-from localcloud.process.identity import identify
+from localcloud.mail.signatures import access_key
+from localcloud.process.children import ChildRecord, identify
+from localcloud.process.locks import DataLock, Holder, is_held
 from localcloud.process.ports import free_ports
 from localcloud.process.waiting import wait_until
-from localcloud.stack import Stack
 from localcloud.stack.hosts import Devhost
-from localcloud.stack.lock import DataLock, Holder, is_held
+from localcloud.stack.stack import Stack
 
 HOST = (sys.executable, str(Path(__file__).with_name("stand_in_host.py")))
 
@@ -75,7 +74,7 @@ def test_the_settings_win_over_the_users_environment(stack, monkeypatch):
     assert stack.environment()["MAIL_LEASE"] == "PT0S"
 
 
-def test_the_host_is_told_where_to_forward_the_mail_pages(stack):
+def test_the_host_gets_the_address_to_forward_the_mail_pages_to(stack):
     assert seen_by_host(stack)["arguments"] == [
         "--data",
         str(stack.data.path / "devhost"),
@@ -86,7 +85,7 @@ def test_the_host_is_told_where_to_forward_the_mail_pages(stack):
     ]
 
 
-def test_a_delivery_report_reaches_the_app_with_the_secret_that_it_knows(stack):
+def test_a_delivery_report_reaches_the_app_with_its_secret(stack):
     with EmailClient(
         f"http://127.0.0.1:{stack.addresses.mail}", AzureKeyCredential(access_key(stack.data.path))
     ) as client:
@@ -102,7 +101,7 @@ def test_a_delivery_report_reaches_the_app_with_the_secret_that_it_knows(stack):
     assert seen["delivered"][-1]["events"][0]["data"]["status"] == "Bounced"
 
 
-def test_no_secret_stands_on_a_command_line(stack):
+def test_no_command_line_contains_a_secret(stack):
     secrets = [(stack.data.path / "mail" / name).read_text() for name in ("access-key", "events-key")]
     for member in stack.members:
         words = " ".join(member.command.arguments)
@@ -130,14 +129,14 @@ def test_a_killed_host_starts_again_on_the_same_port_while_the_others_stay(stack
 
 
 def test_a_second_start_on_the_same_data_is_refused_with_pid_and_url(stack):
-    second = Stack(stack.data.path, host=Devhost(HOST), patience=60)
-    with pytest.raises(DataDirectoryBusyError, match=f"pid {os.getpid()} at {stack.url}. End that one first"):
+    second = Stack(stack.data.path, host=Devhost(HOST), lock_timeout=60)
+    with pytest.raises(DataDirectoryBusyError, match=f"pid {os.getpid()} at {stack.url}. End it first"):
         second.start()
     assert stack.first_ended() is None
     assert stack.data.addresses.exists()
 
 
-def test_the_data_of_a_stopped_stack_comes_back(tmp_path):
+def test_the_data_survives_a_stop_and_a_start(tmp_path):
     data = tmp_path / "data"
     with (
         Stack(data, host=Devhost(HOST)) as first,
@@ -154,7 +153,7 @@ def test_the_data_of_a_stopped_stack_comes_back(tmp_path):
         assert tables.get_table_client("people").get_entity("a", "b")["name"] == "Rae"
 
 
-def test_a_host_that_fails_to_start_shows_its_log_and_ends_the_others(tmp_path):
+def test_a_host_that_fails_to_start_shows_its_log_and_stops_the_others(tmp_path):
     stack = Stack(tmp_path / "data", host=Devhost((*HOST, "--fail")))
     with pytest.raises(MemberError, match=r"devhost ended while starting \(exit code 1\)(.|\n)*told to fail"):
         stack.start()
@@ -173,24 +172,24 @@ def test_an_interrupted_start_leaves_nothing_running(tmp_path):
     assert not is_held(stack.data.lock)
 
 
-def test_a_taken_port_is_told_before_anything_starts(tmp_path, stack):
+def test_a_taken_port_is_an_error_before_anything_starts(tmp_path, stack):
     late = Stack(tmp_path / "data", port=stack.addresses.host, host=Devhost(HOST))
     with pytest.raises(PortTakenError, match=f"Port {stack.addresses.host} is taken"):
         late.start()
     assert not list(late.data.logs.iterdir())
 
 
-def test_a_lock_whose_holder_is_about_to_end_is_waited_for(tmp_path):
-    predecessor, successor, told = DataLock(tmp_path / "lock"), DataLock(tmp_path / "lock"), []
-    predecessor.acquire(patience=0, report=silent)
-    predecessor.tell(Holder(123, "http://127.0.0.1:7071", ending=True))
+def test_a_start_waits_for_a_lock_whose_holder_is_ending(tmp_path):
+    predecessor, successor, lines = DataLock(tmp_path / "lock"), DataLock(tmp_path / "lock"), []
+    predecessor.acquire(timeout=0, report=silent)
+    predecessor.set_holder(Holder(123, "http://127.0.0.1:7071", ending=True))
 
     def end_while_waited_for(line):
-        told.append(line)
+        lines.append(line)
         predecessor.release()
 
-    successor.acquire(patience=20, report=end_while_waited_for)
-    assert told == ["Waiting up to 20 s for the service with pid 123 at http://127.0.0.1:7071 to end"]
+    successor.acquire(timeout=20, report=end_while_waited_for)
+    assert lines == ["Waiting up to 20 s for the service with pid 123 at http://127.0.0.1:7071 to end"]
     successor.release()
 
 
@@ -198,7 +197,7 @@ RUN = """
 import sys
 from pathlib import Path
 from localcloud.commands import dispatch, parser
-from localcloud.commands.run import run
+from localcloud.commands.serve import run
 from localcloud.stack.hosts import Devhost
 host = Devhost((sys.executable, sys.argv[1]))
 dispatch._COMMANDS["run"] = lambda options: run(options, host)
@@ -207,7 +206,7 @@ sys.exit(dispatch.dispatch(parser.parse(sys.argv[2:])))
 
 
 class Run:
-    """`dev.py run` in a process of its own, with the stand-in as its host."""
+    """`dev.py run` in its own process, with the double as its host."""
 
     def __init__(self, data, port):
         script, project = Path(__file__).with_name("stand_in_host.py"), Path(__file__).parents[2]
@@ -220,19 +219,19 @@ class Run:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.told = []
+        self.output = []
 
     def wait_ready(self):
         for line in self.process.stdout:
-            self.told.append(line.rstrip("\n"))
+            self.output.append(line.rstrip("\n"))
             if line.startswith("Ready: "):
                 return self
         raise AssertionError(self.process.stderr.read())
 
     def end(self):
-        """Wait for the end; returns the exit code and what was told on stderr."""
+        """Wait for the end; return the exit code and stderr."""
         out, err = self.process.communicate(timeout=60)
-        self.told += out.splitlines()
+        self.output += out.splitlines()
         return self.process.returncode, err
 
 
@@ -260,21 +259,21 @@ def children(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_ends_everything_in_order_on_a_signal(start, tmp_path, number):
+def test_run_stops_everything_in_order_on_a_signal(start, tmp_path, number):
     run = start().wait_ready()
-    assert run.told[-1].startswith("Ready: http://127.0.0.1:")
+    assert run.output[-1].startswith("Ready: http://127.0.0.1:")
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     pids = children(tmp_path)
     run.process.send_signal(number)
     code, err = run.end()
     assert code == 0
     assert err.splitlines()[-3:] == ["Ending devhost", "Ending localcloud", "Ending azurite"]
-    assert run.told[-1].startswith("Ready: ")
+    assert run.output[-1].startswith("Ready: ")
     assert not any(identify(pid) for pid in pids.values())
 
 
 @pytest.mark.parametrize("name", ["azurite", "localcloud", "devhost"])
-def test_run_tells_who_died_and_how_and_ends_the_others(start, tmp_path, name):
+def test_run_reports_which_member_ended_and_stops_the_others(start, tmp_path, name):
     run = start().wait_ready()
     pids = children(tmp_path)
     os.kill(pids[name], signal.SIGKILL)
@@ -284,7 +283,7 @@ def test_run_tells_who_died_and_how_and_ends_the_others(start, tmp_path, name):
     assert not any(identify(pid) for pid in pids.values())
 
 
-def test_a_start_after_a_kill_ends_what_was_left_and_resumes(start, tmp_path):
+def test_a_start_after_a_kill_ends_leftover_processes_and_resumes(start, tmp_path):
     killed = start().wait_ready()
     left = children(tmp_path)
     killed.process.kill()

@@ -1,4 +1,4 @@
-"""What a task hub of the real engine tells from outside; here made by hand in the storage emulator."""
+"""Observing a task hub of the real engine; the hub is made by hand in the storage emulator."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -24,7 +24,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 
 
 class HandMadeHub:
-    """A hub with two control queues and one instance that runs."""
+    """A hub with two control queues and one running instance."""
 
     def __init__(self, connection: str, name: str) -> None:
         self.name = name
@@ -78,36 +78,36 @@ async def test_an_instance_that_waits_for_an_event_leaves_the_hub_quiet(made: Ha
     assert (found.busy, found.timers) == ("", ())
 
 
-async def test_a_message_for_an_instance_is_something_to_be_done(made: HandMadeHub) -> None:
+async def test_a_message_for_an_instance_is_pending_work(made: HandMadeHub) -> None:
     await made.message("control-01")
     assert (await made.hub.look()).busy == f"{made.name.lower()}-control-01: 1 messages"
 
 
-async def test_a_timers_message_is_nothing_to_be_done_until_it_is_due(made: HandMadeHub) -> None:
+async def test_a_timers_message_is_not_pending_work_until_it_is_due(made: HandMadeHub) -> None:
     await made.message("control-00", visible_after=60)
     assert not (await made.hub.look()).busy
 
 
-async def test_a_call_that_is_being_made_is_something_to_be_done(made: HandMadeHub) -> None:
+async def test_a_call_in_progress_is_pending_work(made: HandMadeHub) -> None:
     await made.message("workitems")
     await made.takes_message("workitems")
     assert (await made.hub.look()).busy == f"{made.name.lower()}-workitems: 1 calls"
 
 
 @pytest.mark.parametrize("answer", ["TaskCompleted", "TaskFailed"])
-async def test_a_call_without_an_answer_is_something_to_be_done(made: HandMadeHub, answer: str) -> None:
+async def test_a_call_without_a_result_is_pending_work(made: HandMadeHub, answer: str) -> None:
     await made.event("TaskScheduled", EventId=0)
-    assert (await made.hub.look()).busy == "1 calls that are not answered"
+    assert (await made.hub.look()).busy == "1 calls without a result"
     await made.event(answer, TaskScheduledId=0)
     assert not (await made.hub.look()).busy
 
 
-async def test_an_instance_that_has_not_begun_is_something_to_be_done(made: HandMadeHub) -> None:
+async def test_an_instance_that_has_not_started_is_pending_work(made: HandMadeHub) -> None:
     await made.instance("Pending")
-    assert (await made.hub.look()).busy == "1 instances that have not begun"
+    assert (await made.hub.look()).busy == "1 instances that have not started"
 
 
-async def test_timers_that_have_not_fired_are_due_next_soonest_first(made: HandMadeHub) -> None:
+async def test_timers_that_have_not_fired_are_listed_soonest_first(made: HandMadeHub) -> None:
     later = SOON + timedelta(days=1)
     for number, due in enumerate((later, SOON, SOON - timedelta(days=1))):
         await made.event("TimerCreated", EventId=number, FireAt=due)
@@ -126,7 +126,7 @@ async def test_timers_of_an_earlier_execution_or_of_a_finished_instance_do_not_c
     assert (await made.hub.look()).timers == ()
 
 
-async def test_what_happened_between_two_looks_shows_in_their_marks(made: HandMadeHub) -> None:
+async def test_the_marks_of_two_looks_differ_if_anything_happened_in_between(made: HandMadeHub) -> None:
     before = await made.hub.look()
     assert before.mark == (await made.hub.look()).mark
     await made.event("TimerFired", TimerId=9)
@@ -136,7 +136,7 @@ async def test_what_happened_between_two_looks_shows_in_their_marks(made: HandMa
 
 
 class Looks:
-    """A hub that shows these looks one after the other, the last one again and again."""
+    """A hub that returns these looks in order, then repeats the last one."""
 
     def __init__(self, *looks: Look) -> None:
         self.left = list(looks)
@@ -149,14 +149,14 @@ def quiet(mark: int) -> Look:
     return Look("", (), mark)
 
 
-async def test_a_hub_is_quiet_after_several_looks_that_show_the_same() -> None:
-    """A turn that is under way shows in no queue, but it leaves something behind."""
+async def test_a_hub_is_quiet_after_several_equal_looks() -> None:
+    """A turn in progress shows in no queue, but its results change the mark."""
     hub = Looks(
         quiet(1), quiet(1), quiet(2), Look("1 calls", (), None), quiet(3), quiet(3), quiet(3), quiet(4)
     )
     assert (await until_quiet(hub, 10, every=0)).mark == 3
 
 
-async def test_a_hub_that_is_never_quiet_is_not_waited_for_without_end() -> None:
+async def test_the_wait_for_a_hub_that_is_never_quiet_times_out() -> None:
     with pytest.raises(TimeoutError, match="5 calls"):
         await until_quiet(Looks(Look("5 calls", (), None)), 0.05, every=0.01)

@@ -1,4 +1,4 @@
-"""Data directories that cannot be used: damaged, foreign, a file, full or read-only. Each is told in one sentence."""
+"""Data directories that cannot be used: damaged, foreign, a file, full or read-only. Each error is one line."""
 
 import errno
 import os
@@ -19,10 +19,10 @@ from localcloud.errors import UnusableDataError
 from localcloud.mail import store as mail_store
 from localcloud.private_files import read_or_create, replace_private, usable
 from localcloud.process import children
-from localcloud.process.identity import identify
+from localcloud.process.children import identify
 from localcloud.server import running
-from localcloud.stack import Stack
 from localcloud.stack.hosts import Devhost
+from localcloud.stack.stack import Stack
 
 PROJECT = Path(__file__).parents[2]
 HOST = (sys.executable, str(Path(__file__).with_name("stand_in_host.py")))
@@ -79,7 +79,7 @@ def a_directory(file):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (text_file, "is damaged (file is not a database)"),
         (cut_short, "is damaged ("),
@@ -90,11 +90,11 @@ def a_directory(file):
         (a_directory, "cannot be opened for writing (unable to open database file)"),
     ],
 )
-def test_a_mail_database_that_is_not_sound_or_not_ours_is_one_sentence(mails_file, damage, told):
+def test_the_error_for_a_damaged_or_foreign_mail_database_is_one_line(mails_file, damage, message):
     damage(mails_file)
     before = mails_file.read_bytes() if mails_file.is_file() else b""
     text = refused(mails_file.parents[1])
-    assert told in text
+    assert message in text
     assert len(text.splitlines()) == 1
     assert "move it away" in text or "choose another one with --data" in text
     assert mails_file.is_dir() or mails_file.read_bytes() == before
@@ -107,7 +107,7 @@ def refused(data):
     return done.stderr
 
 
-def test_a_file_for_a_data_directory_is_one_sentence(tmp_path):
+def test_the_error_for_a_file_as_data_directory_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     text = refused(tmp_path / "file")
     assert "cannot be made: a file is in its place. Choose another directory with --data." in text
@@ -115,17 +115,17 @@ def test_a_file_for_a_data_directory_is_one_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("command", [["run"], ["demo"], ["mail"], ["token", "--as", "a/b"], ["check"]])
-def test_every_command_says_so_of_a_file_for_a_data_directory(tmp_path, capsys, command):
+def test_every_command_refuses_a_file_as_data_directory(tmp_path, capsys, command):
     (tmp_path / "file").touch()
     options = parser.parse([*command, "--data", str(tmp_path / "file")])
-    code, told = dispatch.dispatch(options), capsys.readouterr()
-    assert (code, told.out) == (1 if command == ["check"] else 2, "")
-    assert len(told.err.splitlines()) == 1
-    assert "--data" in told.err
+    code, output = dispatch.dispatch(options), capsys.readouterr()
+    assert (code, output.out) == (1 if command == ["check"] else 2, "")
+    assert len(output.err.splitlines()) == 1
+    assert "--data" in output.err
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "message"),
     [
         (
             errno.ENOSPC,
@@ -136,13 +136,13 @@ def test_every_command_says_so_of_a_file_for_a_data_directory(tmp_path, capsys, 
         (errno.ENOTDIR, "cannot be made: a file is in its place"),
     ],
 )
-def test_an_error_of_the_file_system_says_what_to_do(tmp_path, number, told):
+def test_an_error_of_the_file_system_says_what_to_do(tmp_path, number, message):
     with pytest.raises(UnusableDataError) as refusal, usable(tmp_path):
         raise OSError(number, os.strerror(number))
-    assert str(refusal.value).startswith(f"{tmp_path} {told}")
+    assert str(refusal.value).startswith(f"{tmp_path} {message}")
 
 
-def test_what_writes_files_tells_so(tmp_path, monkeypatch):
+def test_writers_of_private_files_report_a_full_disk(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -209,7 +209,7 @@ class Stubborn(sqlite3.Connection):
         return super().execute(statement, *parameters)
 
 
-async def test_a_commit_that_fails_does_not_spoil_the_next_one(tmp_path, monkeypatch, a_message):
+async def test_a_failed_commit_does_not_break_the_next_one(tmp_path, monkeypatch, a_message):
     really_connect = sqlite3.connect
     made = []
 
@@ -226,14 +226,14 @@ async def test_a_commit_that_fails_does_not_spoil_the_next_one(tmp_path, monkeyp
         await send(cloud, a_message(), "op-1")
 
 
-def test_what_was_started_ends_even_if_nothing_can_be_noted(tmp_path, monkeypatch):
-    told = []
-    with Stack(tmp_path / "data", host=Devhost(HOST), report=told.append) as stack:
+def test_every_process_is_stopped_even_if_the_disk_is_full(tmp_path, monkeypatch):
+    lines = []
+    with Stack(tmp_path / "data", host=Devhost(HOST), report=lines.append) as stack:
         pids = [member.pid for member in stack.members]
         monkeypatch.setattr(children, "replace_private", full_disk)
-        monkeypatch.setattr(stack._lock, "tell", full_disk)
+        monkeypatch.setattr(stack._lock, "set_holder", full_disk)
     assert not any(identify(pid) for pid in pids)
-    assert told.count("The disk is full.") == 1 + len(pids)
+    assert lines.count("The disk is full.") == 1 + len(pids)
 
 
 def full_disk(*_):

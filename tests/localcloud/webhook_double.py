@@ -1,4 +1,4 @@
-"""Stands in for an app that Event Grid delivers to: shakes hands, keeps what it is told, answers as a test says."""
+"""A double of the webhook of an app: answers the handshake, keeps the events, responds as the test says."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,12 +8,12 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-PATH = "/told"
+PATH = "/events"
 
 
 @dataclass
 class Webhook:
-    """What the app was told, in order. A test sets the statuses and `validation` to make it answer otherwise."""
+    """The received events, in order. A test sets the statuses and `validation` to change the responses."""
 
     url: str = ""
     status: int = 200
@@ -36,7 +36,7 @@ class Webhook:
             self.events.append(event)
         return web.Response(status=self.status, headers={"Location": PATH})
 
-    def told(self) -> list[tuple[str, str]]:
+    def received_statuses(self) -> list[tuple[str, str]]:
         return [(event["data"]["recipient"], event["data"]["status"]) for event in self.events]
 
 

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from devhost.durable_urls import client_json
+from localcloud import PROJECT
 from localcloud.commands.bootstrap import NO_DEPLOYED_PYTHON, deployed_environment, prepare
-from localcloud.platform.core_tools import NO_CORE_TOOLS, find_core_tools
+from localcloud.platform.installed import DEPLOYED, NO_CORE_TOOLS, deployed_python, find_core_tools
 from localcloud.platform.package import build_package
-from localcloud.platform.python import DEPLOYED, deployed_python
-from localcloud.project import PROJECT
 from localcloud.stack.hosts import Devhost, Func, Host
 from localcloud.stack.stack import Stack
 from shared.settings import PROVIDER_SETTING

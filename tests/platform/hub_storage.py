@@ -14,7 +14,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from localcloud.platform.host_admin import HUB
+from localcloud.platform.engine_clock import HUB
 
 Row = dict[str, Any]
 LARGEST_BATCH = 100

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from localcloud import PROJECT
 from localcloud.platform.package import build_package
 from localcloud.process.ports import free_ports
-from localcloud.project import PROJECT
 from localcloud.stack.hosts import Func
 from tests.live import Service, invitation, private
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from localcloud import PROJECT
 from localcloud.platform.package import build_package
-from localcloud.project import PROJECT
 from tests.platform.worker import Platform, Refused, Worker
 
 _DISCOVERY = """

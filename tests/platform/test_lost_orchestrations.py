@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from localcloud.project import PROJECT
+from localcloud import PROJECT
 from localcloud.stack.hosts import Func
 from localcloud.stack.stack import Stack
 from tests.live import Service

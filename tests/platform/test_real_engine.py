@@ -8,7 +8,7 @@ import pytest
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from localcloud.platform.host_admin import HUB_SETTING
+from localcloud.platform.engine_clock import HUB_SETTING
 from localcloud.process.ports import free_ports
 from localcloud.stack.hosts import Func
 from localcloud.stack.stack import Stack

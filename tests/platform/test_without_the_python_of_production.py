@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from localcloud import PROJECT
 from localcloud.commands.bootstrap import NO_DEPLOYED_PYTHON
-from localcloud.project import PROJECT
 
 
 def run_tests(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from api.platform import health
 from devhost.host_json import parse_time_span
-from localcloud.platform import host_admin as local
+from localcloud.platform import engine_clock as local
 from localcloud.stack import environment
 from shared.auth import tokens
 from shared.clock import OFFSET_FILE

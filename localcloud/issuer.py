@@ -1,12 +1,19 @@
-"""The signing key of one data directory and its public half as a JSON Web Key Set."""
+"""The development token issuer: tokens with the claims of Entra ID v2, signed with a key of the data directory.
 
+Source: "Access token claims reference" of the Microsoft identity platform.
+"""
+
+import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
 from typing import Any
 
+import jwt
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -16,8 +23,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import RSAAlgorithm
 
+from localcloud.clocks import Clock, wall_clock
 from localcloud.errors import DamagedFileError
 from localcloud.private_files import read_or_create
+
+ISSUER = "https://issuer.localhost/{tid}/v2.0"
+AUDIENCE = "api://cosell-referrals"
+JWKS_PATH = "/discovery/v2.0/keys"
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class SigningKey:
 
 
 def signing_key(data: Path) -> SigningKey:
-    """Return the key of the data directory; the first call makes it (mode 0600).
+    """Return the key of the data directory; the first call creates it (mode 0600).
 
     Raises DamagedFileError if the file is not an RSA key in PEM.
     """
@@ -60,3 +72,48 @@ def _public(key: RSAPrivateKey) -> dict[str, Any]:
 def _thumbprint(key: RSAPrivateKey) -> str:
     canonical = dumps(_public(key), sort_keys=True, separators=(",", ":"))
     return urlsafe_b64encode(sha256(canonical.encode()).digest()).rstrip(b"=").decode()
+
+
+def token(
+    data: Path,
+    *,
+    tid: str,
+    oid: str,
+    audience: str = AUDIENCE,
+    lifetime: timedelta = timedelta(hours=12),
+    clock: Clock = wall_clock,
+) -> str:
+    """Return a signed token for the person `oid` of the tenant `tid`; it has no roles or scopes.
+
+    The key is that of the data directory. Times are whole seconds of the wall clock.
+    """
+    key = signing_key(data)
+    now = int(clock().timestamp())
+    claims = {
+        "iss": ISSUER.format(tid=tid),
+        "aud": audience,
+        "iat": now,
+        "nbf": now,
+        "exp": now + int(lifetime.total_seconds()),
+        "tid": tid,
+        "oid": oid,
+        "sub": _pairwise_subject(tid, oid, audience),
+        "ver": "2.0",
+        "uti": secrets.token_urlsafe(16),
+    }
+    return jwt.encode(claims, key.private, algorithm="RS256", headers={"kid": key.kid, "typ": "JWT"})
+
+
+def _pairwise_subject(tid: str, oid: str, audience: str) -> str:
+    """Return a pairwise subject, as Entra does: the same for a person and an audience, another for each audience."""
+    digest = sha256(f"{tid}\n{oid}\n{audience}".encode()).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def issuer_routes(key: SigningKey) -> list[web.RouteDef]:
+    """Return the route of the JSON Web Key Set, at the path that Entra uses."""
+
+    async def keys(_request: web.Request) -> web.Response:
+        return web.json_response(key.jwks())
+
+    return [web.get(JWKS_PATH, keys)]

@@ -1,25 +1,34 @@
-"""The people of the sample world, by the email that someone types."""
+"""`dev.py token`: a bearer token of a sample person."""
 
 import json
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud import PROJECT, issuer
 from localcloud.errors import UnknownPersonError
+
+
+def token(options: Namespace) -> int:
+    """Print a bearer token and nothing else."""
+    person = find_person(options.person, PROJECT / "samples" / "world.json")
+    print(issuer.token(options.data.resolve(), tid=person.tid, oid=person.oid))
+    return 0
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a token speaks of: tenant and object id."""
+    """The tenant id and object id in a token."""
 
     tid: str
     oid: str
 
 
 def find_person(person: str, world: Path) -> Identity:
-    """Return the identity of an email in `world` (any letter case) or of `TENANT_ID/OBJECT_ID`.
+    """Return the identity of a person, given by an email in `world` (any letter case) or as `TENANT_ID/OBJECT_ID`.
 
-    `world` is `{"organizations": [{"tenantId", "people": [{"email", "oid"}]}]}`.
-    Raises UnknownPersonError that lists whom there is.
+    `world` is `{"organizations": [{"tenantId", "people": [{"email", "oid"}]}]}`. Raises UnknownPersonError with the
+    known emails.
     """
     tid, slash, oid = person.partition("/")
     if slash and tid and oid:
