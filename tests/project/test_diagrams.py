@@ -15,9 +15,17 @@ from shared.domain.change import Change, Step
 from shared.domain.creation import NewIds, create_deal, receive_invitation
 from shared.domain.directory import CatalogueSolution, Location, Organization
 from shared.domain.draft import AddressDraft, CustomerDraft, DealDraft, TermsDraft
-from shared.domain.due import what_is_due
 from shared.domain.ids import EngagementId, LocationId, OrganizationId, ReferralId
-from shared.domain.lifecycle import Acceptance, ClosingStatement, accept, decline, expire, lose, win
+from shared.domain.lifecycle import (
+    Acceptance,
+    ClosingStatement,
+    accept,
+    decline,
+    expire,
+    is_overdue,
+    lose,
+    win,
+)
 from shared.domain.referral import Referral
 from shared.domain.refusals import Refusal
 from shared.domain.registration import Registration, reviewed, saved, submitted
@@ -103,7 +111,7 @@ def allowed_commands(record: Referral) -> Iterator[Arrow]:
 
 def expiry(record: Referral) -> Iterator[Arrow]:
     """What the clock does at the deadline (L4)."""
-    if what_is_due(record, (), DEADLINE).expiry:
+    if is_overdue(record, DEADLINE):
         yield record.substatus, "expire", expire(record, context(DEADLINE)).after.substatus
 
 
