@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import Change, Step
+from shared.domain.change import Change, ChangeBuilder
 from shared.domain.creation import NewIds, create_deal, receive_invitation
 from shared.domain.directory import CatalogueSolution, Location, Organization
 from shared.domain.draft import AddressDraft, CustomerDraft, DealDraft, TermsDraft
@@ -90,8 +90,8 @@ STATES: dict[Substatus, Status] = {
 COMMANDS: dict[str, Callable[[Referral], Change]] = {
     "accept": lambda record: accept(record, Acceptance(), context(LAST_MOMENT), creator=creators()),
     "decline": lambda record: decline(record, STATEMENT, context(LAST_MOMENT)),
-    "win": lambda record: win(Step.of(record), None, context(LAST_MOMENT)),
-    "lose": lambda record: lose(Step.of(record), STATEMENT, context(LAST_MOMENT)),
+    "win": lambda record: win(ChangeBuilder.of(record), None, context(LAST_MOMENT)),
+    "lose": lambda record: lose(ChangeBuilder.of(record), STATEMENT, context(LAST_MOMENT)),
 }
 
 
@@ -177,8 +177,8 @@ def test_a_command_after_the_deadline_goes_along_the_arrow_of_the_expiry() -> No
     for change in (
         accept(referral(), Acceptance(), late, creator=creators()),
         decline(referral(), STATEMENT, late),
-        win(Step.of(referral()), None, late),
-        lose(Step.of(referral()), STATEMENT, late),
+        win(ChangeBuilder.of(referral()), None, late),
+        lose(ChangeBuilder.of(referral()), STATEMENT, late),
     ):
         assert change.refusal
         assert ("Pending", "expire", change.after.substatus) in REFERRALS.arrows
