@@ -30,7 +30,7 @@ from devhost.functions import Function
 from devhost.invocation import Invoker
 from localcloud import PROJECT
 from localcloud.stack.stack import Stack
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.settings import read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
@@ -87,8 +87,8 @@ async def _enter(stack: Stack, partners: int) -> None:
     tables = AzureTables(table_service(read_settings(stack.environment())))
     try:
         await tables.create_tables(keys.TABLES)
-        world = World.model_validate({"organizations": [_partner(number) for number in range(partners)]})
-        await import_world(tables, world)
+        world = DirectoryDocument.model_validate({"organizations": [_partner(number) for number in range(partners)]})
+        await import_directory(tables, world)
     finally:
         await tables.close()
 
