@@ -22,16 +22,14 @@ class Response:
     media_type: str = "application/json"
 
     def to_http(self, client_request_id: str | None) -> func.HttpResponse:
-        """The answer on the wire, with the headers that every answer has."""
-        headers = {
-            "request-id": str(uuid.uuid4()),
-            "client-request-id": _header_value(client_request_id) or str(uuid.uuid4()),
-            "timestamp": clock.now().isoformat().replace("+00:00", "Z"),
-            "Cache-Control": "no-store",
-            **self.headers,
-        }
+        """The answer on the wire, with the headers that every answer of the API has; a page is none."""
+        headers = {**_api_headers(client_request_id), **self.headers} if self._is_json else self.headers
         return func.HttpResponse(
-            self._text(), status_code=self.status, headers=headers, mimetype=self.media_type, charset="utf-8"
+            self._text(),
+            status_code=self.status,
+            headers=dict(headers),
+            mimetype=self.media_type,
+            charset="utf-8",
         )
 
     def json(self) -> Any:
@@ -42,12 +40,23 @@ class Response:
             else self.body
         )
 
+    @property
+    def _is_json(self) -> bool:
+        return self.media_type == "application/json"
+
     def _text(self) -> str | None:
         if self.body is None:
             return None
-        if self.media_type == "application/json":
-            return json.dumps(self.json(), ensure_ascii=False)
-        return str(self.body)
+        return json.dumps(self.json(), ensure_ascii=False) if self._is_json else str(self.body)
+
+
+def _api_headers(client_request_id: str | None) -> dict[str, str]:
+    return {
+        "request-id": str(uuid.uuid4()),
+        "client-request-id": _header_value(client_request_id) or str(uuid.uuid4()),
+        "timestamp": clock.now().isoformat().replace("+00:00", "Z"),
+        "Cache-Control": "no-store",
+    }
 
 
 def _header_value(text: str | None) -> str | None:
