@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from api.http.request import Request, Response
 
 from api.common.access import shown, visible
 from api.directory.people import put as put_person
+from api.http.request import Request, Response
 from api.referrals import list as referral_list
 from api.referrals.engagements import said, viewed
+from api.referrals.transitions import accept_referral, decline_referral
 from shared.admin.check import unfinished
 from shared.admin.directory_import import import_world
 from shared.domain.ids import EngagementId, OrganizationId, ReferralId
@@ -62,7 +63,7 @@ class Story:
     async def begin(self) -> None:
         await self.deal.begin(deal("northwind", "fabrikam"))
         await self.deal.follow("contoso", *PARTNERS)
-        assert (await self.deal.context("nia", "northwind", "accept")).status == 200
+        assert (await self.deal.ask("nia", "northwind", accept_referral)).status == 200
         await self.deal.follow("contoso", "northwind")
         assert (await self.say("Hello")).status == 201
 
@@ -223,7 +224,7 @@ async def test_a_list_leaves_a_damaged_row_out_and_its_next_step_repairs_it(
     assert (await story.page("kim")).body["value"] == []
     assert f"row_set_aside The row referrals/fabrikam/{key}" in caplog.text
     assert "Cara" not in caplog.text
-    assert (await story.deal.context("kim", "fabrikam", "accept")).status == 200
+    assert (await story.deal.ask("kim", "fabrikam", accept_referral)).status == 200
     assert [each["id"] for each in (await story.page("kim")).body["value"]] == [ids["fabrikam"]]
 
 
@@ -297,7 +298,7 @@ async def test_a_timeline_leaves_out_an_entry_that_cannot_be_read(played: Memory
 async def test_news_are_told_though_their_entry_is_lost(missing: bool) -> None:
     story = Story()
     await story.begin()
-    assert (await story.deal.context("kim", "fabrikam", "accept")).status == 200
+    assert (await story.deal.ask("kim", "fabrikam", accept_referral)).status == 200
     fabrikam = await story.deal.party("fabrikam")
     entries = await story.deal.service.referrals.entries(fabrikam)
     row = await story.deal.tables.get(
@@ -319,7 +320,7 @@ async def test_a_task_that_meets_a_damaged_row_is_put_off_until_it_is_repaired_a
     profile = await tables.get("directory", "profiles:US", "contoso")
     assert profile
     await damage(tables, profile)
-    assert (await story.deal.context("kim", "fabrikam", "decline", DECLINED)).status == 200
+    assert (await story.deal.ask("kim", "fabrikam", decline_referral, DECLINED)).status == 200
     await story.turns(fabrikam)
     open_now = [t.task.kind for w in await referrals.work(fabrikam) for t in w.value.tasks if not t.done]
     assert open_now == ["notify"]

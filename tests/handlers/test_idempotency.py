@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from api.http.request import Request, Response
 
 from api.http.idempotency import KEY_LIVES
+from api.http.request import Request, Response
 from api.referrals.create import create
 from api.referrals.invitations import invited
 from shared.storage.memory_tables import MemoryTables

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from api.http.request import Request, Response
 
+from api.http.request import Request, Response
 from api.referrals.create import create
 from api.referrals.invitations import invited
 from shared.domain.field_rules import MAX_SOLUTIONS

@@ -4,11 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from api.http.request import Request, Response
 
+from api.http.request import Request, Response
 from api.referrals.engagements import partner_led, viewed
 from api.referrals.invitations import invited
 from api.referrals.read import got, marked, told, unmarked
+from api.referrals.transitions import accept_referral, decline_referral, lose_referral, set_stage
 from tests.doubles.late_tables import LateTables
 from tests.doubles.played_deal import PlayedDeal, faults, replacing
 from tests.doubles.service import SETTINGS, ask
@@ -37,7 +38,7 @@ async def engagement(played: PlayedDeal, who: str) -> Response:
 
 async def test_an_invited_partners_edit_leaves_the_type_of_the_deal(played: PlayedDeal) -> None:
     """T1: the type follows from the creator's answers, not from what a partner was invited for."""
-    await played.context("nia", "northwind", "accept")
+    await played.ask("nia", "northwind", accept_referral)
     edited = await played.edit("nia", "northwind", replacing("/name", "Our name of it"))
     assert edited.status == 204
     assert (await played.record("northwind")).deal_type == "PartnerToPartner"
@@ -51,22 +52,22 @@ async def reasons(played: PlayedDeal, who: str) -> dict[str, str | None]:
 
 async def test_the_words_of_a_loss_stay_with_the_party_that_lost(played: PlayedDeal) -> None:
     """V1, M7: the creator reads why, in a code, and not what its partner wrote for itself."""
-    await played.context("nia", "northwind", "accept")
+    await played.ask("nia", "northwind", accept_referral)
     lost = {"reason": "CustomerDidNotRespond", "notes": "They pay late."}
-    assert (await played.context("nia", "northwind", "lose", lost)).status == 200
+    assert (await played.ask("nia", "northwind", lose_referral, lost)).status == 200
     assert await reasons(played, "rae") == {"contoso": None, "northwind": "CustomerDidNotRespond"}
     assert (await reasons(played, "nia"))["northwind"] == "CustomerDidNotRespond: They pay late."
 
 
 async def test_the_words_of_a_decline_are_the_inviters_to_read(played: PlayedDeal) -> None:
     """L3, V1."""
-    await played.context("nia", "northwind", "decline", {"reason": "Other", "notes": "No people."})
+    await played.ask("nia", "northwind", decline_referral, {"reason": "Other", "notes": "No people."})
     assert await reasons(played, "rae") == {"contoso": None, "northwind": "Other: No people."}
 
 
 async def test_a_creators_own_words_are_its_own_to_read(played: PlayedDeal) -> None:
-    await played.context("nia", "northwind", "accept")
-    await played.context("rae", "contoso", "lose", {"reason": "BudgetNotAdequate", "notes": "Cut by half."})
+    await played.ask("nia", "northwind", accept_referral)
+    await played.ask("rae", "contoso", lose_referral, {"reason": "BudgetNotAdequate", "notes": "Cut by half."})
     assert (await reasons(played, "rae"))["contoso"] == "BudgetNotAdequate: Cut by half."
     assert (await reasons(played, "nia"))["contoso"] == "BudgetNotAdequate"
 
@@ -137,20 +138,20 @@ async def test_a_verb_repeated_with_its_key_and_its_version_is_answered_as_the_f
 ) -> None:
     """C5, E2: the first answer moved the version that the repetition still names."""
     sent = {"If_Match": '"1"', "Idempotency_Key": "k"}
-    first = await played.context("nia", "northwind", "accept", **sent)
-    again = await played.context("nia", "northwind", "accept", **sent)
+    first = await played.ask("nia", "northwind", accept_referral, **sent)
+    again = await played.ask("nia", "northwind", accept_referral, **sent)
     assert (first.status, again.status) == (200, 200)
     assert first.body == again.body
-    other = await played.context("nia", "northwind", "accept", If_Match='"1"', Idempotency_Key="other")
+    other = await played.ask("nia", "northwind", accept_referral, If_Match='"1"', Idempotency_Key="other")
     assert (other.status, other.body["error"]["code"]) == (412, "resourceModified")
 
 
 async def test_a_stage_that_was_marked_is_answered_again_though_it_has_moved_on(played: PlayedDeal) -> None:
     """C5: a repetition does not undo what came after it."""
     sent = {"If_Match": '"1"', "Idempotency_Key": "k"}
-    await played.context("rae", "contoso", "stage", {"stage": "Qualified"}, **sent)
-    await played.context("rae", "contoso", "stage", {"stage": "Proposed"})
-    again = await played.context("rae", "contoso", "stage", {"stage": "Qualified"}, **sent)
+    await played.ask("rae", "contoso", set_stage, {"stage": "Qualified"}, **sent)
+    await played.ask("rae", "contoso", set_stage, {"stage": "Proposed"})
+    again = await played.ask("rae", "contoso", set_stage, {"stage": "Qualified"}, **sent)
     assert (again.status, again.body["salesStage"]) == (200, "Proposed")
 
 
@@ -198,7 +199,7 @@ async def test_after_the_retention_nobody_reads_a_referral_any_more(
     played: PlayedDeal, handler: object
 ) -> None:
     """N3, V5: by its id no more than in a list."""
-    await played.context("nia", "northwind", "decline", {"reason": "TimelineTooShort"})
+    await played.ask("nia", "northwind", decline_referral, {"reason": "TimelineTooShort"})
     played.now = NOW + SETTINGS.retention - timedelta(seconds=1)
     assert (await played.ask("nia", "northwind", handler)).status in {200, 204}
     played.now = NOW + SETTINGS.retention
@@ -212,7 +213,7 @@ async def test_after_the_retention_sellers_see_a_partner_led_deal_no_more() -> N
     body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
     await played.begin(body)
     await played.follow("contoso", "northwind")
-    await played.context("rae", "contoso", "lose", {"reason": "BudgetNotAdequate"})
+    await played.ask("rae", "contoso", lose_referral, {"reason": "BudgetNotAdequate"})
 
     async def seen() -> tuple[int, int]:
         path = "/v1.0/engagements?dealType=PartnerLed"
@@ -241,7 +242,7 @@ async def test_a_copy_whose_deal_became_another_type_is_not_unchanged(played: Pl
     second = await played.ask("nia", "northwind", got, headers={"If-None-Match": tag})
     assert (second.status, second.body["dealType"]) == (200, "PartnerLed")
     assert second.body["updatedDateTime"] > first.body["updatedDateTime"]
-    stale = await played.context("nia", "northwind", "accept", If_Match=tag)
+    stale = await played.ask("nia", "northwind", accept_referral, If_Match=tag)
     assert (stale.status, stale.body["error"]["innerError"]) == (
         *(412, {"eTag": '"2"', "changedFields": ["/dealType"]}),
     )

@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from api.http.request import Request, Response
-
 from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
 from activities.review_steps import open_nudge
 from api.common.access import Decision, shown, take_step
+from api.http.request import Request, Response
 from api.referrals.create import create
 from api.referrals.invitations import invited
 from api.referrals.transitions import accepting, declining, losing, winning

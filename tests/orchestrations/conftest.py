@@ -12,11 +12,11 @@ import azure.durable_functions as df
 import azure.functions as func
 import httpx
 import pytest
-from api.http.request import Request, Response
 
 import devhost
 from activities import referral_steps, review_steps
 from api.common.access import shown, take_step
+from api.http.request import Request, Response
 from api.referrals.create import create
 from api.referrals.transitions import accepting, declining
 from orchestrators import referral_lifecycle, registration_review

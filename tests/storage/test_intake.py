@@ -13,10 +13,10 @@ from shared.domain.referral import Inquiry, InviteContext, Referral, ReferralKey
 from shared.domain.work import Deliver, work_of
 from shared.errors import RecordTooLarge, StoreUnavailable
 from shared.storage.engagements import Engagements
+from shared.storage.idempotency import IdempotencyRecord
 from shared.storage.inquiries import Inquiries, party_of
 from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.idempotency import IdempotencyRecord
 from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, Tables
 from shared.workflow.announce import Announcements

@@ -25,8 +25,8 @@ from shared.domain.registration import (
 from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON, MOST_ERRORS
 from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
 from shared.storage import keys
-from shared.storage.memory_tables import MemoryTables
 from shared.storage.idempotency import IdempotencyRecord
+from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.registration_rows import registration_operations
 from shared.storage.registrations import QUEUE, QUEUE_ROWS, Filed, Queued, Registrations, stored_with

@@ -28,12 +28,11 @@ from shared.domain.work import NoOp
 from shared.errors import RecordTooLarge, StoreConflict
 from shared.storage import engagements, keys, referral_lists
 from shared.storage.azure_tables import AzureTables
-from shared.storage.codec import Codec
+from shared.storage.codec import Codec, Stored
 from shared.storage.engagements import Engagements, Message
+from shared.storage.idempotency import IdempotencyRecord
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referral_lists import REFERRALS, Scan
-from shared.storage.codec import Stored
-from shared.storage.idempotency import IdempotencyRecord
 from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, StoredRow, Tables
 from tests.examples.referrals import NOW, begun, contact, invited, referral, step

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api.http.request import Request, Response
 
 from api.common.access import shown, take_step
 from api.directory.people import put as put_person
@@ -21,6 +20,7 @@ from api.directory.profiles import stored as put_profile
 from api.directory.routing import stored as put_routing
 from api.directory.stage_maps import stored as put_stage_map
 from api.http.problems import ANSWERABLE, describe
+from api.http.request import Request, Response
 from api.leads.submit import submitted
 from api.referrals.create import create
 from api.referrals.engagements import said
