@@ -6,28 +6,13 @@ from typing import Any
 import pytest
 
 from api.http.idempotency import KEY_LIVES
-from api.http.request import Request, Response
-from api.referrals.create import create
-from api.referrals.invitations import invited
+from api.http.response import Response
+from api.referrals.create import create_referral
+from api.referrals.invitations import create_invitations
 from shared.storage.memory_tables import MemoryTables
 from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import deal, import_small_world
 from tests.examples.referrals import NOW
-
-PATH = "/v1.0/engagements/referrals"
-
-
-class Engine:
-    """Takes every start and every event."""
-
-    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
-        return True
-
-    async def raise_event(self, instance_id: str, event: str) -> bool:
-        return True
-
-
-ENGINE: Any = Engine()
 
 
 @pytest.fixture
@@ -40,11 +25,7 @@ async def service() -> Any:
 async def made(
     service: Any, body: dict[str, Any], after: timedelta = timedelta(), who: str = "rae"
 ) -> Response:
-    async def handler(request: Request) -> Response:
-        return await create(request, ENGINE)
-
-    key = {"Idempotency-Key": "k"}
-    return await ask(service, who, handler, now=NOW + after, path=PATH, body=body, headers=key)
+    return await ask(service, who, create_referral, body, now=NOW + after, headers={"Idempotency-Key": "k"})
 
 
 async def test_a_key_counts_for_seven_days_and_then_makes_a_new_deal(service: Any) -> None:
@@ -72,16 +53,12 @@ async def test_invitations_under_a_key_are_sent_once_and_later_anew(service: Any
     entry = deal("fabrikam")["invitations"][0]
 
     async def inviting(after: timedelta, **changes: Any) -> Response:
-        async def handler(request: Request) -> Response:
-            return await invited(request, ENGINE)
-
         return await ask(
             service,
             "rae",
-            handler,
+            create_invitations,
+            {"invitations": [{**entry, **changes}]},
             now=NOW + after,
-            path=f"{PATH}/{first.body['id']}/invitations",
-            body={"invitations": [{**entry, **changes}]},
             headers={"Idempotency-Key": "k"},
             route={"id": first.body["id"]},
         )

@@ -95,7 +95,9 @@ class Story:
         return answer.json()["runtimeStatus"]
 
     async def state(self) -> str:
-        party = ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId(self.invited_id))
+        party = ReferralKey(
+            organization_id=OrganizationId("northwind"), referral_id=ReferralId(self.invited_id)
+        )
         stored = await self.service.referrals.get(party)
         assert stored
         return stored.value.state

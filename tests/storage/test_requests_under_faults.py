@@ -269,7 +269,9 @@ async def submitting_leads(world: World) -> Command:
 
     async def look(answer: Response) -> object:
         parties = [
-            ReferralKey(organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"])
+            ReferralKey(
+                organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"]
+            )
             for each in answer.body["recipients"]
         ]
         return [(r.organization_id, r.status) for r in await world.calm.referrals.several(parties)]
@@ -318,7 +320,9 @@ async def registering_it(world: World) -> Command:
 async def assigning_it(world: World) -> Command:
     made = await (await registering_it(world)).ask(world.calm)
     record = next(each for each in made.body["value"] if each["kind"] == "IpCoSell")
-    party = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(record["referralId"]))
+    party = ReferralKey(
+        organization_id=OrganizationId("contoso"), referral_id=ReferralId(record["referralId"])
+    )
     registration = await world.calm.registrations.get(party, RegistrationId(record["id"]))
     assert registration
     await world.calm.registrations.file(registration)
@@ -344,9 +348,7 @@ async def _won(world: World) -> str:
     identifier: str = made.body["id"]
 
     async def handler(request: Request) -> Response:
-        return await shown(
-            request, await take_step(request, await winning(request), "changed", world.engine)
-        )
+        return await shown(request, await take_step(request, await winning(request), "changed", world.engine))
 
     won = await world.ask(
         world.calm, "rae", handler, f"{PATH}/{identifier}/win", {}, route={"id": identifier}

@@ -5,20 +5,21 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
-from activities.referral_steps import expire_if_overdue, open_reminder
 from activities.review_steps import open_nudge
 from api.referrals.transitions import accept_referral, decline_referral, win_referral
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId, RegistrationId
 from shared.domain.lifecycle import record_failed_mail
-from shared.domain.referral import Referral, ReferralKey
+from shared.domain.referral import Referral
 from shared.storage.mail import MailRecord
-from shared.workflow.observe import Step, observe
+from shared.workflow.observe import observe
 from shared.workflow.observe_review import observe_review
 from tests.doubles.mail_service import MemoryMailService
+from tests.doubles.orchestration import run_activity
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.played_registration import PlayedRegistration
 from tests.doubles.queue import in_queue
@@ -66,16 +67,10 @@ class Played(PlayedDeal):
                 party = await self.party(organization)
                 while steps := (await observe(self.service.referrals, party, self.now)).steps:
                     for step in steps:
-                        await self._deliver(lambda s=step, p=party: self._run(s, p))
+                        await self._deliver(
+                            partial(run_activity, self.service, self.engine, party, step, self.now)
+                        )
             self.now += timedelta(minutes=10)
-
-    async def _run(self, step: Step, party: ReferralKey) -> None:
-        if step.kind == "expire":
-            await expire_if_overdue(self.service, party, self.now)
-        elif step.kind == "remind":
-            await open_reminder(self.service, party, step.label)
-        else:
-            await self.service.work_runner.perform(self.engine, party, step.label, self.now)
 
 
 async def a_deals_life(deliver: Callable[[Run], Awaitable[None]]) -> tuple[Counter[tuple[str, str]], object]:
@@ -84,7 +79,9 @@ async def a_deals_life(deliver: Callable[[Run], Awaitable[None]]) -> tuple[Count
     await played.begin(deal("northwind", "fabrikam"))
     await played.follow(*EVERYBODY)
     assert (await played.ask("nia", "northwind", accept_referral)).status == 200
-    assert (await played.ask("kim", "fabrikam", decline_referral, {"reason": "TimelineTooShort"})).status == 200
+    assert (
+        await played.ask("kim", "fabrikam", decline_referral, {"reason": "TimelineTooShort"})
+    ).status == 200
     await played.follow(*EVERYBODY)
     played.now = NOW + timedelta(days=12)
     await played.follow(*EVERYBODY)

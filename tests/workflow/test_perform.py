@@ -48,7 +48,9 @@ class Slow(MemoryMailService):
 class Busy(WorkRunner):
     """Leaves the work of a command to its orchestration."""
 
-    async def after_commit(self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime) -> bool:
+    async def after_commit(
+        self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime
+    ) -> bool:
         return False
 
 
@@ -218,7 +220,9 @@ async def test_an_outage_costs_a_hundred_mails_a_few_attempts_and_all_are_sent_a
     for _ in range(100):
         await played.begin(deal("northwind", microsoft=False))
     parties = [
-        ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId(row.key.removeprefix("d:")))
+        ReferralKey(
+            organization_id=OrganizationId("northwind"), referral_id=ReferralId(row.key.removeprefix("d:"))
+        )
         for row in await played.tables.between("referrals", "northwind", "d:", "d;")
     ]
     assert len(parties) == 100

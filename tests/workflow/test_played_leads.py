@@ -81,7 +81,9 @@ async def test_whatever_lead_is_taken_can_be_accepted_and_whatever_is_too_long_i
             organization_id=OrganizationId("contoso"),
             referral_id=answer.body["recipients"][0]["referralId"],
         )
-        assert (await world.ask("rae", lead, accept_referral, {**ESTIMATE, "notes": "n" * 1000})).status == 200
+        assert (
+            await world.ask("rae", lead, accept_referral, {**ESTIMATE, "notes": "n" * 1000})
+        ).status == 200
     else:
         assert faults(answer) == [("", "tooLong")]
     assert (answer.status == 201) == (people <= 40)
