@@ -14,7 +14,7 @@ from shared.storage.memory_tables import MemoryTables
 from tests.doubles import orchestration
 from tests.doubles.engine import FakeEngine
 from tests.doubles.mail_service import MemoryMailService
-from tests.doubles.service import ask, service_on, spelled
+from tests.doubles.service import NOTHING, ask, service_on, spelled
 from tests.doubles.small_world import deal, import_small_world
 
 
@@ -74,13 +74,22 @@ class PlayedDeal:
         handler: Handler,
         body: object = None,
         *,
-        route: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
+        route: Mapping[str, str] = NOTHING,
+        params: Mapping[str, str] = NOTHING,
+        headers: Mapping[str, str] = NOTHING,
     ) -> Response:
         """Any operation, at this moment."""
-        more: dict[str, Any] = {"route": route, "params": params, "headers": headers}
-        return await ask(self.service, who, handler, body, now=self.now, engine=self.engine, **more)
+        return await ask(
+            self.service,
+            who,
+            handler,
+            body,
+            now=self.now,
+            route=route,
+            params=params,
+            headers=headers,
+            engine=self.engine,
+        )
 
 
 def replacing(path: str, value: object) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A won deal of the small world that can be registered, and what partner and reviewers do about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from shared.domain.registration import Registration
 from shared.wiring import Service
 from shared.workflow.wake import Orchestrations
 from tests.doubles import registration_form
-from tests.doubles.service import ask
+from tests.doubles.service import NOTHING, ask
 from tests.doubles.small_world import deal
 
 FORM: dict[str, Any] = {**registration_form.FORM, "solutionId": "SOL-CONTOSO-IP"}
@@ -108,9 +108,17 @@ class RegisteredDeal:
         return [each.to_state for each in entries if each.details.get("registrationId") == self.rid]
 
     async def ask(
-        self, who: str, handler: Handler, body: object = None, headers: dict[str, str] | None = None
+        self, who: str, handler: Handler, body: object = None, headers: Mapping[str, str] = NOTHING
     ) -> Response:
         """One request about the deal and its record."""
         route = {"id": self.id, "rid": self.rid}
-        more: dict[str, Any] = {"route": route, "headers": headers, "engine": self.engine}
-        return await ask(self.service, who, handler, body, now=self.now(), **more)
+        return await ask(
+            self.service,
+            who,
+            handler,
+            body,
+            now=self.now(),
+            route=route,
+            headers=headers,
+            engine=self.engine,
+        )

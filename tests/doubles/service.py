@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from urllib.parse import quote, urlencode
 
 import azure.functions as func
@@ -23,6 +24,7 @@ from shared.workflow.wake import Orchestrations
 from tests.doubles.engine import FakeEngine
 from tests.doubles.small_world import PEOPLE
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 SETTINGS = Settings(
     tables=TableAccount(setting="TABLES_ENDPOINT"),
     hub=None,
@@ -62,9 +64,9 @@ async def ask(
     body: object = None,
     *,
     now: datetime,
-    route: Mapping[str, str] | None = None,
-    params: Mapping[str, str] | None = None,
-    headers: Mapping[str, str] | None = None,
+    route: Mapping[str, str] = NOTHING,
+    params: Mapping[str, str] = NOTHING,
+    headers: Mapping[str, str] = NOTHING,
     engine: Orchestrations | None = None,
 ) -> Response:
     """One request of a person of the small world to an operation; refusals come back as answers, bodies as JSON.
@@ -72,7 +74,7 @@ async def ask(
     `route` are the names in the operation's route, and may be more than it has.
     """
     operation = OPERATIONS[handler.__name__]
-    http = http_request(operation, body, route=route or {}, params=params or {}, headers=headers or {})
+    http = http_request(operation, body, route=route, params=params, headers=headers)
     try:
         caller = await caller_of(service, who)
         response = await handler(operation.read(http, service, engine or FakeEngine(), caller, now))
@@ -85,9 +87,9 @@ def http_request(
     operation: Operation,
     body: object = None,
     *,
-    route: Mapping[str, str],
-    params: Mapping[str, str],
-    headers: Mapping[str, str],
+    route: Mapping[str, str] = NOTHING,
+    params: Mapping[str, str] = NOTHING,
+    headers: Mapping[str, str] = NOTHING,
 ) -> func.HttpRequest:
     """A request of an operation as the worker hands it over; a body that is not bytes is sent as JSON."""
     path = operation.route.format_map({name: quote(value) for name, value in route.items()})

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +37,8 @@ from shared.workflow.observe import observe
 from tests.doubles.orchestration import run_activity
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.played_registration import PlayedRegistration
-from tests.doubles.small_world import WORLD, deal
+from tests.doubles.service import NOTHING
+from tests.doubles.small_world import PEOPLE, WORLD, deal
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BROKEN = {"json0": '{"name": "Cara Buyer'}
@@ -82,7 +83,7 @@ class Story:
         return await self._about_engagement("rae", post_message, {"text": text}, {"Idempotency-Key": text})
 
     async def _about_engagement(
-        self, who: str, handler: Handler, body: object = None, headers: dict[str, str] | None = None
+        self, who: str, handler: Handler, body: object = None, headers: Mapping[str, str] = NOTHING
     ) -> Response:
         (row,) = {r.partition for r in await rows_of(self.deal.tables, "engagements")} or {"gone"}
         return await self.deal.request(who, handler, body, route={"engagementId": row}, headers=headers)
@@ -363,7 +364,7 @@ async def test_lists_of_the_directory_leave_out_what_cannot_be_read_and_no_name_
     assert "relecloud" not in caplog.text.casefold()
 
 
-async def test_a_person_who_cannot_be_read_can_be_entered_anew() -> None:
+async def test_a_person_who_cannot_be_read_can_be_entered_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story()
     await story.begin()
     service = story.deal.service
@@ -374,20 +375,14 @@ async def test_a_person_who_cannot_be_read_can_be_entered_anew() -> None:
     await service.people.put(
         replace(admin, id="ada", email="ada@contoso.com", roles=frozenset({"MpnPartnerAdmin"})), None
     )
-    from tests.doubles.small_world import PEOPLE
-
-    PEOPLE["ada"] = ("contoso", "ada@contoso.com")
-    try:
-        entered = {
-            "email": "bob@contoso.com",
-            "firstName": "Bob",
-            "lastName": "Example",
-            "roles": ["ReferralsUser"],
-        }
-        route = {"id": "contoso", "oid": "bob"}
-        answer = await story.deal.request("ada", put_person, entered, route=route)
-    finally:
-        del PEOPLE["ada"]
+    monkeypatch.setitem(PEOPLE, "ada", ("contoso", "ada@contoso.com"))
+    name = {"firstName": "Bob", "lastName": "Example"}
+    answer = await story.deal.request(
+        "ada",
+        put_person,
+        {**name, "email": "bob@contoso.com", "roles": ["ReferralsUser"]},
+        route={"id": "contoso", "oid": "bob"},
+    )
     assert answer.status == 201, answer.body
 
 
