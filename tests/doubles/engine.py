@@ -26,9 +26,9 @@ class Instance:
 class FakeEngine:
     """Implements `shared.workflow.wake.Orchestrations`. Who needs instances that do something overrides the hooks.
 
-    An instance ends `takes` looks after it was told to, and starts can be refused for a while. `dead` instances hang: they
-    take events and never move; `deaf` ones do not end either; and for those it is `away_for`, or if it is `away`,
-    it fails. `acts` is what the others do when they are woken; they begin a turn at `now`.
+    An instance ends `takes` looks after it was told to, and starts can be refused for a while. `dead` instances
+    hang: they take events and never move; `deaf` ones do not end either; and for those it is `away_for`, or if it is
+    `away`, it fails. `acts` is what the others do when they are woken; they begin a turn at `now`.
     """
 
     now: datetime = NOW

@@ -1,4 +1,4 @@
-"""What is kept of requests under their keys: once, replaced when it has expired, and as rows of before have it (C5)."""
+"""What is kept of a request under its key: once, replaced when it has expired, and read from rows of before (C5)."""
 
 import json
 from datetime import UTC, datetime, timedelta
