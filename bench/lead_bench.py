@@ -26,7 +26,7 @@ import httpx
 
 import devhost
 from bench.slice_bench import LONGEST_WAIT, headers
-from devhost.discovery import Function
+from devhost.functions import Function
 from devhost.invocation import Invoker
 from localcloud.project import PROJECT
 from localcloud.stack.stack import Stack

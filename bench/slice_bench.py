@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 
 import devhost
-from devhost.discovery import Function
+from devhost.functions import Function
 from devhost.invocation import Invoker
 from localcloud import issuer
 from localcloud.project import PROJECT
