@@ -4,7 +4,7 @@
 
 The referrals are copies of one deal, written with the rows that the measured pages read. What counts are the
 requests: they must stay bounded however many referrals there are. They are counted on Azurite up to 10,000, since it
-takes too long to fill beyond that, and at every size on an ordered storage in memory, whose latency is that of our
+takes too long to fill beyond that, and at every size on storage in memory, whose latency is that of our
 code alone.
 """
 
@@ -24,9 +24,8 @@ from urllib.parse import parse_qsl
 
 import azure.functions as func
 
-from api.http.request import Exchange, plain
-from api.referrals.list import listed
-from bench.ordered_tables import OrderedTables
+from api.http.request import Request
+from api.referrals.list import list_referrals
 from localcloud.stack.stack import Stack
 from samples.world import load, person
 from shared.admin.directory_import import DirectoryDocument, import_directory
@@ -36,6 +35,7 @@ from shared.domain.referral import Address, Consent, Contact, Customer, Referral
 from shared.settings import Settings, read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
+from shared.storage.memory_tables import MemoryTables
 from shared.storage.referral_lists import REFERRALS
 from shared.storage.tables import Insert, Row
 from shared.wiring import Service, assemble, table_service
@@ -111,7 +111,7 @@ def run(sizes: Iterable[int] = SIZES) -> list[Measured]:
 
 
 async def _both(settings: Settings, sizes: list[int]) -> list[Measured]:
-    memory = await _grown(settings, OrderedTables(), sizes)
+    memory = await _grown(settings, MemoryTables(), sizes)
     tables = AzureTables(table_service(settings))
     try:
         await tables.create_tables(keys.TABLES)
@@ -121,7 +121,7 @@ async def _both(settings: Settings, sizes: list[int]) -> list[Measured]:
         await tables.close()
 
 
-async def _grown(settings: Settings, tables: AzureTables | OrderedTables, sizes: list[int]) -> list[Measured]:
+async def _grown(settings: Settings, tables: AzureTables | MemoryTables, sizes: list[int]) -> list[Measured]:
     service = assemble(settings, tables, mail=None)  # type: ignore[arg-type] # nothing here sends mail
     await import_directory(service.tables, DirectoryDocument.model_validate(load()))
     measured: list[Measured] = []
@@ -135,7 +135,7 @@ async def _grown(settings: Settings, tables: AzureTables | OrderedTables, sizes:
     return measured
 
 
-async def _fill(tables: AzureTables | OrderedTables, numbers: range) -> None:
+async def _fill(tables: AzureTables | MemoryTables, numbers: range) -> None:
     rows = (row for number in numbers for row in _rows(number))
 
     async def writer() -> None:
@@ -167,37 +167,37 @@ def _rows(number: int) -> Iterator[Insert]:
         yield Insert(Row(keys.of_location(munich, copy.id), values))
 
 
-async def _asked(service: Service, tables: AzureTables | OrderedTables, size: int, query: str) -> Measured:
+async def _asked(service: Service, tables: AzureTables | MemoryTables, size: int, query: str) -> Measured:
     who, options = QUERIES[query]
-    exchange = await _exchange(service, who, f"$top={TOP}&{options}")
-    await listed(exchange)  # the directory is read once
+    request = await _request(service, who, f"$top={TOP}&{options}")
+    await list_referrals(request)  # the directory is read once
     spent: list[float] = []
     before, body = tables.requests, {}
     for _ in range(TIMES):
         start = time.perf_counter()
-        answer = await listed(exchange)
-        body = plain(answer.body)
+        body = (await list_referrals(request)).json()
         spent.append(time.perf_counter() - start)
     requests = (tables.requests - before) // TIMES
     storage = "Azurite" if isinstance(tables, AzureTables) else "memory"
     return Measured(storage, size, query, requests, len(body["value"]), statistics.median(spent) * 1000)
 
 
-async def _exchange(service: Service, who: str, options: str) -> Exchange:
+async def _request(service: Service, who: str, options: str) -> Request:
     known = person(f"{who}@contoso.com")
     organization = await service.directory.organization(CONTOSO)
     found = await service.directory.person(CONTOSO, PersonId(known.oid))
     if organization is None or found is None:
         message = "the sample world was just imported"
         raise LookupError(message)
-    request: Any = func.HttpRequest(
+    http = func.HttpRequest(
         method="GET",
         url="http://127.0.0.1/v1.0/engagements/referrals",
         params=dict(parse_qsl(options)),
         body=b"",
     )
     caller = Caller(organization=organization, person=found)
-    return Exchange(request=request, service=service, caller=caller, now=_NOW, client_request_id=None)
+    engine: Any = None  # reading wakes nobody
+    return Request(http=http, body=None, service=service, engine=engine, caller=caller, now=_NOW)
 
 
 def show(measured: list[Measured]) -> None:

@@ -116,14 +116,14 @@ async def _play(http: httpx.AsyncClient, people: dict[str, dict[str, str]], deal
     (await http.post("/admin/devhost/clock", json={"advance": "PT0S"})).raise_for_status()
 
 
-async def _each(count: int, context: Any) -> list[Any]:
+async def _each(count: int, act: Any) -> list[Any]:
     """Do something `count` times, a few at once."""
     numbers = iter(range(count))
     results: list[Any] = [None] * count
 
     async def client() -> None:
         for index in numbers:
-            results[index] = await context(index)
+            results[index] = await act(index)
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
     return results

@@ -81,7 +81,7 @@ class Scene:
                 )
             self._referrals[someone.email] = found[0]["id"]
 
-    def context(self, someone: SamplePerson, verb: str, body: Mapping[str, object]) -> dict[str, Any]:
+    def act(self, someone: SamplePerson, verb: str, body: Mapping[str, object]) -> dict[str, Any]:
         """Let a person do something with its referral."""
         path = f"{self.path_of(someone)}/{verb}"
         expected = HTTPStatus.CREATED if verb == "invitations" else HTTPStatus.OK

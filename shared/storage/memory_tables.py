@@ -1,5 +1,6 @@
-"""Table Storage in memory: the twin of `azure_tables`, for tests that need neither network nor disk."""
+"""Table Storage in memory: the twin of `azure_tables`, for tests and measurements without network or disk."""
 
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
@@ -7,19 +8,29 @@ from shared.errors import RecordTooLarge, StoreConflict
 from shared.storage.sizes import MOST_BYTES, wire_size
 from shared.storage.tables import MOST_OPERATIONS, Discard, Insert, Operation, Replace, StoredRow
 
+_Place = tuple[str, str]
+"""A table, and a partition of it."""
+_LARGEST_PAGE = 1000
+
 
 class MemoryTables:
-    """Implements `shared.storage.tables.Tables` on a dictionary."""
+    """Implements `shared.storage.tables.Tables`: each partition's rows by their keys, whose order is kept for ranges.
+
+    `requests` counts as that of `AzureTables` does: a range is one request for every thousand rows that it gives.
+    """
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], dict[str, StoredRow]] = {}
+        self._rows: dict[_Place, dict[str, StoredRow]] = {}
+        self._order: dict[_Place, list[str]] = {}
         self._writes = 0
+        self.requests = 0
 
     async def create_tables(self, names: Sequence[str]) -> None:
         """See the port: here a table is there when it has rows."""
 
     async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
         """See the port."""
+        self.requests += 1
         return self._partition(table, partition).get(key)
 
     async def between(
@@ -33,26 +44,31 @@ class MemoryTables:
         keys_only: bool = False,
     ) -> list[StoredRow]:
         """See the port."""
-        rows = self._partition(table, partition)
-        found = [rows[key] for key in sorted(rows) if start <= key < end][:limit]
+        rows, order = self._partition(table, partition), self._ordered(table, partition)
+        keys = order[bisect_left(order, start) : bisect_left(order, end)][:limit]
+        self.requests += max(1, -(-len(keys) // _LARGEST_PAGE))
+        found = [rows[key] for key in keys]
         return [replace(row, values={}) for row in found] if keys_only else found
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         """See the port."""
+        self.requests += 1
         keys = [op.key if isinstance(op, Discard) else op.row.key for op in operations]
         if not 0 < len(keys) <= MOST_OPERATIONS or len(set(keys)) != len(keys):
             message = f"a transaction holds 1 to {MOST_OPERATIONS} operations on distinct keys, not {keys}"
             raise ValueError(message)
         if (size := wire_size(partition, operations)) > MOST_BYTES:
             raise RecordTooLarge(size, MOST_BYTES)
-        rows = dict(self._partition(table, partition))
+        rows = self._partition(table, partition)
         for operation in operations:
-            self._apply(rows, operation, table, partition)
-        self._rows[table, partition] = rows
+            _require_condition(operation, rows)
+        for operation in operations:
+            self._apply(operation, table, partition)
 
     async def discard(self, table: str, partition: str, key: str) -> None:
         """See the port."""
-        self._partition(table, partition).pop(key, None)
+        self.requests += 1
+        self._remove(table, partition, key)
 
     async def everything(self, table: str) -> AsyncIterator[StoredRow]:
         """See the port."""
@@ -63,21 +79,33 @@ class MemoryTables:
     def _partition(self, table: str, partition: str) -> dict[str, StoredRow]:
         return self._rows.setdefault((table, partition), {})
 
-    def _apply(self, rows: dict[str, StoredRow], operation: Operation, table: str, partition: str) -> None:
-        match operation:
-            case Insert(row):
-                _require(row.key not in rows, f"{row.key} exists")
-            case Replace(row, etag):
-                _require(row.key in rows and rows[row.key].etag == etag, f"{row.key} has changed")
-            case Discard(key):
-                rows.pop(key, None)
-                return
-            case _:
-                row = operation.row
+    def _ordered(self, table: str, partition: str) -> list[str]:
+        """A partition's keys in order: sorted when they are asked for the first time after they changed."""
+        if (table, partition) not in self._order:
+            self._order[table, partition] = sorted(self._partition(table, partition))
+        return self._order[table, partition]
+
+    def _apply(self, operation: Operation, table: str, partition: str) -> None:
+        if isinstance(operation, Discard):
+            self._remove(table, partition, operation.key)
+            return
+        row, rows = operation.row, self._partition(table, partition)
+        if row.key not in rows:
+            self._order.pop((table, partition), None)
         self._writes += 1
         rows[row.key] = StoredRow(row.key, dict(row.values), f'W/"{self._writes}"', partition, table)
 
+    def _remove(self, table: str, partition: str, key: str) -> None:
+        if self._partition(table, partition).pop(key, None):
+            self._order.pop((table, partition), None)
 
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise StoreConflict(what)
+
+def _require_condition(operation: Operation, rows: dict[str, StoredRow]) -> None:
+    """Refuse what does not find the row as it says. Raises `StoreConflict`."""
+    match operation:
+        case Insert(row) if row.key in rows:
+            raise StoreConflict(f"{row.key} exists")
+        case Replace(row, etag) if row.key not in rows or rows[row.key].etag != etag:
+            raise StoreConflict(f"{row.key} has changed")
+        case _:
+            return

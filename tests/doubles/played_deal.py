@@ -1,42 +1,21 @@
 """A deal of the small world played step by step: real handlers, and orchestrations that act when they are told to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from api.http.request import Request, Response
-
-from activities.referral_steps import expire_if_overdue, open_reminder
-from api.common.access import shown, take_step
-from api.referrals.create import create
-from api.referrals.edit import patch
-from api.referrals.transitions import accepting, declining, losing, marking_stage, winning
+from api.http.operation import Handler
+from api.http.response import Response
+from api.referrals.create import create_referral
+from api.referrals.edit import patch_referral
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Referral, ReferralKey
 from shared.storage.memory_tables import MemoryTables
-from shared.workflow.observe import observe
+from tests.doubles import orchestration
+from tests.doubles.engine import FakeEngine
 from tests.doubles.mail_service import MemoryMailService
-from tests.doubles.service import ask, service_on
+from tests.doubles.service import NOTHING, ask, service_on, spelled
 from tests.doubles.small_world import deal, import_small_world
-
-PATH = "/v1.0/engagements/referrals"
-VERBS: dict[str, Any] = {
-    "accept": accepting,
-    "decline": declining,
-    "win": winning,
-    "lose": losing,
-    "stage": marking_stage,
-}
-
-
-class TakesAll:
-    """An engine that takes every start and every event; what follows is done by `PlayedDeal.follow`."""
-
-    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
-        return True
-
-    async def raise_event(self, instance_id: str, event: str) -> bool:
-        return True
 
 
 class PlayedDeal:
@@ -47,16 +26,11 @@ class PlayedDeal:
         self.tables = tables or MemoryTables()
         self.mail = MemoryMailService()
         self.service = service_on(self.tables, self.mail)
-        self.engine: Any = TakesAll()
+        self.engine = FakeEngine()
 
     async def begin(self, body: dict[str, Any] | None = None) -> Response:
         await import_small_world(self.service.tables)
-
-        async def handler(request: Request) -> Response:
-            return await create(request, self.engine)
-
-        wanted = body or deal("northwind", microsoft=False)
-        made = await ask(self.service, "rae", handler, now=self.now, path=PATH, body=wanted)
+        made = await self.request("rae", create_referral, body or deal("northwind", microsoft=False))
         assert made.status == 201, made.body
         return made
 
@@ -77,62 +51,44 @@ class PlayedDeal:
     async def follow(self, *organizations: str) -> None:
         """What the orchestrations of these do now, until each waits."""
         for organization in organizations:
-            party = await self.party(organization)
-            while steps := (await observe(self.service.referrals, party, self.now)).steps:
-                for step in steps:
-                    if step.kind == "expire":
-                        await expire_if_overdue(self.service, party, self.now)
-                    elif step.kind == "remind":
-                        await open_reminder(self.service, party, step.label)
-                    else:
-                        await self.service.work_runner.perform(self.engine, party, step.label, self.now)
-
-    async def context(
-        self, who: str, organization: str, verb: str, body: object = None, **headers: str
-    ) -> Response:
-        """A verb; headers with underscores for hyphens."""
-
-        async def handler(request: Request) -> Response:
-            decide = await VERBS[verb](request)
-            return await shown(request, await take_step(request, decide, "changed", self.engine))
-
-        return await self.ask(who, organization, handler, below=f"/{verb}", body=body or {}, headers=headers)
-
-    async def edit(self, who: str, organization: str, *operations: dict[str, Any], **headers: str) -> Response:
-        """A PATCH of the version that is there now, unless If_Match says another."""
-
-        async def handler(request: Request) -> Response:
-            return await patch(request, self.engine)
-
-        version = {"If_Match": f'"{(await self.record(organization)).version}"'}
-        wanted = {**version, **headers}
-        return await self.ask(
-            who, organization, handler, body=list(operations), headers=wanted, method="PATCH"
-        )
+            await orchestration.follow(self.service, self.engine, await self.party(organization), self.now)
 
     async def ask(
+        self, who: str, organization: str, handler: Handler, body: object = None, **headers: str
+    ) -> Response:
+        """Any operation on an organization's referral; headers with underscores for hyphens."""
+        party = await self.party(organization)
+        route = {"id": party.referral_id}
+        return await self.request(who, handler, body, route=route, headers=spelled(headers))
+
+    async def edit(
+        self, who: str, organization: str, *operations: dict[str, Any], **headers: str
+    ) -> Response:
+        """A PATCH of the version that is there now, unless If_Match says another."""
+        version = {"If_Match": f'"{(await self.record(organization)).version}"'}
+        return await self.ask(who, organization, patch_referral, list(operations), **{**version, **headers})
+
+    async def request(
         self,
         who: str,
-        organization: str,
-        handler: Any,
-        *,
-        below: str = "",
+        handler: Handler,
         body: object = None,
-        headers: dict[str, str] | None = None,
-        method: str | None = None,
+        *,
+        route: Mapping[str, str] = NOTHING,
+        params: Mapping[str, str] = NOTHING,
+        headers: Mapping[str, str] = NOTHING,
     ) -> Response:
-        """Any handler about an organization's referral."""
-        party = await self.party(organization)
+        """Any operation, at this moment."""
         return await ask(
             self.service,
             who,
             handler,
+            body,
             now=self.now,
-            path=f"{PATH}/{party.referral_id}{below}",
-            body=body,
-            headers={name.replace("_", "-"): value for name, value in (headers or {}).items()},
-            route={"id": party.referral_id},
-            method=method,
+            route=route,
+            params=params,
+            headers=headers,
+            engine=self.engine,
         )
 
 

@@ -4,20 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from api.http.request import Request, Response
-
-from activities.referral_steps import expire_if_overdue, open_reminder
-from api.common.access import shown, take_step
-from api.leads.submit import submitted
-from api.referrals.convert import converting
+from api.http.operation import Handler
+from api.http.response import Response
+from api.leads.submit import submit_leads
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import Referral, ReferralKey
 from shared.mail.service import MailService
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.tables import Tables
-from shared.workflow.observe import observe
+from tests.doubles import orchestration
+from tests.doubles.engine import FakeEngine
 from tests.doubles.mail_service import MemoryMailService
-from tests.doubles.played_deal import PATH, VERBS, TakesAll
 from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import import_small_world
 
@@ -31,25 +28,23 @@ class PlayedLeads:
         self.now = now
         self.tables = tables or MemoryTables()
         self.service = service_on(self.tables, mail or MemoryMailService())
-        self.engine: Any = TakesAll()
+        self.engine = FakeEngine()
 
     async def begin(self) -> None:
         await import_small_world(self.tables)
 
     async def submit(self, body: dict[str, Any]) -> Response:
         """A request of the web site's, whatever its answer."""
-
-        async def handler(request: Request) -> Response:
-            return await submitted(request, self.engine)
-
-        return await ask(self.service, "web", handler, now=self.now, path="/v1.0/leads", body=body)
+        return await ask(self.service, "web", submit_leads, body, now=self.now, engine=self.engine)
 
     async def leads(self, body: dict[str, Any]) -> list[ReferralKey | None]:
         """The leads of a request that is taken, in the order of its recipients; None where there is none."""
         answer = await self.submit(body)
         assert answer.status == 201, answer.body
         return [
-            ReferralKey(organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"])
+            ReferralKey(
+                organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"]
+            )
             if each["referralId"]
             else None
             for each in answer.body["recipients"]
@@ -77,30 +72,11 @@ class PlayedLeads:
             for row in rows
         ]
 
-    async def context(self, who: str, party: ReferralKey, verb: str, body: object = None) -> Response:
-        """A verb, `convert` among them."""
-
-        async def handler(request: Request) -> Response:
-            decide = await {**VERBS, "convert": converting}[verb](request)
-            return await shown(request, await take_step(request, decide, "changed", self.engine))
-
-        return await ask(
-            self.service,
-            who,
-            handler,
-            now=self.now,
-            path=f"{PATH}/{party.referral_id}/{verb}",
-            body=body or {},
-            route={"id": party.referral_id},
-        )
+    async def ask(self, who: str, party: ReferralKey, handler: Handler, body: object = None) -> Response:
+        """Any operation on a lead."""
+        route = {"id": party.referral_id}
+        return await ask(self.service, who, handler, body, now=self.now, route=route, engine=self.engine)
 
     async def follow(self, party: ReferralKey) -> None:
         """What the orchestration of a referral does now, until it waits."""
-        while steps := (await observe(self.service.referrals, party, self.now)).steps:
-            for step in steps:
-                if step.kind == "expire":
-                    await expire_if_overdue(self.service, party, self.now)
-                elif step.kind == "remind":
-                    await open_reminder(self.service, party, step.label)
-                else:
-                    await self.service.work_runner.perform(self.engine, party, step.label, self.now)
+        await orchestration.follow(self.service, self.engine, party, self.now)

@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from api.http.request import Request, Response
-
-from api.common.access import shown, visible
-from api.referrals.create import create
-from api.registrations.closed_deals import reported
-from api.registrations.list import listed as queue
-from api.registrations.review import assigning, got, reviewing
-from api.registrations.submit import correcting, listed, registering
+from api.http.operation import Handler
+from api.http.response import Response
+from api.referrals.create import create_referral
+from api.referrals.read import get_referral
+from api.referrals.transitions import win_referral
+from api.registrations.closed_deals import report_closed_deal
+from api.registrations.list import list_registrations
+from api.registrations.review import assign_registration, get_registration, review_registration
+from api.registrations.submit import list_deal_registrations, put_registration, register_deal
 from shared.admin.directory_import import World, import_world
-from tests.doubles.played_deal import PATH, PlayedDeal
+from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.registration_form import FORM
-from tests.doubles.service import ask
+from tests.doubles.service import spelled
 from tests.doubles.small_world import WORLD, deal
 
-REGISTRATIONS = "/v1.0/registrations"
 BOTH = ["AzureIpCoSell", "IsvConnect"]
 MOST_SOLUTIONS = 50
 
@@ -52,33 +52,22 @@ class PlayedRegistration(PlayedDeal):
 
     async def create(self, body: dict[str, Any]) -> Response:
         await import_world(self.service.tables, _world())
-
-        async def handler(request: Request) -> Response:
-            return await create(request, self.engine)
-
-        return await ask(self.service, "rae", handler, now=self.now, path=PATH, body=body)
+        return await self.request("rae", create_referral, body)
 
     async def won(self, body: dict[str, Any] | None = None) -> None:
         made = await self.create(body or body_of())
         assert made.status == 201, made.body
-        answer = await self.context("rae", "contoso", "win")
+        answer = await self.ask("rae", "contoso", win_referral)
         assert answer.status == 200, answer.body
 
     async def read(self) -> dict[str, Any]:
         """The deal, as Rae reads it."""
-
-        async def handler(request: Request) -> Response:
-            return await shown(request, await visible(request))
-
-        answer = await self.ask("rae", "contoso", handler)
+        answer = await self.ask("rae", "contoso", get_referral)
         assert answer.status == 200, answer.body
         return answer.body
 
     async def register(self, form: dict[str, Any] = FORM, **headers: str) -> Response:
-        async def handler(request: Request) -> Response:
-            return await registering(request, self.engine)
-
-        return await self.ask("rae", "contoso", handler, below="/registrations", body=form, headers=headers)
+        return await self.ask("rae", "contoso", register_deal, form, **headers)
 
     async def records(self, form: dict[str, Any] = FORM) -> dict[str, dict[str, Any]]:
         """What a registration made, by kind."""
@@ -88,32 +77,22 @@ class PlayedRegistration(PlayedDeal):
 
     async def of_deal(self) -> list[dict[str, Any]]:
         """The deal's registrations."""
-        return (await self.ask("rae", "contoso", listed, below="/registrations")).body["value"]
+        return (await self.ask("rae", "contoso", list_deal_registrations)).body["value"]
 
     async def put(self, record: dict[str, Any], form: dict[str, Any]) -> Response:
-        async def handler(request: Request) -> Response:
-            return await correcting(request, self.engine)
-
         party = await self.party("contoso")
-        return await ask(
-            self.service,
-            "rae",
-            handler,
-            now=self.now,
-            path=f"{PATH}/{party.referral_id}/registrations/{record['id']}",
-            body=form,
-            headers={"If-Match": record["eTag"]},
-            route={"id": party.referral_id, "rid": record["id"]},
-            method="PUT",
+        route = {"id": party.referral_id, "rid": record["id"]}
+        return await self.request(
+            "rae", put_registration, form, route=route, headers={"If-Match": record["eTag"]}
         )
 
     async def see(self, record: dict[str, Any], who: str = "dee", **headers: str) -> Response:
         """A record by itself; headers with underscores for hyphens."""
-        return await self._about(who, got, record, headers=_sent(headers))
+        return await self._about(who, get_registration, record, **headers)
 
     async def queue(self, who: str = "dee", **params: str) -> list[dict[str, Any]]:
         """What somebody finds among the registrations."""
-        answer = await ask(self.service, who, queue, now=self.now, path=REGISTRATIONS, params=params)
+        answer = await self.request(who, list_registrations, params=params)
         assert answer.status == 200, answer.body
         return answer.body["value"]
 
@@ -121,47 +100,23 @@ class PlayedRegistration(PlayedDeal):
         self, record: dict[str, Any], decision: str, key: str | None = None, **more: Any
     ) -> Response:
         """Dee's decision about this version of a record."""
+        headers = {"If_Match": record["eTag"], **({"Idempotency_Key": key} if key else {})}
+        return await self._about(
+            "dee", review_registration, record, {"decision": decision, **more}, **headers
+        )
 
-        async def handler(request: Request) -> Response:
-            return await reviewing(request, self.engine)
-
-        headers = {"If-Match": record["eTag"], **({"Idempotency-Key": key} if key else {})}
-        body = {"decision": decision, **more}
-        return await self._about("dee", handler, record, below="/review", body=body, headers=headers)
-
-    async def assign(self, record: dict[str, Any], body: object, who: str = "dee", **headers: str) -> Response:
+    async def assign(
+        self, record: dict[str, Any], body: object, who: str = "dee", **headers: str
+    ) -> Response:
         """Give a record to a reviewer; headers with underscores for hyphens."""
-        sent = _sent(headers)
-        return await self._about(who, assigning, record, below="/assign", body=body, headers=sent)
+        return await self._about(who, assign_registration, record, body, **headers)
 
     async def report(self, form: dict[str, Any], who: str = "rae", **headers: str) -> Response:
         """A closed deal that was never co-sold; headers with underscores for hyphens."""
-        sent = _sent(headers)
-        return await ask(
-            self.service, who, reported, now=self.now, path=REGISTRATIONS, body=form, headers=sent
-        )
+        return await self.request(who, report_closed_deal, form, headers=spelled(headers))
 
     async def _about(
-        self,
-        who: str,
-        handler: Any,
-        record: dict[str, Any],
-        *,
-        below: str = "",
-        body: object = None,
-        headers: dict[str, str] | None = None,
+        self, who: str, handler: Handler, record: dict[str, Any], body: object = None, **headers: str
     ) -> Response:
-        return await ask(
-            self.service,
-            who,
-            handler,
-            now=self.now,
-            path=f"{REGISTRATIONS}/{record['id']}{below}",
-            body=body,
-            headers=headers,
-            route={"rid": record["id"]},
-        )
-
-
-def _sent(headers: dict[str, str]) -> dict[str, str]:
-    return {name.replace("_", "-"): value for name, value in headers.items()}
+        route = {"rid": record["id"]}
+        return await self.request(who, handler, body, route=route, headers=spelled(headers))

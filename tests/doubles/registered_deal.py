@@ -1,27 +1,26 @@
 """A won deal of the small world that can be registered, and what partner and reviewers do about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from api.http.request import Request, Response
-
-from api.common.access import shown, take_step
-from api.referrals.create import create
-from api.referrals.transitions import winning
-from api.registrations.mapping import registration_tag
-from api.registrations.review import assigning, reviewing
-from api.registrations.submit import correcting, registering
+from api.http.operation import Handler
+from api.http.response import Response
+from api.referrals.create import create_referral
+from api.referrals.transitions import win_referral
+from api.registrations.mapping import registration_etag
+from api.registrations.review import assign_registration, review_registration
+from api.registrations.submit import put_registration, register_deal
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import ReferralKey
 from shared.domain.registration import Registration
 from shared.wiring import Service
+from shared.workflow.wake import Orchestrations
 from tests.doubles import registration_form
-from tests.doubles.service import ask
+from tests.doubles.service import NOTHING, ask
 from tests.doubles.small_world import deal
 
-PATH = "/v1.0/engagements/referrals"
 FORM: dict[str, Any] = {**registration_form.FORM, "solutionId": "SOL-CONTOSO-IP"}
 DECISIONS: dict[str, dict[str, Any]] = {
     "approve": {"decision": "approve"},
@@ -41,7 +40,7 @@ class RegisteredDeal:
     """
 
     service: Service
-    engine: Any
+    engine: Orchestrations
     now: Callable[[], datetime]
     calm: Service = field(init=False)
     id: str = ""
@@ -60,56 +59,33 @@ class RegisteredDeal:
         body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
         body["details"]["requirements"]["solutions"] = [{"id": "SOL-CONTOSO-IP"}]
 
-        async def creating(request: Request) -> Response:
-            return await create(request, self.engine)
-
-        made = await self.ask("rae", creating, PATH, body)
+        made = await self.ask("rae", create_referral, body)
         assert made.status == 201, made.body
         self.id = made.body["id"]
-
-        async def won(request: Request) -> Response:
-            decide = await winning(request)
-            return await shown(request, await take_step(request, decide, "changed", self.engine))
-
-        answer = await self.ask("rae", won, f"{PATH}/{self.id}/win", {})
+        answer = await self.ask("rae", win_referral)
         assert answer.status == 200, answer.body
 
     async def register(self, key: str | None = None, **changes: Any) -> Response:
         """Register the deal's solution; remembers the record that is reviewed."""
-
-        async def handler(request: Request) -> Response:
-            return await registering(request, self.engine)
-
         headers = {"Idempotency-Key": key} if key else {}
-        path = f"{PATH}/{self.id}/registrations"
-        answer = await self.ask("rae", handler, path, {**FORM, **changes}, headers)
+        answer = await self.ask("rae", register_deal, {**FORM, **changes}, headers)
         if answer.status == 201:
             self.rid = next(each["id"] for each in answer.body["value"] if each["kind"] == "IpCoSell")
         return answer
 
     async def correct(self, tag: str | None = None, **changes: Any) -> Response:
         """Send a correction of the version that is there now, unless another is named."""
-
-        async def handler(request: Request) -> Response:
-            return await correcting(request, self.engine)
-
-        path, tag = f"{PATH}/{self.id}/registrations/{self.rid}", tag or await self.tag()
-        return await self.ask("rae", handler, path, {**FORM, **changes}, {"If-Match": tag}, method="PUT")
+        headers = {"If-Match": tag or await self.tag()}
+        return await self.ask("rae", put_registration, {**FORM, **changes}, headers)
 
     async def review(self, decision: str, tag: str | None = None, who: str = "dee") -> Response:
         """Decide about the version that is there now, unless another is named."""
-
-        async def handler(request: Request) -> Response:
-            return await reviewing(request, self.engine)
-
-        path, tag = f"/v1.0/registrations/{self.rid}/review", tag or await self.reviewers_tag()
-        return await self.ask(who, handler, path, DECISIONS[decision], {"If-Match": tag})
+        headers = {"If-Match": tag or await self.reviewers_tag()}
+        return await self.ask(who, review_registration, DECISIONS[decision], headers)
 
     async def assign(self, email: str) -> Response:
         """Give the record to a reviewer."""
-
-        path = f"/v1.0/registrations/{self.rid}/assign"
-        return await self.ask("vera", assigning, path, {"email": email})
+        return await self.ask("vera", assign_registration, {"email": email})
 
     async def tag(self) -> str:
         """The ETag of the record as it is now."""
@@ -118,7 +94,7 @@ class RegisteredDeal:
     async def reviewers_tag(self) -> str:
         """The ETag that reviewers see, which covers whom the record was given to."""
         filed = await self.calm.registrations.filed(self.rid)
-        return registration_tag(await self.record(), filed.assigned_to if filed else None)
+        return registration_etag(await self.record(), filed.assigned_to if filed else None)
 
     async def record(self) -> Registration:
         """The record that is reviewed, as it is now."""
@@ -132,14 +108,7 @@ class RegisteredDeal:
         return [each.to_state for each in entries if each.details.get("registrationId") == self.rid]
 
     async def ask(
-        self,
-        who: str,
-        handler: Any,
-        path: str,
-        body: object,
-        headers: dict[str, str] | None = None,
-        *,
-        method: str | None = None,
+        self, who: str, handler: Handler, body: object = None, headers: Mapping[str, str] = NOTHING
     ) -> Response:
         """One request about the deal and its record."""
         route = {"id": self.id, "rid": self.rid}
@@ -147,10 +116,9 @@ class RegisteredDeal:
             self.service,
             who,
             handler,
+            body,
             now=self.now(),
-            path=path,
-            body=body,
-            headers=headers,
             route=route,
-            method=method,
+            headers=headers,
+            engine=self.engine,
         )

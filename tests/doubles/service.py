@@ -1,18 +1,18 @@
-"""The service on given tables and mail service, and requests to its handlers without HTTP."""
+"""The service on given tables and mail service, and requests to its operations without HTTP."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from urllib.parse import quote, urlencode
 
 import azure.functions as func
-from api import operations  # noqa: F401 - declares every operation
-from api.http.operation import OPERATIONS, Handler
-from api.http.request import Request
-from api.http.response import Response
 
+from api import operations  # noqa: F401 - declares every operation
+from api.http.operation import OPERATIONS, Handler, Operation
 from api.http.problems import ANSWERABLE, describe
+from api.http.response import Response
 from shared import clock
 from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.permissions import Caller
@@ -20,8 +20,11 @@ from shared.mail.service import MailService
 from shared.settings import Settings, TableAccount
 from shared.storage.tables import Tables
 from shared.wiring import Service, assemble
+from shared.workflow.wake import Orchestrations
+from tests.doubles.engine import FakeEngine
 from tests.doubles.small_world import PEOPLE
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 SETTINGS = Settings(
     tables=TableAccount(setting="TABLES_ENDPOINT"),
     hub=None,
@@ -54,57 +57,63 @@ async def no_pause(_seconds: float) -> None:
     """In virtual time nobody waits."""
 
 
-class TakesAll:
-    """An engine that takes every start and every event, and runs nothing."""
-
-    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
-        return True
-
-    async def raise_event(self, instance_id: str, event: str) -> bool:
-        return True
-
-
 async def ask(
     service: Service,
     who: str,
     handler: Handler,
+    body: object = None,
     *,
     now: datetime,
-    path: str,
-    body: object = None,
-    headers: Mapping[str, str] | None = None,
-    route: Mapping[str, str] | None = None,
-    params: Mapping[str, str] | None = None,
-    method: str | None = None,
-    engine: Any = None,
+    route: Mapping[str, str] = NOTHING,
+    params: Mapping[str, str] = NOTHING,
+    headers: Mapping[str, str] = NOTHING,
+    engine: Orchestrations | None = None,
 ) -> Response:
-    """One request of a person of the small world to a handler; refusals come back as answers.
+    """One request of a person of the small world to an operation; refusals come back as answers, bodies as JSON.
 
-    The handler is an operation, or one that a test wraps around operations: then it reads the request itself.
+    `route` are the names in the operation's route, and may be more than it has.
     """
-    operation = OPERATIONS.get(handler.__name__)
+    operation = OPERATIONS[handler.__name__]
+    http = http_request(operation, body, route=route, params=params, headers=headers)
+    try:
+        caller = await caller_of(service, who)
+        response = await handler(operation.read(http, service, engine or FakeEngine(), caller, now))
+    except ANSWERABLE as refused:
+        return Response(**describe(refused))
+    return replace(response, body=response.json())
+
+
+def http_request(
+    operation: Operation,
+    body: object = None,
+    *,
+    route: Mapping[str, str] = NOTHING,
+    params: Mapping[str, str] = NOTHING,
+    headers: Mapping[str, str] = NOTHING,
+) -> func.HttpRequest:
+    """A request of an operation as the worker hands it over; a body that is not bytes is sent as JSON."""
+    path = operation.route.format_map({name: quote(value) for name, value in route.items()})
+    sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return func.HttpRequest(
+        method=operation.method,
+        url=f"http://service.example/{path}" + (f"?{urlencode(params)}" if params else ""),
+        headers={"Content-Type": "application/json", **headers},
+        params=dict(params),
+        route_params=dict(route),
+        body=sent,
+    )
+
+
+async def caller_of(service: Service, who: str) -> Caller:
+    """A person of the small world, as recognized by a token."""
     organization_id, _ = PEOPLE[who]
     organization = await service.directory.organization(organization_id)
     person = await service.directory.person(OrganizationId(organization_id), PersonId(who))
     assert organization
     assert person
-    http: Any = func.HttpRequest(
-        method=method or (operation.method if operation else "POST" if body is not None else "GET"),
-        url=f"http://service.example{path}",
-        headers={"content-type": "application/json", **(headers or {})},
-        params=dict(params or {}),
-        route_params=dict(route or {}),
-        body=b"" if body is None else json.dumps(body).encode(),
-    )
-    caller = Caller(organization=organization, person=person)
-    try:
-        if operation:
-            request = operation.read(http, service, engine or TakesAll(), caller, now)
-        else:
-            request = Request(
-                http=http, service=service, engine=engine or TakesAll(), caller=caller, body=body, now=now
-            )
-        response = await handler(request)
-    except ANSWERABLE as refused:
-        return Response(**describe(refused))
-    return replace(response, body=response.json())
+    return Caller(organization=organization, person=person)
+
+
+def spelled(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers whose names were given as Python spells names."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}

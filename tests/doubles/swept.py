@@ -1,14 +1,12 @@
-"""A sweep on tables in memory, in virtual time, and an engine whose instances can be dead in every way."""
+"""A sweep on tables in memory, in virtual time."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId, ReferralId
 from shared.domain.lifecycle import BY_THE_CLOCK, expire
 from shared.domain.referral import Referral, ReferralKey
-from shared.errors import EngineUnavailable
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.intents import Intent, Intents
 from shared.storage.mail import MailRecords
@@ -17,84 +15,11 @@ from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.tables import Tables
 from shared.workflow.announce import Announcements
-from shared.workflow.restart import REASON
 from shared.workflow.sweep import Sweep
+from tests.doubles.engine import FakeEngine
 from tests.examples.referrals import NOW, begun, referral
 
 MINUTE = timedelta(minutes=1)
-
-
-@dataclass
-class FakeEngine:
-    """An engine whose instances end some looks after they are told to, and refuse starts for a while after that.
-
-    `dead` instances take events and never move; `deaf` ones do not end either; `unknown` ones have no status; and
-    for those it is `away_for`, or if it is `away`, it does not answer at all. `acts` is what the others do when they
-    are woken; they begin a turn at `now`.
-    """
-
-    running: set[str] = field(default_factory=set)
-    takes: int = 1
-    refuses_starts: int = 0
-    dead: set[str] = field(default_factory=set)
-    deaf: set[str] = field(default_factory=set)
-    unknown: set[str] = field(default_factory=set)
-    away: bool = False
-    away_for: set[str] = field(default_factory=set)
-    now: datetime = NOW
-    acts: Callable[[str], Awaitable[None]] | None = None
-    woken: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
-    started: list[tuple[str, str]] = field(default_factory=list)
-    _ending: dict[str, int] = field(default_factory=dict)
-    _begun: dict[str, datetime] = field(default_factory=dict)
-
-    def _answer(self, instance_id: str = "") -> None:
-        if self.away or instance_id in self.away_for:
-            raise EngineUnavailable("away")
-
-    async def raise_event(self, instance_id: str, event: str) -> bool:
-        self._answer(instance_id)
-        if instance_id not in self.running:
-            return False
-        self.woken.append(instance_id)
-        if instance_id not in self.dead:
-            self._begun[instance_id] = self.now
-            if self.acts:
-                await self.acts(instance_id)
-        return True
-
-    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
-        self._answer(instance_id)
-        if self.refuses_starts:
-            self.refuses_starts -= 1
-            raise EngineUnavailable("not yet")
-        if instance_id in self.running:
-            return False
-        self.running.add(instance_id)
-        self.dead.discard(instance_id)
-        self._ending.pop(instance_id, None)
-        self.started.append((name, instance_id))
-        self._begun[instance_id] = self.now
-        return True
-
-    async def begun_at(self, instance_id: str) -> datetime | None:
-        self._answer(instance_id)
-        if instance_id in self.unknown:
-            raise EngineUnavailable("?")
-        if instance_id in self._ending:
-            self._ending[instance_id] -= 1
-            if self._ending[instance_id] <= 0:
-                del self._ending[instance_id]
-                self.running.discard(instance_id)
-        return self._begun.get(instance_id, NOW - MINUTE) if instance_id in self.running else None
-
-    async def terminate(self, instance_id: str, reason: str) -> None:
-        self._answer(instance_id)
-        assert reason == REASON
-        self.told.append(instance_id)
-        if instance_id in self.running and instance_id not in self.deaf:
-            self._ending[instance_id] = self.takes
 
 
 class Swept:
@@ -150,7 +75,8 @@ class Swept:
         party = replace(referral().party, referral_id=ReferralId(referral_id))
         stored = await self.referrals.get(party)
         assert stored
-        context = CommandContext(actor=BY_THE_CLOCK, now=self.engine.now, operation_id=OperationId(f"expire-{referral_id}"))
+        operation_id = OperationId(f"expire-{referral_id}")
+        context = CommandContext(actor=BY_THE_CLOCK, now=self.engine.now, operation_id=operation_id)
         await self.referrals.commit(expire(stored.value, context), stored)
 
     async def left(self) -> list[Intent]:

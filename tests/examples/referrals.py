@@ -97,7 +97,9 @@ def begun(record: Referral) -> Change:
     return created(record, (EntryDraft(kind="received"),), context(), ())
 
 
-def step(record: Referral, kind: EntryKind, as_: CommandContext, tasks: tuple[Task, ...] = (), **new: Any) -> Change:
+def step(
+    record: Referral, kind: EntryKind, as_: CommandContext, tasks: tuple[Task, ...] = (), **new: Any
+) -> Change:
     """A step that changes these fields."""
     return Step.of(record).then(EntryDraft(kind=kind), tasks, **new).change(as_)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import blueprints
-from api.common import parts as referral_parts
+from api import operations
+from api.common import request_parts
 from api.directory import people
 from api.http.body import (
     MORE_FAULTS,
@@ -21,7 +21,7 @@ from api.http.body import (
 from api.http.idempotency import _canonical
 from api.http.json_body import MAX_NESTING, MOST_DIGITS, UnreadableBody, load_json
 from api.referrals import request_schemas as referral_requests
-from api.registrations import schemas as registration_requests
+from api.registrations import request_schemas as registration_requests
 from shared.domain.refusals import Fault
 
 
@@ -30,7 +30,7 @@ def below(model: type[Body]) -> set[type[Body]]:
     return {kind for each in model.__subclasses__() for kind in (each, *below(each)) if kind.model_fields}
 
 
-assert blueprints.HTTP, "imports what has bodies"
+assert operations.OPERATIONS, "imports what has bodies"
 MODELS = sorted(below(Body), key=lambda model: model.__name__)
 ODD: list[Any] = [
     None,
@@ -96,7 +96,7 @@ def test_of_too_many_faults_the_first_are_told_and_that_there_are_more() -> None
 
 def test_of_too_many_missing_fields_the_first_are_told_and_that_there_are_more() -> None:
     solutions: list[Any] = [{}] * 500
-    reading = read(referral_parts.RequirementsBody, {"solutions": solutions})
+    reading = read(request_parts.RequirementsBody, {"solutions": solutions})
     assert len(reading.faults) == MOST_FAULTS + 1
     assert reading.faults[0].target == "/solutions/0/id"
     assert reading.faults[-1] == MORE_FAULTS

@@ -2,17 +2,20 @@
 
 import copy
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from api.http.request import Request, Response
 
-from api.common.access import shown, visible
-from api.directory.people import put as put_person
-from api.referrals import list as referral_list
-from api.referrals.engagements import said, viewed
+from api.directory.people import put_person
+from api.http.operation import Handler
+from api.http.response import Response
+from api.referrals.engagements import get_engagement
+from api.referrals.list import list_referrals
+from api.referrals.messages import post_message
+from api.referrals.read import get_referral
+from api.referrals.transitions import accept_referral, decline_referral
 from shared.admin.check import unfinished
 from shared.admin.directory_import import import_world
 from shared.domain.ids import EngagementId, OrganizationId, ReferralId
@@ -31,10 +34,11 @@ from shared.storage.referrals import Referrals
 from shared.storage.registrations import QUEUE, Registrations
 from shared.storage.tables import Discard, Row, StoredRow, Tables, Upsert
 from shared.workflow.observe import observe
-from tests.doubles.played_deal import PATH, PlayedDeal
+from tests.doubles.orchestration import run_activity
+from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.played_registration import PlayedRegistration
-from tests.doubles.service import ask
-from tests.doubles.small_world import WORLD, deal
+from tests.doubles.service import NOTHING
+from tests.doubles.small_world import PEOPLE, WORLD, deal
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BROKEN = {"json0": '{"name": "Cara Buyer'}
@@ -62,44 +66,27 @@ class Story:
     async def begin(self) -> None:
         await self.deal.begin(deal("northwind", "fabrikam"))
         await self.deal.follow("contoso", *PARTNERS)
-        assert (await self.deal.context("nia", "northwind", "accept")).status == 200
+        assert (await self.deal.ask("nia", "northwind", accept_referral)).status == 200
         await self.deal.follow("contoso", "northwind")
         assert (await self.say("Hello")).status == 201
 
     async def page(self, who: str) -> Response:
-        return await ask(
-            self.deal.service, who, referral_list.listed, now=self.deal.now, path=PATH, method="GET"
-        )
+        return await self.deal.request(who, list_referrals)
 
     async def get(self, who: str, referral_id: str) -> Response:
-        async def handler(request: Request) -> Response:
-            return await shown(request, await visible(request))
-
-        path = f"{PATH}/{referral_id}"
-        return await ask(
-            self.deal.service, who, handler, now=self.deal.now, path=path, route={"id": referral_id}
-        )
+        return await self.deal.request(who, get_referral, route={"id": referral_id})
 
     async def engagement(self, who: str) -> Response:
-        return await self._about_engagement(who, viewed, None)
+        return await self._about_engagement(who, get_engagement)
 
     async def say(self, text: str) -> Response:
-        return await self._about_engagement("rae", said, {"text": text}, {"Idempotency-Key": text})
+        return await self._about_engagement("rae", post_message, {"text": text}, {"Idempotency-Key": text})
 
     async def _about_engagement(
-        self, who: str, handler: object, body: object, headers: dict[str, str] | None = None
+        self, who: str, handler: Handler, body: object = None, headers: Mapping[str, str] = NOTHING
     ) -> Response:
         (row,) = {r.partition for r in await rows_of(self.deal.tables, "engagements")} or {"gone"}
-        return await ask(
-            self.deal.service,
-            who,
-            handler,  # type: ignore[arg-type]
-            now=self.deal.now,
-            path=f"/v1.0/engagements/{row}",
-            body=body,
-            headers=headers,
-            route={"engagementId": row},
-        )
+        return await self.deal.request(who, handler, body, route={"engagementId": row}, headers=headers)
 
     async def tried(self, step: Awaitable[object]) -> object:
         """What may meet the damaged row, and then says so; whatever else is raised, is a defect."""
@@ -120,20 +107,9 @@ class Story:
             plan = await observe(self.deal.service.referrals, party, self.deal.now)
             if not plan.steps:
                 return
-            await self._perform(party, plan.steps)
+            for step in plan.steps:
+                await run_activity(self.deal.service, self.deal.engine, party, step, self.deal.now)
         pytest.fail(f"{party} found something to do for ever")
-
-    async def _perform(self, party: ReferralKey, steps: object) -> None:
-        from activities.referral_steps import expire_if_overdue, open_reminder
-
-        for step in steps:  # type: ignore[attr-defined]
-            if step.kind == "expire":
-                await expire_if_overdue(self.deal.service, party, self.deal.now)
-            elif step.kind == "remind":
-                await open_reminder(self.deal.service, party, step.label)
-            else:
-                work_runner = self.deal.service.work_runner
-                await work_runner.perform(self.deal.engine, party, step.label, self.deal.now)
 
 
 @pytest.fixture
@@ -147,13 +123,11 @@ def rerun(played: MemoryTables) -> Story:
     return Story(copy.deepcopy(played), NOW + timedelta(hours=1))
 
 
-def _ids(played: MemoryTables) -> dict[str, ReferralId]:
-    found = played._rows
+async def ids_of(played: MemoryTables) -> dict[str, ReferralId]:
     return {
-        organization: ReferralId(key.removeprefix("d:"))
-        for organization in ("contoso", *PARTNERS)
-        for key in found["referrals", organization]
-        if key.startswith("d:")
+        row.partition: ReferralId(row.key.removeprefix("d:"))
+        for row in await rows_of(played, "referrals")
+        if row.key.startswith("d:")
     }
 
 
@@ -162,7 +136,7 @@ async def test_whichever_row_is_lost_all_that_does_not_need_it_goes_on(
     played: MemoryTables, missing: bool
 ) -> None:
     """Lists always answer; nobody fails in any other way; of other parties each comes to its end."""
-    ids = _ids(played)
+    ids = await ids_of(played)
     parties = {o: ReferralKey(organization_id=OrganizationId(o), referral_id=i) for o, i in ids.items()}
     rows = await rows_of(played, "referrals", "engagements", "mail")
     assert len(rows) > 50
@@ -201,7 +175,7 @@ async def test_whichever_row_is_lost_all_that_does_not_need_it_goes_on(
 async def test_a_record_that_cannot_be_read_is_told_of_by_a_problem_and_named_in_the_log(
     played: MemoryTables, caplog: pytest.LogCaptureFixture
 ) -> None:
-    story, ids = rerun(played), _ids(played)
+    story, ids = rerun(played), await ids_of(played)
     row = await story.deal.tables.get("referrals", "fabrikam", f"d:{ids['fabrikam']}")
     assert row
     await damage(story.deal.tables, row)
@@ -215,7 +189,7 @@ async def test_a_record_that_cannot_be_read_is_told_of_by_a_problem_and_named_in
 async def test_a_list_leaves_a_damaged_row_out_and_its_next_step_repairs_it(
     played: MemoryTables, caplog: pytest.LogCaptureFixture
 ) -> None:
-    story, ids = rerun(played), _ids(played)
+    story, ids = rerun(played), await ids_of(played)
     key = keys.newest(ids["fabrikam"])
     row = await story.deal.tables.get("referrals", "fabrikam", key)
     assert row
@@ -223,12 +197,12 @@ async def test_a_list_leaves_a_damaged_row_out_and_its_next_step_repairs_it(
     assert (await story.page("kim")).body["value"] == []
     assert f"row_set_aside The row referrals/fabrikam/{key}" in caplog.text
     assert "Cara" not in caplog.text
-    assert (await story.deal.context("kim", "fabrikam", "accept")).status == 200
+    assert (await story.deal.ask("kim", "fabrikam", accept_referral)).status == 200
     assert [each["id"] for each in (await story.page("kim")).body["value"]] == [ids["fabrikam"]]
 
 
 async def test_the_check_counts_what_cannot_be_read_and_finds_the_rest(played: MemoryTables) -> None:
-    story, ids = rerun(played), _ids(played)
+    story, ids = rerun(played), await ids_of(played)
     tables = story.deal.tables
     before = {party.organization_id for party in await unfinished(tables)}
     for key in (f"d:{ids['fabrikam']}", "q:1"):
@@ -285,7 +259,7 @@ async def test_a_reminder_whose_work_cannot_be_read_is_not_asked_for_for_ever(pl
 
 
 async def test_a_timeline_leaves_out_an_entry_that_cannot_be_read(played: MemoryTables) -> None:
-    story, ids = rerun(played), _ids(played)
+    story, ids = rerun(played), await ids_of(played)
     assert await story.deal.kinds("contoso") == ["created", "partyChanged"]
     row = await story.deal.tables.get("referrals", "contoso", keys.entry(ids["contoso"], 1))
     assert row
@@ -297,7 +271,7 @@ async def test_a_timeline_leaves_out_an_entry_that_cannot_be_read(played: Memory
 async def test_news_are_told_though_their_entry_is_lost(missing: bool) -> None:
     story = Story()
     await story.begin()
-    assert (await story.deal.context("kim", "fabrikam", "accept")).status == 200
+    assert (await story.deal.ask("kim", "fabrikam", accept_referral)).status == 200
     fabrikam = await story.deal.party("fabrikam")
     entries = await story.deal.service.referrals.entries(fabrikam)
     row = await story.deal.tables.get(
@@ -319,7 +293,7 @@ async def test_a_task_that_meets_a_damaged_row_is_put_off_until_it_is_repaired_a
     profile = await tables.get("directory", "profiles:US", "contoso")
     assert profile
     await damage(tables, profile)
-    assert (await story.deal.context("kim", "fabrikam", "decline", DECLINED)).status == 200
+    assert (await story.deal.ask("kim", "fabrikam", decline_referral, DECLINED)).status == 200
     await story.turns(fabrikam)
     open_now = [t.task.kind for w in await referrals.work(fabrikam) for t in w.value.tasks if not t.done]
     assert open_now == ["notify"]
@@ -350,13 +324,12 @@ async def test_a_key_whose_message_was_lost_says_it_again_once() -> None:
     message = Message(
         sequence=0, at=NOW, organization_id=OrganizationId("contoso"), author="Rae", text="Hi", key_hash="k"
     )
-    first = await engagements.say(one, message)
+    first = await engagements.append(one, message)
     for row in await rows_of(tables, "engagements"):
         for missing in (False, True):
-            again = MemoryTables()
-            again._rows = copy.deepcopy(tables._rows)
+            again = copy.deepcopy(tables)
             await damage(again, row, missing=missing)
-            said_twice = [await Engagements(again).say(one, message) for _ in range(2)]
+            said_twice = [await Engagements(again).append(one, message) for _ in range(2)]
             assert said_twice[0] == said_twice[1]
             assert said_twice[1] in await Engagements(again).messages(one)
     assert await engagements.messages(one) == (first,)
@@ -391,7 +364,7 @@ async def test_lists_of_the_directory_leave_out_what_cannot_be_read_and_no_name_
     assert "relecloud" not in caplog.text.casefold()
 
 
-async def test_a_person_who_cannot_be_read_can_be_entered_anew() -> None:
+async def test_a_person_who_cannot_be_read_can_be_entered_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story()
     await story.begin()
     service = story.deal.service
@@ -402,27 +375,14 @@ async def test_a_person_who_cannot_be_read_can_be_entered_anew() -> None:
     await service.people.put(
         replace(admin, id="ada", email="ada@contoso.com", roles=frozenset({"MpnPartnerAdmin"})), None
     )
-    from tests.doubles.small_world import PEOPLE
-
-    PEOPLE["ada"] = ("contoso", "ada@contoso.com")
-    try:
-        answer = await ask(
-            service,
-            "ada",
-            put_person,
-            now=NOW,
-            path="/v1.0/organizations/contoso/people/bob",
-            body={
-                "email": "bob@contoso.com",
-                "firstName": "Bob",
-                "lastName": "Example",
-                "roles": ["ReferralsUser"],
-            },
-            route={"id": "contoso", "oid": "bob"},
-            method="PUT",
-        )
-    finally:
-        del PEOPLE["ada"]
+    monkeypatch.setitem(PEOPLE, "ada", ("contoso", "ada@contoso.com"))
+    name = {"firstName": "Bob", "lastName": "Example"}
+    answer = await story.deal.request(
+        "ada",
+        put_person,
+        {**name, "email": "bob@contoso.com", "roles": ["ReferralsUser"]},
+        route={"id": "contoso", "oid": "bob"},
+    )
     assert answer.status == 201, answer.body
 
 

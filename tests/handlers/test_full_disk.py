@@ -3,24 +3,22 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import azure.functions as func
 import pytest
 
-from api.http.request import Request, Response, respond
+from api.http.request import Request
+from api.http.response import Response
 from api.platform.health import Health
-from api.platform.mail_events import taken
+from api.platform.mail_events import receive
 from shared import disk
 from shared.clock import wall_clock
 from shared.disk import LEAST_FREE, require_room
-from shared.domain.permissions import Caller
-from shared.errors import ConfigurationError, DiskFull, Unauthenticated
+from shared.errors import ConfigurationError, DiskFull
 from shared.settings import read_settings
-from shared.storage.memory_tables import MemoryTables
 from shared.wiring import wiring
-from tests.doubles.mail_service import MemoryMailService
-from tests.doubles.service import SETTINGS, service_on
+from tests.doubles.frame import Frame
+from tests.doubles.service import SETTINGS
 
 TOLD = "The disk of this service has 199 MB left, and commands need 200 MB: free some space there, and ask again."
 
@@ -31,23 +29,13 @@ def _young_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.platform.health.STARTED_AT", wall_clock())
 
 
-class Callers:
-    """Knows whoever sends a token."""
-
-    async def recognize(self, authorization: str | None) -> Caller | None:
-        if authorization is None:
-            raise Unauthenticated("Send a token.")
-        return None
-
-
 @pytest.fixture
-def free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, int]:
+async def free(frame: Frame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, int]:
     """What is free in which folder; the service watches one of them."""
     space = {str(tmp_path): LEAST_FREE}
-    callers: Any = Callers()
+    service = await wiring.service()
     watching = replace(SETTINGS, watched_disk=str(tmp_path))
-    service = replace(service_on(MemoryTables(), MemoryMailService()), callers=callers, settings=watching)
-    monkeypatch.setattr(wiring, "_service", service)
+    monkeypatch.setattr(wiring, "_service", replace(service, settings=watching))
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": space[folder]}))
     return space
 
@@ -56,50 +44,52 @@ def run_out(free: dict[str, int]) -> None:
     free.update(dict.fromkeys(free, LEAST_FREE - 1))
 
 
-async def answer(method: str, token: str | None = "any") -> func.HttpResponse:
-    async def handler(_: Request) -> Response:
-        return Response(body={"done": True})
+async def done(_: Request) -> Response:
+    return Response(body={"done": True})
 
-    headers = {"Authorization": token} if token else {}
-    return await respond(func.HttpRequest(method, "http://x/win", headers=headers, body=b""), handler)
+
+async def answer(frame: Frame, method: str, token: str | None = "any") -> func.HttpResponse:
+    frame.declare(done, method)
+    return await frame.call(done, token=token)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_a_command_is_refused_until_there_is_room_again(free: dict[str, int], method: str) -> None:
-    assert (await answer(method)).status_code == 200
+async def test_a_command_is_refused_until_there_is_room_again(
+    frame: Frame, free: dict[str, int], method: str
+) -> None:
+    assert (await answer(frame, method)).status_code == 200
     run_out(free)
-    refused = await answer(method)
+    refused = await answer(frame, method)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
     error = json.loads(refused.get_body())["error"]
     assert (error["code"], error["message"]) == ("serviceNotAvailable", TOLD)
     free.update(dict.fromkeys(free, LEAST_FREE))
-    assert (await answer(method)).status_code == 200
+    assert (await answer(frame, method)).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-async def test_reading_goes_on(free: dict[str, int], method: str) -> None:
+async def test_reading_goes_on(frame: Frame, free: dict[str, int], method: str) -> None:
     run_out(free)
-    assert (await answer(method)).status_code == 200
+    assert (await answer(frame, method)).status_code == 200
 
 
-async def test_who_has_no_token_learns_nothing_of_the_disk(free: dict[str, int]) -> None:
+async def test_who_has_no_token_learns_nothing_of_the_disk(frame: Frame, free: dict[str, int]) -> None:
     run_out(free)
-    assert (await answer("POST", token=None)).status_code == 401
+    assert (await answer(frame, "POST", token=None)).status_code == 401
 
 
 async def test_readiness_says_so(free: dict[str, int]) -> None:
     assert (await Health(wiring.service).answer()).status == 200
     run_out(free)
-    assert await Health(wiring.service).answer() == Response(
-        status=503, body={"status": "notReady", "reason": TOLD}
-    )
+    told = await Health(wiring.service).answer()
+    assert (told.status, told.json()) == (503, {"status": "notReady", "reason": TOLD})
 
 
 async def test_reports_about_mails_are_not_taken(free: dict[str, int]) -> None:
     run_out(free)
     request = func.HttpRequest("POST", "http://x/mail-events", params={"key": "events-key"}, body=b"[]")
     with pytest.raises(DiskFull):
-        await taken(request, await wiring.service())
+        await receive(request, await wiring.service())
 
 
 @pytest.mark.parametrize("left", [0, 199_999_999])

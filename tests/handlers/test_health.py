@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.http.request import Response
+from api.http.response import Response
 from api.platform import health
 from api.platform.health import CHECKS, FRESH_SECONDS, LONGEST_SECONDS, Check, Health
 from shared.clock import wall_clock
@@ -45,8 +45,8 @@ class Probed:
 
     async def reason(self) -> str:
         answer = await self.answer()
-        assert (answer.status, answer.body["status"]) == (503, "notReady")
-        return answer.body["reason"]
+        assert (answer.status, answer.json()["status"]) == (503, "notReady")
+        return answer.json()["reason"]
 
 
 async def hangs(_: Service) -> str | None:
@@ -64,7 +64,7 @@ async def is_away(_: Service) -> str | None:
 
 async def test_a_service_whose_checks_find_nothing_is_ready() -> None:
     answer = await Probed().answer()
-    assert (answer.status, answer.body) == (200, {"status": "ready", "reason": None})
+    assert (answer.status, answer.json()) == (200, {"status": "ready", "reason": None})
 
 
 async def test_whatever_hangs_is_named_beside_what_is_wrong_otherwise() -> None:
@@ -83,7 +83,7 @@ async def test_a_service_that_is_still_being_built_is_not_ready_and_goes_on_bein
 
     wiring._build = build  # type: ignore[method-assign]
     asked = Health(wiring.service, [Check("All", is_well)], seconds=SECONDS, clock=lambda: begun * 0.0)
-    assert (await asked.answer()).body["reason"] == (
+    assert (await asked.answer()).json()["reason"] == (
         "What the service needs at its start did not answer within 0.1 seconds."
     )
     may_end.set()
@@ -107,7 +107,7 @@ async def test_a_start_that_fails_is_the_reason_and_is_tried_again() -> None:
     wiring._build = build  # type: ignore[method-assign]
     now = 0.0
     asked = Health(wiring.service, [Check("All", is_well)], clock=lambda: now)
-    assert (await asked.answer()).body["reason"] == "Set MAIL_SENDER."
+    assert (await asked.answer()).json()["reason"] == "Set MAIL_SENDER."
     now += FRESH_SECONDS + 1
     assert (await asked.answer()).status == 200
 

@@ -3,64 +3,34 @@
 from typing import Any
 
 import pytest
-from api.http.request import Request, Response
 
-from api.referrals.create import create
-from api.referrals.invitations import invited
+from api.http.response import Response
+from api.referrals.create import create_referral
+from api.referrals.invitations import create_invitations
 from shared.domain.field_rules import MAX_SOLUTIONS
 from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.tables import StoredRow
 from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import deal, import_small_world
 from tests.examples.referrals import NOW
 
-PATH = "/v1.0/engagements/referrals"
 BESIDES = 10  # what a creation reads of its caller, customer and key
 
 
-class CountingTables(MemoryTables):
-    """Counts the rows that are asked for one by one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gets = 0
-
-    async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
-        self.gets += 1
-        return await super().get(table, partition, key)
-
-
-class Engine:
-    """Takes every start and every event."""
-
-    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
-        return True
-
-    async def raise_event(self, instance_id: str, event: str) -> bool:
-        return True
-
-
-ENGINE: Any = Engine()
+@pytest.fixture
+def tables() -> MemoryTables:
+    return MemoryTables()
 
 
 @pytest.fixture
-def tables() -> CountingTables:
-    return CountingTables()
-
-
-@pytest.fixture
-async def service(tables: CountingTables) -> Any:
+async def service(tables: MemoryTables) -> Any:
     service = service_on(tables, None)  # type: ignore[arg-type] # no mail is sent here
     await import_small_world(service.tables)
     return service
 
 
 async def made(service: Any, body: dict[str, Any]) -> Response:
-    async def handler(request: Request) -> Response:
-        return await create(request, ENGINE)
-
-    return await ask(service, "rae", handler, now=NOW, path=PATH, body=body)
+    return await ask(service, "rae", create_referral, body, now=NOW)
 
 
 def naming(organizations: int, solutions: int, **fields: Any) -> dict[str, Any]:
@@ -79,15 +49,15 @@ def faults(answer: Response) -> dict[str, str]:
     return {fault["target"]: fault["code"] for fault in answer.body["error"]["details"]}
 
 
-async def test_of_too_many_invitations_none_is_looked_up(service: Any, tables: CountingTables) -> None:
-    tables.gets = 0
+async def test_of_too_many_invitations_none_is_looked_up(service: Any, tables: MemoryTables) -> None:
+    tables.requests = 0
     answer = await made(service, naming(MAX_INVITATIONS + 1, 30))
     assert faults(answer) == {"/invitations": "tooLong"}
-    assert tables.gets <= BESIDES
+    assert tables.requests <= BESIDES
 
 
-async def test_of_too_many_solutions_none_is_looked_up(service: Any, tables: CountingTables) -> None:
-    tables.gets = 0
+async def test_of_too_many_solutions_none_is_looked_up(service: Any, tables: MemoryTables) -> None:
+    tables.requests = 0
     body = naming(MAX_INVITATIONS, MAX_SOLUTIONS + 1)
     body["details"]["requirements"]["solutions"] = [{"id": f"S-{n}"} for n in range(1000)]
     found = faults(await made(service, body))
@@ -95,18 +65,14 @@ async def test_of_too_many_solutions_none_is_looked_up(service: Any, tables: Cou
     assert [found[f"/invitations/{index}/solutions"] for index in range(MAX_INVITATIONS)] == [
         "tooLong"
     ] * MAX_INVITATIONS
-    assert tables.gets <= MAX_INVITATIONS + BESIDES
+    assert tables.requests <= MAX_INVITATIONS + BESIDES
 
 
-async def test_of_too_many_later_invitations_none_is_looked_up(service: Any, tables: CountingTables) -> None:
+async def test_of_too_many_later_invitations_none_is_looked_up(service: Any, tables: MemoryTables) -> None:
     made_before = await made(service, deal("northwind"))
     body = {"invitations": naming(MAX_INVITATIONS + 1, 30)["invitations"]}
-
-    async def handler(request: Request) -> Response:
-        return await invited(request, ENGINE)
-
-    tables.gets = 0
+    tables.requests = 0
     route = {"id": made_before.body["id"]}
-    answer = await ask(service, "rae", handler, now=NOW, path=PATH, body=body, route=route)
+    answer = await ask(service, "rae", create_invitations, body, now=NOW, route=route)
     assert faults(answer) == {"/invitations": "tooLong"}
-    assert tables.gets <= BESIDES
+    assert tables.requests <= BESIDES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.http.request import Response
+from api.http.response import Response
 from shared.domain.registration import Registration
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage.keys import REVIEWS

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.referrals.transitions import win_referral
 from shared.domain.registration_rules import LONGEST_REASON
 from tests.doubles.played_deal import faults
 from tests.doubles.played_registration import MOST_SOLUTIONS, PlayedRegistration, body_of, name_of
@@ -91,7 +92,7 @@ async def largest_deal() -> PlayedRegistration:
         body["details"]["notes"] = WIDE * fits
         deal = PlayedRegistration(NOW)
         assert (await deal.create(body)).status == 201
-        if (await deal.context("rae", "contoso", "win")).status == 200:
+        if (await deal.ask("rae", "contoso", win_referral)).status == 200:
             return deal
         fits -= 50
 

@@ -4,14 +4,16 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from api.http.request import Request, Response
 
-from api.referrals.engagements import partner_led, viewed
-from api.referrals.invitations import invited
-from api.referrals.read import got, marked, told, unmarked
+from api.http.operation import Handler
+from api.http.response import Response
+from api.referrals.engagements import get_engagement, list_partner_led_deals
+from api.referrals.invitations import create_invitations
+from api.referrals.read import add_favorite, get_referral, list_timeline, remove_favorite
+from api.referrals.transitions import accept_referral, decline_referral, lose_referral, set_stage
 from tests.doubles.late_tables import LateTables
 from tests.doubles.played_deal import PlayedDeal, faults, replacing
-from tests.doubles.service import SETTINGS, ask
+from tests.doubles.service import SETTINGS
 from tests.doubles.small_world import deal
 from tests.doubles.yielding_tables import YieldingTables
 from tests.examples.referrals import NOW
@@ -31,13 +33,12 @@ async def played() -> PlayedDeal:
 
 async def engagement(played: PlayedDeal, who: str) -> Response:
     identifier = (await played.record("contoso")).engagement_id
-    path, route = f"/v1.0/engagements/{identifier}", {"engagementId": identifier}
-    return await ask(played.service, who, viewed, now=played.now, path=path, route=route)
+    return await played.request(who, get_engagement, route={"engagementId": identifier})
 
 
 async def test_an_invited_partners_edit_leaves_the_type_of_the_deal(played: PlayedDeal) -> None:
     """T1: the type follows from the creator's answers, not from what a partner was invited for."""
-    await played.context("nia", "northwind", "accept")
+    await played.ask("nia", "northwind", accept_referral)
     edited = await played.edit("nia", "northwind", replacing("/name", "Our name of it"))
     assert edited.status == 204
     assert (await played.record("northwind")).deal_type == "PartnerToPartner"
@@ -51,22 +52,24 @@ async def reasons(played: PlayedDeal, who: str) -> dict[str, str | None]:
 
 async def test_the_words_of_a_loss_stay_with_the_party_that_lost(played: PlayedDeal) -> None:
     """V1, M7: the creator reads why, in a code, and not what its partner wrote for itself."""
-    await played.context("nia", "northwind", "accept")
+    await played.ask("nia", "northwind", accept_referral)
     lost = {"reason": "CustomerDidNotRespond", "notes": "They pay late."}
-    assert (await played.context("nia", "northwind", "lose", lost)).status == 200
+    assert (await played.ask("nia", "northwind", lose_referral, lost)).status == 200
     assert await reasons(played, "rae") == {"contoso": None, "northwind": "CustomerDidNotRespond"}
     assert (await reasons(played, "nia"))["northwind"] == "CustomerDidNotRespond: They pay late."
 
 
 async def test_the_words_of_a_decline_are_the_inviters_to_read(played: PlayedDeal) -> None:
     """L3, V1."""
-    await played.context("nia", "northwind", "decline", {"reason": "Other", "notes": "No people."})
+    await played.ask("nia", "northwind", decline_referral, {"reason": "Other", "notes": "No people."})
     assert await reasons(played, "rae") == {"contoso": None, "northwind": "Other: No people."}
 
 
 async def test_a_creators_own_words_are_its_own_to_read(played: PlayedDeal) -> None:
-    await played.context("nia", "northwind", "accept")
-    await played.context("rae", "contoso", "lose", {"reason": "BudgetNotAdequate", "notes": "Cut by half."})
+    await played.ask("nia", "northwind", accept_referral)
+    await played.ask(
+        "rae", "contoso", lose_referral, {"reason": "BudgetNotAdequate", "notes": "Cut by half."}
+    )
     assert (await reasons(played, "rae"))["contoso"] == "BudgetNotAdequate: Cut by half."
     assert (await reasons(played, "nia"))["contoso"] == "BudgetNotAdequate"
 
@@ -137,20 +140,20 @@ async def test_a_verb_repeated_with_its_key_and_its_version_is_answered_as_the_f
 ) -> None:
     """C5, E2: the first answer moved the version that the repetition still names."""
     sent = {"If_Match": '"1"', "Idempotency_Key": "k"}
-    first = await played.context("nia", "northwind", "accept", **sent)
-    again = await played.context("nia", "northwind", "accept", **sent)
+    first = await played.ask("nia", "northwind", accept_referral, **sent)
+    again = await played.ask("nia", "northwind", accept_referral, **sent)
     assert (first.status, again.status) == (200, 200)
     assert first.body == again.body
-    other = await played.context("nia", "northwind", "accept", If_Match='"1"', Idempotency_Key="other")
+    other = await played.ask("nia", "northwind", accept_referral, If_Match='"1"', Idempotency_Key="other")
     assert (other.status, other.body["error"]["code"]) == (412, "resourceModified")
 
 
 async def test_a_stage_that_was_marked_is_answered_again_though_it_has_moved_on(played: PlayedDeal) -> None:
     """C5: a repetition does not undo what came after it."""
     sent = {"If_Match": '"1"', "Idempotency_Key": "k"}
-    await played.context("rae", "contoso", "stage", {"stage": "Qualified"}, **sent)
-    await played.context("rae", "contoso", "stage", {"stage": "Proposed"})
-    again = await played.context("rae", "contoso", "stage", {"stage": "Qualified"}, **sent)
+    await played.ask("rae", "contoso", set_stage, {"stage": "Qualified"}, **sent)
+    await played.ask("rae", "contoso", set_stage, {"stage": "Proposed"})
+    again = await played.ask("rae", "contoso", set_stage, {"stage": "Qualified"}, **sent)
     assert (again.status, again.body["salesStage"]) == (200, "Proposed")
 
 
@@ -176,16 +179,11 @@ async def test_the_same_invitation_sent_twice_at_once_with_its_key_and_version_i
     """C5, E2."""
     played = PlayedDeal(NOW, YieldingTables())
     await played.begin()
-    entry = deal("fabrikam")["invitations"][0]
-
-    async def handler(request: Request) -> Response:
-        return await invited(request, played.engine)
+    body = {"invitations": deal("fabrikam")["invitations"]}
+    sent = {"If_Match": '"1"', "Idempotency_Key": "k"}
 
     async def inviting() -> Response:
-        sent = {"If-Match": '"1"', "Idempotency-Key": "k"}
-        return await played.ask(
-            "rae", "contoso", handler, below="/invitations", body={"invitations": [entry]}, headers=sent
-        )
+        return await played.ask("rae", "contoso", create_invitations, body, **sent)
 
     first, second = await asyncio.gather(inviting(), inviting())
     assert (first.status, second.status) == (201, 201)
@@ -193,12 +191,12 @@ async def test_the_same_invitation_sent_twice_at_once_with_its_key_and_version_i
     assert await played.kinds("contoso") == ["created", "invited"]
 
 
-@pytest.mark.parametrize("handler", [got, told, marked, unmarked])
+@pytest.mark.parametrize("handler", [get_referral, list_timeline, add_favorite, remove_favorite])
 async def test_after_the_retention_nobody_reads_a_referral_any_more(
-    played: PlayedDeal, handler: object
+    played: PlayedDeal, handler: Handler
 ) -> None:
     """N3, V5: by its id no more than in a list."""
-    await played.context("nia", "northwind", "decline", {"reason": "TimelineTooShort"})
+    await played.ask("nia", "northwind", decline_referral, {"reason": "TimelineTooShort"})
     played.now = NOW + SETTINGS.retention - timedelta(seconds=1)
     assert (await played.ask("nia", "northwind", handler)).status in {200, 204}
     played.now = NOW + SETTINGS.retention
@@ -212,18 +210,10 @@ async def test_after_the_retention_sellers_see_a_partner_led_deal_no_more() -> N
     body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
     await played.begin(body)
     await played.follow("contoso", "northwind")
-    await played.context("rae", "contoso", "lose", {"reason": "BudgetNotAdequate"})
+    await played.ask("rae", "contoso", lose_referral, {"reason": "BudgetNotAdequate"})
 
     async def seen() -> tuple[int, int]:
-        path = "/v1.0/engagements?dealType=PartnerLed"
-        lines = await ask(
-            played.service,
-            "sam",
-            partner_led,
-            now=played.now,
-            path=path,
-            params={"dealType": "PartnerLed"},
-        )
+        lines = await played.request("sam", list_partner_led_deals, params={"dealType": "PartnerLed"})
         return (await engagement(played, "sam")).status, len(lines.body["value"])
 
     assert await seen() == (200, 1)
@@ -233,21 +223,21 @@ async def test_after_the_retention_sellers_see_a_partner_led_deal_no_more() -> N
 
 async def test_a_copy_whose_deal_became_another_type_is_not_unchanged(played: PlayedDeal) -> None:
     """T1, E2: If-None-Match, If-Match and lists by time of change learn of it."""
-    first = await played.ask("nia", "northwind", got)
+    first = await played.ask("nia", "northwind", get_referral)
     played.now += timedelta(hours=1)
     assert (await played.edit("rae", "contoso", replacing(Q2, True))).status == 204
     await played.follow("contoso")
     tag = first.headers["ETag"]
-    second = await played.ask("nia", "northwind", got, headers={"If-None-Match": tag})
+    second = await played.ask("nia", "northwind", get_referral, If_None_Match=tag)
     assert (second.status, second.body["dealType"]) == (200, "PartnerLed")
     assert second.body["updatedDateTime"] > first.body["updatedDateTime"]
-    stale = await played.context("nia", "northwind", "accept", If_Match=tag)
+    stale = await played.ask("nia", "northwind", accept_referral, If_Match=tag)
     assert (stale.status, stale.body["error"]["innerError"]) == (
         *(412, {"eTag": '"2"', "changedFields": ["/dealType"]}),
     )
     await played.follow("northwind")
     assert await played.kinds("northwind") == ["received", "typeChanged"]
-    unchanged = await played.ask("nia", "northwind", got, headers={"If-None-Match": second.headers["ETag"]})
+    unchanged = await played.ask("nia", "northwind", get_referral, If_None_Match=second.headers["ETag"])
     assert unchanged.status == 304
 
 

@@ -63,12 +63,22 @@ class DeadlyTables:
             await self._fate.before(StoreUnavailable("before"))
         return await self._tables.get(table, partition, key)
 
+    async def create_tables(self, names: Sequence[str]) -> None:
+        await self._tables.create_tables(names)
+
     async def between(
-        self, table: str, partition: str, start: str, end: str, limit: int | None = None
+        self,
+        table: str,
+        partition: str,
+        start: str,
+        end: str,
+        limit: int | None = None,
+        *,
+        keys_only: bool = False,
     ) -> list[StoredRow]:
         if table != DIRECTORY:
             await self._fate.before(StoreUnavailable("before"))
-        return await self._tables.between(table, partition, start, end, limit)
+        return await self._tables.between(table, partition, start, end, limit, keys_only=keys_only)
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         await self._fate.before(StoreUnavailable("before"))

@@ -1,4 +1,4 @@
-"""A durable engine in a page: it runs the real orchestrator and promises no more than the real one does.
+"""A fake engine that runs the real orchestrators, and promises no more than the real one does.
 
 Activities run at least once: a death in one may run it again. Or it fails the whole orchestration; or its result is
 lost, and the orchestration runs for ever, takes events and never moves. Events that arrive while an instance is busy
@@ -16,6 +16,7 @@ from typing import Any
 from orchestrators.one_turn import one_turn
 from shared.errors import ServiceError
 from shared.workflow.wake import LIFECYCLE, REVIEW
+from tests.doubles.engine import FakeEngine, Instance
 from tests.model.deaths import Died
 
 _AN_END_TAKES = 20
@@ -79,69 +80,52 @@ class Context:
     def set_custom_status(self, _status: object) -> None: ...
 
 
-@dataclass
-class Instance:
-    argument: dict[str, str]
-    name: str = LIFECYCLE
-    finished: bool = False
+@dataclass(eq=False)
+class RunningInstance(Instance):
     due: datetime | None = None
     events: list[str] = field(default_factory=list)
     parked: bool = False
     hung: bool = False
-    begun_at: datetime | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     task: "asyncio.Task[None]" = field(init=False)
 
 
-class Engine:
-    """Implements `shared.workflow.wake.Orchestrations`. `clock` is virtual; `run_activity` may die.
+class Engine(FakeEngine):
+    """`clock` is virtual; `run_activity` may die.
 
     `chance` decides what a death does to the orchestration; without it the activity runs again.
     """
 
+    instances: dict[str, RunningInstance]  # type: ignore[assignment] # those that it makes itself
+
     def __init__(
         self, clock: Callable[[], datetime], run_activity: RunActivity, chance: Random | None = None
     ) -> None:
+        super().__init__()
         self._clock = clock
         self._chance = chance
         self._run_activity = run_activity
-        self.instances: dict[str, Instance] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.busy = 0
         self.failed = 0
 
-    async def raise_event(self, instance_id: str, event: str) -> bool:
-        instance = self.instances.get(instance_id)
-        if instance is None or instance.finished:
-            return False
+    def began(self, name: str, instance_id: str, argument: dict[str, str]) -> RunningInstance:
+        instance = RunningInstance(instance_id, name, argument)
+        self._run(instance)
+        return instance
+
+    async def took(self, instance: Instance, event: str) -> None:
+        assert isinstance(instance, RunningInstance)
         instance.events.append(event)
         self._wake(instance)
-        return True
 
-    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
-        held = self.instances.get(instance_id)
-        if held and not held.finished:
-            return False
-        instance = self.instances[instance_id] = Instance(argument, name)
-        self._run(instance)
-        return True
-
-    async def begun_at(self, instance_id: str) -> datetime | None:
-        instance = self.instances.get(instance_id)
-        if instance is None or instance.finished:
-            return None
-        return instance.begun_at
-
-    async def terminate(self, instance_id: str, _reason: str) -> None:
+    def told_to_end(self, instance: Instance) -> None:
         """The end comes later; until then the instance takes events, which nobody will look at."""
-        instance = self.instances.get(instance_id)
-        if instance and not instance.finished:
-            self.busy += 1
-            task = asyncio.create_task(self._end(instance))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        assert isinstance(instance, RunningInstance)
+        self.busy += 1
+        self._keep(asyncio.create_task(self._end(instance)))
 
-    async def _end(self, instance: Instance) -> None:
+    async def _end(self, instance: RunningInstance) -> None:
         for _ in range(_AN_END_TAKES):
             await asyncio.sleep(0)
         if not instance.finished:
@@ -168,20 +152,24 @@ class Engine:
         while self.busy:  # noqa: ASYNC110 - busy is a count, and nothing here waits for real time
             await asyncio.sleep(0)
 
-    def _wake(self, instance: Instance) -> None:
+    def _wake(self, instance: RunningInstance) -> None:
         """Busy from now on, not only from when its task gets its turn."""
         if instance.parked:
             instance.parked = False
             self.busy += 1
             instance.woken.set()
 
-    def _run(self, instance: Instance) -> None:
+    def _run(self, instance: RunningInstance) -> None:
         self.busy += 1
-        task = instance.task = asyncio.create_task(self._live(instance))
+        instance.task = asyncio.create_task(self._live(instance))
+        self._keep(instance.task)
+
+    def _keep(self, task: "asyncio.Task[None]") -> None:
+        """Hold a task until it ends: the event loop does not."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _live(self, instance: Instance) -> None:
+    async def _live(self, instance: RunningInstance) -> None:
         try:
             while await self._turn(instance):
                 instance.events.clear()
@@ -191,7 +179,7 @@ class Engine:
             instance.finished = True
             self.busy -= 1
 
-    async def _turn(self, instance: Instance) -> bool:
+    async def _turn(self, instance: RunningInstance) -> bool:
         context: Any = Context(instance.argument, self._clock())
         instance.begun_at = self._clock()
         turn = one_turn(context, OBSERVERS[instance.name])
@@ -206,14 +194,14 @@ class Engine:
             except ServiceError as failed:
                 resume = partial(turn.throw, Exception(f"Activity function failed: {failed}"))
 
-    async def _do(self, asked: Any, instance: Instance, context: Context) -> Any:
+    async def _do(self, asked: Any, instance: RunningInstance, context: Context) -> Any:
         if isinstance(asked, Call):
             return await self._at_least_once(asked, instance)
         winner = await self._wait(asked.waits if isinstance(asked, AnyOf) else [asked], instance)
         context.current_utc_datetime = self._clock()
         return winner
 
-    async def _at_least_once(self, call: Call, instance: Instance) -> Any:
+    async def _at_least_once(self, call: Call, instance: RunningInstance) -> Any:
         while True:
             try:
                 return await self._run_activity(call.name, call.argument)
@@ -227,7 +215,7 @@ class Engine:
                     self.busy -= 1
                     await asyncio.Event().wait()
 
-    async def _wait(self, waits: list[Any], instance: Instance) -> Any:
+    async def _wait(self, waits: list[Any], instance: RunningInstance) -> Any:
         timer = next((wait for wait in waits if isinstance(wait, Timer)), None)
         instance.due = timer.at if timer else None
         while True:

@@ -2,8 +2,7 @@
 
 import asyncio
 
-from api.http.request import Request, Response
-from api.leads.submit import submitted
+from api.leads.submit import submit_leads
 from tests.doubles.small_world import inquiry
 from tests.model.schedule import Schedule
 
@@ -18,11 +17,8 @@ class LeadSchedule(Schedule):
         await asyncio.gather(self._web_submits(), self._time_passes(), *map(self._company_acts, COMPANIES))
 
     async def _web_submits(self) -> None:
-        async def handler(request: Request) -> Response:
-            return await submitted(request, self.handlers_engine)
-
         body = inquiry(*COMPANIES.values(), "nobody")
-        await self._insisting("web", "submit", handler, "/v1.0/leads", body=body, route={})
+        await self._insisting("web", "submit", submit_leads, body)
 
     async def _company_acts(self, who: str) -> None:
         verb = self.random.choice(["accept", "decline", "nothing"])

@@ -1,12 +1,14 @@
 """A schedule of a won deal: registered, reviewed, corrected and assigned, everybody dying by chance."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from datetime import timedelta
 
-from api.http.request import Request, Response
+from api.http.operation import Handler
+from api.http.response import Response
 from shared.domain.registration import Registration
 from tests.doubles.registered_deal import RegisteredDeal
+from tests.doubles.service import NOTHING
 from tests.model.deaths import Died
 from tests.model.schedule import Schedule
 
@@ -17,24 +19,17 @@ class InsistentDeal(RegisteredDeal):
     schedule: "ReviewSchedule"
 
     async def ask(
-        self,
-        who: str,
-        handler: Callable[[Request], Awaitable[Response]],
-        path: str,
-        body: object,
-        headers: dict[str, str] | None = None,
-        *,
-        method: str | None = None,
+        self, who: str, handler: Handler, body: object = None, headers: Mapping[str, str] = NOTHING
     ) -> Response:
         answer = Response(status=503)
         for _ in range(4):
             try:
-                answer = await super().ask(who, handler, path, body, headers, method=method)
+                answer = await super().ask(who, handler, body, headers)
             except Died:
                 continue
             if answer.status < 500:
                 break
-        self.schedule.answers.append((who, path.rsplit("/", 1)[-1], answer.status))
+        self.schedule.answers.append((who, handler.__name__, answer.status))
         return answer
 
 

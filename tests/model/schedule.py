@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from api.http.request import Request, Response
-
 from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
 from activities.review_steps import open_nudge
-from api.common.access import Decision, shown, take_step
-from api.referrals.create import create
-from api.referrals.invitations import invited
-from api.referrals.transitions import accepting, declining, losing, winning
+from api.http.operation import Handler
+from api.http.response import Response
+from api.referrals.create import create_referral
+from api.referrals.invitations import create_invitations
+from api.referrals.transitions import accept_referral, decline_referral, lose_referral, win_referral
 from shared.admin.check import ask_for_restarts, unfinished
 from shared.errors import ServiceError
 from shared.storage.memory_tables import MemoryTables
@@ -31,11 +30,11 @@ S = TypeVar("S", bound="Schedule")
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 SWEPT_EVERY = timedelta(seconds=10)
 PARTNERS = {"kim": "fabrikam", "nia": "northwind", "sam": "msft"}
-VERBS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "accept": (accepting, {}),
-    "decline": (declining, {"reason": "Other", "notes": "No capacity."}),
-    "win": (winning, {}),
-    "lose": (losing, {"reason": "ChoseAnotherVendor"}),
+VERBS: dict[str, tuple[Handler, dict[str, Any]]] = {
+    "accept": (accept_referral, {}),
+    "decline": (decline_referral, {"reason": "Other", "notes": "No capacity."}),
+    "win": (win_referral, {}),
+    "lose": (lose_referral, {"reason": "ChoseAnotherVendor"}),
 }
 
 
@@ -117,13 +116,8 @@ class Schedule:
         body = deal("fabrikam", "northwind", microsoft=not self.microsoft_later)
         if self.microsoft_later:
             body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
-        answer = await self._insisting(
-            "rae", "create", self._create, "/v1.0/engagements/referrals", body=body, route={}
-        )
+        answer = await self._insisting("rae", "create", create_referral, body)
         return answer.body["id"] if answer and answer.status == 201 else None
-
-    async def _create(self, request: Request) -> Response:
-        return await create(request, self.handlers_engine)
 
     async def _party_acts(self, who: str) -> None:
         verb = self.random.choice(["accept", "accept", "decline", "nothing"])
@@ -135,13 +129,8 @@ class Schedule:
     async def _creator_invites_microsoft(self) -> None:
         await self._idle(60)
         referral_id = await self.referral_of("contoso")
-
-        async def handler(request: Request) -> Response:
-            return await invited(request, self.handlers_engine)
-
-        path = f"/v1.0/engagements/referrals/{referral_id}/invitations"
         body = {"invitations": [{"organizationId": "msft", "assistanceRequestCode": "QuotesOrLicensing"}]}
-        await self._insisting("rae", "invite", handler, path, body=body, route={"id": referral_id or ""})
+        await self._insisting("rae", "invite", create_invitations, body, id=referral_id or "")
 
     async def _operator_restarts(self) -> None:
         """At some moment, and again at another one: whoever does it twice harms nothing."""
@@ -157,18 +146,11 @@ class Schedule:
             await self._verb("rae", verb, referral_id)
 
     async def _verb(self, who: str, verb: str, referral_id: str, said: dict[str, Any] | None = None) -> None:
-        prepare, body = VERBS[verb]
-        body = said or body
-
-        async def handler(request: Request) -> Response:
-            decide: Decision = await prepare(request)
-            return await shown(request, await take_step(request, decide, "changed", self.handlers_engine))
-
-        path = f"/v1.0/engagements/referrals/{referral_id}/{verb}"
-        await self._insisting(who, verb, handler, path, body=body, route={"id": referral_id})
+        handler, body = VERBS[verb]
+        await self._insisting(who, verb, handler, said or body, id=referral_id)
 
     async def _insisting(
-        self, who: str, what: str, handler: Any, path: str, *, body: object, route: dict[str, str]
+        self, who: str, what: str, handler: Handler, body: object, **route: str
     ) -> Response | None:
         """A client that repeats what was not answered, with the same key, a few times."""
         headers = {"Idempotency-Key": f"{who}-{what}"}
@@ -178,11 +160,11 @@ class Schedule:
                     self.service,
                     who,
                     handler,
+                    body,
                     now=self.now,
-                    path=path,
-                    body=body,
-                    headers=headers,
                     route=route,
+                    headers=headers,
+                    engine=self.handlers_engine,
                 )
             except Died:
                 continue

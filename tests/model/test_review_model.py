@@ -122,7 +122,7 @@ async def check(schedule: ReviewSchedule) -> None:
     stored = await schedule.calm.referrals.get(deal.party)
     assert stored
     records = await schedule.calm.registrations.of_deal(deal.party)
-    confirmed = 201 in (status for _, what, status in schedule.answers if what == "registrations")
+    confirmed = 201 in (status for _, what, status in schedule.answers if what == "register_deal")
     assert len(records) == (2 if records or confirmed else 0), "a record is missing, or there is one too many"
     assert stored.value.registrations == tuple(each.shown for each in records), "the deal shows another state"
     work = await schedule.calm.referrals.work(deal.party)
@@ -165,7 +165,9 @@ async def _check_filing(schedule: ReviewSchedule, record: Registration) -> None:
 def _check_answers(schedule: ReviewSchedule, record: Registration, rounds: Sequence[ReviewRound]) -> None:
     """Who was told 200 has decided a round; what storage took without saying so comes on top."""
     confirmed = Counter(what for _, what, status in schedule.answers if status == 200)
-    assert sum(each.decision is not None for each in rounds) >= confirmed["review"], "a decision is lost"
+    assert sum(each.decision is not None for each in rounds) >= confirmed["review_registration"], (
+        "a decision is lost"
+    )
     for each in rounds[:-1]:
         assert each.decision == "requestAction", "a round began without an end of the last"
 

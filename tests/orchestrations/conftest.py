@@ -6,19 +6,19 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import azure.durable_functions as df
 import azure.functions as func
 import httpx
 import pytest
-from api.http.request import Request, Response
 
 import devhost
 from activities import referral_steps, review_steps
-from api.common.access import shown, take_step
-from api.referrals.create import create
-from api.referrals.transitions import accepting, declining
+from api.http.operation import Handler
+from api.http.response import Response
+from api.referrals.create import create_referral
+from api.referrals.transitions import accept_referral, decline_referral
 from orchestrators import referral_lifecycle, registration_review
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId
@@ -34,7 +34,10 @@ from tests.doubles.small_world import deal, import_small_world
 
 HOST_JSON = {"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}
 S = TypeVar("S", bound="Story")
-VERBS: dict[str, Any] = {"accept": accepting, "decline": declining}
+ANSWERS: dict[str, tuple[Handler, dict[str, str]]] = {
+    "accept": (accept_referral, {}),
+    "decline": (decline_referral, {"reason": "TimelineTooShort"}),
+}
 
 
 class Story:
@@ -51,12 +54,7 @@ class Story:
     async def begin(self) -> None:
         """Make the deal and let everybody be told."""
         await import_small_world(self.service.tables)
-
-        async def handler(request: Request) -> Response:
-            return await create(request, self.engine)
-
-        path = "/v1.0/engagements/referrals"
-        made = await ask(self.service, "rae", handler, now=clock.now(), path=path, body=deal("northwind"))
+        made = await self._ask("rae", create_referral, deal("northwind"))
         assert made.status == 201, made.body
         self.deal_id = made.body["id"]
         rows = await self.tables.between("referrals", "northwind", "d:", "d;")
@@ -65,16 +63,11 @@ class Story:
 
     async def answer(self, verb: str) -> int:
         """Northwind's answer."""
+        handler, body = ANSWERS[verb]
+        return (await self._ask("nia", handler, body, id=self.invited_id)).status
 
-        async def handler(request: Request) -> Response:
-            decide = await VERBS[verb](request)
-            return await shown(request, await take_step(request, decide, "changed", self.engine))
-
-        path = f"/v1.0/engagements/referrals/{self.invited_id}/{verb}"
-        body = {"reason": "TimelineTooShort"} if verb == "decline" else {}
-        route = {"id": self.invited_id}
-        done = await ask(self.service, "nia", handler, now=clock.now(), path=path, body=body, route=route)
-        return done.status
+    async def _ask(self, who: str, handler: Handler, body: object, **route: str) -> Response:
+        return await ask(self.service, who, handler, body, now=clock.now(), route=route, engine=self.engine)
 
     async def advance(self, duration: str) -> datetime:
         """Let time pass, and everything that becomes due be done, with a sweep at the end."""
@@ -95,7 +88,9 @@ class Story:
         return answer.json()["runtimeStatus"]
 
     async def state(self) -> str:
-        party = ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId(self.invited_id))
+        party = ReferralKey(
+            organization_id=OrganizationId("northwind"), referral_id=ReferralId(self.invited_id)
+        )
         stored = await self.service.referrals.get(party)
         assert stored
         return stored.value.state

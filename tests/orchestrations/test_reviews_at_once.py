@@ -7,11 +7,11 @@ from itertools import combinations
 
 import pytest
 
-from api.http.request import Response
+from api.http.response import Response
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import RegistrationStatus
+from tests.doubles.engine import FakeEngine
 from tests.doubles.mail_service import MemoryMailService
-from tests.doubles.played_deal import TakesAll
 from tests.doubles.queue import in_queue
 from tests.doubles.registered_deal import RegisteredDeal
 from tests.doubles.service import service_on
@@ -25,7 +25,7 @@ async def deal() -> RegisteredDeal:
     """A won deal on tables that let requests interleave."""
     service = service_on(YieldingTables(), MemoryMailService())
     await import_small_world(service.tables)
-    won = RegisteredDeal(service, TakesAll(), lambda: NOW)
+    won = RegisteredDeal(service, FakeEngine(), lambda: NOW)
     await won.win()
     return won
 

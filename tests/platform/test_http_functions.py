@@ -42,7 +42,7 @@ def running(service: Service, instance_id: str) -> Any:
 
 
 def test_the_service_is_ready(worker: Worker) -> None:
-    answer = Response.of(worker.invoke("healthz", request("GET", "/healthz")))
+    answer = Response.of(worker.invoke("get_health", request("GET", "/healthz")))
     assert (answer.status, answer.json()) == (200, {"status": "ready", "reason": None})
 
 

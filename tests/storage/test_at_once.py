@@ -37,7 +37,7 @@ async def test_messages_written_at_once_are_numbered_without_gaps() -> None:
     engagements = Engagements(YieldingTables())
     deal = EngagementId("deal")
     said = Message(sequence=0, at=NOW, organization_id=OrganizationId("contoso"), author="Rae", text="Hi")
-    written = await asyncio.gather(*(engagements.say(deal, said) for _ in range(6)))
+    written = await asyncio.gather(*(engagements.append(deal, said) for _ in range(6)))
     assert sorted(message.sequence for message in written) == [1, 2, 3, 4, 5, 6]
 
 

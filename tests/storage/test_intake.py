@@ -1,22 +1,23 @@
 """Taking requests for information in, on the twin and on Azurite: once under a key, all leads or none (R2, C5)."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from api.leads.submit import submitted
+from api.http.response import Response
+from api.leads.submit import submit_leads
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
 from shared.domain.inquiry import Outcome, TakenInquiry
 from shared.domain.referral import Inquiry, InviteContext, Referral, ReferralKey
 from shared.domain.work import Deliver, work_of
 from shared.errors import RecordTooLarge, StoreUnavailable
 from shared.storage.engagements import Engagements
+from shared.storage.idempotency import IdempotencyKeys, IdempotencyRecord, RequestKey
 from shared.storage.inquiries import Inquiries, party_of
 from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.idempotency import IdempotencyRecord
 from shared.storage.referrals import Referrals
 from shared.storage.tables import Operation, Tables
 from shared.workflow.announce import Announcements
@@ -30,12 +31,14 @@ from tests.examples.referrals import NOW, context, referral, step
 
 def intake(tables: Tables) -> Intake:
     announcements = Announcements(intents=Intents(tables), wall_clock=lambda: NOW)
+    keys = IdempotencyKeys(tables)
     return Intake(
         inquiries=Inquiries(tables),
+        idempotency_keys=keys,
         referrals=Referrals(tables),
         engagements=Engagements(tables),
         announcements=announcements,
-        commits=Commits(Referrals(tables), announcements, lambda: OperationId("unused")),
+        commits=Commits(Referrals(tables), keys, announcements, lambda: OperationId("unused")),
     )
 
 
@@ -65,14 +68,11 @@ def lead(partition: str, number: int) -> Referral:
     )
 
 
-def record(partition: str, inquiry_: TakenInquiry) -> IdempotencyRecord:
-    return IdempotencyRecord(
-        organization_id=OrganizationId(partition),
-        key_hash="key",
-        body_hash="body",
-        referral_id=ReferralId(inquiry_.id),
-        at=NOW,
+def key_in(partition: str) -> RequestKey:
+    record = IdempotencyRecord(
+        organization_id=OrganizationId(partition), key_hash="key", body_hash="body", record_id="", at=NOW
     )
+    return RequestKey(record=record)
 
 
 async def test_a_request_is_stored_with_its_leads_and_the_work_to_deliver_them(
@@ -80,7 +80,7 @@ async def test_a_request_is_stored_with_its_leads_and_the_work_to_deliver_them(
 ) -> None:
     desk, request_ = intake(tables), taken(partition)
     leads = [lead(partition, number) for number in (1, 2)]
-    assert await desk.take(request_, leads, None, None) is None
+    assert await desk.take(request_, leads, None) == request_
     assert await desk.inquiries.get(request_.organization_id, request_.id) == request_
     (work,) = await desk.referrals.work(party_of(request_))
     assert work.value.open
@@ -98,11 +98,18 @@ async def test_a_request_is_stored_with_its_leads_and_the_work_to_deliver_them(
 
 
 async def test_under_one_key_one_request_is_taken(tables: Tables, partition: str) -> None:
+    """The one that comes second leaves nothing behind, neither its leads nor its intent."""
     desk, first, second = intake(tables), taken(partition), taken(partition, 2)
-    assert await desk.take(first, [], record(partition, first), None) is None
-    found = await desk.take(second, [lead(partition, 3)], record(partition, second), None)
-    assert found == record(partition, first)
+    key = key_in(partition)
+    assert await desk.take(first, [], key) == first
+    assert await desk.take(second, [lead(partition, 3)], key) is None
     assert await desk.inquiries.get(second.organization_id, second.id) is None
+    stored = await desk.idempotency_keys.get(first.organization_id, "key")
+    assert stored
+    assert stored.value == replace(key.record, record_id=first.id)
+    announced = [each.party async for each in desk.announcements.intents.all()]
+    assert party_of(first) in announced
+    assert party_of(second) not in announced
 
 
 class Unsure(MemoryTables):
@@ -125,22 +132,8 @@ def _is_inquiry(operation: Operation) -> bool:
 
 async def test_what_storage_took_without_saying_so_counts() -> None:
     desk, request_ = intake(Unsure()), taken("portal")
-    assert await desk.take(request_, [], record("portal", request_), None) is None
+    assert await desk.take(request_, [], key_in("portal")) == request_
     assert await desk.inquiries.get(request_.organization_id, request_.id) == request_
-
-
-class Engine:
-    """An engine that takes everything, and remembers it."""
-
-    def __init__(self) -> None:
-        self.started: list[str] = []
-
-    async def raise_event(self, instance_id: str, event: str) -> bool:
-        return True
-
-    async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
-        self.started.append(instance_id)
-        return True
 
 
 @pytest.mark.parametrize(
@@ -151,16 +144,9 @@ async def test_a_key_counts_for_seven_days(later: timedelta, same: bool) -> None
     service = service_on(MemoryTables(), MemoryMailService())
     await import_small_world(service.tables)
 
-    async def submit(now: Any) -> Any:
-        return await ask(
-            service,
-            "web",
-            lambda request: submitted(request, Engine()),  # type: ignore[arg-type] # implements the port
-            now=now,
-            path="/v1.0/leads",
-            body=inquiry("fabrikam"),
-            headers={"Idempotency-Key": "k"},
-        )
+    async def submit(now: datetime) -> Response:
+        headers = {"Idempotency-Key": "k"}
+        return await ask(service, "web", submit_leads, inquiry("fabrikam"), now=now, headers=headers)
 
     first, second = await submit(NOW), await submit(NOW + later)
     assert (first.body == second.body) == same
@@ -172,21 +158,14 @@ async def test_fifty_leads_with_the_longest_notes_in_korean_fit_and_can_be_accep
     await import_small_world(service.tables)
     places = [{"organizationId": "fabrikam"}, {"organizationId": "contoso"}, {"organizationId": "northwind"}]
     body = {**inquiry(), "recipients": places, "details": {"notes": "가" * 8000}}
-    answer = await ask(
-        service,
-        "web",
-        lambda request: submitted(request, Engine()),  # type: ignore[arg-type] # implements the port
-        now=NOW,
-        path="/v1.0/leads",
-        body=body,
-    )
+    answer = await ask(service, "web", submit_leads, body, now=NOW)
     assert answer.status == 201
     own = answer.body["recipients"][0]["referralId"]
     party = ReferralKey(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId(own))
     stored = await service.referrals.get(party)
     assert stored
     fifty = [replace(stored.value, id=ReferralId(f"{own[:-2]}{number:02d}")) for number in range(50)]
-    assert await service.intake.take(taken("portal", 9), fifty, None, None) is None
+    assert await service.intake.take(taken("portal", 9), fifty, None)
     accepted = step(stored.value, "accepted", context(name="Kim"), status="Active", notes="나" * 4000)
     await service.referrals.commit(accepted, stored)
 
@@ -216,7 +195,7 @@ async def test_leads_that_take_too_much_are_refused_before_anything_is_sent(
     wanted = [replace(lead("portal", number), invite_context=words) for number in range(leads)]
     work = work_of(party_of(request_).referral_id, "000001", request_.operation_id, (Deliver(),))
     try:
-        await inquiries.take(request_, wanted, work, None, None)
+        await inquiries.take(request_, wanted, work, None)
     except RecordTooLarge:
         assert not tables.sent
     assert tables.sent == taken_in

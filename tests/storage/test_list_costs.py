@@ -8,18 +8,15 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
-import azure.functions as func
 import pytest
 
-from api.http.request import Request, plain
-from api.referrals.list import listed
-from bench.ordered_tables import OrderedTables
-from shared.domain.ids import LocationId, OrganizationId, PersonId, ReferralId, uuid7
-from shared.domain.permissions import Caller
+from api.referrals.list import list_referrals
+from shared.domain.ids import LocationId, ReferralId, uuid7
 from shared.storage import keys
+from shared.storage.memory_tables import MemoryTables
 from shared.storage.referral_lists import PAGES, REFERRALS, list_keys
 from shared.storage.tables import Row, Upsert
-from tests.doubles.service import service_on
+from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import import_small_world
 from tests.examples.referrals import NOW, contact, creators
 
@@ -43,12 +40,12 @@ QUERIES = {
 
 
 @pytest.fixture(scope="module")
-def tables() -> OrderedTables:
-    return OrderedTables()
+def tables() -> MemoryTables:
+    return MemoryTables()
 
 
 @pytest.fixture(scope="module")
-def service(tables: OrderedTables) -> Any:
+def service(tables: MemoryTables) -> Any:
     service = service_on(tables, None)  # type: ignore[arg-type] # nothing here sends mail
 
     async def fill() -> None:
@@ -79,21 +76,14 @@ def _rows() -> Iterator[Upsert]:
 
 
 async def asked(service: Any, options: str) -> dict[str, Any]:
-    organization = await service.directory.organization("contoso")
-    person = await service.directory.person(OrganizationId("contoso"), PersonId("rae"))
-    assert organization
-    assert person
-    request: Any = func.HttpRequest(
-        method="GET", url="http://x/v1.0/engagements/referrals", params=dict(parse_qsl(options)), body=b""
-    )
-    caller = Caller(organization=organization, person=person)
-    request = Request(request=request, service=service, caller=caller, now=NOW, client_request_id=None)
-    return plain((await listed(request)).body)
+    answer = await ask(service, "rae", list_referrals, now=NOW, params=dict(parse_qsl(options)))
+    assert answer.status == 200, answer.body
+    return answer.body
 
 
 @pytest.mark.parametrize("options", QUERIES)
 async def test_a_page_of_fifty_out_of_many_costs_a_handful_of_requests(
-    service: Any, tables: OrderedTables, options: str
+    service: Any, tables: MemoryTables, options: str
 ) -> None:
     await asked(service, options)
     before = tables.requests

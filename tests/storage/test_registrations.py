@@ -1,6 +1,7 @@
 """Registrations and the reviewers' queue, on the twin and on Azurite (G4, G5, G8, C5)."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -25,8 +26,9 @@ from shared.domain.registration import (
 from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON, MOST_ERRORS
 from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
 from shared.storage import keys
+from shared.storage.codec import Stored
+from shared.storage.idempotency import IdempotencyKeys, IdempotencyRecord, RequestKey
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.idempotency import IdempotencyRecord
 from shared.storage.referrals import Referrals
 from shared.storage.registration_rows import registration_operations
 from shared.storage.registrations import QUEUE, QUEUE_ROWS, Filed, Queued, Registrations, stored_with
@@ -318,14 +320,11 @@ def report(partition: str, number: int = 1) -> Registration:
     return submitted(fresh(partition, number, kind="IsvConnect", referral=None), FORM, NOW)
 
 
-def key_of(record: Registration, key: str = "key") -> IdempotencyRecord:
-    return IdempotencyRecord(
-        organization_id=record.organization_id,
-        key_hash=key,
-        body_hash="body",
-        referral_id=ReferralId(record.id),
-        at=NOW,
+def key_in(partition: str, expired: Stored[IdempotencyRecord] | None = None) -> RequestKey:
+    record = IdempotencyRecord(
+        organization_id=OrganizationId(partition), key_hash="key", body_hash="body", record_id="", at=NOW
     )
+    return RequestKey(record=record, expired=expired)
 
 
 async def test_a_deal_that_was_never_co_sold_is_registered_without_one(
@@ -333,39 +332,39 @@ async def test_a_deal_that_was_never_co_sold_is_registered_without_one(
 ) -> None:
     """G8."""
     registrations, record = Registrations(tables), report(partition)
-    await registrations.enter_alone(record, None, None)
+    await registrations.insert_alone(record, None)
     place = stored_with(record)
     assert place == ReferralKey(organization_id=OrganizationId(partition), referral_id=keys.ALONE)
     assert await registrations.get(place, record.id) == record
     assert await registered_by(registrations, record.organization_id) == [record]
     assert await registrations.rounds(record) == [record.latest]
     with pytest.raises(StoreConflict):
-        await registrations.enter_alone(record, None, None)
+        await registrations.insert_alone(record, None)
 
 
 async def test_under_one_key_one_report_is_stored(tables: Tables, partition: str) -> None:
     """G8, C5."""
-    registrations, referrals = Registrations(tables), Referrals(tables)
+    registrations, key = Registrations(tables), key_in(partition)
     records = [report(partition, number) for number in range(1, 5)]
     done = await asyncio.gather(
-        *(registrations.enter_alone(each, key_of(each), None) for each in records), return_exceptions=True
+        *(registrations.insert_alone(each, key.creating(each.id)) for each in records), return_exceptions=True
     )
     assert [isinstance(each, StoreConflict) for each in done].count(False) == 1
     (stored,) = await registered_by(registrations, OrganizationId(partition))
-    found = await referrals.idempotency(OrganizationId(partition), "key")
+    found = await IdempotencyKeys(tables).get(OrganizationId(partition), "key")
     assert found
-    assert found.value == key_of(stored)
+    assert found.value == key.creating(stored.id).record
 
 
 async def test_a_key_that_has_expired_is_replaced_once(tables: Tables, partition: str) -> None:
     """C5."""
-    registrations, referrals = Registrations(tables), Referrals(tables)
+    registrations, keys_ = Registrations(tables), IdempotencyKeys(tables)
     first, second, third = (report(partition, number) for number in (1, 2, 3))
-    await registrations.enter_alone(first, key_of(first), None)
-    expired = await referrals.idempotency(OrganizationId(partition), "key")
-    await registrations.enter_alone(second, key_of(second), expired)
+    await registrations.insert_alone(first, key_in(partition).creating(first.id))
+    expired = key_in(partition, await keys_.get(OrganizationId(partition), "key"))
+    await registrations.insert_alone(second, expired.creating(second.id))
     with pytest.raises(StoreConflict):
-        await registrations.enter_alone(third, key_of(third), expired)
+        await registrations.insert_alone(third, expired.creating(third.id))
     assert await registered_by(registrations, first.organization_id) == [first, second]
 
 
@@ -487,7 +486,7 @@ async def filed(registrations: Registrations, registration: Registration) -> Fil
 class Away(MemoryTables):
     """Storage that takes nothing for the queue."""
 
-    async def write(self, table: str, partition: str, operations: list[Operation]) -> None:
+    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         if table == keys.REVIEWS:
             raise StoreUnavailable("no answer")
         await super().write(table, partition, operations)

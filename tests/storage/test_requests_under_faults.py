@@ -5,30 +5,29 @@ What is sent again once storage is well again leaves everything as if nothing ha
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
-from api.http.request import Request, Response
 
-from api.common.access import shown, take_step
-from api.directory.people import put as put_person
-from api.directory.people import removed as remove_person
-from api.directory.profiles import stored as put_profile
-from api.directory.routing import stored as put_routing
-from api.directory.stage_maps import stored as put_stage_map
+from api.directory.people import delete_person, put_person
+from api.directory.profiles import put_profile
+from api.directory.routing import put_routing_rules
+from api.directory.stage_maps import put_stage_map
+from api.http.operation import Handler
 from api.http.problems import ANSWERABLE, describe
-from api.leads.submit import submitted
-from api.referrals.create import create
-from api.referrals.engagements import said
-from api.referrals.read import marked
-from api.referrals.transitions import accepting
-from api.registrations.closed_deals import reported
-from api.registrations.review import assigning
-from api.registrations.submit import registering
+from api.http.response import Response
+from api.leads.submit import submit_leads
+from api.referrals.create import create_referral
+from api.referrals.messages import post_message
+from api.referrals.read import add_favorite
+from api.referrals.transitions import accept_referral, win_referral
+from api.registrations.closed_deals import report_closed_deal
+from api.registrations.review import assign_registration
+from api.registrations.submit import register_deal
 from localcloud import azurite
 from shared.domain.directory import Person
 from shared.domain.ids import OrganizationId, PersonId, ReferralId, RegistrationId
@@ -38,7 +37,6 @@ from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
 from shared.wiring import Service
 from tests.doubles.mail_service import MemoryMailService
-from tests.doubles.played_deal import PATH, TakesAll
 from tests.doubles.registration_form import FORM
 from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import PEOPLE, deal, import_small_world, inquiry
@@ -79,22 +77,15 @@ class World:
     proxy: StorageProxy
     service: Service
     calm: Service
-    engine: Any = field(default_factory=TakesAll)
 
     async def ask(
-        self, service: Service, who: str, handler: Any, path: str, body: object, **more: Any
+        self, service: Service, who: str, handler: Handler, body: object = None, **more: Any
     ) -> Response:
-        return await ask(service, who, handler, now=NOW, path=path, body=body, **more)
-
-    def with_engine(self, handler: Any) -> Any:
-        async def handle(request: Request) -> Response:
-            return await handler(request, self.engine)
-
-        return handle
+        return await ask(service, who, handler, body, now=NOW, **more)
 
     async def deal(self, **changes: Any) -> dict[str, Any]:
         body = deal("northwind", microsoft=False) | changes
-        made = await self.ask(self.calm, "rae", self.with_engine(create), PATH, body)
+        made = await self.ask(self.calm, "rae", create_referral, body)
         assert made.status == 201, made.body
         return made.body
 
@@ -110,7 +101,7 @@ async def creating(world: World) -> Command:
 
     async def ask(service: Service) -> Response:
         headers = {"Idempotency-Key": key}
-        return await world.ask(service, "rae", world.with_engine(create), PATH, body, headers=headers)
+        return await world.ask(service, "rae", create_referral, body, headers=headers)
 
     async def look(answer: Response) -> object:
         membership = await world.calm.engagements.get(answer.body["engagementId"])
@@ -126,15 +117,9 @@ async def accepting_it(world: World) -> Command:
     made = await world.deal()
     party = await world.party("northwind", made["engagementId"])
 
-    async def handler(request: Request) -> Response:
-        decide = await accepting(request)
-        return await shown(request, await take_step(request, decide, "changed", world.engine))
-
     async def ask(service: Service) -> Response:
-        path = f"{PATH}/{party.referral_id}/accept"
-        headers = {"Idempotency-Key": "once"}
-        route = {"id": party.referral_id}
-        return await world.ask(service, "nia", handler, path, {}, headers=headers, route=route)
+        route, headers = {"id": party.referral_id}, {"Idempotency-Key": "once"}
+        return await world.ask(service, "nia", accept_referral, {}, headers=headers, route=route)
 
     async def look(_: Response) -> object:
         entries = await world.calm.referrals.entries(party)
@@ -148,9 +133,8 @@ async def saying(world: World) -> Command:
     engagement = (await world.deal())["engagementId"]
 
     async def ask(service: Service) -> Response:
-        path, route = f"/v1.0/engagements/{engagement}/messages", {"engagementId": engagement}
-        headers = {"Idempotency-Key": "once"}
-        return await world.ask(service, "rae", said, path, {"text": "Hi"}, headers=headers, route=route)
+        route, headers = {"engagementId": engagement}, {"Idempotency-Key": "once"}
+        return await world.ask(service, "rae", post_message, {"text": "Hi"}, headers=headers, route=route)
 
     async def look(_: Response) -> object:
         return [(m.sequence, m.text) for m in await world.calm.engagements.messages(engagement)]
@@ -164,9 +148,7 @@ async def marking(world: World) -> Command:
     assert rae
 
     async def ask(service: Service) -> Response:
-        route = {"id": identifier}
-        path = f"{PATH}/{identifier}/favorite"
-        return await world.ask(service, "rae", marked, path, None, route=route, method="PUT")
+        return await world.ask(service, "rae", add_favorite, route={"id": identifier})
 
     async def look(_: Response) -> object:
         return ReferralId(identifier) in await world.calm.referrals.favorites(rae)
@@ -181,8 +163,8 @@ async def storing_a_profile(world: World) -> Command:
 
     async def ask(service: Service) -> Response:
         headers = {"If-Match": f'"{version}"'} if version else {}
-        path, route = "/v1.0/organizations/northwind/profiles/AU", {"id": "northwind", "country": "AU"}
-        return await world.ask(service, "nia", put_profile, path, body, headers=headers, route=route)
+        route = {"id": "northwind", "country": "AU"}
+        return await world.ask(service, "nia", put_profile, body, headers=headers, route=route)
 
     async def look(_: Response) -> object:
         after = await world.calm.profiles.get(OrganizationId("northwind"), "AU")
@@ -196,9 +178,9 @@ async def storing_a_stage_map(world: World) -> Command:
     before = (await world.calm.directory.stage_map(contoso)).version
 
     async def ask(service: Service) -> Response:
-        path, headers = "/v1.0/organizations/contoso/stage-map", {"If-Match": f'"{before}"'}
-        body, route = {"stages": [{"name": "Pilot", "stage": "Developed"}]}, {"id": "contoso"}
-        return await world.ask(service, "rae", put_stage_map, path, body, headers=headers, route=route)
+        route, headers = {"id": "contoso"}, {"If-Match": f'"{before}"'}
+        body = {"stages": [{"name": "Pilot", "stage": "Developed"}]}
+        return await world.ask(service, "rae", put_stage_map, body, headers=headers, route=route)
 
     async def look(_: Response) -> object:
         return (await world.calm.directory.stage_map(contoso)).version - before
@@ -212,7 +194,7 @@ async def storing_routing_rules(world: World) -> Command:
     async def ask(service: Service) -> Response:
         headers = {"If-Match": f'"{before}"'} if before else {}
         body = {"teams": [{"id": "t", "name": "T", "members": ["sam@microsoft.com"]}], "defaultTeam": "t"}
-        return await world.ask(service, "pat", put_routing, "/v1.0/routing-rules", body, headers=headers)
+        return await world.ask(service, "pat", put_routing_rules, body, headers=headers)
 
     async def look(_: Response) -> object:
         return (await world.calm.routing.get()).version - before
@@ -230,8 +212,7 @@ async def entering_a_person(world: World) -> Command:
     }
 
     async def ask(service: Service) -> Response:
-        path, route = f"/v1.0/organizations/contoso/people/{oid}", {"id": "contoso", "oid": oid}
-        return await world.ask(service, "ada", put_person, path, body, route=route)
+        return await world.ask(service, "ada", put_person, body, route={"id": "contoso", "oid": oid})
 
     async def look(_: Response) -> object:
         found = await world.calm.people.get(OrganizationId("contoso"), oid)
@@ -246,11 +227,8 @@ async def removing_a_person(world: World) -> Command:
     oid = made.body["oid"]
 
     async def ask(service: Service) -> Response:
-        path, route = f"/v1.0/organizations/contoso/people/{oid}", {"id": "contoso", "oid": oid}
-        headers = {"If-Match": made.body["eTag"]}
-        return await world.ask(
-            service, "ada", remove_person, path, None, route=route, headers=headers, method="DELETE"
-        )
+        route, headers = {"id": "contoso", "oid": oid}, {"If-Match": made.body["eTag"]}
+        return await world.ask(service, "ada", delete_person, route=route, headers=headers)
 
     async def look(_: Response) -> object:
         return await world.calm.people.get(OrganizationId("contoso"), oid)
@@ -264,12 +242,13 @@ async def submitting_leads(world: World) -> Command:
     async def ask(service: Service) -> Response:
         body = inquiry("contoso", "northwind") | {"name": key}
         headers = {"Idempotency-Key": key}
-        handler = world.with_engine(submitted)
-        return await world.ask(service, "web", handler, "/v1.0/leads", body, headers=headers)
+        return await world.ask(service, "web", submit_leads, body, headers=headers)
 
     async def look(answer: Response) -> object:
         parties = [
-            ReferralKey(organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"])
+            ReferralKey(
+                organization_id=OrganizationId(each["organizationId"]), referral_id=each["referralId"]
+            )
             for each in answer.body["recipients"]
         ]
         return [(r.organization_id, r.status) for r in await world.calm.referrals.several(parties)]
@@ -288,7 +267,7 @@ async def reporting_a_closed_deal(world: World) -> Command:
 
     async def ask(service: Service) -> Response:
         headers = {"Idempotency-Key": key}
-        return await world.ask(service, "rae", reported, "/v1.0/registrations", body, headers=headers)
+        return await world.ask(service, "rae", report_closed_deal, body, headers=headers)
 
     async def look(answer: Response) -> object:
         (record,) = answer.body["value"]
@@ -303,10 +282,9 @@ async def registering_it(world: World) -> Command:
     identifier = await _won(world)
 
     async def ask(service: Service) -> Response:
-        path, route = f"{PATH}/{identifier}/registrations", {"id": identifier}
-        body, headers = {**FORM, "solutionId": "SOL-CONTOSO-IP"}, {"Idempotency-Key": "once"}
-        handler = world.with_engine(registering)
-        return await world.ask(service, "rae", handler, path, body, headers=headers, route=route)
+        route, headers = {"id": identifier}, {"Idempotency-Key": "once"}
+        body = {**FORM, "solutionId": "SOL-CONTOSO-IP"}
+        return await world.ask(service, "rae", register_deal, body, headers=headers, route=route)
 
     async def look(_: Response) -> object:
         party = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(identifier))
@@ -318,14 +296,16 @@ async def registering_it(world: World) -> Command:
 async def assigning_it(world: World) -> Command:
     made = await (await registering_it(world)).ask(world.calm)
     record = next(each for each in made.body["value"] if each["kind"] == "IpCoSell")
-    party = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(record["referralId"]))
+    party = ReferralKey(
+        organization_id=OrganizationId("contoso"), referral_id=ReferralId(record["referralId"])
+    )
     registration = await world.calm.registrations.get(party, RegistrationId(record["id"]))
     assert registration
     await world.calm.registrations.file(registration)
 
     async def ask(service: Service) -> Response:
-        path, route = f"/v1.0/registrations/{record['id']}/assign", {"rid": record["id"]}
-        return await world.ask(service, "vera", assigning, path, {"email": "dee@microsoft.com"}, route=route)
+        body, route = {"email": "dee@microsoft.com"}, {"rid": record["id"]}
+        return await world.ask(service, "vera", assign_registration, body, route=route)
 
     async def look(_: Response) -> object:
         filed = await world.calm.registrations.filed(record["id"])
@@ -335,22 +315,12 @@ async def assigning_it(world: World) -> Command:
 
 
 async def _won(world: World) -> str:
-    from api.referrals.transitions import winning
-
     body = deal(microsoft=False)
     body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
     body["details"]["requirements"]["solutions"] = [{"id": "SOL-CONTOSO-IP"}]
-    made = await world.ask(world.calm, "rae", world.with_engine(create), PATH, body)
+    made = await world.ask(world.calm, "rae", create_referral, body)
     identifier: str = made.body["id"]
-
-    async def handler(request: Request) -> Response:
-        return await shown(
-            request, await take_step(request, await winning(request), "changed", world.engine)
-        )
-
-    won = await world.ask(
-        world.calm, "rae", handler, f"{PATH}/{identifier}/win", {}, route={"id": identifier}
-    )
+    won = await world.ask(world.calm, "rae", win_referral, {}, route={"id": identifier})
     assert won.status == 200, won.body
     return identifier
 

@@ -5,19 +5,21 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
-from activities.referral_steps import expire_if_overdue, open_reminder
 from activities.review_steps import open_nudge
+from api.referrals.transitions import accept_referral, decline_referral, win_referral
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId, RegistrationId
 from shared.domain.lifecycle import record_failed_mail
-from shared.domain.referral import Referral, ReferralKey
+from shared.domain.referral import Referral
 from shared.storage.mail import MailRecord
-from shared.workflow.observe import Step, observe
+from shared.workflow.observe import observe
 from shared.workflow.observe_review import observe_review
 from tests.doubles.mail_service import MemoryMailService
+from tests.doubles.orchestration import run_activity
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.played_registration import PlayedRegistration
 from tests.doubles.queue import in_queue
@@ -65,16 +67,10 @@ class Played(PlayedDeal):
                 party = await self.party(organization)
                 while steps := (await observe(self.service.referrals, party, self.now)).steps:
                     for step in steps:
-                        await self._deliver(lambda s=step, p=party: self._run(s, p))
+                        await self._deliver(
+                            partial(run_activity, self.service, self.engine, party, step, self.now)
+                        )
             self.now += timedelta(minutes=10)
-
-    async def _run(self, step: Step, party: ReferralKey) -> None:
-        if step.kind == "expire":
-            await expire_if_overdue(self.service, party, self.now)
-        elif step.kind == "remind":
-            await open_reminder(self.service, party, step.label)
-        else:
-            await self.service.work_runner.perform(self.engine, party, step.label, self.now)
 
 
 async def a_deals_life(deliver: Callable[[Run], Awaitable[None]]) -> tuple[Counter[tuple[str, str]], object]:
@@ -82,14 +78,16 @@ async def a_deals_life(deliver: Callable[[Run], Awaitable[None]]) -> tuple[Count
     played = Played(deliver)
     await played.begin(deal("northwind", "fabrikam"))
     await played.follow(*EVERYBODY)
-    assert (await played.context("nia", "northwind", "accept")).status == 200
-    assert (await played.context("kim", "fabrikam", "decline", {"reason": "TimelineTooShort"})).status == 200
+    assert (await played.ask("nia", "northwind", accept_referral)).status == 200
+    assert (
+        await played.ask("kim", "fabrikam", decline_referral, {"reason": "TimelineTooShort"})
+    ).status == 200
     await played.follow(*EVERYBODY)
     played.now = NOW + timedelta(days=12)
     await played.follow(*EVERYBODY)
     played.now = NOW + timedelta(days=14)
     await played.follow(*EVERYBODY)
-    assert (await played.context("rae", "contoso", "win")).status == 200
+    assert (await played.ask("rae", "contoso", win_referral)).status == 200
     await played.follow(*EVERYBODY)
     left = [
         row.value.label
@@ -111,9 +109,9 @@ async def test_a_deal_whose_activities_all_run_twice_at_once_is_told_once(behind
 class Meanwhile(MemoryMailService):
     """Takes a mail when another run has done something."""
 
-    def __init__(self, context: Run) -> None:
+    def __init__(self, act: Run) -> None:
         super().__init__()
-        self._act = context
+        self._act = act
 
     async def send(self, record: MailRecord, now: datetime) -> None:
         await self._act()
@@ -126,7 +124,7 @@ async def test_a_run_that_finds_the_work_kept_by_another_leaves_the_intent_to_it
     await played.begin(deal("northwind", microsoft=False))
     await played.follow("contoso", "northwind")
     played.mail.away = True  # so that the command leaves its work open
-    assert (await played.context("nia", "northwind", "accept")).status == 200
+    assert (await played.ask("nia", "northwind", accept_referral)).status == 200
     played.mail.away = False
     played.now += timedelta(minutes=2)
     party, referrals = await played.party("northwind"), played.service.referrals

@@ -13,6 +13,7 @@ from shared.domain.referral import Referral, ReferralKey
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.timeline import Actor
 from shared.errors import Contended, StoreConflict, StoreUnavailable
+from shared.storage.idempotency import IdempotencyKeys
 from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
@@ -28,7 +29,8 @@ WHO = CommandContext(actor=Actor(organization_id=None), now=NOW)
 def commits_on(tables: MemoryTables) -> Commits:
     numbers = count(1)
     announcements = Announcements(intents=Intents(tables), wall_clock=lambda: NOW)
-    return Commits(Referrals(tables), announcements, lambda: OperationId(f"{next(numbers)}"))
+    keys = IdempotencyKeys(tables)
+    return Commits(Referrals(tables), keys, announcements, lambda: OperationId(f"{next(numbers)}"))
 
 
 async def left(tables: MemoryTables) -> list[str]:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import azure.durable_functions as df
 import pytest
 
+from api.referrals.transitions import accept_referral
 from shared.errors import EngineUnavailable
 from shared.storage.intents import Intent
 from shared.workflow.durable import DurableEngine
@@ -140,7 +141,7 @@ async def test_a_verb_that_is_stored_is_answered_though_the_host_is_away() -> No
     played = PlayedDeal(NOW)
     await played.begin()
     played.engine = DurableEngine(Host(posted=AWAY, asked=AWAY))
-    assert (await played.context("nia", "northwind", "accept")).status == 200
+    assert (await played.ask("nia", "northwind", accept_referral)).status == 200
     assert (await played.record("northwind")).state == "Active/Accepted"
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from api.referrals.transitions import accept_referral, lose_referral, win_referral
 from tests.doubles.late_tables import LateTables
 from tests.doubles.played_deal import PlayedDeal, replacing
 from tests.doubles.slow_tables import SlowTables
@@ -41,7 +42,7 @@ async def open_tasks(played: PlayedDeal) -> list[str]:
 async def test_an_invitation_that_arrives_after_its_deal_was_lost_is_withdrawn() -> None:
     """L8."""
     played = await begun("northwind")
-    assert (await played.context("rae", "contoso", "lose", LOST)).status == 200
+    assert (await played.ask("rae", "contoso", lose_referral, LOST)).status == 200
     await played.follow("contoso")
     assert {"invite", "withdraw"} <= set(await open_tasks(played))
     await arrives(played)
@@ -58,7 +59,7 @@ async def test_an_invitation_that_arrives_after_its_deal_was_lost_is_withdrawn()
 async def test_an_invitation_that_is_sent_again_after_its_deal_was_lost_begins_closed() -> None:
     """L8, C2: and the put-off withdrawal finds nothing more to do."""
     played = await begun("northwind")
-    await played.context("rae", "contoso", "lose", LOST)
+    await played.ask("rae", "contoso", lose_referral, LOST)
     await played.follow("contoso")
     assert isinstance(played.tables, SlowTables)
     played.tables.slow.clear()
@@ -72,7 +73,7 @@ async def test_an_invitation_that_is_sent_again_after_its_deal_was_lost_begins_c
 async def test_one_that_is_late_keeps_no_other_from_being_withdrawn() -> None:
     """L8: whichever of them comes first."""
     played = await begun("fabrikam", partners=("fabrikam", "northwind"))
-    await played.context("rae", "contoso", "lose", LOST)
+    await played.ask("rae", "contoso", lose_referral, LOST)
     await played.follow("contoso")
     assert (await played.record("northwind")).state == "Closed/Expired"
     assert await played.kinds("northwind") == ["received", "withdrawn"]
@@ -81,7 +82,7 @@ async def test_one_that_is_late_keeps_no_other_from_being_withdrawn() -> None:
 async def test_an_invitation_of_microsofts_that_arrives_after_the_win_hears_of_it_and_stays_open() -> None:
     """L7, L8."""
     played = await begun("msft", partners=(), microsoft=True)
-    assert (await played.context("rae", "contoso", "win")).status == 200
+    assert (await played.ask("rae", "contoso", win_referral)).status == 200
     await played.follow("contoso")
     await arrives(played)
     played.now += SOON
@@ -107,7 +108,7 @@ async def test_an_invitation_that_arrives_after_the_deal_became_another_type_lea
 @pytest.mark.parametrize("days", [1, 13])
 async def test_what_waits_for_an_invitation_waits_as_long_as_storage_is_away(days: int) -> None:
     played = await begun("northwind")
-    await played.context("rae", "contoso", "lose", LOST)
+    await played.ask("rae", "contoso", lose_referral, LOST)
     for _ in range(days * 24):
         played.now += timedelta(hours=1)
         await played.follow("contoso")
@@ -124,7 +125,7 @@ async def test_news_that_storage_takes_without_an_answer_is_told_once() -> None:
     played = PlayedDeal(NOW, tables)
     await played.begin()
     await played.follow("contoso", "northwind")
-    await played.context("nia", "northwind", "accept")
+    await played.ask("nia", "northwind", accept_referral)
     tables.delay_next = True
     await played.follow("northwind")
     assert await played.kinds("contoso") == ["created", "partyChanged"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.referrals.transitions import accept_referral
 from shared.admin.directory_import import World, import_world
 from shared.errors import MailUnavailable
 from shared.storage.mail import MailRecord
@@ -118,7 +119,7 @@ async def test_an_expiry_that_a_late_command_makes_says_the_same() -> None:
     """L4."""
     played = await begun()
     played.now += 14 * DAY
-    assert (await played.context("nia", "northwind", "accept")).status == 409
+    assert (await played.ask("nia", "northwind", accept_referral)).status == 409
     await played.follow("contoso", "northwind")
     assert await said(played) == [WHOSE]
     assert mails_of_expiry(played) == [(RAE, UNTOLD)]
@@ -236,7 +237,7 @@ async def test_what_is_said_is_said_once_however_often_the_work_is_done() -> Non
         raise RuntimeError("the process is gone")
 
     played.service.work_runner.notices.records.plan = dies  # type: ignore[method-assign]
-    assert (await played.context("nia", "northwind", "accept")).status == 409
+    assert (await played.ask("nia", "northwind", accept_referral)).status == 409
     with pytest.raises(RuntimeError):
         await played.follow("northwind")
     assert await said(played) == [WHOSE]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from api.referrals.transitions import accept_referral, win_referral
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import ReferralKey
 from shared.domain.work import Work
@@ -47,7 +48,9 @@ class Slow(MemoryMailService):
 class Busy(WorkRunner):
     """Leaves the work of a command to its orchestration."""
 
-    async def after_commit(self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime) -> bool:
+    async def after_commit(
+        self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime
+    ) -> bool:
         return False
 
 
@@ -80,12 +83,12 @@ class Played(PlayedDeal):
         await self.begin(deal("northwind", "fabrikam"))
         await self.follow("contoso", *everybody.values())
         for person, organization in everybody.items():
-            assert (await self.context(person, organization, "accept")).status == 200
+            assert (await self.ask(person, organization, accept_referral)).status == 200
         await self.follow("contoso", *everybody.values())
         ready = self.service
         parts = {each.name: getattr(ready.work_runner, each.name) for each in fields(ready.work_runner)}
         self.service = replace(ready, work_runner=Busy(**parts))
-        assert (await self.context("rae", "contoso", "win")).status == 200
+        assert (await self.ask("rae", "contoso", win_referral)).status == 200
         self.service = ready
 
 
@@ -217,7 +220,9 @@ async def test_an_outage_costs_a_hundred_mails_a_few_attempts_and_all_are_sent_a
     for _ in range(100):
         await played.begin(deal("northwind", microsoft=False))
     parties = [
-        ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId(row.key.removeprefix("d:")))
+        ReferralKey(
+            organization_id=OrganizationId("northwind"), referral_id=ReferralId(row.key.removeprefix("d:"))
+        )
         for row in await played.tables.between("referrals", "northwind", "d:", "d;")
     ]
     assert len(parties) == 100
@@ -265,7 +270,7 @@ async def test_a_command_does_its_own_work_before_it_is_answered_and_leaves_no_i
     played = Played(MemoryMailService())
     await played.begin(deal("northwind", microsoft=False))
     await played.follow("contoso", "northwind")
-    assert (await played.context("nia", "northwind", "accept")).status == 200
+    assert (await played.ask("nia", "northwind", accept_referral)).status == 200
     party = await played.party("northwind")
     assert not any(row.value.open for row in await played.service.referrals.work(party))
     assert "accepted" in {mail.message for mail in played.mail.taken.values()}

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from api.referrals.convert import convert_lead
+from api.referrals.transitions import accept_referral, decline_referral
 from shared.admin.directory_import import World, import_world
 from shared.domain.directory import Profile, ProfileLocation
 from shared.domain.ids import LocationId, OrganizationId
@@ -79,7 +81,9 @@ async def test_whatever_lead_is_taken_can_be_accepted_and_whatever_is_too_long_i
             organization_id=OrganizationId("contoso"),
             referral_id=answer.body["recipients"][0]["referralId"],
         )
-        assert (await world.context("rae", lead, "accept", {**ESTIMATE, "notes": "n" * 1000})).status == 200
+        assert (
+            await world.ask("rae", lead, accept_referral, {**ESTIMATE, "notes": "n" * 1000})
+        ).status == 200
     else:
         assert faults(answer) == [("", "tooLong")]
     assert (answer.status == 201) == (people <= 40)
@@ -103,13 +107,13 @@ async def test_microsoft_reads_no_words_of_the_customers_as_the_inviters(
     """R4, R7, M7: only notes that the company writes itself."""
     body = {**inquiry("contoso"), "qualification": qualification, "details": {"notes": "Secret words."}}
     lead = await world.lead(body)
-    await world.context("rae", lead, "accept", {**ESTIMATE, "team": [RAE]})
+    await world.ask("rae", lead, accept_referral, {**ESTIMATE, "team": [RAE]})
     wanted = {
         "details": ERP,
         "inviteContext": {"assistanceRequestCode": "GeneralOrOther"} | ({"notes": own} if own else {}),
         "customerProfile": {"team": [{**RAE, "email": "cara@relecloud.com"}]},
     }
-    converted = await world.context("rae", lead, "convert", wanted)
+    converted = await world.ask("rae", lead, convert_lead, wanted)
     assert converted.status == 200, converted.body
     await world.follow(lead)
     (microsofts,) = await world.received("msft")
@@ -120,8 +124,8 @@ async def test_microsoft_reads_no_words_of_the_customers_as_the_inviters(
 async def test_a_conversion_takes_nothing_for_an_amount(world: PlayedLeads) -> None:
     """C6: 0 is an amount that is out of range, not one that was left out."""
     lead = await world.lead(inquiry("contoso"))
-    await world.context("rae", lead, "accept", {**ESTIMATE, "team": [RAE]})
-    refused = await world.context("rae", lead, "convert", {"details": {**ERP, "dealValue": 0}})
+    await world.ask("rae", lead, accept_referral, {**ESTIMATE, "team": [RAE]})
+    refused = await world.ask("rae", lead, convert_lead, {"details": {**ERP, "dealValue": 0}})
     assert faults(refused) == [("/details/dealValue", "outOfRange")]
 
 
@@ -173,7 +177,7 @@ async def test_a_lead_that_was_declined_while_mail_was_away_is_announced_to_nobo
     mail.away = True
     await world.follow(lead)
     world.now += timedelta(hours=1)
-    assert (await world.context("rae", lead, "decline", body)).status == 200
+    assert (await world.ask("rae", lead, decline_referral, body)).status == 200
     mail.away = False
     world.now += timedelta(hours=2)
     await world.follow(lead)

@@ -14,7 +14,7 @@ WALL = NOW - timedelta(days=9)
 OLD = NOW - KEPT - timedelta(seconds=1)
 
 
-class Engine:
+class FakeInstances:
     """Finished instances and when they were created, told in pages; each purge takes its time."""
 
     def __init__(self, takes: timedelta = timedelta()) -> None:
@@ -44,7 +44,7 @@ class Engine:
         return self.instances.pop(instance_id, None) is not None
 
 
-async def run(engine: Engine) -> int:
+async def run(engine: FakeInstances) -> int:
     return await Purge(wall_clock=lambda: engine.clock).run(engine, NOW)
 
 
@@ -53,7 +53,7 @@ async def run(engine: Engine) -> int:
     [(KEPT, True), (KEPT + timedelta(seconds=1), False), (timedelta(), True), (timedelta(days=365), False)],
 )
 async def test_a_finished_instance_is_kept_for_a_day(age: timedelta, kept: bool) -> None:
-    engine = Engine()
+    engine = FakeInstances()
     engine.instances = {"one": NOW - age}
     assert (await run(engine), "one" in engine.instances) == (0 if kept else 1, kept)
 
@@ -69,7 +69,7 @@ async def test_a_finished_instance_is_kept_for_a_day(age: timedelta, kept: bool)
     ],
 )
 async def test_a_run_takes_so_many_pages_and_leaves_the_rest_to_the_next(count: int, removed: int) -> None:
-    engine = Engine()
+    engine = FakeInstances()
     engine.add(count)
     assert await run(engine) == removed
     assert await run(engine) == count - removed
@@ -78,7 +78,7 @@ async def test_a_run_takes_so_many_pages_and_leaves_the_rest_to_the_next(count: 
 
 async def test_a_run_ends_in_time_whatever_a_purge_takes() -> None:
     takes = timedelta(seconds=10)
-    engine = Engine(takes)
+    engine = FakeInstances(takes)
     engine.add(2 * PAGE)
     assert await run(engine) == LONGEST_RUN / takes  # 12 of them in two minutes
     assert engine.clock == WALL + LONGEST_RUN
@@ -86,7 +86,7 @@ async def test_a_run_ends_in_time_whatever_a_purge_takes() -> None:
 
 
 async def test_an_instance_that_was_started_again_stays_and_does_not_hold_up_the_others() -> None:
-    engine = Engine()
+    engine = FakeInstances()
     engine.add(PAGE + 50)
     engine.started_again = {"00000", "00099"}
     assert await run(engine) == PAGE + 50 - 2
@@ -94,7 +94,7 @@ async def test_an_instance_that_was_started_again_stays_and_does_not_hold_up_the
 
 
 async def test_one_that_cannot_be_purged_does_not_hold_up_the_others() -> None:
-    engine = Engine()
+    engine = FakeInstances()
     engine.add(3)
     engine.away_for = {"00001"}
     assert await run(engine) == 2
@@ -102,7 +102,7 @@ async def test_one_that_cannot_be_purged_does_not_hold_up_the_others() -> None:
 
 
 async def test_a_page_of_which_nothing_goes_is_not_asked_for_again() -> None:
-    engine = Engine(takes=timedelta(milliseconds=1))
+    engine = FakeInstances(takes=timedelta(milliseconds=1))
     engine.add(PAGE)
     engine.started_again = set(engine.instances)
     assert await run(engine) == 0
@@ -110,7 +110,7 @@ async def test_a_page_of_which_nothing_goes_is_not_asked_for_again() -> None:
 
 
 async def test_an_engine_that_cannot_list_instances_is_reported() -> None:
-    engine = Engine()
+    engine = FakeInstances()
     engine.is_away = True
     with pytest.raises(EngineUnavailable):
         await run(engine)

@@ -42,7 +42,7 @@ def swept() -> Swept:
 
 async def asked(swept: Swept, *records: Referral, running: tuple[str, ...] = ()) -> set[str]:
     """Stored records with nothing to do, whose orchestrations an operator wants started anew."""
-    swept.engine.running |= set(running)
+    swept.engine.run(*running)
     parties = await swept.stored(*records)
     for record in records:
         await finish_work(swept, record)
@@ -58,17 +58,17 @@ async def test_an_instance_is_ended_in_one_sweep_and_started_again_in_the_next(s
     engine = swept.engine
     await asked(swept, referral(), running=(ID,))
     await swept.at(0)
-    assert (engine.told, engine.started, len(await left(swept))) == ([ID], [], 1)
+    assert (engine.terminations, engine.starts, len(await left(swept))) == ([ID], [], 1)
     await swept.at(1 / 60)  # whichever sweep comes next, however soon
-    assert engine.started == [(LIFECYCLE, ID)]
+    assert engine.starts == [(LIFECYCLE, ID)]
     await swept.at(1)
-    assert (await left(swept), engine.told) == ([], [ID])
+    assert (await left(swept), engine.terminations) == ([], [ID])
 
 
 async def test_what_does_not_run_is_begun_at_once(swept: Swept) -> None:
     await asked(swept, referral())
     await swept.at(0)
-    assert (swept.engine.told, swept.engine.started) == ([], [(LIFECYCLE, ID)])
+    assert (swept.engine.terminations, swept.engine.starts) == ([], [(LIFECYCLE, ID)])
 
 
 async def test_the_reviews_of_a_deals_registrations_are_restarted_with_it(swept: Swept) -> None:
@@ -80,8 +80,8 @@ async def test_the_reviews_of_a_deals_registrations_are_restarted_with_it(swept:
     deal = creators(status="Closed", substatus="Won", registrations=tuple(registered))
     await asked(swept, deal, running=(deal.id, *(each.id for each in registered)))
     await swept.rounds(2)
-    assert sorted(swept.engine.told) == sorted([deal.id, "ReviewPending", "ActionRequired"])
-    assert sorted(swept.engine.started) == sorted(
+    assert sorted(swept.engine.terminations) == sorted([deal.id, "ReviewPending", "ActionRequired"])
+    assert sorted(swept.engine.starts) == sorted(
         [(LIFECYCLE, deal.id), (REVIEW, "ReviewPending"), (REVIEW, "ActionRequired")]
     )
 
@@ -94,10 +94,10 @@ async def test_a_request_for_information_is_restarted_under_its_own_id(swept: Sw
         at=NOW,
         outcomes=(Outcome(organization_id="nobody", reason="unknownRecipient"),),
     )
-    swept.engine.running.add("inquiry")
+    swept.engine.run("inquiry")
     await ask_for_restarts(swept.tables, [party_of(taken)], NOW)
     await swept.rounds(2)
-    assert swept.engine.started == [(LIFECYCLE, "inquiry")]
+    assert swept.engine.starts == [(LIFECYCLE, "inquiry")]
 
 
 async def test_an_end_that_takes_long_is_waited_for_and_asked_for_once(swept: Swept) -> None:
@@ -106,7 +106,7 @@ async def test_an_end_that_takes_long_is_waited_for_and_asked_for_once(swept: Sw
     await asked(swept, referral(), running=(ID,))
     for tenth in range(7):
         await swept.at(tenth / 6)
-    assert (swept.engine.told, swept.engine.started) == ([ID], [(LIFECYCLE, ID)])
+    assert (swept.engine.terminations, swept.engine.starts) == ([ID], [(LIFECYCLE, ID)])
 
 
 async def test_whoever_does_not_move_after_a_restart_is_ended_again(swept: Swept) -> None:
@@ -117,12 +117,12 @@ async def test_whoever_does_not_move_after_a_restart_is_ended_again(swept: Swept
     async def dead_start(name: str, instance_id: str, argument: dict[str, str]) -> bool:
         started = await start(name, instance_id, argument)
         swept.engine.dead.add(instance_id)
-        swept.engine._begun[instance_id] = NOW - MINUTE
+        swept.engine.instances[instance_id].begun_at = NOW - MINUTE
         return started
 
     swept.engine.start = dead_start  # type: ignore[method-assign]
     await swept.rounds(5)
-    assert swept.engine.told == [ID, ID]
+    assert swept.engine.terminations == [ID, ID]
 
 
 async def test_of_two_who_end_the_same_instance_neither_ends_its_successor(swept: Swept) -> None:
@@ -130,7 +130,7 @@ async def test_of_two_who_end_the_same_instance_neither_ends_its_successor(swept
     await ask_for_restarts(swept.tables, [referral().party], NOW)
     for tenth in range(30):
         await swept.at(tenth / 6)
-    assert swept.engine.started == [(LIFECYCLE, ID)]
+    assert swept.engine.starts == [(LIFECYCLE, ID)]
     assert await left(swept) == []
 
 
@@ -142,24 +142,24 @@ async def test_an_instance_that_does_not_end_is_told_again_at_growing_intervals_
     await asked(swept, referral(), running=(ID,))
     told_at = []
     for minute in range(120):
-        before = len(engine.told)
+        before = len(engine.terminations)
         await swept.at(minute)
-        told_at += [minute] * (len(engine.told) - before)
+        told_at += [minute] * (len(engine.terminations) - before)
     # After 1.5, 3, 6, 12 and from then on 16 minutes, each at the next sweep.
     assert told_at == [0, 2, 5, 11, 23, 39, 55, 71, 87, 103, 119]
     assert f"restart_waits tells=1 instance={ID}" in caplog.text
     engine.deaf.clear()
     await swept.rounds(60, first=120)
-    assert (engine.started, await left(swept)) == ([(LIFECYCLE, ID)], [])
+    assert (engine.starts, await left(swept)) == ([(LIFECYCLE, ID)], [])
 
 
 async def test_a_start_that_is_refused_right_after_the_end_is_tried_by_the_next_sweep(swept: Swept) -> None:
     swept.engine.refuses_starts = 2
     await asked(swept, referral(), running=(ID,))
     await swept.rounds(3)
-    assert (swept.engine.started, len(await left(swept))) == ([], 1)
+    assert (swept.engine.starts, len(await left(swept))) == ([], 1)
     await swept.rounds(2, first=3)
-    assert (swept.engine.started, await left(swept)) == ([(LIFECYCLE, ID)], [])
+    assert (swept.engine.starts, await left(swept)) == ([(LIFECYCLE, ID)], [])
 
 
 async def test_while_the_engine_is_away_nothing_is_given_up(swept: Swept) -> None:
@@ -168,7 +168,7 @@ async def test_while_the_engine_is_away_nothing_is_given_up(swept: Swept) -> Non
     await swept.rounds(5)
     swept.engine.away = False
     await swept.rounds(5, first=5)
-    assert (swept.engine.started, await left(swept)) == ([(LIFECYCLE, ID)], [])
+    assert (swept.engine.starts, await left(swept)) == ([(LIFECYCLE, ID)], [])
 
 
 async def test_what_a_handler_began_between_the_rounds_is_left_running(swept: Swept) -> None:
@@ -178,7 +178,7 @@ async def test_what_a_handler_began_between_the_rounds_is_left_running(swept: Sw
     swept.engine.now = NOW + 0.5 * MINUTE
     await swept.engine.start(LIFECYCLE, ID, {})
     await swept.rounds(12, first=1)
-    assert (swept.engine.told, ID in swept.engine.running) == ([ID], True)
+    assert (swept.engine.terminations, ID in swept.engine.running) == ([ID], True)
     assert await left(swept) == []
 
 
@@ -196,7 +196,7 @@ async def test_ends_are_asked_for_at_a_bounded_rate(swept: Swept) -> None:
     ids = tuple(f"fabrikam-{number}" for number in range(101))
     await asked(swept, *(referral(id=ReferralId(each)) for each in ids), running=ids)
     await swept.at(0)
-    assert len(swept.engine.told) == 101
+    assert len(swept.engine.terminations) == 101
     assert sum(swept.pauses) == pytest.approx(100 / ENDS_PER_SECOND)
 
 
@@ -207,10 +207,10 @@ async def test_a_waiting_record_that_is_woken_is_watched_by_its_moment_again(
     """Whatever became of its intents: a backup was restored, or an older version wrote none."""
     await swept.stored(record := referral())
     await finish_work(swept, record)
-    swept.engine.running |= {ID} if state == "parked" else set()
+    swept.engine.run(*([ID] if state == "parked" else []))
     await ask_to_wake(swept.tables, [record.party], NOW)
     await swept.rounds(2)
-    assert (swept.engine.woken, swept.engine.told) == ([ID] if state == "parked" else [], [])
+    assert (swept.engine.woken, swept.engine.terminations) == ([ID] if state == "parked" else [], [])
     assert [(each.reason, each.due) for each in await swept.left()] == [("moment", NOW + timedelta(days=1))]
 
 
@@ -219,11 +219,11 @@ async def test_a_waiting_record_whose_orchestration_takes_events_and_does_nothin
 ) -> None:
     await swept.stored(record := referral())
     await finish_work(swept, record)
-    swept.engine.running.add(ID)
+    swept.engine.run(ID)
     swept.engine.dead.add(ID)
     await ask_to_wake(swept.tables, [record.party], NOW)
     await swept.rounds(5)
-    assert (swept.engine.told, swept.engine.started) == ([ID], [(LIFECYCLE, ID)])
+    assert (swept.engine.terminations, swept.engine.starts) == ([ID], [(LIFECYCLE, ID)])
     assert [each.reason for each in await swept.left()] == ["moment"]
 
 
@@ -382,5 +382,5 @@ async def test_an_instance_that_does_not_end_keeps_no_other_of_its_record_down(s
     swept.engine.deaf.add("review")
     await asked(swept, deal, running=(deal.id, "review"))
     await swept.rounds(30)
-    assert swept.engine.started == [(LIFECYCLE, deal.id)]
-    assert swept.engine.told.count(deal.id) == 1
+    assert swept.engine.starts == [(LIFECYCLE, deal.id)]
+    assert swept.engine.terminations.count(deal.id) == 1

@@ -37,7 +37,7 @@ def moment(minutes: float, identifier: str = ID) -> Intent:
 async def parked(swept: Swept, identifier: str = ID) -> None:
     """An invitation whose mails are sent, and whose orchestration waits for its moments."""
     announced = await swept.committed(begun(referral(id=ReferralId(identifier))))
-    swept.engine.running.add(identifier)
+    swept.engine.run(identifier)
     assert announced.work
     row = await swept.referrals.work_row(announced.after.party, announced.work.label)
     assert row
@@ -66,7 +66,7 @@ async def test_what_is_done_by_then_is_forgotten_without_waking_anybody(swept: S
 async def test_an_orchestration_that_is_not_there_is_started(swept: Swept) -> None:
     await open_deal(swept)
     await swept.at(1)
-    assert swept.engine.started == [(LIFECYCLE, "contoso-1")]
+    assert swept.engine.starts == [(LIFECYCLE, "contoso-1")]
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ async def test_a_moment_that_has_come_wakes_whatever_became_of_the_orchestration
 ) -> None:
     await parked(swept)
     if state != "parked":
-        swept.engine.running.clear()
+        swept.engine.instances.clear()
     assert [m for m in (1, DAY - 0.01, DAY) if await swept.at(m)] == [DAY]
     assert swept.engine.woken == ([ID] if state == "parked" else [])
-    assert swept.engine.started == ([] if state == "parked" else [(LIFECYCLE, ID)])
+    assert swept.engine.starts == ([] if state == "parked" else [(LIFECYCLE, ID)])
 
 
 async def test_a_moment_that_is_past_is_followed_by_the_next_one(swept: Swept) -> None:
@@ -163,8 +163,8 @@ async def test_one_that_took_its_event_and_did_nothing_is_ended_after_two_looks_
     swept.engine.dead.add(ID)
     for minute in range(4):
         await swept.at(DAY + minute)
-    assert (swept.engine.woken, swept.engine.told) == ([ID, ID], [ID])
-    assert swept.engine.started == [(LIFECYCLE, ID)]
+    assert (swept.engine.woken, swept.engine.terminations) == ([ID, ID], [ID])
+    assert swept.engine.starts == [(LIFECYCLE, ID)]
     assert f"orchestration_dead instance={ID}" in caplog.text
 
 
@@ -175,10 +175,10 @@ async def test_the_intervals_begin_again_at_a_minute_and_grow_while_starting_ane
     await parked(swept)
     ended = []
     for minute in range(120):
-        before = len(swept.engine.told)
+        before = len(swept.engine.terminations)
         swept.engine.dead.add(ID)
         await swept.at(DAY + minute)
-        ended += [minute] * (len(swept.engine.told) - before)
+        ended += [minute] * (len(swept.engine.terminations) - before)
     # Two looks, a round to start: 2, +3 5, then looks two, four, eight, sixteen minutes apart.
     assert ended == [2, 5, 10, 19, 36, 69, 102]
 
@@ -194,7 +194,7 @@ async def test_one_that_moves_is_woken_for_the_next_step_and_never_ended(swept: 
         else:
             await swept.referrals.insert_work(referral().party, work)
         await swept.at(DAY + 1 + number)
-    assert swept.engine.told == []
+    assert swept.engine.terminations == []
     assert len(swept.engine.woken) == 6
 
 
@@ -222,9 +222,9 @@ async def test_an_activity_that_is_under_way_is_waited_for(swept: Swept) -> None
     )
     for minute in range(4):
         await swept.at(DAY + minute)
-    assert swept.engine.told == []
+    assert swept.engine.terminations == []
     await swept.at(DAY + 4)
-    assert swept.engine.told == [ID]
+    assert swept.engine.terminations == [ID]
 
 
 async def test_a_failure_of_the_engine_is_no_sign_of_death(swept: Swept) -> None:
@@ -233,7 +233,7 @@ async def test_a_failure_of_the_engine_is_no_sign_of_death(swept: Swept) -> None
     await swept.rounds(10, first=int(DAY))
     swept.engine.away = False
     await swept.at(DAY + 11)
-    assert (swept.engine.told, swept.engine.woken) == ([], [ID])
+    assert (swept.engine.terminations, swept.engine.woken) == ([], [ID])
 
 
 async def test_one_that_cannot_be_woken_does_not_keep_the_others_waiting(swept: Swept) -> None:
@@ -277,7 +277,7 @@ async def overdue(swept: Swept, count: int) -> list[str]:
     ids = [f"fabrikam-{number:04d}" for number in range(count)]
     for number, identifier in enumerate(ids):
         await swept.stored(referral(id=ReferralId(identifier), expires_at=NOW - timedelta(minutes=1)))
-        swept.engine.running.add(identifier)
+        swept.engine.run(identifier)
         await swept.intents.announce(moment(number - count, identifier))
     return ids
 
@@ -372,7 +372,7 @@ async def test_a_damaged_mail_keeps_no_dead_orchestration_from_being_started_ane
     await swept.tables.write(keys.MAIL, ID, [Insert(Row("000001:invited:en", {"json0": "{"}))])
     for minute in range(4):
         await swept.at(DAY + minute)
-    assert swept.engine.started == [(LIFECYCLE, ID)]
+    assert swept.engine.starts == [(LIFECYCLE, ID)]
 
 
 async def test_one_that_has_just_begun_a_turn_is_not_ended(swept: Swept) -> None:
@@ -381,11 +381,11 @@ async def test_one_that_has_just_begun_a_turn_is_not_ended(swept: Swept) -> None
     swept.engine.dead.add(ID)
     for minute in range(2):
         await swept.at(DAY + minute)
-    swept.engine._begun[ID] = NOW + (DAY + 1.5) * MINUTE
+    swept.engine.instances[ID].begun_at = NOW + (DAY + 1.5) * MINUTE
     await swept.at(DAY + 2)
-    assert swept.engine.told == []
+    assert swept.engine.terminations == []
     await swept.at(DAY + 3)
-    assert swept.engine.told == [ID]
+    assert swept.engine.terminations == [ID]
 
 
 async def test_a_defect_at_one_record_keeps_no_other_waiting(

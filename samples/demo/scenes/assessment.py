@@ -18,7 +18,7 @@ def play(scene: Scene) -> None:
     scene.screen.step("Stage after stage, none left out")
     scene.is_refused(RAE, "stage", {"stage": "CollectData"})
     for stage in STAGES:
-        scene.context(RAE, "stage", {"stage": stage})
+        scene.act(RAE, "stage", {"stage": stage})
     scene.screen.step("Now it is won")
-    scene.context(RAE, "win", {})
+    scene.act(RAE, "win", {})
     scene.show({"Contoso": WON})

@@ -8,12 +8,12 @@ def play(scene: Scene) -> None:
     """A co-sell deal, from the invitation to the win."""
     _invite(scene)
     scene.screen.step(f"{who(SAM)} accepts")
-    scene.context(SAM, "accept", {"notes": "An architect is booked."})
+    scene.act(SAM, "accept", {"notes": "An architect is booked."})
     scene.show({"Microsoft": ACCEPTED}, {RAE})
     _accept_for_fabrikam(scene)
     _let_northwind_be_silent(scene)
     scene.screen.step(f"{who(RAE)} wins the deal")
-    scene.context(RAE, "win", {"notes": "Signed today."})
+    scene.act(RAE, "win", {"notes": "Signed today."})
     scene.show({"Contoso": WON}, {SAM, KIM})
     scene.screen.step("What Northwind's own timeline keeps")
     scene.check("Northwind's entries", scene.show_timeline(NIA), ["received", "expired"])
@@ -41,7 +41,7 @@ def _invite(scene: Scene) -> None:
 def _accept_for_fabrikam(scene: Scene) -> None:
     scene.screen.step(f"{who(KIM)} accepts, with another value")
     terms = {"dealValue": deal.OTHER_VALUE, "currency": deal.CURRENCY, "externalReferenceId": "FAB-88"}
-    accepted = scene.context(KIM, "accept", {**terms, "team": [deal.member(KIM)]})
+    accepted = scene.act(KIM, "accept", {**terms, "team": [deal.member(KIM)]})
     scene.check("Fabrikam's own values", accepted["details"]["dealValue"], deal.OTHER_VALUE)
     scene.show({"Fabrikam": ACCEPTED}, {RAE})
 

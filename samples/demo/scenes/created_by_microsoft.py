@@ -15,5 +15,5 @@ def play(scene: Scene) -> None:
     scene.service.advance("PT0S")
     scene.show({"Microsoft": ACCEPTED, "Fabrikam": NEW}, {KIM})
     scene.screen.step(f"{who(KIM)} accepts")
-    scene.context(KIM, "accept", {})
+    scene.act(KIM, "accept", {})
     scene.show({"Fabrikam": ACCEPTED}, {SAM})

@@ -10,12 +10,12 @@ def play(scene: Scene) -> None:
     """A partner-to-partner deal, with stages and a conversation."""
     _invite(scene)
     scene.screen.step(f"{who(KIM)} accepts")
-    scene.context(KIM, "accept", {"dealValue": deal.OTHER_VALUE, "team": [deal.member(KIM)]})
+    scene.act(KIM, "accept", {"dealValue": deal.OTHER_VALUE, "team": [deal.member(KIM)]})
     scene.show({"Fabrikam": ACCEPTED}, {RAE})
     _talk(scene)
     _mark_stages(scene)
     scene.screen.step("Fabrikam wins its part; Contoso's goes on")
-    scene.context(KIM, "win", {})
+    scene.act(KIM, "win", {})
     scene.show({"Fabrikam": WON})
 
 
@@ -45,7 +45,7 @@ def _talk(scene: Scene) -> None:
 
 def _mark_stages(scene: Scene) -> None:
     scene.screen.step("Each marks its own sales stage: by name, and by the percentage of its CRM")
-    proposed = scene.context(RAE, "stage", {"stage": "Proposed"})
-    developed = scene.context(KIM, "stage", {"percent": 55})
+    proposed = scene.act(RAE, "stage", {"stage": "Proposed"})
+    developed = scene.act(KIM, "stage", {"percent": 55})
     found = (proposed["salesStagePercentage"], developed["salesStage"])
     scene.check("The stages", found, (60, "Developed"))

@@ -34,8 +34,8 @@ def _win(scene: Scene) -> None:
     for rule in scene.service.get(RAE, path)["rules"]:
         scene.screen.note(f"{'passed' if rule['passed'] else 'failed'}  {rule['id']}: {rule['explanation']}")
     scene.screen.step(f"{who(SAM)} accepts, and {who(RAE)} wins the deal")
-    scene.context(SAM, "accept", {})
-    scene.context(RAE, "win", {})
+    scene.act(SAM, "accept", {})
+    scene.act(RAE, "win", {})
     scene.show({"Microsoft": ACCEPTED, "Contoso": WON}, {RAE, SAM})
     scene.check("The milestone", scene.read(RAE)["registrationStatus"], "Eligible")
 

@@ -17,7 +17,7 @@ def play(scene: Scene) -> None:
         "team": [deal.member(RAE)],
         "details": {"requirements": {"solutions": [{"id": "SOL-CONTOSO-ERP"}]}},
     }
-    made = scene.context(RAE, "convert", {**body, "inviteContext": {"assistanceRequestCode": "GeneralOrOther"}})
+    made = scene.act(RAE, "convert", {**body, "inviteContext": {"assistanceRequestCode": "GeneralOrOther"}})
     found = (made["dealType"], made["direction"], made["contactAlert"])
     scene.check("The deal's type, direction and alert", found, ("CoSell", "Outgoing", "overdue"))
     kinds = scene.show_timeline(RAE)
@@ -39,13 +39,13 @@ def _accept_for_contoso(scene: Scene) -> None:
     now = scene.service.now()
     estimate = deal.private(RAE, now, "")["details"]
     fields = {name: estimate[name] for name in ("dealValue", "currency", "closingDateTime")}
-    scene.context(RAE, "accept", {**fields, "notes": "Call Jo on Monday.", "externalReferenceId": "CRM-004712"})
+    scene.act(RAE, "accept", {**fields, "notes": "Call Jo on Monday.", "externalReferenceId": "CRM-004712"})
     scene.show({"Contoso": ACCEPTED})
 
 
 def _decline_for_tailspin(scene: Scene) -> None:
     scene.screen.step(f"{who(TOM)} declines; the customer hears of it, and of others, but not why")
-    scene.context(TOM, "decline", {"reason": "BudgetNotAdequate", "notes": PRIVATE})
+    scene.act(TOM, "decline", {"reason": "BudgetNotAdequate", "notes": PRIVATE})
     scene.show({"Tailspin Toys": DECLINED}, {deal.BUYER})
 
 

@@ -10,7 +10,7 @@ def play(scene: Scene) -> None:
     _show_to_microsoft(scene)
     _ask_microsoft(scene)
     scene.screen.step(f"{who(SAM)} accepts")
-    scene.context(SAM, "accept", {})
+    scene.act(SAM, "accept", {})
     scene.show({"Microsoft": ACCEPTED}, {RAE})
     scene.screen.step("What the deal's timeline keeps")
     kinds = scene.show_timeline(RAE)

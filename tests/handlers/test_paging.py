@@ -1,10 +1,11 @@
-"""What a request says of the place that it means, and of the options that it takes."""
+"""How many items a request asks for, and which options it may give."""
 
 import azure.functions as func
 import pytest
 
-from api.http.etags import MAX_TOP, refuse_unknown_options, top_of
+from api.http.paging import MAX_TOP, refuse_unknown_options, top_of
 from api.http.problems import BadQuery
+from api.http.request import PublicRequest
 
 KNOWN = frozenset({"status", "$top"})
 
@@ -18,13 +19,13 @@ def asked(query: str) -> func.HttpRequest:
     ("text", "top"), [("1", 1), ("100", 100), ("101", MAX_TOP), ("007", 7), ("9" * 30, MAX_TOP)]
 )
 def test_more_items_than_there_may_be_are_as_many_as_there_may_be(text: str, top: int) -> None:
-    assert top_of(asked(f"$top={text}")) == top
+    assert top_of(PublicRequest(http=asked(f"$top={text}"))) == top
 
 
 @pytest.mark.parametrize("text", ["", "0", "000", "-1", "1.5", "five", "²"])
 def test_what_is_no_number_of_items_is_refused(text: str) -> None:
     with pytest.raises(BadQuery, match="whole number from 1"):
-        top_of(asked(f"$top={text}"))
+        top_of(PublicRequest(http=asked(f"$top={text}")))
 
 
 def test_an_option_that_is_given_twice_is_not_read_as_one_of_them() -> None:
