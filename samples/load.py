@@ -9,7 +9,7 @@ import sys
 from urllib.parse import urlsplit
 
 from samples.world import load
-from shared.admin.directory_import import World, import_world, open_directory
+from shared.admin.directory_import import DirectoryDocument, import_directory, open_directory
 from shared.settings import read_settings
 
 
@@ -37,7 +37,7 @@ async def load_if_empty() -> bool:
     try:
         if not await directory.is_empty():
             return False
-        await import_world(tables, World.model_validate(load()))
+        await import_directory(tables, DirectoryDocument.model_validate(load()))
     finally:
         await tables.close()
     return True

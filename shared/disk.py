@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from shared.errors import ConfigurationError, DiskFull
 
-LEAST_FREE = 200_000_000
+MIN_FREE_BYTES = 200_000_000
 """In bytes: what may be taken by work that was begun, until somebody frees space."""
 
 
@@ -18,8 +18,8 @@ def free_bytes(folder: str) -> int:
     return shutil.disk_usage(folder).free
 
 
-def require_room(folder: str | None, free: Callable[[str], int] = free_bytes) -> None:
-    """Raise `DiskFull` if less than `LEAST_FREE` is free on the disk of `folder`; None is not looked at.
+def require_free_space(folder: str | None, free: Callable[[str], int] = free_bytes) -> None:
+    """Raise `DiskFull` if less than `MIN_FREE_BYTES` is free on the disk of `folder`; None is not looked at.
 
     Raises `ConfigurationError` if there is no such folder.
     """
@@ -31,5 +31,5 @@ def require_room(folder: str | None, free: Callable[[str], int] = free_bytes) ->
         raise ConfigurationError(
             f"Set WATCHED_DISK to a folder whose disk is to be watched, or leave it out: {failure.strerror}."
         ) from failure
-    if left < LEAST_FREE:
-        raise DiskFull(left, LEAST_FREE)
+    if left < MIN_FREE_BYTES:
+        raise DiskFull(left, MIN_FREE_BYTES)

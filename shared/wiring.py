@@ -27,7 +27,7 @@ from shared.settings import Settings, TableAccount, read_settings
 from shared.storage import keys
 from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, RETRIES
 from shared.storage.azure_tables import AzureTables
-from shared.storage.claims import claim, of_hub, of_tables
+from shared.storage.claims import claim, hub_claim, tables_claim
 from shared.storage.directory import Directory
 from shared.storage.directory_search import DirectorySearch
 from shared.storage.engagements import Engagements
@@ -221,7 +221,7 @@ class Wiring:
         settings = read_settings()
         tables = AzureTables(table_service(settings))
         try:
-            await claim(tables, of_tables(settings.tables.setting), settings.slot)
+            await claim(tables, tables_claim(settings.tables.setting), settings.slot)
             await _claim_hub(settings, tables)
             await tables.create_tables(keys.TABLES)
         except BaseException:
@@ -246,7 +246,7 @@ async def _claim_hub(settings: Settings, tables: AzureTables) -> None:
     shared = settings.hub == settings.tables
     account = tables if shared else AzureTables(tables_client(settings.hub))
     try:
-        await claim(account, of_hub(settings.hub_name, settings.hub.setting), settings.slot)
+        await claim(account, hub_claim(settings.hub_name, settings.hub.setting), settings.slot)
     finally:
         if not shared:
             await account.close()

@@ -57,7 +57,7 @@ async def report_closed_deal(request: Request) -> Response:
             raise Invalid(faults)
         registration = _record(request, reading.body.name, form, solution)
         try:
-            await request.service.registrations.insert_alone(
+            await request.service.registrations.insert_without_deal(
                 registration, key and key.creating(registration.id)
             )
         except StoreConflict:

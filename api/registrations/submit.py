@@ -20,10 +20,10 @@ from api.registrations.schemas import RegistrationsView, RegistrationView
 from shared.domain.change import Change, CommandContext
 from shared.domain.deal_registration import (
     drafts,
-    no_solution,
     record_registrations,
     require_registrable,
-    solution_named,
+    select_solution,
+    solution_fault,
 )
 from shared.domain.ids import RegistrationId, is_uuid
 from shared.domain.permissions import may_write_registrations
@@ -42,7 +42,7 @@ async def list_deal_registrations(request: Request) -> Response:
     """The registrations of a deal, oldest first."""
     deal = await visible_referral(request)
     require_partner(request)
-    return records(await request.service.registrations.of_deal(deal.key))
+    return records(await request.service.registrations.list_for_deal(deal.key))
 
 
 @operation(
@@ -72,7 +72,7 @@ async def register_deal(request: Request) -> Response:
         return records(change.registrations, status=201)
 
     async def replay(first: IdempotencyRecord) -> Response:
-        found = await request.service.registrations.of_deal(deal.key)
+        found = await request.service.registrations.list_for_deal(deal.key)
         return records([each for each in found if each.id in first.created], status=201)
 
     return await idempotent(request, f"{deal.id}/register", make, replay)
@@ -129,9 +129,9 @@ class _RegisterRequest:
         body = self.reading.body
         require_registrable(deal, found, body.solution_id)
         form = body.form(customer_of(deal))
-        solution = solution_named(deal, body.solution_id)
+        solution = select_solution(deal, body.solution_id)
         if solution is None:
-            raise Invalid(self._faults(no_solution(deal, body.solution_id), form))
+            raise Invalid(self._faults(solution_fault(deal, body.solution_id), form))
         begun = drafts(deal, solution, form, self.ids, context)
         after = tuple(_submitted_or_saved(each, self.reading, each.form, context) for each in begun)
         return record_registrations(deal, after, context)

@@ -20,7 +20,7 @@ class Callers:
     verifier: TokenVerifier
     directory: Directory
 
-    async def recognize(self, authorization: str | None) -> Caller:
+    async def authenticate(self, authorization: str | None) -> Caller:
         """The caller that an Authorization header proves.
 
         Raises `Unauthenticated`, `UnknownPerson`, `KeysUnavailable`, `StoreUnavailable`.

@@ -49,7 +49,7 @@ def editable_fields(referral: Referral, now: datetime) -> frozenset[str]:
     found = L2_FIELDS | {"customer.team", "sales_stage"}
     if referral.deal_type != "SolutionAssessment":
         found |= {"terms.solutions"}
-    own = referral.is_creators and not referral.is_lead
+    own = referral.belongs_to_creator and not referral.is_lead
     return found | (_editable_by_creator(referral) if own else frozenset())
 
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, Self
 
 from shared.domain.ids import OperationId
-from shared.domain.referral import Invited, Referral
+from shared.domain.referral import InvitedParty, Referral
 from shared.domain.refusals import Refusal
 from shared.domain.registration import Registration
 from shared.domain.timeline import Actor, Entry, EntryKind
 from shared.domain.work import Task, Work, label_of, work_of
 
-NOT_DRAWN = OperationId("")
+NO_OPERATION_ID = OperationId("")
 _BOOKKEEPING = {"version", "sequence", "updated_at", "invited", "routed", "inquiry"}
 _IN_PARTS = ("terms", "consent", "customer", "invite_context")
 """Fields whose parts are named by themselves: a part's name is `terms.currency` and the like."""
@@ -29,7 +29,7 @@ class CommandContext:
 
     actor: Actor
     now: datetime
-    operation_id: OperationId = NOT_DRAWN
+    operation_id: OperationId = NO_OPERATION_ID
     key_hash: str | None = None
 
 
@@ -159,7 +159,7 @@ def created(
     )
 
 
-def names_of(invited: tuple[Invited, ...]) -> dict[str, str]:
+def names_of(invited: tuple[InvitedParty, ...]) -> dict[str, str]:
     """The details of an entry that tells whom a deal invited."""
     names = ", ".join(invitation.organization_name for invitation in invited)
     return {"invited": names} if names else {}

@@ -6,14 +6,14 @@ from datetime import date
 
 from shared.domain.catalogue import Catalogue
 from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft, names_of
-from shared.domain.creation import tasks_of_beginning
+from shared.domain.creation import creation_tasks
 from shared.domain.deal_rules import faults_of_partners_deal
 from shared.domain.deal_type import type_of
 from shared.domain.draft import DealDraft
 from shared.domain.editing import faults_of_removals, wanted
 from shared.domain.field_rules import faults_of_solutions, faults_of_team, faults_of_terms
 from shared.domain.invitation_rules import faults_of_invitations
-from shared.domain.inviting import Inviter, with_invited
+from shared.domain.inviting import InvitationFactory, record_invited_parties
 from shared.domain.lifecycle import require_active
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, NotAllowed
@@ -32,7 +32,11 @@ def require_convertible(referral: Referral, context: CommandContext) -> Change |
 
 
 def convert(
-    lead: Referral, draft: DealDraft, catalogue: Catalogue, inviter: Inviter, context: CommandContext
+    lead: Referral,
+    draft: DealDraft,
+    catalogue: Catalogue,
+    inviter: InvitationFactory,
+    context: CommandContext,
 ) -> Change:
     """The lead as an outgoing deal: same id, customer and timeline. The draft has no faults."""
     deal = replace(
@@ -44,7 +48,7 @@ def convert(
         invite_context=replace(lead.invite_context, help_code=draft.microsoft_code),
     )
     invitations = inviter.invitations(deal, draft.all_invitations)
-    deal = with_invited(deal, invitations)
+    deal = record_invited_parties(deal, invitations)
     deal = replace(deal, deal_type=type_of(deal))
     step = ChangeBuilder(
         before=lead,
@@ -54,7 +58,7 @@ def convert(
                 kind="converted", from_state="Lead", to_state=deal.deal_type, details=names_of(deal.invited)
             ),
         ),
-        tasks=tasks_of_beginning(deal),
+        tasks=creation_tasks(deal),
         invitations=tuple(replace(each, deal_type=deal.deal_type) for each in invitations),
     )
     return step.build(context)

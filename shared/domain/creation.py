@@ -5,13 +5,13 @@ from datetime import timedelta
 
 from shared.domain.catalogue import Catalogue
 from shared.domain.change import Change, CommandContext, EntryDraft, created, names_of
-from shared.domain.customer import settled_customer
-from shared.domain.deal_rules import settlement_of
+from shared.domain.customer import build_customer
+from shared.domain.deal_rules import match_deal_customer
 from shared.domain.deal_type import type_of
 from shared.domain.draft import DealDraft
 from shared.domain.ids import EngagementId, ReferralId
-from shared.domain.inviting import Inviter, terms_of, with_invited
-from shared.domain.lifecycle import is_withdrawn_with, withdraw
+from shared.domain.inviting import InvitationFactory, record_invited_parties, terms_of
+from shared.domain.lifecycle import withdraw, withdraws_invitation
 from shared.domain.referral import InviteContext, Referral, ReferralKey, Target
 from shared.domain.timeline import Actor
 from shared.domain.work import Invite, Notify, Publish, Task
@@ -31,16 +31,18 @@ def create_deal(
 ) -> Change:
     """The first step of a deal whose draft has no faults: Active / Accepted, stage Created (C1)."""
     deal = _deal(draft, catalogue, ids, context)
-    invite = Inviter(catalogue=catalogue, ids=ids.invitees, now=context.now, response_window=response_window)
+    invite = InvitationFactory(
+        catalogue=catalogue, ids=ids.invitees, now=context.now, response_window=response_window
+    )
     invitations = invite.invitations(deal, draft.all_invitations)
-    deal = with_invited(deal, invitations)
+    deal = record_invited_parties(deal, invitations)
     deal = replace(deal, deal_type=type_of(deal))
     invitations = tuple(replace(each, deal_type=deal.deal_type) for each in invitations)
     entry = EntryDraft(kind="created", details=names_of(deal.invited))
-    return created(deal, (entry,), context, tasks_of_beginning(deal), invitations)
+    return created(deal, (entry,), context, creation_tasks(deal), invitations)
 
 
-def tasks_of_beginning(deal: Referral) -> tuple[Task, ...]:
+def creation_tasks(deal: Referral) -> tuple[Task, ...]:
     """What a new deal causes elsewhere; without any invitation, its engagement still comes into being."""
     invite = Invite(parties=deal.others)
     return (invite, Publish()) if deal.deal_type == "PartnerLed" else (invite,)
@@ -55,7 +57,7 @@ def receive_invitation(invitation: Referral, creator: Referral, context: Command
     """
     invitation = replace(invitation, deal_type=creator.deal_type)
     received = replace(context, actor=Actor(organization_id=creator.organization_id))
-    if is_withdrawn_with(creator, invitation.organization_id):
+    if withdraws_invitation(creator, invitation.organization_id):
         closed = replace(withdraw(invitation, context).after, version=1, sequence=1)
         return replace(created(closed, (EntryDraft(kind="withdrawn"),), received, ()), work=None)
     tasks = (Notify(message="invited", audience="invitee"),)
@@ -93,7 +95,7 @@ def _deal(draft: DealDraft, catalogue: Catalogue, ids: NewIds, context: CommandC
         status="Active",
         substatus="Accepted",
         sales_stage="Created",
-        customer=settled_customer(draft.customer, settlement_of(draft, catalogue).entity),
+        customer=build_customer(draft.customer, match_deal_customer(draft, catalogue).entity),
         consent=draft.consent,
         terms=terms_of(draft.terms, catalogue, creator.id, None),
         notes=draft.notes,

@@ -9,7 +9,7 @@ from shared.domain.refusals import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class CustomerMatch:
     """The entity that a draft means (None: none of the directory's), or why it cannot be told."""
 
     entity: CustomerEntity | None = None
@@ -17,7 +17,7 @@ class Settlement:
     candidates: tuple[CustomerEntity, ...] = field(default=())
 
 
-def settle_customer(draft: CustomerDraft, entities: tuple[CustomerEntity, ...]) -> Settlement:
+def match_customer(draft: CustomerDraft, entities: tuple[CustomerEntity, ...]) -> CustomerMatch:
     """Settle a customer among the directory's entities of its name and country, or of its D-U-N-S number.
 
     A known D-U-N-S number decides. Without one, a single entity of that name and country is meant; of several the
@@ -27,23 +27,23 @@ def settle_customer(draft: CustomerDraft, entities: tuple[CustomerEntity, ...]) 
     if draft.duns and (known := next((e for e in entities if e.duns == draft.duns), None)):
         return _settled_by_number(draft, known)
     if draft.duns:
-        return Settlement()
+        return CustomerMatch()
     namesakes = tuple(entity for entity in entities if _is_namesake(draft, entity))
     if len(namesakes) > 1:
         there = [each for each in namesakes if not each.duns and each.address == _address(draft.address)]
         if len(there) == 1:
-            return Settlement(entity=there[0])
+            return CustomerMatch(entity=there[0])
         message = (
             "Several companies have this name in this country: name the D-U-N-S number of one of them, "
             "or the whole address of one without a number."
         )
-        return Settlement(
+        return CustomerMatch(
             faults=(Fault("invalidValue", "/customerProfile/ids", message),), candidates=namesakes
         )
-    return Settlement(entity=namesakes[0] if namesakes else None)
+    return CustomerMatch(entity=namesakes[0] if namesakes else None)
 
 
-def settled_customer(draft: CustomerDraft, entity: CustomerEntity | None) -> Customer:
+def build_customer(draft: CustomerDraft, entity: CustomerEntity | None) -> Customer:
     """The customer to keep: name, address and numbers are the directory's, size and contacts the client's."""
     team = tuple(contact.complete() for contact in draft.team)
     if entity is None:
@@ -60,11 +60,11 @@ def settled_customer(draft: CustomerDraft, entity: CustomerEntity | None) -> Cus
     )
 
 
-def _settled_by_number(draft: CustomerDraft, known: CustomerEntity) -> Settlement:
+def _settled_by_number(draft: CustomerDraft, known: CustomerEntity) -> CustomerMatch:
     if draft.address.country in {None, known.address.country}:
-        return Settlement(entity=known)
+        return CustomerMatch(entity=known)
     message = f"The company of this D-U-N-S number is in {known.address.country}: correct the country or the number."
-    return Settlement(faults=(Fault("invalidValue", "/customerProfile/address/country", message),))
+    return CustomerMatch(faults=(Fault("invalidValue", "/customerProfile/address/country", message),))
 
 
 def _is_namesake(draft: CustomerDraft, entity: CustomerEntity) -> bool:

@@ -47,7 +47,7 @@ def require_registrable(deal: Referral, found: Eligibility, solution_id: str | N
         raise NotAllowed("This solution of the deal is registered already.")
 
 
-def solution_named(deal: Referral, solution_id: str | None) -> Solution | None:
+def select_solution(deal: Referral, solution_id: str | None) -> Solution | None:
     """The solution that a request registers: the one it names, or the only one that is left (G2)."""
     left = unregistered(deal)
     if solution_id is None and len(left) == 1:
@@ -55,7 +55,7 @@ def solution_named(deal: Referral, solution_id: str | None) -> Solution | None:
     return next((solution for solution in left if solution.id == solution_id), None)
 
 
-def no_solution(deal: Referral, solution_id: str | None) -> Fault:
+def solution_fault(deal: Referral, solution_id: str | None) -> Fault:
     """Why a request names no solution that is left."""
     message = f"Name the solution to register: {', '.join(each.id for each in unregistered(deal))}."
     return Fault("notInCatalogue" if solution_id else "required", "/solutionId", message)

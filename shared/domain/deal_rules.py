@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.customer import Settlement, settle_customer
+from shared.domain.customer import CustomerMatch, match_customer
 from shared.domain.draft import ContactDraft, DealDraft
 from shared.domain.field_rules import (
     faults_of_currency,
@@ -41,7 +41,7 @@ def faults_of_deal(draft: DealDraft, catalogue: Catalogue, today: date) -> tuple
         of_its_kind = faults_of_partners_deal(draft)
     return (
         *_faults_of_location(draft, catalogue, must_be_sent=assessment),
-        *settlement_of(draft, catalogue).faults,
+        *match_deal_customer(draft, catalogue).faults,
         *faults_of_terms(draft.terms, catalogue.decimals, today, "/details"),
         *(() if assessment else faults_of_solutions(draft.terms.solutions, catalogue.solutions, _SOLUTIONS)),
         *faults_of_team(draft.team, "/team"),
@@ -50,9 +50,9 @@ def faults_of_deal(draft: DealDraft, catalogue: Catalogue, today: date) -> tuple
     )
 
 
-def settlement_of(draft: DealDraft, catalogue: Catalogue) -> Settlement:
+def match_deal_customer(draft: DealDraft, catalogue: Catalogue) -> CustomerMatch:
     """Which customer the draft means (C7)."""
-    return settle_customer(draft.customer, catalogue.customers)
+    return match_customer(draft.customer, catalogue.customers)
 
 
 def is_assessment(draft: DealDraft, catalogue: Catalogue) -> bool:

@@ -17,7 +17,7 @@ from shared.domain.field_rules import (
     faults_of_value,
 )
 from shared.domain.invitation_rules import faults_of_microsofts_needs
-from shared.domain.inviting import chosen_solution, retyped
+from shared.domain.inviting import chosen_solution, update_deal_type
 from shared.domain.referral import Contact, Referral, Solution
 from shared.domain.refusals import Fault
 from shared.domain.vocabulary import NO_HELP
@@ -61,14 +61,14 @@ def edited(step: ChangeBuilder, as_wanted: Referral) -> ChangeBuilder:
         for name in _EDITED
         if getattr(as_wanted, name) != getattr(step.after, name)
     }
-    return retyped(step.then(EntryDraft(kind="edited"), **new)) if new else step
+    return update_deal_type(step.then(EntryDraft(kind="edited"), **new)) if new else step
 
 
-def shown_to_microsoft(step: ChangeBuilder) -> ChangeBuilder:
+def share_with_microsoft(step: ChangeBuilder) -> ChangeBuilder:
     """The step, and the creator's yes to Q2: the deal becomes visible to Microsoft's sellers (T2, E4)."""
     deal = step.after
     answered = replace(deal, consent=replace(deal.consent, microsoft_may_view=True))
-    return retyped(replace(step, after=answered))
+    return update_deal_type(replace(step, after=answered))
 
 
 def faults_of_edit(
@@ -111,7 +111,7 @@ def _faults_of_customer(before: Referral, draft: DealDraft) -> Iterator[Fault]:
     """What Microsoft was promised stays there; and what it needs is there once it is invited (rules C)."""
     invites = draft.microsoft_code != NO_HELP
     changed = drafts_of(before.customer.team) != draft.customer.team
-    if before.is_creators and invites and (changed or before.invite_context.help_code == NO_HELP):
+    if before.belongs_to_creator and invites and (changed or before.invite_context.help_code == NO_HELP):
         yield from faults_of_microsofts_needs(draft.customer.team, draft.consent.share_contact)
     elif changed:
         yield from faults_of_size(draft.customer.team, "/customerProfile/team")

@@ -38,14 +38,14 @@ class Eligibility:
         return " ".join(rule.explanation for rule in self.rules if not rule.passed)
 
 
-MicrosoftsPart = Literal["takesPart", "invited", "none", "never", "hidden"]
+MicrosoftParticipation = Literal["takesPart", "invited", "none", "never", "hidden"]
 """Microsoft's part in a deal: it takes part, may still accept, may be invited, or will never take part (T3).
 
 Or the reader is not told of it (V1).
 """
 
 
-def eligibility(deal: Referral, microsoft: MicrosoftsPart) -> Eligibility:
+def eligibility(deal: Referral, microsoft: MicrosoftParticipation) -> Eligibility:
     """The conditions as they are now; they can be asked at any time in the life of a deal."""
     return Eligibility(
         rules=(
@@ -57,12 +57,14 @@ def eligibility(deal: Referral, microsoft: MicrosoftsPart) -> Eligibility:
     )
 
 
-def microsofts_part(deal: Referral, creator: Referral) -> MicrosoftsPart:
+def microsoft_participation(deal: Referral, creator: Referral) -> MicrosoftParticipation:
     """Microsoft's part as the creator's record says, whose `invited` is as true as the caller made it.
 
     Whoever has not accepted, or did not go on, is not told of the other parties (V1).
     """
-    if not deal.is_creators and (deal.accepted_at is None or deal.substatus in {"Declined", "Expired"}):
+    if not deal.belongs_to_creator and (
+        deal.accepted_at is None or deal.substatus in {"Declined", "Expired"}
+    ):
         return "hidden"
     if creator.organization_id == MICROSOFT:
         return "takesPart"
@@ -107,7 +109,7 @@ def _deal_type(deal: Referral) -> EligibilityRule:
         explanation = f"The deal is {deal.deal_type}."
         return EligibilityRule(id="dealType", passed=True, explanation=explanation)
     upgrade = "invite Microsoft or share it with Microsoft's sellers."
-    upgrade = upgrade if deal.is_creators else f"ask its creator to {upgrade}"
+    upgrade = upgrade if deal.belongs_to_creator else f"ask its creator to {upgrade}"
     todo = {
         "Private": f"Before you win it, {upgrade}",
         "PartnerToPartner": f"Before you win it, {upgrade}",
@@ -141,7 +143,7 @@ def _status_won(deal: Referral) -> EligibilityRule:
     return EligibilityRule(id="statusWon", passed=False, explanation=explanation)
 
 
-def _microsoft_engaged(deal: Referral, microsoft: MicrosoftsPart) -> EligibilityRule:
+def _microsoft_engaged(deal: Referral, microsoft: MicrosoftParticipation) -> EligibilityRule:
     if deal.deal_type != "CoSell":
         explanation = "Microsoft's acceptance is asked for in CoSell deals alone."
         return EligibilityRule(id="microsoftEngaged", passed=True, explanation=explanation)
@@ -151,7 +153,7 @@ def _microsoft_engaged(deal: Referral, microsoft: MicrosoftsPart) -> Eligibility
     return EligibilityRule(id="microsoftEngaged", passed=False, explanation=_until_engaged(deal, microsoft))
 
 
-def _until_engaged(deal: Referral, microsoft: MicrosoftsPart) -> str:
+def _until_engaged(deal: Referral, microsoft: MicrosoftParticipation) -> str:
     """What would have to happen for Microsoft to take part."""
     if microsoft == "hidden":
         return "Microsoft's part in the deal shows once you work on it."
@@ -159,6 +161,6 @@ def _until_engaged(deal: Referral, microsoft: MicrosoftsPart) -> str:
         return "Microsoft has not accepted its invitation yet: ask its sellers to accept it."
     if microsoft == "never":
         return "Microsoft does not take part, and cannot be invited any more, so this cannot change."
-    if deal.is_creators:
+    if deal.belongs_to_creator:
         return "Microsoft does not take part, and no invitation of it is open: invite it again."
     return "Microsoft does not take part: ask the deal's creator to invite it."

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.customer import settle_customer
+from shared.domain.customer import match_customer
 from shared.domain.draft import NO_CUSTOMER, ContactDraft, CustomerDraft
 from shared.domain.field_rules import faults_of_size, faults_of_solutions
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
@@ -64,7 +64,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakenInquiry:
+class SubmittedInquiry:
     """A request that was taken in, and what was decided about each recipient, in the order sent."""
 
     id: InquiryId
@@ -91,7 +91,7 @@ def _faults_of_number(customer: CustomerDraft, catalogue: Catalogue) -> tuple[Fa
     Without one the customer is taken as given if several companies have its name: whoever asks for information
     knows no numbers, and need not tell namesakes apart (R2).
     """
-    return settle_customer(customer, catalogue.customers).faults if customer.duns else ()
+    return match_customer(customer, catalogue.customers).faults if customer.duns else ()
 
 
 def _faults_of_contacts(team: tuple[ContactDraft, ...]) -> Iterator[Fault]:

@@ -1,11 +1,11 @@
 """Who can be brought into a deal, and when (rule T3)."""
 
 from shared.domain.deal_type import UPGRADES, Upgrade
-from shared.domain.referral import Invited, Referral
+from shared.domain.referral import InvitedParty, Referral
 from shared.domain.refusals import NotAllowed
 from shared.domain.vocabulary import MICROSOFT
 
-MOST_INVITATIONS = 100
+MAX_INVITATIONS_PER_DEAL = 100
 """How often a deal can invite altogether, so that one piece of work always fits into one row."""
 ENDED = frozenset({"Declined", "Expired"})
 _NEVER_AGAIN = frozenset({"AbuseSpamOrPhishing", "NotACustomer"})
@@ -13,7 +13,7 @@ _NEVER_AGAIN = frozenset({"AbuseSpamOrPhishing", "NotACustomer"})
 
 def why_not(deal: Referral, upgrade: Upgrade) -> str | None:
     """Why an Active deal's record does not allow a step about who takes part in it; None if it does (T3)."""
-    if not deal.is_creators:
+    if not deal.belongs_to_creator:
         return _why_not_creator(deal)
     if deal.is_lead:
         return "This is a lead: convert it into a deal first."
@@ -26,13 +26,13 @@ def why_not(deal: Referral, upgrade: Upgrade) -> str | None:
     return None
 
 
-def why_not_again(organization_id: str, invited: tuple[Invited, ...]) -> str | None:
+def why_not_again(organization_id: str, invited: tuple[InvitedParty, ...]) -> str | None:
     """Why an organization cannot be invited (again) into a deal; None if it can (T3).
 
     `invited` is as true as the caller made it: the record's own may lag behind the invitees'.
     """
-    if len(invited) >= MOST_INVITATIONS:
-        return f"This deal has sent {MOST_INVITATIONS} invitations, and more are not possible."
+    if len(invited) >= MAX_INVITATIONS_PER_DEAL:
+        return f"This deal has sent {MAX_INVITATIONS_PER_DEAL} invitations, and more are not possible."
     mine = [invitation for invitation in invited if invitation.party.organization_id == organization_id]
     for earlier in mine:
         if earlier.reason in _NEVER_AGAIN:
@@ -50,7 +50,7 @@ def require_invitable(deal: Referral, organizations: tuple[str, ...]) -> None:
 
     Raises `NotAllowed`.
     """
-    if not deal.is_creators:
+    if not deal.belongs_to_creator:
         raise NotAllowed(_why_not_creator(deal))
     for organization_id in organizations:
         upgrade: Upgrade = "inviteMicrosoft" if organization_id == MICROSOFT else "invitePartner"

@@ -10,14 +10,14 @@ from shared.domain.directory import CatalogueSolution, Organization
 from shared.domain.draft import InvitationDraft, TermsDraft
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.invitable import ENDED
-from shared.domain.referral import InviteContext, Invited, Referral, Solution, Target, Terms
+from shared.domain.referral import InviteContext, InvitedParty, Referral, Solution, Target, Terms
 from shared.domain.routing import route
 from shared.domain.vocabulary import MICROSOFT, NO_HELP, HelpCode, SolutionKind
 from shared.domain.work import Invite, Publish, Task, UpdateDealType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inviter:
+class InvitationFactory:
     """What all invitations of one request have in common.
 
     `ids` are enough for every invitation; `response_window` is how long each may be answered (L4).
@@ -101,12 +101,12 @@ class Inviter:
         )
 
 
-def with_invitations(step: ChangeBuilder, invitations: tuple[Referral, ...]) -> ChangeBuilder:
+def add_invitations(step: ChangeBuilder, invitations: tuple[Referral, ...]) -> ChangeBuilder:
     """The step, and these organizations invited; the deal's type follows (T1)."""
-    deal = with_invited(step.after, invitations)
+    deal = record_invited_parties(step.after, invitations)
     entry = EntryDraft(kind="invited", details=names_of(deal.invited[len(step.after.invited) :]))
     invite: Task = Invite(parties=tuple(invitation.key for invitation in invitations))
-    invited = retyped(
+    invited = update_deal_type(
         step.then(
             entry,
             (invite,),
@@ -120,11 +120,11 @@ def with_invitations(step: ChangeBuilder, invitations: tuple[Referral, ...]) -> 
     return replace(invited, invitations=(*step.invitations, *typed))
 
 
-def with_invited(deal: Referral, invitations: tuple[Referral, ...]) -> Referral:
+def record_invited_parties(deal: Referral, invitations: tuple[Referral, ...]) -> Referral:
     """The deal's record once it has invited these, its type apart. Inviting Microsoft answers Q1 for good."""
     if not invitations:
         return deal
-    news = tuple(Invited(party=i.key, organization_name=i.organization_name) for i in invitations)
+    news = tuple(InvitedParty(party=i.key, organization_name=i.organization_name) for i in invitations)
     targets = tuple(dict.fromkeys((*deal.target, *(target for i in invitations for target in i.target))))
     microsoft = next((i for i in invitations if i.organization_id == MICROSOFT), None)
     context = deal.invite_context
@@ -139,12 +139,12 @@ def with_invited(deal: Referral, invitations: tuple[Referral, ...]) -> Referral:
     )
 
 
-def retyped(step: ChangeBuilder) -> ChangeBuilder:
+def update_deal_type(step: ChangeBuilder) -> ChangeBuilder:
     """The step, and the type that now follows; those who took part before hear of it, Microsoft sees or no longer.
 
     The type follows from its creator's record alone: an invited party hears of it, and changes nothing (T1).
     """
-    if not step.after.is_creators:
+    if not step.after.belongs_to_creator:
         return step
     before, after = step.after.deal_type, type_of(step.after)
     if after == before:

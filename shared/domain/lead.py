@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared.domain.catalogue import Catalogue
 from shared.domain.change import Change, CommandContext, created
 from shared.domain.creation import arrival_entries
-from shared.domain.customer import settle_customer, settled_customer
+from shared.domain.customer import build_customer, match_customer
 from shared.domain.directory import Organization, Profile, ProfileLocation
 from shared.domain.ids import EngagementId, InquiryId, LocationId, OrganizationId, ReferralId
 from shared.domain.inquiry import InquiryDraft, NotDelivered, Outcome, RecipientDraft
@@ -17,7 +17,7 @@ from shared.domain.timeline import Actor
 from shared.domain.vocabulary import MICROSOFT, ContactAlert
 from shared.domain.work import Notify
 
-HOT_FOR = timedelta(hours=72)
+HOT_DURATION = timedelta(hours=72)
 """How long a customer's wish to be contacted stays hot (R5)."""
 
 
@@ -33,7 +33,7 @@ Profiles = Mapping[tuple[str, str], Profile]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leads:
+class LeadFactory:
     """What all leads of one request have in common. `ids` are enough for every recipient, two for each."""
 
     draft: InquiryDraft
@@ -89,7 +89,7 @@ class Leads:
     def _lead(self, recipient: Organization, place: LocationId, number: int) -> Referral:
         draft, now = self.draft, self.now
         record = ReferralKey(organization_id=recipient.id, referral_id=ReferralId(self.ids[2 * number]))
-        settled = settle_customer(draft.customer, self.catalogue.customers).entity
+        settled = match_customer(draft.customer, self.catalogue.customers).entity
         return Referral(
             id=record.referral_id,
             engagement_id=EngagementId(self.ids[2 * number + 1]),
@@ -105,7 +105,7 @@ class Leads:
             deal_type="Lead",
             status="New",
             substatus="Pending",
-            customer=settled_customer(draft.customer, settled),
+            customer=build_customer(draft.customer, settled),
             consent=draft.consent,
             terms=self._terms(recipient.id),
             industries=draft.industries,
@@ -179,4 +179,4 @@ def contact_alert(referral: Referral, now: datetime) -> ContactAlert | None:
     wished = referral.inquiry is not None and referral.customer_requested_contact
     if not wished or referral.is_closed:
         return None
-    return "hot" if now < referral.created_at + HOT_FOR else "overdue"
+    return "hot" if now < referral.created_at + HOT_DURATION else "overdue"

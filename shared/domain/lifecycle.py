@@ -13,14 +13,14 @@ from typing import Any
 from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft, append_entry
 from shared.domain.ids import OperationId, ReferralId, derived_operation
 from shared.domain.messages import MailKind
-from shared.domain.referral import Contact, Invited, Referral, StatusReason
+from shared.domain.referral import Contact, InvitedParty, Referral, StatusReason
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.sales_stage import has_every_stage, initial_stage
 from shared.domain.timeline import Actor, EntryKind
 from shared.domain.vocabulary import ABUSE, DEAL_CLOSED, MICROSOFT, ClosingReason, Substatus
 from shared.domain.work import Notify, Task, UpdateParties, Withdraw
 
-BY_THE_CLOCK = Actor(organization_id=None)
+SYSTEM_ACTOR = Actor(organization_id=None)
 """The actor of what no person did."""
 
 
@@ -83,7 +83,7 @@ def decline(referral: Referral, statement: ClosingStatement, context: CommandCon
 
 def expire(referral: Referral, context: CommandContext) -> Change:
     """New becomes Closed / Expired once its time is over (L4). To be asked only when `is_overdue`."""
-    by_the_clock = replace(context, actor=BY_THE_CLOCK, key_hash=None)
+    by_the_clock = replace(context, actor=SYSTEM_ACTOR, key_hash=None)
     return _closed(ChangeBuilder.of(referral), EntryDraft(kind="expired"), context, "Expired", None).build(
         by_the_clock
     )
@@ -130,11 +130,13 @@ def apply_party_change(referral: Referral, other: Referral, state: str, context:
         to_state=state,
         details={"organizationId": other.organization_id, "organizationName": other.organization_name},
     )
-    invited = tuple(heard_of(each, other) if each.party == other.key else each for each in referral.invited)
+    invited = tuple(
+        update_invited_party(each, other) if each.party == other.key else each for each in referral.invited
+    )
     return append_entry(referral, heard, entry, invited=invited)
 
 
-def heard_of(invited: Invited, other: Referral) -> Invited:
+def update_invited_party(invited: InvitedParty, other: Referral) -> InvitedParty:
     """An invitation as its creator keeps it, once it has heard of the invitee's record."""
     reason = other.status_reason.code if other.status_reason else None
     return replace(invited, substatus=other.substatus, reason=reason)
@@ -167,7 +169,7 @@ def record_failed_mail(
     to = {"to": address}
     said = {"detail": detail} if detail else {}
     entry = EntryDraft(kind="mailFailed", reason=why, details={"message": message, **to, **said})
-    return append_entry(referral, replace(context, actor=BY_THE_CLOCK), entry)
+    return append_entry(referral, replace(context, actor=SYSTEM_ACTOR), entry)
 
 
 def record_never_notified(referral: Referral, expired: Referral, context: CommandContext) -> Change:
@@ -177,7 +179,7 @@ def record_never_notified(referral: Referral, expired: Referral, context: Comman
     """
     whose = {"organizationId": expired.organization_id, "organizationName": expired.organization_name}
     return append_entry(
-        referral, replace(context, actor=BY_THE_CLOCK), EntryDraft(kind="neverNotified", details=whose)
+        referral, replace(context, actor=SYSTEM_ACTOR), EntryDraft(kind="neverNotified", details=whose)
     )
 
 
@@ -191,7 +193,7 @@ def is_overdue(referral: Referral, now: datetime) -> bool:
     return referral.status == "New" and referral.expires_at is not None and now >= referral.expires_at
 
 
-def is_withdrawn_with(creator: Referral, invitee: str) -> bool:
+def withdraws_invitation(creator: Referral, invitee: str) -> bool:
     """Whether an open invitation ends with the creator's outcome: on Lost all, on Won not Microsoft's (L8)."""
     return creator.is_closed and not (invitee == MICROSOFT and creator.substatus == "Won")
 
@@ -231,7 +233,7 @@ def _require_active(referral: Referral, verb: str) -> None:
 
 
 def _require_open_deal(referral: Referral, creator: Referral) -> None:
-    if is_withdrawn_with(creator, referral.organization_id):
+    if withdraws_invitation(creator, referral.organization_id):
         message = (
             f"{creator.organization_name} closed the deal as {creator.substatus}; it takes no new party."
         )
@@ -315,7 +317,7 @@ def _news_of_outcome(referral: Referral, message: MailKind) -> tuple[Task, ...]:
 
     Whoever is known to have declined or to have let its time pass hears nothing more.
     """
-    if not referral.is_creators:
+    if not referral.belongs_to_creator:
         return (UpdateParties(parties=(referral.creator,)),)
     concerned = [i for i in referral.invited if i.substatus not in {"Declined", "Expired"}]
     parties = tuple(invitation.party for invitation in concerned)

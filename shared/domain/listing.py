@@ -77,7 +77,7 @@ OPTIONAL: frozenset[Field] = frozenset(
     {"campaignId", "externalReferenceId", "expirationDateTime", "location", "sellerTeam"}
 )
 """The fields that a referral may lack; they alone are compared with null, by eq and ne."""
-SEVERAL: frozenset[Field] = frozenset({"team/email", "details/requirements/solutions/id"})
+MULTI_VALUED: frozenset[Field] = frozenset({"team/email", "details/requirements/solutions/id"})
 """The fields of which a referral has any number of values."""
 
 
@@ -118,7 +118,7 @@ Predicate = Condition | AllOf | AnyOf | Not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListItem:
     """A referral as one reader's list has it: its own mark, and whether it went to a team of its own (P3)."""
 
     referral: Referral
@@ -126,7 +126,7 @@ class Listed:
     my_team: bool = False
 
 
-def matches(predicate: Predicate, listed: Listed) -> bool:
+def matches(predicate: Predicate, listed: ListItem) -> bool:
     """Whether a referral is wanted."""
     match predicate:
         case Condition():
@@ -141,7 +141,7 @@ def matches(predicate: Predicate, listed: Listed) -> bool:
             assert_never(predicate)
 
 
-def values_of(field: Field, listed: Listed) -> tuple[Value, ...]:
+def values_of(field: Field, listed: ListItem) -> tuple[Value, ...]:
     """The values of a field as they are compared: names and emails without regard to case."""
     return tuple(comparable(field, value) for value in _VALUES[field](listed))
 
@@ -168,21 +168,21 @@ def fields_of(predicate: Predicate) -> frozenset[Field]:
             assert_never(predicate)
 
 
-def demanded(predicate: Predicate, field: Field) -> frozenset[Value] | None:
+def required_values(predicate: Predicate, field: Field) -> frozenset[Value] | None:
     """The values of a field outside of which nothing can match; None if the predicate demands none (sound)."""
     match predicate:
         case Condition(field=same, operator="eq" | "in", values=values) if same == field:
             return frozenset(comparable(field, value) for value in values)
         case AllOf(parts):
-            of_parts = [demanded(part, field) for part in parts]
+            of_parts = [required_values(part, field) for part in parts]
             found = [values for values in of_parts if values is not None]
-            if field in SEVERAL:  # each part may be met by another of the values
+            if field in MULTI_VALUED:  # each part may be met by another of the values
                 return next(iter(found), None)
             return frozenset[Value].intersection(*found) if found else None
         case AnyOf(parts):
             union: frozenset[Value] = frozenset()
             for part in parts:
-                of_part = demanded(part, field)
+                of_part = required_values(part, field)
                 if of_part is None:
                     return None
                 union |= of_part
@@ -224,7 +224,7 @@ def _compares(operator: Literal["lt", "le", "gt", "ge"], value: Value, wanted: V
     return {"lt": before, "le": not after, "gt": after, "ge": not before}[operator]
 
 
-_VALUES: Mapping[Field, Callable[[Listed], tuple[Value, ...]]] = MappingProxyType(
+_VALUES: Mapping[Field, Callable[[ListItem], tuple[Value, ...]]] = MappingProxyType(
     {
         "id": lambda each: (each.referral.id,),
         "engagementId": lambda each: (each.referral.engagement_id,),

@@ -30,19 +30,19 @@ MailKind = Literal[
     "registrationApproved",
     "registrationRejected",
 ]
-TO_CUSTOMERS: frozenset[MailKind] = frozenset({"customerDeclined", "customerExpired"})
+CUSTOMER_MAILS: frozenset[MailKind] = frozenset({"customerDeclined", "customerExpired"})
 """What a customer reads: no link into the portal, and nobody's notes (M7)."""
-TO_REVIEWERS: frozenset[MailKind] = frozenset({"registrationSubmitted", "registrationEscalated"})
+REVIEWER_MAILS: frozenset[MailKind] = frozenset({"registrationSubmitted", "registrationEscalated"})
 """What Microsoft's deal review team reads."""
-OF_REGISTRATIONS: frozenset[MailKind] = TO_REVIEWERS | frozenset(
+REGISTRATION_MAILS: frozenset[MailKind] = REVIEWER_MAILS | frozenset(
     {"actionRequired", "actionReminder", "registrationApproved", "registrationRejected"}
 )
 """What tells of a registration."""
-OF_LEADS: frozenset[MailKind] = frozenset({"leadReceived", "hotLead", "leadReminder"})
+LEAD_MAILS: frozenset[MailKind] = frozenset({"leadReceived", "hotLead", "leadReminder"})
 """What a company reads of a lead."""
-OF_ARRIVAL: frozenset[MailKind] = OF_LEADS | frozenset({"invited", "reminder"})
+ARRIVAL_MAILS: frozenset[MailKind] = LEAD_MAILS | frozenset({"invited", "reminder"})
 """What tells a company that it has a referral to answer: whichever of them arrives, it was notified (M8)."""
-OF_EXPIRY: frozenset[MailKind] = frozenset({"expired", "customerExpired"})
+EXPIRY_MAILS: frozenset[MailKind] = frozenset({"expired", "customerExpired"})
 """What tells that a referral's time to answer is over."""
 
 

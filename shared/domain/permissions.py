@@ -32,7 +32,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class AccessScope:
     """Which of its organization's referrals a caller sees (V4).
 
     Everything; or those of `locations`; or, of `team_locations`, those whose team has the caller's email.
@@ -43,11 +43,11 @@ class Reach:
     team_locations: frozenset[LocationId] = frozenset()
 
 
-def reach_of(caller: Caller) -> Reach:
+def access_scope(caller: Caller) -> AccessScope:
     """What a caller's roles add up to (V2 to V4). No role, no scope: nothing."""
     roles, person = caller.referral_roles, caller.person
     admin = "ReferralsAdmin" in roles
-    return Reach(
+    return AccessScope(
         everything=bool(roles & {"MpnPartnerAdmin", "MicrosoftSeller"}) or (admin and person.everywhere),
         locations=person.locations if admin else frozenset(),
         team_locations=person.locations if "ReferralsUser" in roles else frozenset(),
@@ -63,20 +63,24 @@ def may_see(caller: Caller, referral: Referral) -> bool:
     """Whether the caller sees this referral (V1, V4). If not, it must read like an unknown id (V5)."""
     if referral.organization_id != caller.organization.id:
         return False
-    reach = reach_of(caller)
+    reach = access_scope(caller)
     if reach.everything or referral.location in reach.locations:
         return True
     return referral.location in reach.team_locations and is_on_team(caller.person, referral)
 
 
-def is_kept(closed_at: datetime | None, now: datetime, retention: timedelta) -> bool:
+def is_retained(closed_at: datetime | None, now: datetime, retention: timedelta) -> bool:
     """Whether a record is still shown: a closed one until its retention period is over (N3)."""
     return closed_at is None or now < closed_at + retention
 
 
 def may_see_partner_led(caller: Caller, deal: Referral) -> bool:
     """Whether the caller is a seller who sees a partner's deal because it is partner-led (V2, V3)."""
-    return "MicrosoftSeller" in caller.referral_roles and deal.deal_type == "PartnerLed" and deal.is_creators
+    return (
+        "MicrosoftSeller" in caller.referral_roles
+        and deal.deal_type == "PartnerLed"
+        and deal.belongs_to_creator
+    )
 
 
 def is_on_team(person: Person, referral: Referral) -> bool:
@@ -88,7 +92,7 @@ def may_create(caller: Caller, location: LocationId, team_emails: frozenset[str]
     """Whether the caller may create a deal of this location with this team (V6). Emails are case-folded."""
     if caller.organization.kind != "partner":
         return False
-    reach = reach_of(caller)
+    reach = access_scope(caller)
     if reach.everything or location in reach.locations:
         return True
     return location in reach.team_locations and caller.person.email.casefold() in team_emails
@@ -99,7 +103,7 @@ def may_configure(caller: Caller) -> bool:
     return _is_admin_of_all(caller)
 
 
-def may_keep_people(caller: Caller) -> bool:
+def may_manage_people(caller: Caller) -> bool:
     """Whether the caller keeps its organization's directory of people: its partner admins do (V7)."""
     return "MpnPartnerAdmin" in caller.referral_roles
 
@@ -109,14 +113,14 @@ def may_submit_leads(caller: Caller) -> bool:
     return caller.organization.kind == "application" and "LeadIntake" in caller.person.roles
 
 
-def may_keep_routing(caller: Caller) -> bool:
+def may_manage_routing(caller: Caller) -> bool:
     """Whether the caller keeps the routing table: Microsoft's routing admins do (V6)."""
     return caller.organization.kind == "microsoft" and "RoutingAdmin" in caller.person.roles
 
 
 def may_read_routing(caller: Caller) -> bool:
     """Whether the caller may look at the routing table: sellers and routing admins (V6)."""
-    return may_keep_routing(caller) or "MicrosoftSeller" in caller.referral_roles
+    return may_manage_routing(caller) or "MicrosoftSeller" in caller.referral_roles
 
 
 def may_write_registrations(caller: Caller) -> bool:

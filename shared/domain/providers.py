@@ -61,7 +61,7 @@ class Provider:
         return f"{found}{_SAID[self.speed]}."
 
 
-def matching(profiles: Iterable[Profile], criteria: Criteria) -> tuple[Match, ...]:
+def match_profiles(profiles: Iterable[Profile], criteria: Criteria) -> tuple[Match, ...]:
     """The active profiles with a location that meets every criterion."""
     wanted = tuple(
         word for word in (criteria.industry, criteria.product, criteria.service, criteria.keyword) if word
@@ -90,7 +90,7 @@ def alternatives(profiles: Iterable[Profile], lead: Referral) -> tuple[Match, ..
     return tuple(sorted(fitting, key=lambda match: -len(match.words)))
 
 
-def ranked(providers: Iterable[Provider]) -> tuple[Provider, ...]:
+def rank(providers: Iterable[Provider]) -> tuple[Provider, ...]:
     """Those that are found by more words first, then the faster, then by name."""
     return tuple(
         sorted(

@@ -144,7 +144,7 @@ class ReferralKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invited:
+class InvitedParty:
     """An invitation as its deal's creator keeps it: to whom, and what was last heard of it (L7).
 
     It may lag seconds behind the invitee's own record, which decides.
@@ -157,7 +157,7 @@ class Invited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Routed:
+class RoutedTeam:
     """The team of Microsoft's sellers that an invitation went to, and by which rule; None: by default (P3)."""
 
     team: str
@@ -239,8 +239,8 @@ class Referral:
     customer_requested_contact: bool = False
     team: tuple[Contact, ...] = ()
     invite_context: InviteContext = InviteContext()
-    invited: tuple[Invited, ...] = ()
-    routed: Routed | None = None
+    invited: tuple[InvitedParty, ...] = ()
+    routed: RoutedTeam | None = None
     inquiry: Inquiry | None = None
     registrations: tuple[RegistrationSummary, ...] = ()
     created_at: datetime
@@ -257,7 +257,7 @@ class Referral:
         return ReferralKey(organization_id=self.organization_id, referral_id=self.id)
 
     @property
-    def is_creators(self) -> bool:
+    def belongs_to_creator(self) -> bool:
         """Whether this is the record of the organization that created the deal."""
         return self.id == self.creator.referral_id
 

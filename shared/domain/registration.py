@@ -158,7 +158,7 @@ class Registration:
         return self.latest.decided_at if self.latest else None
 
     @property
-    def as_submitted(self) -> RegistrationForm:
+    def submitted_form(self) -> RegistrationForm:
         """The form as it was handed in last: what reviewers see, whatever its partner is correcting meanwhile."""
         return self.latest.form if self.latest else self.form
 
@@ -212,7 +212,7 @@ def is_unchanged(before: Registration, after: Registration) -> bool:
 def reviewed(registration: Registration, verdict: Verdict, now: datetime) -> Registration:
     """A record decided by a reviewer (G5). Raises `NotAllowed`, `TerminalState`."""
     if registration.closed:
-        raise closed_for_good(registration)
+        raise final_refusal(registration)
     if registration.status != "ReviewPending" or registration.latest is None:
         message = f"This registration is {registration.status}: only one that waits for review is reviewed."
         raise NotAllowed(message)
@@ -236,12 +236,12 @@ def reviewed(registration: Registration, verdict: Verdict, now: datetime) -> Reg
 def require_editable(registration: Registration) -> None:
     """Refuse to change what is in review or closed. Raises `NotAllowed`, `TerminalState`."""
     if registration.closed:
-        raise closed_for_good(registration)
+        raise final_refusal(registration)
     if registration.status == "ReviewPending":
         raise NotAllowed("This registration is in review: wait until it is decided, or sent back to you.")
 
 
-def closed_for_good(registration: Registration) -> TerminalState:
+def final_refusal(registration: Registration) -> TerminalState:
     """Why nothing can be done to a closed record any more (G6)."""
     return TerminalState(f"This registration is {registration.status}. It is final.")
 

@@ -9,8 +9,8 @@ from shared.domain.field_rules import faults_of_currency, faults_of_value
 from shared.domain.refusals import Fault
 from shared.domain.registration import Contract, FieldError, RegistrationForm, Verdict
 
-MOST_ERRORS = 20
-LONGEST_ERROR, LONGEST_REASON = 200, 2000
+MAX_ERRORS = 20
+MAX_ERROR_LENGTH, MAX_REASON_LENGTH = 200, 2000
 """Characters."""
 
 FIELDS: tuple[str, ...] = (
@@ -68,8 +68,8 @@ def _faults_of_verdict(verdict: Verdict) -> Iterator[Fault]:
 def errors_of(faults: tuple[Fault, ...]) -> tuple[FieldError, ...]:
     """Faults as a draft keeps them."""
     return tuple(
-        FieldError(target=fault.target, message=fault.message[:LONGEST_ERROR])
-        for fault in faults[:MOST_ERRORS]
+        FieldError(target=fault.target, message=fault.message[:MAX_ERROR_LENGTH])
+        for fault in faults[:MAX_ERRORS]
     )
 
 

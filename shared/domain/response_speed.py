@@ -10,9 +10,9 @@ from shared.domain.change import Change
 ResponseSpeed = Literal["withinADay", "withinThreeDays", "notMeasured", "slower"]
 """In the order of ranking: whoever is new ranks before those who are known to be slow."""
 
-LATEST = 20
+MAX_ANSWERS = 20
 """How many answers count: what somebody did long ago says little."""
-ENOUGH = 3
+MIN_ANSWERS = 3
 """With fewer answers nothing is said: one slow day is no habit."""
 _ANSWERS = frozenset({"accepted", "declined", "expired"})
 _DAY, _THREE_DAYS = timedelta(days=1), timedelta(days=3)
@@ -31,7 +31,7 @@ def minutes_to_answer(change: Change) -> int | None:
 
 def response_speed(minutes: Sequence[int]) -> ResponseSpeed:
     """The band of an organization's latest answers, given in minutes."""
-    if len(minutes) < ENOUGH:
+    if len(minutes) < MIN_ANSWERS:
         return "notMeasured"
     usual = timedelta(minutes=median(minutes))
     if usual <= _DAY:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.domain.referral import Routed
+from shared.domain.referral import RoutedTeam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ NO_ROUTING = RoutingTable()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Considered:
+class RuleEvaluation:
     """One rule as it was looked at: whether it fits, and why or why not, in a sentence."""
 
     rule: RoutingRule
@@ -59,33 +59,33 @@ class Considered:
     why: str
 
 
-def route(table: RoutingTable, country: str, industries: Iterable[str]) -> Routed | None:
+def route(table: RoutingTable, country: str, industries: Iterable[str]) -> RoutedTeam | None:
     """The team for a customer's country (ISO 3166-1 alpha-2) and industries; None while there are no teams."""
     looked_at = considered(table, country, industries)
     rule = next((each.rule for each in looked_at if each.fits), None)
     team = table.team(rule.team if rule else table.default_team)
     if team is None:
         return None
-    return Routed(team=team.id, team_name=team.name, rule=rule.id if rule else None)
+    return RoutedTeam(team=team.id, team_name=team.name, rule=rule.id if rule else None)
 
 
-def considered(table: RoutingTable, country: str, industries: Iterable[str]) -> tuple[Considered, ...]:
+def considered(table: RoutingTable, country: str, industries: Iterable[str]) -> tuple[RuleEvaluation, ...]:
     """Every rule in order, and whether it fits."""
     named = {industry.casefold(): industry for industry in industries}
     return tuple(_considered(rule, country, named) for rule in table.rules)
 
 
-def _considered(rule: RoutingRule, country: str, industries: dict[str, str]) -> Considered:
+def _considered(rule: RoutingRule, country: str, industries: dict[str, str]) -> RuleEvaluation:
     if rule.countries and country not in rule.countries:
         why = (
             f"The customer is in {country or 'no country'}, and the rule is for {', '.join(rule.countries)}."
         )
-        return Considered(rule=rule, fits=False, why=why)
+        return RuleEvaluation(rule=rule, fits=False, why=why)
     shared = [industries[each.casefold()] for each in rule.industries if each.casefold() in industries]
     if rule.industries and not shared:
         given = ", ".join(industries.values()) or "none"
         why = f"The customer's industries are {given}, and the rule is for {', '.join(rule.industries)}."
-        return Considered(rule=rule, fits=False, why=why)
+        return RuleEvaluation(rule=rule, fits=False, why=why)
     fitting = [*([country] if rule.countries else []), *shared]
     why = f"It fits {' and '.join(fitting)}." if fitting else "It fits every customer."
-    return Considered(rule=rule, fits=True, why=why)
+    return RuleEvaluation(rule=rule, fits=True, why=why)

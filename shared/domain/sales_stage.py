@@ -13,7 +13,7 @@ _ORDER = " → ".join(ASSESSMENT_STAGES)
 
 
 @dataclass(frozen=True, slots=True)
-class WantedStage:
+class RequestedStage:
     """A stage as asked for: by a standard stage's name, or by percent.
 
     `initial` is for names that a stage map resolved: to it Created and Accepted are both the initial stage.
@@ -46,7 +46,7 @@ def has_every_stage(referral: Referral) -> bool:
     return referral.deal_type != "SolutionAssessment" or referral.sales_stage == ASSESSMENT_STAGES[-1]
 
 
-def staged(step: ChangeBuilder, wanted: WantedStage, at: str) -> ChangeBuilder:
+def apply_stage(step: ChangeBuilder, wanted: RequestedStage, at: str) -> ChangeBuilder:
     """The step, and the referral at the wanted stage; nothing more if it is there already.
 
     To be asked of an Active referral. `at` is where the request names the stage. Raises `Invalid` for a stage
@@ -61,7 +61,7 @@ def staged(step: ChangeBuilder, wanted: WantedStage, at: str) -> ChangeBuilder:
     return step.then(entry, sales_stage=stage)
 
 
-def _resolved(referral: Referral, wanted: WantedStage, at: str) -> SalesStage:
+def _resolved(referral: Referral, wanted: RequestedStage, at: str) -> SalesStage:
     if wanted.percent is not None:
         if not 0 <= wanted.percent <= STAGE_PERCENTAGES["Won"]:
             raise Invalid((Fault("outOfRange", at, "Use a percentage from 0 to 99."),))

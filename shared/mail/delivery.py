@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 PART = ":"
 """Between a record's key and the numbers of its parts."""
-GIVE_UP = timedelta(days=7)
+GIVE_UP_AFTER = timedelta(days=7)
 """After so long a mail that cannot be handed over counts as refused."""
 
 
@@ -48,9 +48,9 @@ class Delivery:
         try:
             return await self._attempt(stored, now, pointless=pointless)
         except MailUnavailable:
-            if now - record.planned_at < GIVE_UP or self._is_leased(record):
+            if now - record.planned_at < GIVE_UP_AFTER or self._is_leased(record):
                 raise
-            logger.exception("mail_given_up operation=%s after=%s", record.operation_id, GIVE_UP)
+            logger.exception("mail_given_up operation=%s after=%s", record.operation_id, GIVE_UP_AFTER)
             return await self._give_up(record)
 
     async def _attempt(self, stored: Stored[MailRecord], now: datetime, *, pointless: bool) -> MailRecord:

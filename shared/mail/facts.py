@@ -1,9 +1,9 @@
 """The facts that a message tells, taken from what it is about (rules M1 to M4, M7)."""
 
 from shared.domain.messages import (
-    OF_LEADS,
-    TO_CUSTOMERS,
-    TO_REVIEWERS,
+    CUSTOMER_MAILS,
+    LEAD_MAILS,
+    REVIEWER_MAILS,
     MailFacts,
     MailKind,
     PersonFact,
@@ -38,7 +38,7 @@ def facts_of(
         customer_name=subject.customer.name,
         customer_country=subject.customer.address.country,
         actor_organization=(inviting and context.invited_by_name) or subject.organization_name,
-        recipient_organization=reader.customer.name if kind in TO_CUSTOMERS else reader.organization_name,
+        recipient_organization=reader.customer.name if kind in CUSTOMER_MAILS else reader.organization_name,
         deal_value=terms.deal_value,
         currency=terms.currency,
         closing_date=terms.closing_at.date() if terms.closing_at else None,
@@ -48,20 +48,20 @@ def facts_of(
         solutions=tuple(solution.name for solution in terms.solutions),
         help_code=context.help_code if inviting else None,
         from_microsoft=context.invited_by == MICROSOFT,
-        contacts=tuple(_person(each) for each in subject.customer.team) if kind in OF_LEADS else (),
+        contacts=tuple(_person(each) for each in subject.customer.team) if kind in LEAD_MAILS else (),
         needs=(*subject.industries, *subject.products, *subject.services),
         wants_contact=subject.customer_requested_contact,
         alternatives=alternatives,
         never_notified=never_notified,
-        link=None if kind in TO_CUSTOMERS else f"{portal_url}/referrals/{reader.id}",
+        link=None if kind in CUSTOMER_MAILS else f"{portal_url}/referrals/{reader.id}",
     )
 
 
 def _facts_of_registration(
     kind: MailKind, registration: Registration, deal: Referral, portal_url: str
 ) -> MailFacts:
-    form, latest = registration.as_submitted, registration.latest
-    to_reviewers = kind in TO_REVIEWERS
+    form, latest = registration.submitted_form, registration.latest
+    to_reviewers = kind in REVIEWER_MAILS
     parties = (registration.organization_name, "Microsoft")
     actor, recipient = parties if to_reviewers else parties[::-1]
     own = "" if to_reviewers else f"/referrals/{deal.id}"
@@ -92,7 +92,7 @@ def kind_of(task: Notify, subject: Referral) -> MailKind:
 
 def _notes(kind: MailKind, scene: Scene) -> str | None:
     """The notes meant for the reader: an invitation's, a decline's (L3); those of won and lost are private (M7)."""
-    if kind in {"invited", "reminder"} or kind in OF_LEADS:
+    if kind in {"invited", "reminder"} or kind in LEAD_MAILS:
         return scene.subject.invite_context.notes
     if kind == "declined" and scene.entry:
         return scene.entry.details.get("notes")

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 FAILURES = 3
 """So many in a row, none of which is one mail's own, close the gate."""
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=5)
+FIRST_PAUSE, MAX_PAUSE = timedelta(seconds=30), timedelta(minutes=5)
 TRIAL = timedelta(seconds=30)
 """For how long all others wait for the mail that goes first: longer than one call to the service takes."""
 SPREAD = timedelta(seconds=30)
@@ -69,7 +69,7 @@ class MailGate:
         elif not isinstance(failure, MailServiceDown):
             await self.answered(trial)
         elif trial:
-            pause = min(2 * trial.pause, LONGEST_PAUSE)
+            pause = min(2 * trial.pause, MAX_PAUSE)
             await self._change(lambda _: Gate(until=now + pause, pause=pause))
         else:
             await self._count(now)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from shared.domain.ids import OperationId, OrganizationId, derived_operation
 from shared.domain.lifecycle import never_notified_operation
-from shared.domain.messages import OF_ARRIVAL, TO_CUSTOMERS, MailKind
+from shared.domain.messages import ARRIVAL_MAILS, CUSTOMER_MAILS, MailKind
 from shared.domain.recipients import Readers, Recipient, recipients_of
 from shared.domain.referral import Contact, Referral, ReferralKey
 from shared.domain.registration import Registration
@@ -36,7 +36,7 @@ from shared.storage.routing import Routing
 
 logger = logging.getLogger(__name__)
 
-MOST_RECIPIENTS = 50
+MAX_MAIL_RECIPIENTS = 50
 """Of one mail, by the mail service's limit."""
 
 
@@ -103,8 +103,8 @@ class Notices:
                 deferred.append(later)
                 continue
             if mail.state == "split":
-                pending.extend(await self.records.of_message(mail.referral_id, mail.key + PART))
-            if mail.state == "refused" and mail.failure_is_told:
+                pending.extend(await self.records.list_for_message(mail.referral_id, mail.key + PART))
+            if mail.state == "refused" and mail.is_failure_recorded:
                 refused.append(_undeliverable(mail))
             elif mail.state == "refused":
                 logger.warning(
@@ -116,7 +116,7 @@ class Notices:
             raise OutOfTime(f"{len(pending)} mails of a message are left for the next run.")
         return refused
 
-    async def nobody_was_notified(self, record: ReferralKey, label: str, task: Notify, now: datetime) -> bool:
+    async def was_never_notified(self, record: ReferralKey, label: str, task: Notify, now: datetime) -> bool:
         """Whether no mail told an organization of the referral that it let expire (M8).
 
         `label` and `task` are those of the mail about the expiry: once it is planned, nothing more is to be said.
@@ -125,10 +125,12 @@ class Notices:
         asked whether it took one of them.
         """
         expired = await self.referrals.get(record)
-        if expired is None or await self.records.of_message(record.referral_id, _prefix(label, task)):
+        if expired is None or await self.records.list_for_message(record.referral_id, _prefix(label, task)):
             return False
         told = [
-            stored for stored in await self.records.of_referral(record.referral_id) if _is_of_arrival(stored)
+            stored
+            for stored in await self.records.list_for_referral(record.referral_id)
+            if _is_of_arrival(stored)
         ]
         if not told:
             return await self._has_readers(expired.value)
@@ -147,7 +149,7 @@ class Notices:
         self, scene: Scene, label: str, task: Notify, now: datetime, *, pointless: bool
     ) -> list[Stored[MailRecord]]:
         subject, prefix = scene.subject, _prefix(label, task)
-        if found := await self.records.of_message(subject.id, prefix):
+        if found := await self.records.list_for_message(subject.id, prefix):
             return [stored for stored in found if PART not in stored.value.key.removeprefix(prefix)]
         if pointless:
             return []
@@ -159,7 +161,7 @@ class Notices:
             await self.records.plan(records)
         except StoreConflict:
             logger.info("mail_planned_already referral=%s message=%s", subject.id, prefix)
-        return await self.records.of_message(subject.id, prefix)
+        return await self.records.list_for_message(subject.id, prefix)
 
     async def _scene(self, record: ReferralKey, label: str, task: Notify) -> Scene | None:
         subject = await self.referrals.get(record)
@@ -239,9 +241,9 @@ class Notices:
 
     async def _alternatives(self, task: Notify, lead: Referral, now: datetime) -> tuple[str, ...]:
         """The partners that a customer is offered instead (R4)."""
-        if task.message not in TO_CUSTOMERS:
+        if task.message not in CUSTOMER_MAILS:
             return ()
-        return tuple(provider.name for provider in await self.providers.instead_of(lead, now))
+        return tuple(provider.name for provider in await self.providers.find_alternatives(lead, now))
 
     async def _is_told_that_nobody_was_notified(self, task: Notify, scene: Scene) -> bool:
         """What the reader's timeline says of it; the mail about the expiry says the same (M8)."""
@@ -253,11 +255,11 @@ class Notices:
 
 
 def _is_of_arrival(stored: Stored[MailRecord]) -> bool:
-    return stored.value.message in OF_ARRIVAL
+    return stored.value.message in ARRIVAL_MAILS
 
 
 def _registrant(registration: Registration) -> tuple[Contact, ...]:
-    contact = registration.as_submitted.contact
+    contact = registration.submitted_form.contact
     if not contact.email:
         return ()
     return (
@@ -280,9 +282,9 @@ def _groups(people: Iterable[Recipient]) -> Iterator[tuple[str, str, Sequence[Re
     ordered = sorted(people, key=lambda recipient: resolve_locale(recipient.locale))
     for locale, group in groupby(ordered, key=lambda recipient: resolve_locale(recipient.locale)):
         readers = list(group)
-        for start in range(0, len(readers), MOST_RECIPIENTS):
+        for start in range(0, len(readers), MAX_MAIL_RECIPIENTS):
             name = f"{locale}+{start}" if start else locale
-            yield name, locale, readers[start : start + MOST_RECIPIENTS]
+            yield name, locale, readers[start : start + MAX_MAIL_RECIPIENTS]
 
 
 def _undeliverable(record: MailRecord) -> Undeliverable:

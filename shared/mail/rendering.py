@@ -23,9 +23,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, sel
 from markupsafe import Markup
 
 from shared.domain.messages import (
-    OF_REGISTRATIONS,
-    TO_CUSTOMERS,
-    TO_REVIEWERS,
+    CUSTOMER_MAILS,
+    REGISTRATION_MAILS,
+    REVIEWER_MAILS,
     MailFacts,
     MailKind,
     PersonFact,
@@ -61,7 +61,7 @@ _FACTS_SHOWN: dict[MailKind, tuple[str, ...]] = {
     "leadReminder": ("customer", "contact", "needs", "solutions", "deadline"),
     "customerDeclined": ("alternatives",),
     "customerExpired": ("alternatives",),
-    **dict.fromkeys(OF_REGISTRATIONS, ("customer", "contract_value", "solution", "submitted")),
+    **dict.fromkeys(REGISTRATION_MAILS, ("customer", "contract_value", "solution", "submitted")),
 }
 _ASKS_FOR_CORRECTIONS: frozenset[MailKind] = frozenset({"actionRequired", "actionReminder"})
 
@@ -203,7 +203,7 @@ def _values(facts: MailFacts, words: Words, show: Callable[[str], str]) -> dict[
         "from_microsoft": facts.from_microsoft,
         "alternatives": facts.alternatives,
         "never_notified": facts.never_notified,
-        "link": None if facts.kind in TO_CUSTOMERS else facts.link,
+        "link": None if facts.kind in CUSTOMER_MAILS else facts.link,
         "corrections": _corrections(facts, words),
         **(_of_registration(facts.registration, words, show) if facts.registration else {}),
     }
@@ -221,9 +221,9 @@ def _of_registration(
 
 def _notes(facts: MailFacts) -> str | None:
     """Whose notes the reader is shown: a customer nobody's, the partner of a registration the reviewers' (M7)."""
-    if facts.registration and facts.kind in OF_REGISTRATIONS - TO_REVIEWERS:
+    if facts.registration and facts.kind in REGISTRATION_MAILS - REVIEWER_MAILS:
         return facts.registration.reason
-    return None if facts.kind in TO_CUSTOMERS | OF_REGISTRATIONS else facts.notes
+    return None if facts.kind in CUSTOMER_MAILS | REGISTRATION_MAILS else facts.notes
 
 
 def _corrections(facts: MailFacts, words: Words) -> tuple[Correction, ...]:

@@ -29,7 +29,7 @@ Storage that accepts and never answers would otherwise take 44.8 s (four attempt
 With functionTimeout it bounds how long a handler can hold an intent.
 """
 
-STUMBLES = (
+UNEXPECTED_ERRORS = (
     *(
         ValueError,
         TypeError,
@@ -76,7 +76,7 @@ async def answered(seconds: float = REQUEST_SECONDS) -> AsyncIterator[None]:
         raise StoreUnavailable(f"Table Storage could not be reached: {type(failed).__name__}.") from failed
     except TimeoutError as late:
         raise StoreUnavailable(f"Table Storage gave no whole answer within {seconds:g} seconds.") from late
-    except STUMBLES as odd:
+    except UNEXPECTED_ERRORS as odd:
         logger.warning("storage_not_understood", exc_info=odd)
         raise StoreUnavailable(
             f"Table Storage's answer could not be understood: {type(odd).__name__}."
@@ -89,7 +89,7 @@ def code_of(refused: HttpResponseError) -> str | None:
     return getattr(code, "value", code)
 
 
-def place_of(refused: HttpResponseError) -> int | None:
+def failed_operation_index(refused: HttpResponseError) -> int | None:
     """Which operation of a transaction was refused, counted from 0: the text begins with it, up to a colon.
 
     The library's own `index` says 0 as well where nothing is said.

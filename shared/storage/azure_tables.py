@@ -20,9 +20,9 @@ from shared.storage.azure_errors import (
     TOO_LARGE,
     answered,
     code_of,
-    place_of,
+    failed_operation_index,
 )
-from shared.storage.sizes import MOST_BYTES, wire_size
+from shared.storage.sizes import MAX_TRANSACTION_BYTES, wire_size
 from shared.storage.tables import Discard, Insert, Operation, Replace, Row, StoredRow, Upsert, Value
 
 _KEYS = {"PartitionKey", "RowKey"}
@@ -198,14 +198,14 @@ def _without_missing(
     Storage names one operation, and it is not documented that this is the first that fails; it does not matter,
     since a transaction that is sent once more is refused for what else is wrong with it.
     """
-    code, place = code_of(refused), place_of(refused)
+    code, place = code_of(refused), failed_operation_index(refused)
     if place is not None and place < len(operations) and isinstance(operations[place], Discard):
         if code in MISSING_ROW:
             return [*operations[:place], *operations[place + 1 :]]
         if code == MISSING_TABLE and all(isinstance(each, Discard) for each in operations):
             return []
     if refused.status_code == TOO_LARGE:
-        raise RecordTooLarge(wire_size(partition, operations), MOST_BYTES) from refused
+        raise RecordTooLarge(wire_size(partition, operations), MAX_TRANSACTION_BYTES) from refused
     unclear = code in MISSING_ROW and place is None and any(isinstance(op, Discard) for op in operations)
     if code in CONFLICTS and not unclear:
         raise StoreConflict(f"refused with {code} at operation {place}") from refused

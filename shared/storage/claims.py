@@ -22,12 +22,12 @@ class Claim:
     setting: str
 
 
-def of_tables(setting: str) -> Claim:
+def tables_claim(setting: str) -> Claim:
     """The tables of the service."""
     return Claim(keys.claimed_tables(), "the table storage of the service", setting)
 
 
-def of_hub(hub: str, setting: str) -> Claim:
+def hub_claim(hub: str, setting: str) -> Claim:
     """A task hub."""
     return Claim(keys.claimed_hub(hub), f"the task hub {hub}", setting)
 

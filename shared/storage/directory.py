@@ -21,12 +21,12 @@ from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.directory_search import (
     Place,
-    customers_of,
+    customer_partition,
+    customer_search_rows,
     name_prefix,
-    reshelve,
-    shelve_customer,
-    shelve_partner,
-    shelve_solution,
+    partner_search_rows,
+    solution_search_rows,
+    update_search_rows,
 )
 from shared.storage.tables import Insert, Operation, Replace, Row, Tables, Upsert, in_transactions
 
@@ -107,7 +107,7 @@ class Directory:
 
         return await self._cached("person", f"{organization_id}/{person_id}", read)
 
-    def forget_people(self, organization_id: OrganizationId, person_id: PersonId) -> None:
+    def invalidate_people(self, organization_id: OrganizationId, person_id: PersonId) -> None:
         """Read an organization's people anew: one of them was changed."""
         self._cache.pop(("person", f"{organization_id}/{person_id}"), None)
         self._cache.pop(("people", organization_id), None)
@@ -131,7 +131,7 @@ class Directory:
     async def customers(self, name: str, country: str, duns: str | None) -> tuple[CustomerEntity, ...]:
         """The entities of a name and country, and that of a D-U-N-S number wherever it is (C7)."""
         namesakes = keys.starting_with(name_prefix(name))
-        rows = await self._tables.between(keys.DIRECTORY, customers_of(country), *namesakes)
+        rows = await self._tables.between(keys.DIRECTORY, customer_partition(country), *namesakes)
         if duns and (row := await self._tables.get(keys.DIRECTORY, "customers", keys.bounded(duns))):
             rows.append(row)
         entities = _CUSTOMERS.each_readable(rows)
@@ -159,19 +159,21 @@ class Directory:
     async def put_solutions(self, solutions: Iterable[CatalogueSolution]) -> None:
         """Write solutions; of those of one id the last counts."""
         await self._put_shelved(
-            "solutions", {each.id: each for each in solutions}, _SOLUTIONS, shelve_solution
+            "solutions", {each.id: each for each in solutions}, _SOLUTIONS, solution_search_rows
         )
 
     async def put_customers(self, customers: Iterable[CustomerEntity]) -> None:
         """Write customers; of those of one identity the last counts."""
         entities = {each.identity: each for each in customers}
-        await self._put_shelved("customers", entities, _CUSTOMERS, shelve_customer)
+        await self._put_shelved("customers", entities, _CUSTOMERS, customer_search_rows)
 
     async def _reshelve_partner(self, after: Organization) -> None:
         """To be called before the record is written, as `_put_shelved` says."""
         row = await self._tables.get(keys.DIRECTORY, keys.safe(after.id), "o")
         before = _ORGANIZATIONS.readable(row)
-        await reshelve(self._tables, shelve_partner(before) if before else {}, shelve_partner(after))
+        await update_search_rows(
+            self._tables, partner_search_rows(before) if before else {}, partner_search_rows(after)
+        )
 
     async def _put_shelved(
         self,
@@ -193,7 +195,7 @@ class Directory:
             known = codec.each_readable(row for row in stored if row)
             before = [place for record in known for place in shelve(record)]
             after = {place: row for _, record in group for place, row in shelve(record).items()}
-            await reshelve(self._tables, before, after)
+            await update_search_rows(self._tables, before, after)
             await self._put(partition, [codec.row(key, record) for key, record in group])
 
     async def _solution(self, solution_id: str) -> CatalogueSolution | None:

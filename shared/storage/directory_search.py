@@ -43,7 +43,7 @@ class DirectorySearch:
 
     async def customers(self, country: str, start: str, limit: int) -> tuple[CustomerEntity, ...]:
         """The customers of a country (ISO 3166-1 alpha-2)."""
-        return await self._find(_CUSTOMERS, customers_of(country), start, limit, lambda _: True)
+        return await self._find(_CUSTOMERS, customer_partition(country), start, limit, lambda _: True)
 
     async def partners(self, asking: OrganizationId, start: str, limit: int) -> tuple[Organization, ...]:
         """The partners that an organization can invite: transacting, and not itself (C3, T3)."""
@@ -78,7 +78,7 @@ class DirectorySearch:
             first, size = f"{rows[-1].key} ", 2 * size  # a space is the lowest character of our keys
 
 
-async def reshelve(tables: Tables, earlier: Iterable[Place], rows: Mapping[Place, Row]) -> None:
+async def update_search_rows(tables: Tables, earlier: Iterable[Place], rows: Mapping[Place, Row]) -> None:
     """Write rows on their shelves, and take away those of earlier versions that are not among them."""
     shelves: defaultdict[str, list[Row]] = defaultdict(list)
     for (shelf, _), row in rows.items():
@@ -90,7 +90,7 @@ async def reshelve(tables: Tables, earlier: Iterable[Place], rows: Mapping[Place
         await tables.discard(keys.DIRECTORY, shelf, key)
 
 
-def shelve_partner(organization: Organization) -> dict[Place, Row]:
+def partner_search_rows(organization: Organization) -> dict[Place, Row]:
     """Where a partner is looked for: nowhere unless it can be invited (C3)."""
     if organization.kind != "partner" or not organization.transacting:
         return {}
@@ -98,7 +98,7 @@ def shelve_partner(organization: Organization) -> dict[Place, Row]:
     return {(_PARTNERS, row.key): row}
 
 
-def shelve_solution(solution: CatalogueSolution) -> dict[Place, Row]:
+def solution_search_rows(solution: CatalogueSolution) -> dict[Place, Row]:
     """Where a solution is looked for: by kind and among all; nowhere unless a deal can name it (T6)."""
     if not solution.can_be_chosen:
         return {}
@@ -106,13 +106,13 @@ def shelve_solution(solution: CatalogueSolution) -> dict[Place, Row]:
     return {(shelf, row.key): row for shelf in (_ALL_SOLUTIONS, *_shelves(solution))}
 
 
-def shelve_customer(customer: CustomerEntity) -> dict[Place, Row]:
+def customer_search_rows(customer: CustomerEntity) -> dict[Place, Row]:
     """Where a customer is looked for: in its country; entities of one name stand side by side."""
     row = _CUSTOMERS.row(_by_name(customer.name, customer.identity), customer)
-    return {(customers_of(customer.address.country), row.key): row}
+    return {(customer_partition(customer.address.country), row.key): row}
 
 
-def customers_of(country: str) -> str:
+def customer_partition(country: str) -> str:
     """The shelf of a country's customers."""
     return f"customers:{keys.bounded(country)}"
 

@@ -36,7 +36,7 @@ class Message:
 
 
 _PARTIES, _MESSAGES, _SEQUENCES = Codec[ReferralKey](ReferralKey), Codec[Message](Message), Codec[int](int)
-MOST_MESSAGES = 1000
+MAX_MESSAGES = 1000
 """What a conversation holds at most, since it is read whole: as many keys as one storage page."""
 _ATTEMPTS = 20
 _CREATOR, _SAID, _KEY = "e", "m:", "k:"
@@ -78,10 +78,8 @@ class Engagements:
             if keyed and (earlier := await self._said(engagement_id, keyed)):
                 return earlier
             numbered = replace(message, sequence=await self._last(engagement_id) + 1)
-            if numbered.sequence > MOST_MESSAGES:
-                raise NotAllowed(
-                    f"A conversation holds at most {MOST_MESSAGES:,} messages; this one is full."
-                )
+            if numbered.sequence > MAX_MESSAGES:
+                raise NotAllowed(f"A conversation holds at most {MAX_MESSAGES:,} messages; this one is full.")
             try:
                 await self._tables.write(keys.ENGAGEMENTS, engagement_id, _insertions(numbered, keyed))
             except StoreConflict:
@@ -92,7 +90,7 @@ class Engagements:
     async def _last(self, engagement_id: EngagementId) -> int:
         """The sequence of the latest message, 0 without any."""
         rows = await self._tables.between(
-            keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_SAID), MOST_MESSAGES, keys_only=True
+            keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_SAID), MAX_MESSAGES, keys_only=True
         )
         return int(rows[-1].key.removeprefix(_SAID)) if rows else 0
 

@@ -15,7 +15,7 @@ from shared.storage.tables import Tables, Upsert
 logger = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=1)
-LONGEST_SILENCE = timedelta(minutes=20)
+MAX_SILENCE = timedelta(minutes=20)
 """More than the sweep leaves between two looks at what does not move: what it saw before that is over."""
 _PARTITION, _SWEEP, _ENGINE = "heartbeats", "sweep", "engine"
 
@@ -54,7 +54,7 @@ class Heartbeats:
             return
         try:
             before = await self.sweep()
-            outdated = before is None or before.unmoved_at is None or at - before.unmoved_at > LONGEST_SILENCE
+            outdated = before is None or before.unmoved_at is None or at - before.unmoved_at > MAX_SILENCE
             beat = SweepBeat(at=at) if moved or before is None or outdated else replace(before, at=at)
             if unmoved and not moved:
                 beat = replace(beat, unmoved_since=beat.unmoved_since or at, unmoved_at=at)
@@ -63,7 +63,7 @@ class Heartbeats:
         except StoreUnavailable as failed:
             logger.warning("heartbeat_not_written of=sweep: %s", failed)
 
-    async def engine_acted(self, at: datetime) -> None:
+    async def record_engine_activity(self, at: datetime) -> None:
         """The engine ran an activity."""
         if self._acted_at and at - self._acted_at < EVERY:
             return

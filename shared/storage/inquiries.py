@@ -7,17 +7,17 @@ of delivering them, and its idempotency key.
 from collections.abc import AsyncIterator, Sequence
 
 from shared.domain.ids import InquiryId, OrganizationId, ReferralId
-from shared.domain.inquiry import TakenInquiry
+from shared.domain.inquiry import SubmittedInquiry
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.work import Work
 from shared.storage import keys
 from shared.storage.codec import Codec, SetAside, log_set_aside
 from shared.storage.idempotency import RequestKey
 from shared.storage.referral_lists import REFERRALS
-from shared.storage.referrals import WORK, require_room_of_leads
+from shared.storage.referrals import WORK, require_lead_sizes
 from shared.storage.tables import Insert, Operation, Tables
 
-_TAKEN = Codec[TakenInquiry](TakenInquiry)
+_TAKEN = Codec[SubmittedInquiry](SubmittedInquiry)
 
 
 class Inquiries:
@@ -28,7 +28,7 @@ class Inquiries:
 
     async def take(
         self,
-        taken: TakenInquiry,
+        taken: SubmittedInquiry,
         leads: Sequence[Referral],
         work: Work,
         key: RequestKey | None,
@@ -38,7 +38,7 @@ class Inquiries:
         Raises `StoreConflict` if it, or one under its key, is there already; `RecordTooLarge`, before anything is
         sent, if a lead takes more than an invitation may, or all of them more than a transaction.
         """
-        record = party_of(taken)
+        record = inquiry_key(taken)
         operations: list[Operation] = [
             Insert(_TAKEN.row(keys.inquiry(taken.id), taken)),
             Insert(WORK.row(keys.work(record.referral_id, work.label), work)),
@@ -47,16 +47,16 @@ class Inquiries:
         if key:
             operations.append(key.operation())
         partition = keys.partition_of(record.organization_id, record.referral_id)
-        require_room_of_leads(partition, leads, operations)
+        require_lead_sizes(partition, leads, operations)
         await self._tables.write(keys.REFERRALS, partition, operations)
 
-    async def get(self, organization_id: OrganizationId, inquiry_id: InquiryId) -> TakenInquiry | None:
+    async def get(self, organization_id: OrganizationId, inquiry_id: InquiryId) -> SubmittedInquiry | None:
         """A request of an application's."""
         partition = keys.partition_of(organization_id, ReferralId(inquiry_id))
         row = await self._tables.get(keys.REFERRALS, partition, keys.inquiry(inquiry_id))
         return _TAKEN.read(row) if row else None
 
-    async def everyone(self, set_aside: SetAside = log_set_aside) -> AsyncIterator[TakenInquiry]:
+    async def scan_all(self, set_aside: SetAside = log_set_aside) -> AsyncIterator[SubmittedInquiry]:
         """Every request of every application; for an operator's check, since it reads the whole table.
 
         `set_aside` is told of each that cannot be read.
@@ -67,6 +67,6 @@ class Inquiries:
                 yield taken
 
 
-def party_of(taken: TakenInquiry) -> ReferralKey:
+def inquiry_key(taken: SubmittedInquiry) -> ReferralKey:
     """Where a request lies: its work and its orchestration are found as a referral's are."""
     return ReferralKey(organization_id=taken.organization_id, referral_id=ReferralId(taken.id))

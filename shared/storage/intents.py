@@ -111,11 +111,11 @@ class Intents:
         old, row = keys.intent(intent.due, intent.id), _row(moved)
         await self._write([Upsert(row), *([Discard(old)] if old != row.key else [])])
 
-    async def forget(self, intent: Intent) -> None:
+    async def remove(self, intent: Intent) -> None:
         """Remove an intent that is no longer needed, or is not there any more."""
         await self._discard(keys.intent(intent.due, intent.id))
 
-    async def forget_commit(self, operation_id: OperationId, due: datetime) -> None:
+    async def remove_commit(self, operation_id: OperationId, due: datetime) -> None:
         """Remove the intent of a commit whose work is done, unless it has been moved: then it is looked at once."""
         await self._discard(keys.intent(due, operation_id))
 
@@ -148,6 +148,6 @@ def _row(intent: Intent) -> Row:
     return _INTENTS.row(keys.intent(intent.due, intent.id), intent)
 
 
-def renewed(intent: Intent, due: datetime) -> Intent:
+def reschedule(intent: Intent, due: datetime) -> Intent:
     """An intent for a later time, of which nothing was seen yet."""
     return replace(intent, due=due, watch=NOT_WOKEN)

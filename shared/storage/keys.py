@@ -48,7 +48,7 @@ REGISTRATIONS = "g:"
 """What the rows of registrations start with, before the deal's id."""
 ROUNDS = "h:"
 """What the rows of their rounds start with, before the registration's id."""
-ALONE = ReferralId("alone")
+NO_DEAL = ReferralId("alone")
 """In place of a deal's id, for registrations of deals that were never co-sold (G8)."""
 ANSWERS = "a:"
 """What the rows start with that keep how long answers took."""
@@ -217,17 +217,17 @@ def safe(text: str) -> str:
     return quote(text, safe=" !$&'()*+,;=@").replace("_", "%5F").replace("%", "_")
 
 
-LONGEST_PART = 250
+MAX_PART_LENGTH = 250
 """Characters of a bounded part, at most: two of them and what separates them stay below the 512 UTF-16 units that are
 a key's 1 KiB."""
 _DIGEST = 32
-_LONGEST_HEAD = LONGEST_PART - _DIGEST - len("~")
+_LONGEST_HEAD = MAX_PART_LENGTH - _DIGEST - len("~")
 
 
 def bounded(text: str) -> str:
-    """Text of any length as part of a key: safe, and what is longer than `LONGEST_PART` as its head and a digest."""
+    """Text of any length as part of a key: safe, and what is longer than `MAX_PART_LENGTH` as its head and a digest."""
     whole = safe(text)
-    return whole if len(whole) <= LONGEST_PART else f"{head(text)}~{digest(text)[:_DIGEST]}"
+    return whole if len(whole) <= MAX_PART_LENGTH else f"{head(text)}~{digest(text)[:_DIGEST]}"
 
 
 END_OF_NAME = "  "

@@ -1,12 +1,12 @@
 """Which key ranges a list of referrals is read from: the reader's reach, the order and the filter say (N4, V4)."""
 
 from shared.domain.ids import LocationId
-from shared.domain.listing import Field, Order, Predicate, Value, demanded, earliest
-from shared.domain.permissions import Reach
+from shared.domain.listing import Field, Order, Predicate, Value, earliest, required_values
+from shared.domain.permissions import AccessScope
 from shared.domain.referral import Referral
 from shared.storage import keys
 
-MOST_RANGES = 8
+MAX_RANGES = 8
 _LONGEST_KEY = 512
 """Table Storage keeps no longer key, so no row starts with more; asked for in a query's address it is refused."""
 _MARKED: frozenset[Value] = frozenset({True})
@@ -18,7 +18,7 @@ _STATUSES = ("New", "Active", "Closed")
 def ranges(
     predicate: Predicate | None,
     order: Order,
-    reach: Reach,
+    reach: AccessScope,
     email: str,
     teams: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
@@ -46,7 +46,11 @@ def _narrowed(predicate: Predicate | None, own_teams: frozenset[str]) -> tuple[s
     if (places := _texts(predicate, "location")) is not None:
         prefixes = [keys.location_prefix(LocationId(place)) for place in places]
         choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
-    teams = sorted(own_teams) if demanded(predicate, "myTeam") == _MARKED else _texts(predicate, "sellerTeam")
+    teams = (
+        sorted(own_teams)
+        if required_values(predicate, "myTeam") == _MARKED
+        else _texts(predicate, "sellerTeam")
+    )
     if teams is not None:
         prefixes = [keys.seller_team_prefix(team) for team in teams]
         choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
@@ -55,7 +59,7 @@ def _narrowed(predicate: Predicate | None, own_teams: frozenset[str]) -> tuple[s
         choices.append(
             tuple(keys.tab_prefix(tab, status) for tab in tabs for status in statuses or _STATUSES)
         )
-    return next((choice for choice in choices if 0 < len(choice) <= MOST_RANGES), ())
+    return next((choice for choice in choices if 0 < len(choice) <= MAX_RANGES), ())
 
 
 def _tabs(predicate: Predicate) -> list[keys.Tab]:
@@ -81,7 +85,7 @@ def _is_left_out(tab: keys.Tab, qualifications: list[str] | None) -> bool:
 
 def _texts(predicate: Predicate, field: Field) -> list[str] | None:
     """The texts that a filter demands of a field, in order; None if it demands none, or that there is no value."""
-    found = demanded(predicate, field)
+    found = required_values(predicate, field)
     if found is None or not all(isinstance(value, str) for value in found):
         return None
     return sorted(str(value) for value in found)

@@ -16,7 +16,7 @@ from shared.storage.tables import Insert, Replace, Tables, Upsert
 MailState = Literal["planned", "sending", "accepted", "delivered", "bounced", "refused", "skipped", "split"]
 FINAL: frozenset[MailState] = frozenset({"accepted", "delivered", "bounced", "refused", "skipped", "split"})
 """In these states nothing is left to be sent. `split`: a mail for each recipient took its place."""
-HANDED_OVER: frozenset[MailState] = frozenset({"accepted", "delivered", "bounced"})
+ACCEPTED_STATES: frozenset[MailState] = frozenset({"accepted", "delivered", "bounced"})
 """In these states the mail service has taken it."""
 DeliveryStatus = Literal[
     "Delivered", "Expanded", "Bounced", "Failed", "FilteredSpam", "Quarantined", "Suppressed"
@@ -58,16 +58,18 @@ class MailRecord:
     def may_have_arrived(self) -> bool:
         """Whether the service took it and reports no failure for at least one of its recipients."""
         failed = {address for address, status in self.reports.items() if status not in ARRIVED}
-        return self.state in HANDED_OVER and any(each.casefold() not in failed for each in self.recipients)
+        return self.state in ACCEPTED_STATES and any(
+            each.casefold() not in failed for each in self.recipients
+        )
 
     @property
-    def failure_is_told(self) -> bool:
+    def is_failure_recorded(self) -> bool:
         """Whether the reader's timeline tells that it did not arrive (M6): not of what reviewers alone know."""
         return self.private_of != "reviewTeam"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MailPlace:
+class MailPointer:
     """Where a mail record is, for whoever knows only its operation."""
 
     referral_id: ReferralId
@@ -92,7 +94,7 @@ class Gate:
 
 _OPEN = Gate(until=datetime.min.replace(tzinfo=UTC), pause=timedelta())
 _RECORDS = Codec[MailRecord](MailRecord, limit=_MAX_MAIL_BYTES)
-_PLACES, _GATES = Codec[MailPlace](MailPlace), Codec[Gate](Gate)
+_PLACES, _GATES = Codec[MailPointer](MailPointer), Codec[Gate](Gate)
 _GATE, _STATE, _PLACE = "gate", "state", "place"
 
 
@@ -102,12 +104,12 @@ class MailRecords:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def of_message(self, referral_id: ReferralId, prefix: str) -> list[Stored[MailRecord]]:
+    async def list_for_message(self, referral_id: ReferralId, prefix: str) -> list[Stored[MailRecord]]:
         """The records whose keys start so: of one message, or the parts of one record. Empty if there are none."""
         rows = await self._tables.between(keys.MAIL, referral_id, *keys.starting_with(prefix))
         return [Stored(_RECORDS.read(row), row.etag) for row in rows]
 
-    async def of_referral(self, referral_id: ReferralId) -> list[Stored[MailRecord]]:
+    async def list_for_referral(self, referral_id: ReferralId) -> list[Stored[MailRecord]]:
         """All records about a referral."""
         rows = await self._tables.between(keys.MAIL, referral_id, *keys.every_mail())
         return [Stored(_RECORDS.read(row), row.etag) for row in rows]
@@ -135,7 +137,7 @@ class MailRecords:
         row = await self._tables.get(keys.MAIL, referral_id, key)
         return Stored(_RECORDS.read(row), row.etag) if row else None
 
-    async def of_operation(self, operation_id: str) -> Stored[MailRecord] | None:
+    async def get_by_operation(self, operation_id: str) -> Stored[MailRecord] | None:
         """The record of an operation, which is all that a delivery report names; None if it cannot be read."""
         place = _PLACES.readable(await self._tables.get(keys.MAIL, _operation(operation_id), _PLACE))
         row = await self._tables.get(keys.MAIL, place.referral_id, place.key) if place else None
@@ -168,7 +170,7 @@ class MailRecords:
         await asyncio.gather(*(self._mark_place(record) for record in records))
 
     async def _mark_place(self, record: MailRecord) -> None:
-        row = _PLACES.row(_PLACE, MailPlace(referral_id=record.referral_id, key=record.key))
+        row = _PLACES.row(_PLACE, MailPointer(referral_id=record.referral_id, key=record.key))
         await self._tables.write(keys.MAIL, _operation(record.operation_id), [Upsert(row)])
 
 

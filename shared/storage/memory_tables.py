@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from shared.errors import RecordTooLarge, StoreConflict
-from shared.storage.sizes import MOST_BYTES, wire_size
-from shared.storage.tables import MOST_OPERATIONS, Discard, Insert, Operation, Replace, StoredRow
+from shared.storage.sizes import MAX_TRANSACTION_BYTES, wire_size
+from shared.storage.tables import MAX_TRANSACTION_OPERATIONS, Discard, Insert, Operation, Replace, StoredRow
 
 
 class MemoryTables:
@@ -40,11 +40,11 @@ class MemoryTables:
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
         """See the port."""
         keys = [op.key if isinstance(op, Discard) else op.row.key for op in operations]
-        if not 0 < len(keys) <= MOST_OPERATIONS or len(set(keys)) != len(keys):
-            message = f"a transaction holds 1 to {MOST_OPERATIONS} operations on distinct keys, not {keys}"
+        if not 0 < len(keys) <= MAX_TRANSACTION_OPERATIONS or len(set(keys)) != len(keys):
+            message = f"a transaction holds 1 to {MAX_TRANSACTION_OPERATIONS} operations on distinct keys, not {keys}"
             raise ValueError(message)
-        if (size := wire_size(partition, operations)) > MOST_BYTES:
-            raise RecordTooLarge(size, MOST_BYTES)
+        if (size := wire_size(partition, operations)) > MAX_TRANSACTION_BYTES:
+            raise RecordTooLarge(size, MAX_TRANSACTION_BYTES)
         rows = dict(self._partition(table, partition))
         for operation in operations:
             self._apply(rows, operation, table, partition)

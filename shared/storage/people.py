@@ -25,7 +25,7 @@ class StoredPerson:
     etag: str
 
 
-class StaleTag(Exception):
+class ETagMismatch(Exception):
     """The person is not as the tag says; `etag` is its present tag, None if there is no such person."""
 
     def __init__(self, etag: str | None) -> None:
@@ -58,7 +58,7 @@ class People:
     async def put(self, person: Person, known: str | None) -> StoredPerson:
         """Write a person who is new (`known` None) or still as `known` says.
 
-        Raises `StaleTag`, `NotAllowed` for the last admin's role, `Contended`.
+        Raises `ETagMismatch`, `NotAllowed` for the last admin's role, `Contended`.
         """
         await self._change(person.organization_id, person.id, person, known)
         stored = await self.get(person.organization_id, person.id)
@@ -80,14 +80,14 @@ class People:
             before = everybody.pop(person_id, None)
             present = before.etag if before else None
             if present != known:
-                raise StaleTag(present)
+                raise ETagMismatch(present)
             _require_admin([each.person for each in everybody.values()], after)
             row = Discard(_key(person_id)) if after is None else Upsert(_PEOPLE.row(_key(person_id), after))
             try:
                 await self._tables.write(keys.DIRECTORY, partition, [row, _guarding(guard)])
             except StoreConflict:
                 continue
-            self._directory.forget_people(organization_id, person_id)
+            self._directory.invalidate_people(organization_id, person_id)
             return
         raise Contended("The organization's people kept changing; repeat the request in a second.")
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain.ids import OrganizationId
-from shared.domain.providers import Criteria, Match, Provider, alternatives, matching, ranked
+from shared.domain.providers import Criteria, Match, Provider, alternatives, match_profiles, rank
 from shared.domain.referral import Referral
-from shared.domain.response_speed import LATEST, ResponseSpeed, response_speed
+from shared.domain.response_speed import MAX_ANSWERS, ResponseSpeed, response_speed
 from shared.storage.directory import Directory
 from shared.storage.profiles import Profiles
 from shared.storage.referrals import Referrals
 
-KNOWN_FOR = timedelta(minutes=5)
+RANKING_TTL = timedelta(minutes=5)
 """How long a process ranks an organization by the name and the speed that it read."""
-AT_ONCE = 32
+MAX_CONCURRENT_READS = 32
 """How many organizations a process reads at the same time."""
 
 
@@ -41,14 +41,14 @@ class ProviderSearch:
     directory: Directory
     referrals: Referrals
     _known: dict[OrganizationId, _Standing] = field(default_factory=dict)
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT_READS))
 
     async def find(self, criteria: Criteria, limit: int, now: datetime) -> tuple[Provider, ...]:
         """The best of the partners that meet every criterion."""
-        found = matching(await self.profiles.in_country(criteria.country), criteria)
+        found = match_profiles(await self.profiles.in_country(criteria.country), criteria)
         return (await self._ranked(found, now))[:limit]
 
-    async def instead_of(self, lead: Referral, now: datetime) -> tuple[Provider, ...]:
+    async def find_alternatives(self, lead: Referral, now: datetime) -> tuple[Provider, ...]:
         """Whom the customer of a lead may turn to instead: no more than its request allows (R4)."""
         allowed = lead.inquiry.alternatives if lead.inquiry else 0
         if not allowed:
@@ -60,7 +60,7 @@ class ProviderSearch:
         standings = await asyncio.gather(
             *(self._standing(match.profile.organization_id, now) for match in found)
         )
-        return ranked(
+        return rank(
             Provider(
                 organization_id=match.profile.organization_id,
                 name=standing.name,
@@ -74,13 +74,13 @@ class ProviderSearch:
 
     async def _standing(self, organization_id: OrganizationId, now: datetime) -> _Standing | None:
         known = self._known.get(organization_id)
-        if known and known.at <= now < known.at + KNOWN_FOR:
+        if known and known.at <= now < known.at + RANKING_TTL:
             return known
         async with self._turns:
             organization = await self.directory.organization(organization_id)
             if organization is None:
                 return None
-            speed = response_speed(await self.referrals.answers(organization_id, LATEST))
+            speed = response_speed(await self.referrals.answers(organization_id, MAX_ANSWERS))
         standing = _Standing(at=now, name=organization.name, speed=speed)
         self._known[organization_id] = standing
         return standing

@@ -20,9 +20,9 @@ REFERRALS = Codec[Referral](Referral, limit=MAX_BYTES + 64 * 1024)
 """People's changes are held to the limit; what the clock or another party adds must never fail for its size, and
 neither must what a closed deal shows of its registrations."""
 
-LARGEST_PAGE = 1000
+MAX_PAGE_ROWS = 1000
 """Rows of one storage page."""
-PAGES = 5
+MAX_PAGES = 5
 """How many storage pages one request reads at most, besides the first of each range."""
 
 
@@ -91,7 +91,7 @@ class Scan(Generic[T]):
         self._codec = codec
         self._keys_only = keys_only
         self._cursors = [_cursor(prefix, after, first) for prefix in prefixes]
-        self._budget = PAGES - 1 + len(prefixes)
+        self._budget = MAX_PAGES - 1 + len(prefixes)
         self.place = after
         self.complete = False
 
@@ -103,12 +103,12 @@ class Scan(Generic[T]):
 
     async def keys(self) -> AsyncIterator[str]:
         """The keys in order, each place once."""
-        async for row in self._rows(LARGEST_PAGE):
+        async for row in self._rows(MAX_PAGE_ROWS):
             yield row.key
 
     async def _rows(self, first_page: int) -> AsyncIterator[StoredRow]:
         """The rows in order, each place once."""
-        size = min(first_page, LARGEST_PAGE)
+        size = min(first_page, MAX_PAGE_ROWS)
         while True:
             wanting = [cursor for cursor in self._cursors if cursor.wants]
             if len(wanting) > self._budget:
@@ -116,7 +116,7 @@ class Scan(Generic[T]):
             self._budget -= len(wanting)
             await asyncio.gather(*(self._fill(cursor, size) for cursor in wanting))
             if wanting:
-                size = LARGEST_PAGE
+                size = MAX_PAGE_ROWS
             filled = [cursor for cursor in self._cursors if cursor.buffer]
             if not filled:
                 self.complete = True

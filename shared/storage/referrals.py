@@ -24,7 +24,7 @@ from shared.storage.codec import MAX_BYTES, Codec, SetAside, Stored, log_set_asi
 from shared.storage.idempotency import RequestKey
 from shared.storage.referral_lists import REFERRALS, Scan, list_keys
 from shared.storage.registration_rows import registration_operations
-from shared.storage.sizes import MOST_BYTES, wire_size
+from shared.storage.sizes import MAX_TRANSACTION_BYTES, wire_size
 from shared.storage.tables import Discard, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class Referrals:
         rows = await self._between(record, *keys.children("w", record.referral_id))
         return [_stored_work(row, record) for row in rows]
 
-    async def work_row(self, record: ReferralKey, label: str) -> Stored[Work] | None:
+    async def get_work(self, record: ReferralKey, label: str) -> Stored[Work] | None:
         """One row of work; what cannot be read counts as done."""
         row = await self._get(record, keys.work(record.referral_id, label))
         return _stored_work(row, record) if row else None
@@ -174,16 +174,16 @@ class Referrals:
         key = keys.favorite(person.id, record.referral_id)
         await self._tables.discard(keys.REFERRALS, _partition(record), key)
 
-    async def show_to_sellers(self, deal: ReferralKey) -> None:
+    async def add_partner_led(self, deal: ReferralKey) -> None:
         """List a deal as partner-led for Microsoft's sellers (V3); its details stay where they are."""
         row = _PARTIES.row(keys.partner_led(deal.referral_id), deal)
         await self._tables.write(keys.REFERRALS, _sellers(), [Upsert(row)])
 
-    async def hide_from_sellers(self, deal: ReferralKey) -> None:
+    async def remove_partner_led(self, deal: ReferralKey) -> None:
         """List a deal as partner-led no longer."""
         await self._tables.discard(keys.REFERRALS, _sellers(), keys.partner_led(deal.referral_id))
 
-    async def shown_to_sellers(self, after: str | None, limit: int) -> list[tuple[str, ReferralKey | None]]:
+    async def list_partner_led(self, after: str | None, limit: int) -> list[tuple[str, ReferralKey | None]]:
         """The deals that are listed as partner-led, newest first, each with its place; None cannot be read."""
         start, end = keys.starting_with(keys.PARTNER_LED)
         if after:
@@ -191,7 +191,7 @@ class Referrals:
         rows = await self._tables.between(keys.REFERRALS, _sellers(), start, end, limit)
         return [(row.key[len(keys.PARTNER_LED) :], _PARTIES.readable(row)) for row in rows]
 
-    async def everyone(self, set_aside: SetAside = log_set_aside) -> AsyncIterator[Referral]:
+    async def scan_all(self, set_aside: SetAside = log_set_aside) -> AsyncIterator[Referral]:
         """Every referral of every organization; for an operator's check, since it reads the whole table.
 
         `set_aside` is told of each that cannot be read.
@@ -223,19 +223,19 @@ def _require_room(change: Change, operations: Sequence[Operation]) -> None:
     registered = sum(2 * (_ROOM_IN_REGISTERED + len(dumps(s.id))) for s in registrable(after))
     room = _ROOM + len(operations) * (_ROOM_IN_ROW + _ROOM_IN_INVITED * len(after.invited) + registered)
     size = wire_size(_partition(after.key), operations)
-    if size > MOST_BYTES - room:
-        raise RecordTooLarge(size, MOST_BYTES - room)
+    if size > MAX_TRANSACTION_BYTES - room:
+        raise RecordTooLarge(size, MAX_TRANSACTION_BYTES - room)
 
 
-def require_room_of_leads(partition: str, leads: Iterable[Referral], operations: Sequence[Operation]) -> None:
+def require_lead_sizes(partition: str, leads: Iterable[Referral], operations: Sequence[Operation]) -> None:
     """Refuse a request whose leads leave their readers no room to answer, or that takes more than a transaction.
 
     Raises `RecordTooLarge`, before anything is sent.
     """
     for lead in leads:
         _AS_INVITED.values(lead)
-    if (size := wire_size(partition, operations)) > MOST_BYTES:
-        raise RecordTooLarge(size, MOST_BYTES)
+    if (size := wire_size(partition, operations)) > MAX_TRANSACTION_BYTES:
+        raise RecordTooLarge(size, MAX_TRANSACTION_BYTES)
 
 
 def _document_operation(after: Referral, read: Stored[Referral] | None) -> Operation:

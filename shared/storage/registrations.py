@@ -67,7 +67,7 @@ class Registrations:
         row = await self._row(record, registration_id)
         return REGISTRATIONS.read(row) if row else None
 
-    async def of_deal(self, record: ReferralKey) -> list[Registration]:
+    async def list_for_deal(self, record: ReferralKey) -> list[Registration]:
         """All registrations of a deal that can be read, oldest first."""
         partition = keys.partition_of(record.organization_id, record.referral_id)
         start, end = keys.starting_with(f"{keys.REGISTRATIONS}{record.referral_id}:")
@@ -85,18 +85,18 @@ class Registrations:
         rows = await self._tables.between(keys.REFERRALS, partition, first, end)
         return [*ROUNDS.each_readable(rows), latest]
 
-    def of_organization(self, organization_id: OrganizationId, after: str | None) -> Scan[Registration]:
+    def scan_organization(self, organization_id: OrganizationId, after: str | None) -> Scan[Registration]:
         """A reading of all registrations of an organization, deal by deal, those of the earliest deals first."""
         partition = keys.partition_of(organization_id, ReferralId(""))
         return Scan(self._tables, partition, (keys.REGISTRATIONS,), REGISTRATIONS, after=after)
 
-    async def insert_alone(self, registration: Registration, key: RequestKey | None) -> None:
+    async def insert_without_deal(self, registration: Registration, key: RequestKey | None) -> None:
         """Store a registration without a deal (G8). Raises `StoreConflict` if it, or one of its key, is there."""
-        record, *rounds = registration_operations(keys.ALONE, registration)
+        record, *rounds = registration_operations(keys.NO_DEAL, registration)
         operations: list[Operation] = [Insert(record.row), *rounds]
         if key:
             operations.append(key.operation())
-        partition = keys.partition_of(registration.organization_id, keys.ALONE)
+        partition = keys.partition_of(registration.organization_id, keys.NO_DEAL)
         await self._tables.write(keys.REFERRALS, partition, operations)
 
     async def index_entry(self, registration_id: str) -> IndexEntry | None:
@@ -193,7 +193,7 @@ class Registrations:
             given = replace(entry, assigned_to=email)
             await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, given, row))
 
-    async def index_or_leave_to_work(self, registration: Registration) -> None:
+    async def index_or_defer(self, registration: Registration) -> None:
         """`file` at once; what storage refuses now, the orchestration does later."""
         try:
             await self.index(registration)
@@ -213,7 +213,7 @@ def stored_with(registration: Registration) -> ReferralKey:
 
 def without_deal(organization_id: OrganizationId) -> ReferralKey:
     """Where an organization's registrations without a deal are stored (G8)."""
-    return ReferralKey(organization_id=organization_id, referral_id=keys.ALONE)
+    return ReferralKey(organization_id=organization_id, referral_id=keys.NO_DEAL)
 
 
 def _operations(

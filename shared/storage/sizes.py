@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from shared.storage.tables import Discard, Operation, Value
 
-MOST_BYTES = 4 * 1024 * 1024
+MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 """What storage takes in one transaction."""
 _FRAME = 1024  # headers and boundaries of one operation, besides its keys
 

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 Value = str | int | bool
-MOST_OPERATIONS = 100
+MAX_TRANSACTION_OPERATIONS = 100
 """What one transaction holds at most."""
 
 
@@ -93,11 +93,11 @@ class Tables(Protocol):
         ...
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        """All operations or none, on one partition; at most `MOST_OPERATIONS`, each key once.
+        """All operations or none, on one partition; at most `MAX_TRANSACTION_OPERATIONS`, each key once.
 
         Raises `StoreConflict` when an operation's condition fails because of somebody else's write: what storage
         took of this one and did not confirm is success. `RecordTooLarge` when all of it takes more than
-        `sizes.MOST_BYTES` on the wire.
+        `sizes.MAX_TRANSACTION_BYTES` on the wire.
         """
         ...
 
@@ -113,5 +113,5 @@ class Tables(Protocol):
 def in_transactions(things: Iterable[T]) -> Iterator[list[T]]:
     """Things in their order, in groups of as many as one transaction holds; none of them is empty."""
     rest = iter(things)
-    while group := list(islice(rest, MOST_OPERATIONS)):
+    while group := list(islice(rest, MAX_TRANSACTION_OPERATIONS)):
         yield group

@@ -17,7 +17,9 @@ def play(scene: Scene) -> None:
         "team": [deal.member(RAE)],
         "details": {"requirements": {"solutions": [{"id": "SOL-CONTOSO-ERP"}]}},
     }
-    made = scene.context(RAE, "convert", {**body, "inviteContext": {"assistanceRequestCode": "GeneralOrOther"}})
+    made = scene.context(
+        RAE, "convert", {**body, "inviteContext": {"assistanceRequestCode": "GeneralOrOther"}}
+    )
     found = (made["dealType"], made["direction"], made["contactAlert"])
     scene.check("The deal's type, direction and alert", found, ("CoSell", "Outgoing", "overdue"))
     kinds = scene.show_timeline(RAE)
@@ -39,7 +41,9 @@ def _accept_for_contoso(scene: Scene) -> None:
     now = scene.service.now()
     estimate = deal.private(RAE, now, "")["details"]
     fields = {name: estimate[name] for name in ("dealValue", "currency", "closingDateTime")}
-    scene.context(RAE, "accept", {**fields, "notes": "Call Jo on Monday.", "externalReferenceId": "CRM-004712"})
+    scene.context(
+        RAE, "accept", {**fields, "notes": "Call Jo on Monday.", "externalReferenceId": "CRM-004712"}
+    )
     scene.show({"Contoso": ACCEPTED})
 
 
