@@ -13,12 +13,12 @@ from shared.domain.referral import Contact, Referral
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Notify
-from shared.mail.scene import Scene
+from shared.mail.message_context import MessageContext
 
 
 def facts_of(
     task: Notify,
-    scene: Scene,
+    scene: MessageContext,
     portal_url: str,
     *,
     alternatives: tuple[str, ...] = (),
@@ -90,7 +90,7 @@ def kind_of(task: Notify, subject: Referral) -> MailKind:
     return "leadReminder" if task.message == "reminder" and subject.inquiry else task.message
 
 
-def _notes(kind: MailKind, scene: Scene) -> str | None:
+def _notes(kind: MailKind, scene: MessageContext) -> str | None:
     """The notes meant for the reader: an invitation's, a decline's (L3); those of won and lost are private (M7)."""
     if kind in {"invited", "reminder"} or kind in LEAD_MAILS:
         return scene.subject.invite_context.notes

@@ -22,9 +22,9 @@ from shared.domain.work import Audience, Notify
 from shared.errors import MailPaused, MailUnavailable, OutOfTime, StoreConflict
 from shared.mail.delivery import PART, Delivery
 from shared.mail.facts import facts_of
+from shared.mail.message_context import MessageContext
 from shared.mail.pointless import is_pointless
 from shared.mail.rendering import render, resolve_locale
-from shared.mail.scene import Scene
 from shared.storage.codec import Stored
 from shared.storage.directory import Directory
 from shared.storage.mail import MailRecord, MailRecords
@@ -142,11 +142,11 @@ class Notices:
     async def _has_readers(self, referral: Referral) -> bool:
         """Whether there is anybody whom a referral's arrival can be told to."""
         task = Notify(message="invited", audience="invitee")
-        scene = Scene(subject=referral, reader=referral, entry=None)
+        scene = MessageContext(subject=referral, reader=referral, entry=None)
         return bool(recipients_of(task.audience, referral, await self._readers(task, scene)))
 
     async def _planned(
-        self, scene: Scene, label: str, task: Notify, now: datetime, *, pointless: bool
+        self, scene: MessageContext, label: str, task: Notify, now: datetime, *, pointless: bool
     ) -> list[Stored[MailRecord]]:
         subject, prefix = scene.subject, _prefix(label, task)
         if found := await self.records.list_for_message(subject.id, prefix):
@@ -163,14 +163,14 @@ class Notices:
             logger.info("mail_planned_already referral=%s message=%s", subject.id, prefix)
         return await self.records.list_for_message(subject.id, prefix)
 
-    async def _scene(self, record: ReferralKey, label: str, task: Notify) -> Scene | None:
+    async def _scene(self, record: ReferralKey, label: str, task: Notify) -> MessageContext | None:
         subject = await self.referrals.get(record)
         reader = await self.referrals.get(task.party) if task.party else subject
         if subject is None or reader is None:
             return None
         entry = await self.referrals.entry(record, int(label)) if label.isdigit() else None
         registration = await self.registrations.get(record, task.registration) if task.registration else None
-        return Scene(
+        return MessageContext(
             subject=subject.value,
             reader=reader.value,
             entry=entry,
@@ -178,7 +178,9 @@ class Notices:
             round=task.round,
         )
 
-    async def _records(self, scene: Scene, prefix: str, task: Notify, now: datetime) -> list[MailRecord]:
+    async def _records(
+        self, scene: MessageContext, prefix: str, task: Notify, now: datetime
+    ) -> list[MailRecord]:
         people = recipients_of(task.audience, scene.reader, await self._readers(task, scene))
         if not people:
             return []
@@ -207,7 +209,7 @@ class Notices:
             for mail in [render(facts, locale)]
         ]
 
-    async def _readers(self, task: Notify, scene: Scene) -> Readers:
+    async def _readers(self, task: Notify, scene: MessageContext) -> Readers:
         reader, registration = scene.reader, scene.registration
         if registration and task.audience in {"reviewers", "reviewLead"}:
             return await self._reviewers(task, registration)
@@ -245,7 +247,7 @@ class Notices:
             return ()
         return tuple(provider.name for provider in await self.providers.find_alternatives(lead, now))
 
-    async def _is_told_that_nobody_was_notified(self, task: Notify, scene: Scene) -> bool:
+    async def _is_told_that_nobody_was_notified(self, task: Notify, scene: MessageContext) -> bool:
         """What the reader's timeline says of it; the mail about the expiry says the same (M8)."""
         if task.message != "expired":
             return False

@@ -9,35 +9,35 @@ from shared.domain.messages import MailKind
 from shared.domain.review_due import due_on_registration
 from shared.domain.vocabulary import RegistrationStatus
 from shared.domain.work import Notify
-from shared.mail.scene import Scene
+from shared.mail.message_context import MessageContext
 from shared.reference.review_calendar import review_calendar
 
-Judge = Callable[[Scene, str, datetime], bool]
+Judge = Callable[[MessageContext, str, datetime], bool]
 """Given what a message is about, the label of its work and the time: whether it is pointless."""
 
 
-def is_pointless(task: Notify, scene: Scene, label: str, now: datetime) -> bool:
+def is_pointless(task: Notify, scene: MessageContext, label: str, now: datetime) -> bool:
     """Whether a message has lost its point; most never do."""
     judge = _JUDGES.get(task.message)
     return judge is not None and judge(scene, label, now)
 
 
-def _invitation(scene: Scene, _label: str, now: datetime) -> bool:
+def _invitation(scene: MessageContext, _label: str, now: datetime) -> bool:
     """Once its time is over, whether the expiry is stored already or not."""
     return scene.subject.substatus == "Expired" or is_overdue(scene.subject, now)
 
 
-def _lead(scene: Scene, _label: str, now: datetime) -> bool:
+def _lead(scene: MessageContext, _label: str, now: datetime) -> bool:
     """Once it is closed or its time is over."""
     return scene.subject.is_closed or is_overdue(scene.subject, now)
 
 
-def _alert(scene: Scene, _label: str, now: datetime) -> bool:
+def _alert(scene: MessageContext, _label: str, now: datetime) -> bool:
     """Once it is answered or its time is over."""
     return scene.subject.status != "New" or is_overdue(scene.subject, now)
 
 
-def _reminder(scene: Scene, label: str, now: datetime) -> bool:
+def _reminder(scene: MessageContext, label: str, now: datetime) -> bool:
     """Once the referral is answered, its time is over, or the next reminder is due.
 
     It is never too early: another worker, whose clock may be ahead of this one's, found that its time had come.
@@ -53,7 +53,7 @@ def _reminder(scene: Scene, label: str, now: datetime) -> bool:
 def _unless(status: RegistrationStatus) -> Judge:
     """Once the registration went on: to another status, or through another round."""
 
-    def judge(scene: Scene, _label: str, _now: datetime) -> bool:
+    def judge(scene: MessageContext, _label: str, _now: datetime) -> bool:
         registration = scene.registration
         return (
             registration is None
@@ -64,7 +64,7 @@ def _unless(status: RegistrationStatus) -> Judge:
     return judge
 
 
-def _review_reminder(scene: Scene, label: str, now: datetime) -> bool:
+def _review_reminder(scene: MessageContext, label: str, now: datetime) -> bool:
     """Once the registration went on, or the next one is due; never too early, as with a referral's."""
     message, _, number, _ = label.split(":")
     registration = scene.registration

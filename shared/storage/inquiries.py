@@ -61,7 +61,7 @@ class Inquiries:
 
         `set_aside` is told of each that cannot be read.
         """
-        async for row in self._tables.everything(keys.REFERRALS):
+        async for row in self._tables.scan_table(keys.REFERRALS):
             is_inquiry = row.key.startswith(keys.inquiry(InquiryId("")))
             if is_inquiry and (taken := _TAKEN.readable(row, set_aside)):
                 yield taken

@@ -121,7 +121,7 @@ class Intents:
 
     async def all(self) -> AsyncIterator[Intent]:
         """Every intent that can be read; for an operator's check."""
-        async for row in self._tables.everything(keys.INTENTS):
+        async for row in self._tables.scan_table(keys.INTENTS):
             if not row.key.startswith(_UNREADABLE) and (intent := _INTENTS.readable(row)):
                 yield intent
 

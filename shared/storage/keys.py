@@ -231,8 +231,8 @@ def bounded(text: str) -> str:
 
 
 END_OF_NAME = "  "
-"""What parts a name from an id in the keys of shelves: no name holds it, and it sorts before whatever a longer name
-goes on with."""
+"""Separates name and id in the keys of search rows: no name contains it, and it sorts before every continuation of
+a longer name."""
 
 
 def without_names(key: str) -> str:

@@ -1,7 +1,7 @@
 """Which key ranges a list of referrals is read from: the reader's reach, the order and the filter say (N4, V4)."""
 
 from shared.domain.ids import LocationId
-from shared.domain.listing import Field, Order, Predicate, Value, earliest, required_values
+from shared.domain.listing import Field, Order, Predicate, Value, lower_bound, required_values
 from shared.domain.permissions import AccessScope
 from shared.domain.referral import Referral
 from shared.storage import keys
@@ -95,7 +95,7 @@ def first_place(predicate: Predicate | None, order: Order) -> str | None:
     """The place before which an ascending order has nothing that the filter wants."""
     if order.descending or order.field != "updatedDateTime":
         return None
-    since = earliest(predicate, "updatedDateTime") if predicate else None
+    since = lower_bound(predicate, "updatedDateTime") if predicate else None
     return keys.place_since(since) if since else None
 
 

@@ -54,7 +54,7 @@ class MemoryTables:
         """See the port."""
         self._partition(table, partition).pop(key, None)
 
-    async def everything(self, table: str) -> AsyncIterator[StoredRow]:
+    async def scan_table(self, table: str) -> AsyncIterator[StoredRow]:
         """See the port."""
         for (name, _), rows in list(self._rows.items()):
             for row in list(rows.values()) if name == table else ():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain.ids import OrganizationId
-from shared.domain.providers import Criteria, Match, Provider, alternatives, match_profiles, rank
+from shared.domain.providers import Criteria, Match, Provider, match_alternatives, match_profiles, rank
 from shared.domain.referral import Referral
 from shared.domain.response_speed import MAX_ANSWERS, ResponseSpeed, response_speed
 from shared.storage.directory import Directory
@@ -53,7 +53,7 @@ class ProviderSearch:
         allowed = lead.inquiry.alternatives if lead.inquiry else 0
         if not allowed:
             return ()
-        found = alternatives(await self.profiles.in_country(lead.customer.address.country), lead)
+        found = match_alternatives(await self.profiles.in_country(lead.customer.address.country), lead)
         return (await self._ranked(found, now))[:allowed]
 
     async def _ranked(self, found: Sequence[Match], now: datetime) -> tuple[Provider, ...]:

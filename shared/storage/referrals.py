@@ -196,7 +196,7 @@ class Referrals:
 
         `set_aside` is told of each that cannot be read.
         """
-        async for row in self._tables.everything(keys.REFERRALS):
+        async for row in self._tables.scan_table(keys.REFERRALS):
             is_document = row.key.startswith(keys.document(ReferralId("")))
             if is_document and (referral := REFERRALS.readable(row, set_aside)):
                 yield referral

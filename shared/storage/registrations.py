@@ -136,7 +136,7 @@ class Registrations:
         it: filing its registration again writes it anew.
         """
         lost = 0
-        async for row in self._tables.everything(keys.REVIEWS):
+        async for row in self._tables.scan_table(keys.REVIEWS):
             is_look_up = row.key.startswith(_look_up(""))
             is_needed = self._leads_somewhere if is_look_up else self._is_named
             if not await is_needed(row, set_aside):

@@ -105,7 +105,7 @@ class Tables(Protocol):
         """Remove a row, if it is there."""
         ...
 
-    def everything(self, table: str) -> AsyncIterator[StoredRow]:
+    def scan_table(self, table: str) -> AsyncIterator[StoredRow]:
         """Every row of a small table, in no order that callers may rely on."""
         ...
 

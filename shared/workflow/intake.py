@@ -49,7 +49,7 @@ class Intake:
         place = inquiry_key(taken)
         work = work_of(place.referral_id, label_of(1), taken.operation_id, (Deliver(),))
         work = await self.announcements.announce_work(place, work, taken.at)
-        key = key and key.creating(taken.id)
+        key = key and key.with_result(taken.id)
 
         async def attempt() -> SubmittedInquiry | None:
             try:

@@ -8,7 +8,7 @@ from shared.domain.timeline import Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class MessageContext:
     """What a message is about: the record it happened to, the reader's own, and an entry or a registration."""
 
     subject: Referral
