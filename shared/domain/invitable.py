@@ -36,7 +36,7 @@ def why_not_again(organization_id: str, invited: tuple[InvitedParty, ...]) -> st
     own = [invitation for invitation in invited if invitation.party.organization_id == organization_id]
     for earlier in own:
         if earlier.reason in _NEVER_AGAIN:
-            return f"{earlier.organization_name} declined this deal as {earlier.reason}, so you cannot invite it again."
+            return f"{earlier.organization_name} declined as {earlier.reason}, so you cannot invite it again."
     if own and own[-1].substatus not in ENDED:
         state = (
             "has not answered its invitation yet" if own[-1].substatus == "Pending" else "already takes part"

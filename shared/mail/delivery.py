@@ -15,7 +15,7 @@ from shared.errors import MailRefused, MailUnavailable, StoreUnavailable
 from shared.mail.gate import MailGate
 from shared.mail.service import MailService
 from shared.storage.codec import Stored
-from shared.storage.mail import FINAL, MailRecord, MailRecords
+from shared.storage.mail import FINAL_STATES, MailRecord, MailRecords
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Delivery:
         refused instead.
         """
         record = stored.value
-        if record.state in FINAL:
+        if record.state in FINAL_STATES:
             return record
         try:
             return await self._attempt(stored, now, pointless=pointless)

@@ -1,7 +1,7 @@
 """Translates the errors of the Table Storage client into `shared.errors`, and bounds each request in time.
 
 The client documents `AzureError` only. When a response body is truncated, or does not come from storage at all, it
-raises many other errors. `UNEXPECTED_ERRORS` lists those that were observed, so that none of them becomes a plain 500.
+raises many other errors. `UNEXPECTED_ERRORS` lists those that were observed, so that none becomes a plain 500.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ REQUEST_SECONDS = 30
 """Time limit of one request, with all its attempts, pauses and the fetch of the identity's token.
 
 Without it, storage that accepts connections and never answers would take 44.8 s (four attempts of 10 s, pauses of 0,
-1.6 and 3.2 s), and 64.8 s if it also connects slowly; a response that trickles in, or a long `Retry-After`, could take
-any time. Together with functionTimeout it limits how long a handler can own an intent.
+1.6 and 3.2 s), and 64.8 s if it also connects slowly; a response that trickles in, or a long `Retry-After`, could
+take any time. Together with functionTimeout it limits how long a handler can own an intent.
 """
 
 UNEXPECTED_ERRORS = (

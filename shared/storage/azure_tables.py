@@ -197,7 +197,7 @@ def _without_missing(
     """The transaction without the deletion of a row that does not exist.
 
     Raises `StoreConflict` if a condition failed, `RecordTooLarge`, or else the error itself. Storage names one failed
-    operation; the order is not documented, and does not matter: the transaction that is sent again fails on the other.
+    operation; which one is not documented, and does not matter: sending the rest again fails on the others.
     """
     code, index = code_of(error), failed_operation_index(error)
     if index is not None and index < len(operations) and isinstance(operations[index], Discard):

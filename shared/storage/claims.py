@@ -1,7 +1,7 @@
 """Claims: the deployment slot that owns a storage account, so that no two slots share tables or a task hub.
 
-If two slots shared a task hub, each would do half of the work, with its own settings. The first slot that starts writes
-the claim, and it never changes by itself, because its owner may be running.
+If two slots shared a task hub, each would do half of the work, with its own settings. The first slot that starts
+writes the claim, and it never changes by itself, because its owner may be running.
 """
 
 from dataclasses import dataclass

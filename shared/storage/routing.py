@@ -21,12 +21,12 @@ class Routing:
         self._tables = tables
 
     async def get(self) -> RoutingTable:
-        """The table as it is now; an empty one before the first."""
+        """The current table; an empty one if none is stored."""
         row = await self._tables.get(keys.DIRECTORY, MICROSOFT, _KEY)
         return _TABLES.read(row) if row else RoutingTable()
 
     async def put(self, table: RoutingTable) -> None:
-        """Write the next version over the one before. Raises `StoreConflict` if that is not what is there."""
+        """Replace the table by its next version. Raises `StoreConflict` if another version is stored."""
         row = _TABLES.row(_KEY, table)
         stored = await self._tables.get(keys.DIRECTORY, MICROSOFT, _KEY)
         if (_TABLES.read(stored).version if stored else 0) != table.version - 1:
@@ -34,6 +34,6 @@ class Routing:
         operation: Operation = Replace(row, stored.etag) if stored else Insert(row)
         await self._tables.write(keys.DIRECTORY, MICROSOFT, [operation])
 
-    async def enter(self, table: RoutingTable) -> None:
-        """Write a table whatever is there, for an import."""
+    async def overwrite(self, table: RoutingTable) -> None:
+        """Insert or replace the table without a version check, for imports."""
         await self._tables.write(keys.DIRECTORY, MICROSOFT, [Upsert(_TABLES.row(_KEY, table))])

@@ -53,7 +53,7 @@ class Intake:
 
         async def attempt() -> SubmittedInquiry | None:
             try:
-                await self.inquiries.take(taken, leads, work, key)
+                await self.inquiries.insert(taken, leads, work, key)
             except (StoreConflict, StoreUnavailable) as failed:
                 logger.info("intake_uncertain inquiry=%s: %s", taken.id, failed)
                 return await self.inquiries.get(taken.organization_id, taken.id)
