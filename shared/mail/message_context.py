@@ -1,4 +1,4 @@
-"""What a message is about, read when it is planned and again whenever it is tried."""
+"""The records that a message is about, read when it is planned and again at each attempt."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,11 @@ from shared.domain.timeline import Entry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageContext:
-    """What a message is about: the record it happened to, the reader's own, and an entry or a registration."""
+    """The records that a message is about.
+
+    `subject` is the referral that caused it, `reader` the reader's own referral; `entry` is the entry that caused it,
+    None for a reminder or an escalation. `registration` and `round` are set if it is about a registration.
+    """
 
     subject: Referral
     reader: Referral

@@ -81,7 +81,7 @@ class MailPointer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """Whether mail may be sent. While it is closed, nothing is sent before `until` (domain clock); then one trial mail.
+    """Whether mail may be sent. While closed, nothing is sent before `until` (domain clock); then one trial mail.
 
     `pause` is the length of the last pause, and zero if the gate is open: the service has answered since.
     """

@@ -33,8 +33,8 @@ class ProviderSearch:
     """Searches for partners. Its methods raise as `Tables` does, and `RecordUnreadable`.
 
     All matches are ranked, because an unread one could be the fastest. A search reads the country's profiles (one
-    request for each 1,000), and for each matching organization its record and its latest answers (two requests, cached
-    for five minutes).
+    request for each 1,000), and for each matching organization its record and its latest answers (two requests,
+    cached for five minutes).
     """
 
     profiles: Profiles

@@ -17,8 +17,8 @@ from shared.storage.tables import StoredRow, Tables
 
 T = TypeVar("T")
 REFERRALS = Codec[Referral](Referral, limit=MAX_BYTES + 64 * 1024)
-"""`MAX_BYTES` limits the changes by people. Changes by the system, by other parties and by registrations use the extra
-room, because they must never fail for their size."""
+"""`MAX_BYTES` limits the changes by people. Changes by the system, by other parties and by registrations use the
+extra room, because they must never fail for their size."""
 
 MAX_PAGE_ROWS = 1000
 """The number of rows of one storage page."""
@@ -96,7 +96,7 @@ class Scan(Generic[T]):
         self.complete = False
 
     async def records(self, first_page: int) -> AsyncIterator[T]:
-        """The records in order, without rows that cannot be parsed. `first_page` is the number of rows to read first."""
+        """The records in order, without rows that cannot be parsed. `first_page`: how many rows to read first."""
         async for row in self._rows(first_page):
             if record := self._codec.readable(row):
                 yield record

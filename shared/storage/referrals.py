@@ -33,9 +33,9 @@ _ANSWERS = Codec[int](int)
 _BY_PEOPLE, _INVITATIONS = Codec[Referral](Referral), Codec[Referral](Referral, limit=MAX_BYTES - 4096)
 """The limits for changes by people: of a record, and of an invitation, which must leave room for the answer."""
 _ROOM, _ROOM_PER_ROW, _ROOM_PER_INVITATION, _ROOM_PER_REGISTRATION = 384 * 1024, 1024, 64, 256
-"""Bytes of a transaction that changes by people must leave free, for later changes that people cannot make smaller: an
-entry, and a registration with its review; and in every row that repeats the record, how it was closed, the state of
-each invited party, and each registration."""
+"""Bytes of a transaction that changes by people must leave free, for later changes that people cannot make smaller:
+an entry, and a registration with its review; and in every row that repeats the record, how it was closed, the state
+of each invited party, and each registration."""
 
 
 _PARTIES = Codec[ReferralKey](ReferralKey)
@@ -60,8 +60,8 @@ class Referrals:
     ) -> None:
         """Store a change in one transaction: document, list rows, entries, work, invitations, idempotency key.
 
-        `read` is the record that the change is based on, None for a new referral. Raises `StoreConflict` if it, or the
-        record of the idempotency key, has changed since; `RecordTooLarge` before anything is sent.
+        `read` is the record that the change is based on, None for a new referral. Raises `StoreConflict` if it, or
+        the record of the idempotency key, has changed since; `RecordTooLarge` before anything is sent.
 
         Only changes by people are limited in size. The limits leave room for changes by the system and by other
         parties, which must never fail for their size, and for registrations, which follow after the deal is closed.
