@@ -26,10 +26,10 @@ def require_free_space(folder: str | None, free: Callable[[str], int] = free_byt
     if folder is None:
         return
     try:
-        left = free(folder)
+        available = free(folder)
     except OSError as failure:
         raise ConfigurationError(
-            f"Set WATCHED_DISK to an existing folder on the disk to watch, or remove the setting: {failure.strerror}."
+            f"Set WATCHED_DISK to a folder that exists, or remove the setting: {failure.strerror}."
         ) from failure
-    if left < MIN_FREE_BYTES:
-        raise DiskFull(left, MIN_FREE_BYTES)
+    if available < MIN_FREE_BYTES:
+        raise DiskFull(available, MIN_FREE_BYTES)

@@ -134,10 +134,10 @@ def read_sweep_schedule(source: Mapping[str, str]) -> str:
 def _is_field(text: str, limits: tuple[int, int]) -> bool:
     low, high = limits
     for part in text.split(","):
-        found = _FIELD.fullmatch(part)
-        if found is None:
+        match = _FIELD.fullmatch(part)
+        if match is None:
             return False
-        first, last = int(found[1] or low), int(found[2] or found[1] or high)
+        first, last = int(match[1] or low), int(match[2] or match[1] or high)
         if not low <= first <= last <= high:
             return False
     return True

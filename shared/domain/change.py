@@ -168,11 +168,11 @@ def names_of(invited: tuple[InvitedParty, ...]) -> dict[str, str]:
 def changed_fields(before: Referral, after: Referral) -> tuple[str, ...]:
     """The sorted names of the fields that differ, without bookkeeping; nested ones like `terms.currency`."""
     own = [name for name in _names(before) if getattr(before, name) != getattr(after, name)]
-    found = set(own) - _BOOKKEEPING
-    for whole in found & set(_IN_PARTS):
-        found.remove(whole)
-        found |= _changed_parts(whole, getattr(before, whole), getattr(after, whole))
-    return tuple(sorted(found))
+    changed = set(own) - _BOOKKEEPING
+    for whole in changed & set(_IN_PARTS):
+        changed.remove(whole)
+        changed |= _changed_parts(whole, getattr(before, whole), getattr(after, whole))
+    return tuple(sorted(changed))
 
 
 def _changed_parts(whole: str, before: object, after: object) -> set[str]:

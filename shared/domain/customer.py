@@ -25,8 +25,8 @@ def match_customer(draft: CustomerDraft, entities: tuple[CustomerEntity, ...]) -
     - If there are several, the one without a number that has the sent address matches; otherwise the result has a
       fault and the `candidates`.
     """
-    if draft.duns and (known := next((e for e in entities if e.duns == draft.duns), None)):
-        return _match_by_number(draft, known)
+    if draft.duns and (entity := next((e for e in entities if e.duns == draft.duns), None)):
+        return _match_by_number(draft, entity)
     if draft.duns:
         return CustomerMatch()
     namesakes = tuple(entity for entity in entities if _is_namesake(draft, entity))
@@ -61,11 +61,11 @@ def build_customer(draft: CustomerDraft, entity: CustomerEntity | None) -> Custo
     )
 
 
-def _match_by_number(draft: CustomerDraft, known: CustomerEntity) -> CustomerMatch:
-    if draft.address.country in {None, known.address.country}:
-        return CustomerMatch(entity=known)
+def _match_by_number(draft: CustomerDraft, entity: CustomerEntity) -> CustomerMatch:
+    if draft.address.country in {None, entity.address.country}:
+        return CustomerMatch(entity=entity)
     message = (
-        f"The company with this number is in {known.address.country}: correct the country or the number."
+        f"The company with this number is in {entity.address.country}: correct the country or the number."
     )
     return CustomerMatch(faults=(Fault("invalidValue", "/customerProfile/address/country", message),))
 

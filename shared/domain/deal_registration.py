@@ -40,11 +40,9 @@ def require_registrable(deal: Referral, eligibility: Eligibility, solution_id: s
     solution_ids = {solution_id} if solution_id or remaining else {r.solution_id for r in deal.registrations}
     existing = [each for each in deal.registrations if each.solution_id in solution_ids]
     if drafts := [f"…/registrations/{each.id}" for each in existing if each.status == "Draft"]:
-        raise NotAllowed(f"There is already a draft: submit it with PUT to {' and '.join(drafts)}.")
+        raise NotAllowed(f"There is a draft of this already: submit it with PUT to {' and '.join(drafts)}.")
     if not remaining:
-        raise NotAllowed(
-            "All solutions of this deal with an incentive are registered already, or have a draft."
-        )
+        raise NotAllowed("Every solution of this deal with an incentive is registered, or has a draft.")
     if existing:
         raise NotAllowed("This solution of the deal is registered already.")
 

@@ -59,8 +59,8 @@ def is_assessment(draft: DealDraft, catalogue: Catalogue) -> bool:
     """Whether this is a partner's solution assessment: all its solutions are assessment types (T5)."""
     if catalogue.creator.id == MICROSOFT:
         return False
-    named = [catalogue.solutions.get(solution_id or "") for solution_id in draft.terms.solutions]
-    return bool(named) and all(solution and solution.assessment for solution in named)
+    solutions = [catalogue.solutions.get(solution_id or "") for solution_id in draft.terms.solutions]
+    return bool(solutions) and all(solution and solution.assessment for solution in solutions)
 
 
 def faults_of_acceptance(
@@ -104,11 +104,11 @@ def _faults_of_location(draft: DealDraft, catalogue: Catalogue, *, must_be_sent:
             )
         return
     location = draft.location or (None if must_be_sent else catalogue.creator.default_location)
-    known = ", ".join(place.id for place in catalogue.creator.locations)
+    locations = ", ".join(place.id for place in catalogue.creator.locations)
     if location is None:
-        yield Fault("required", "/location", f"Name one of your organization's locations: {known}.")
+        yield Fault("required", "/location", f"Name one of your organization's locations: {locations}.")
     elif catalogue.creator.location(location) is None:
-        yield Fault("notInCatalogue", "/location", f"Name one of your organization's locations: {known}.")
+        yield Fault("notInCatalogue", "/location", f"Name one of your organization's locations: {locations}.")
 
 
 def faults_of_partners_deal(draft: DealDraft) -> Iterator[Fault]:

@@ -93,7 +93,7 @@ class Profile:
 
     def contacts_of(self, location_id: str | None) -> tuple[Contact, ...]:
         """The contacts of a location, empty if the profile does not have it."""
-        return next((place.contacts for place in self.locations if place.id == location_id), ())
+        return next((location.contacts for location in self.locations if location.id == location_id), ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,8 +94,8 @@ def _faults_of_terms(
         yield from faults_of_currency(currency, catalogue.decimals, "/details/currency")
     if terms.closing_at != old.closing_at:
         yield from faults_of_date(terms.closing_at, today, "/details/closingDateTime")
-    known = {solution.id for solution in old.solutions}
-    new = tuple(None if solution in known else solution for solution in terms.solutions)
+    unchanged = {solution.id for solution in old.solutions}
+    new = tuple(None if solution in unchanged else solution for solution in terms.solutions)
     yield from faults_of_solutions(new, catalogue.solutions, "/details/requirements/solutions")
 
 
@@ -148,8 +148,8 @@ def drafts_of(contacts: tuple[Contact, ...]) -> tuple[ContactDraft, ...]:
 
 def _solution(solution_id: str | None, before: Referral, catalogue: Catalogue) -> Solution:
     """A solution that the deal already has stays as stored; a new one comes from the catalogue."""
-    kept = next((solution for solution in before.terms.solutions if solution.id == solution_id), None)
-    if kept:
-        return kept
+    existing = next((solution for solution in before.terms.solutions if solution.id == solution_id), None)
+    if existing:
+        return existing
     chosen = catalogue.solutions[solution_id or ""]
     return chosen_solution(chosen, before.organization_id)

@@ -78,8 +78,8 @@ def microsoft_participation(deal: Referral, creator: Referral) -> MicrosoftParti
 
 def registrable(deal: Referral) -> tuple[Solution, ...]:
     """The distinct solutions of a deal that can be registered: those with an incentive."""
-    found = (s for s in deal.terms.solutions if s.has_ip_incentive or ISV_CONNECT in s.incentives)
-    return tuple({solution.id: solution for solution in found}.values())
+    solutions = (s for s in deal.terms.solutions if s.has_ip_incentive or ISV_CONNECT in s.incentives)
+    return tuple({solution.id: solution for solution in solutions}.values())
 
 
 def unregistered(deal: Referral) -> tuple[Solution, ...]:
@@ -114,10 +114,10 @@ def _deal_type(deal: Referral) -> EligibilityRule:
         "Private": f"Before you win it, {upgrade}",
         "PartnerToPartner": f"Before you win it, {upgrade}",
         "Lead": "Convert it into a deal before you win it.",
-    }.get(deal.deal_type, "Deals of this type cannot be registered.")
+    }.get(deal.deal_type, "Deals of this type are not registered.")
     if deal.is_closed:
-        todo = "The deal is closed, so this cannot change."
-    explanation = f"Only CoSell and PartnerLed deals can be registered, and this is {deal.deal_type}. {todo}"
+        todo = "The deal is closed, so this cannot change any more."
+    explanation = f"Only CoSell and PartnerLed deals are registered, and this is {deal.deal_type}. {todo}"
     return EligibilityRule(id="dealType", passed=False, explanation=explanation)
 
 
@@ -126,9 +126,7 @@ def _incentive_solution(deal: Referral) -> EligibilityRule:
     if names:
         explanation = f"Solutions with an IP incentive: {', '.join(names)}."
         return EligibilityRule(id="incentiveSolution", passed=True, explanation=explanation)
-    todo = (
-        "The deal is closed, so this cannot change." if deal.is_closed else "Add one before you win the deal."
-    )
+    todo = "It is closed without one." if deal.is_closed else "Name one before you win the deal."
     explanation = f"None of the deal's solutions has an IP incentive. {todo}"
     return EligibilityRule(id="incentiveSolution", passed=False, explanation=explanation)
 
@@ -137,7 +135,7 @@ def _status_won(deal: Referral) -> EligibilityRule:
     if deal.substatus == "Won":
         return EligibilityRule(id="statusWon", passed=True, explanation="Your deal is won.")
     if deal.is_closed:
-        explanation = f"Your deal was closed as {deal.substatus}; only a won deal can be registered."
+        explanation = f"Your deal was closed as {deal.substatus}; only a won deal is registered."
     elif deal.status == "New":
         explanation = "Your deal is not won yet: accept it, and mark it as won when you win it."
     else:
@@ -158,11 +156,11 @@ def _microsoft_engaged(deal: Referral, microsoft: MicrosoftParticipation) -> Eli
 def _until_engaged(deal: Referral, microsoft: MicrosoftParticipation) -> str:
     """Why Microsoft does not take part, and what to do about it."""
     if microsoft == "hidden":
-        return "You can see whether Microsoft takes part after you accept the deal."
+        return "Whether Microsoft takes part in the deal shows once you work on it."
     if microsoft == "invited":
         return "Microsoft has not accepted its invitation yet: ask its sellers to accept it."
     if microsoft == "never":
-        return "Microsoft does not take part and can no longer be invited, so this cannot change."
+        return "Microsoft does not take part and cannot be invited any more, so this cannot change."
     if deal.belongs_to_creator:
-        return "Microsoft does not take part and has no open invitation: invite it."
+        return "Microsoft does not take part and has no open invitation: invite it again."
     return "Microsoft does not take part: ask the deal's creator to invite it."

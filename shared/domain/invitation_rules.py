@@ -113,8 +113,8 @@ def _faults_of_invitee(invitation: InvitationDraft, catalogue: Catalogue, at: st
         message = f"{organization.name} is not transacting, so it cannot be invited."
         yield Fault("notAllowed", at_organization, message)
     elif invitation.target is not None and organization.location(invitation.target) is None:
-        known = ", ".join(place.id for place in organization.locations)
-        message = f"Use a location of {organization.name}: {known}."
+        locations = ", ".join(place.id for place in organization.locations)
+        message = f"Use a location of {organization.name}: {locations}."
         yield Fault("notInCatalogue", f"{at}/target/id", message)
 
 

@@ -52,15 +52,15 @@ class LeadFactory:
         outcomes: list[Outcome] = []
         leads: dict[tuple[str, LocationId], Referral] = {}
         for number, recipient in enumerate(self.draft.recipients):
-            place = self._place(recipient)
+            location = self._location_for(recipient)
             organization_id = recipient.organization_id or ""
-            if isinstance(place, Undelivered):
-                outcomes.append(Outcome(organization_id=organization_id, reason=place.reason))
+            if isinstance(location, Undelivered):
+                outcomes.append(Outcome(organization_id=organization_id, reason=location.reason))
                 continue
-            lead = leads.get((organization_id, place))
+            lead = leads.get((organization_id, location))
             if lead is None:
-                lead = self._lead(self.catalogue.organizations[organization_id], place, number)
-                leads[organization_id, place] = lead
+                lead = self._lead(self.catalogue.organizations[organization_id], location, number)
+                leads[organization_id, location] = lead
             outcomes.append(Outcome(organization_id=organization_id, referral_id=lead.id))
         inquiry = Inquiry(
             id=self.inquiry, recipients=self._recipients(), alternatives=self.draft.alternatives
@@ -70,10 +70,10 @@ class LeadFactory:
     def _recipients(self) -> tuple[OrganizationId, ...]:
         """All known recipients, delivered or not: none of them is suggested as an alternative (R4)."""
         ids = (recipient.organization_id or "" for recipient in self.draft.recipients)
-        known = (self.catalogue.organizations.get(organization_id) for organization_id in ids)
-        return tuple(dict.fromkeys(each.id for each in known if each))
+        organizations = (self.catalogue.organizations.get(organization_id) for organization_id in ids)
+        return tuple(dict.fromkeys(each.id for each in organizations if each))
 
-    def _place(self, recipient: RecipientDraft) -> LocationId | Undelivered:
+    def _location_for(self, recipient: RecipientDraft) -> LocationId | Undelivered:
         organization = self.catalogue.organizations.get(recipient.organization_id or "")
         if organization is None or organization.kind != "partner":
             return Undelivered("unknownRecipient")
@@ -85,10 +85,10 @@ class LeadFactory:
 
     def _profile_of_target(self, recipient: RecipientDraft) -> Profile | None:
         organization = self.catalogue.organizations[recipient.organization_id or ""]
-        place = organization.location(recipient.target)
-        return self.profiles.get((organization.id, place.country)) if place else None
+        location = organization.location(recipient.target)
+        return self.profiles.get((organization.id, location.country)) if location else None
 
-    def _lead(self, recipient: Organization, place: LocationId, number: int) -> Referral:
+    def _lead(self, recipient: Organization, location: LocationId, number: int) -> Referral:
         draft, now = self.draft, self.now
         record = ReferralKey(organization_id=recipient.id, referral_id=ReferralId(self.ids[2 * number]))
         match = match_customer(draft.customer, self.catalogue.customers).entity
@@ -99,8 +99,8 @@ class LeadFactory:
             organization_name=recipient.name,
             creator=record,
             name=draft.name or "",
-            location=place,
-            target=(Target(type="BusinessProfileLocation", id=place),),
+            location=location,
+            target=(Target(type="BusinessProfileLocation", id=location),),
             direction="Incoming",
             sharing="Independent",
             qualification=draft.qualification,
@@ -153,17 +153,17 @@ def resolve_location(
     if home is None or not home.active:
         return Undelivered("noActiveProfile")
     chosen = home if target is None else of_target
-    places = chosen.locations if chosen and chosen.active else ()
-    places = tuple(place for place in places if target in {None, place.id})
-    if not places:
+    locations = chosen.locations if chosen and chosen.active else ()
+    locations = tuple(each for each in locations if target in {None, each.id})
+    if not locations:
         return Undelivered("noActiveProfile")
-    matching = [place for place in places if wants_size(place, size)]
+    matching = [each for each in locations if wants_size(each, size)]
     return matching[0].id if matching else Undelivered("customerSizeNotWanted")
 
 
-def wants_size(place: ProfileLocation, size: str | None) -> bool:
+def wants_size(location: ProfileLocation, size: str | None) -> bool:
     """Whether a location accepts customers of a size; a location without sizes accepts all (R6)."""
-    return not place.customer_sizes or size in place.customer_sizes
+    return not location.customer_sizes or size in location.customer_sizes
 
 
 def receive_lead(lead: Referral, by: OrganizationId, context: CommandContext) -> Change:

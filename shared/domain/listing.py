@@ -175,10 +175,10 @@ def required_values(predicate: Predicate, field: Field) -> frozenset[Value] | No
             return frozenset(comparable(field, value) for value in values)
         case AllOf(parts):
             of_parts = [required_values(part, field) for part in parts]
-            found = [values for values in of_parts if values is not None]
+            required = [values for values in of_parts if values is not None]
             if field in MULTI_VALUED:  # each part may match a different value
-                return next(iter(found), None)
-            return frozenset[Value].intersection(*found) if found else None
+                return next(iter(required), None)
+            return frozenset[Value].intersection(*required) if required else None
         case AnyOf(parts):
             union: frozenset[Value] = frozenset()
             for part in parts:

@@ -66,12 +66,12 @@ def match_profiles(profiles: Iterable[Profile], criteria: Criteria) -> tuple[Mat
     words = tuple(
         word for word in (criteria.industry, criteria.product, criteria.service, criteria.keyword) if word
     )
-    found = (
+    matches = (
         Match(profile=each, locations=_locations(each, criteria), words=words)
         for each in profiles
         if each.active
     )
-    return tuple(match for match in found if match.locations)
+    return tuple(match for match in matches if match.locations)
 
 
 def match_alternatives(profiles: Iterable[Profile], lead: Referral) -> tuple[Match, ...]:
@@ -81,12 +81,12 @@ def match_alternatives(profiles: Iterable[Profile], lead: Referral) -> tuple[Mat
     """
     recipients = lead.inquiry.recipients if lead.inquiry else ()
     needs = _needs_of(lead)
-    found = [
+    matches = [
         _alternative(each, lead, needs)
         for each in profiles
         if each.active and each.organization_id not in recipients
     ]
-    useful = [match for match in found if match.locations and (match.words or not any(needs))]
+    useful = [match for match in matches if match.locations and (match.words or not any(needs))]
     return tuple(sorted(useful, key=lambda match: -len(match.words)))
 
 
@@ -106,18 +106,18 @@ def rank(providers: Iterable[Provider]) -> tuple[Provider, ...]:
 
 
 def _locations(profile: Profile, criteria: Criteria) -> tuple[ProfileLocation, ...]:
-    return tuple(place for place in profile.locations if _meets(place, criteria))
+    return tuple(location for location in profile.locations if _meets(location, criteria))
 
 
-def _meets(place: ProfileLocation, criteria: Criteria) -> bool:
+def _meets(location: ProfileLocation, criteria: Criteria) -> bool:
     pairs = (
-        (criteria.industry, place.industries),
-        (criteria.product, place.products),
-        (criteria.service, place.services),
-        (criteria.keyword, place.keywords),
+        (criteria.industry, location.industries),
+        (criteria.product, location.products),
+        (criteria.service, location.services),
+        (criteria.keyword, location.keywords),
     )
     size = criteria.customer_size
-    if size and not wants_size(place, size):
+    if size and not wants_size(location, size):
         return False
     return all(normalized_name(word) in _normalized(words) for word, words in pairs if word)
 
@@ -135,19 +135,19 @@ def _needs_of(lead: Referral) -> _Needs:
 
 def _alternative(profile: Profile, lead: Referral, needs: _Needs) -> Match:
     """Match a profile; its words are normalized once, because a country can have thousands of profiles."""
-    places = tuple(place for place in profile.locations if wants_size(place, lead.customer.size))
+    locations = tuple(location for location in profile.locations if wants_size(location, lead.customer.size))
     offers = (
-        _normalized(w for place in places for w in place.industries),
-        _normalized(w for place in places for w in place.products),
-        _normalized(w for place in places for w in place.services),
+        _normalized(w for location in locations for w in location.industries),
+        _normalized(w for location in locations for w in location.products),
+        _normalized(w for location in locations for w in location.services),
     )
     met = tuple(
         word
-        for wanted, offered in zip(needs, offers, strict=True)
-        for word, normalized in wanted.items()
+        for need, offered in zip(needs, offers, strict=True)
+        for word, normalized in need.items()
         if normalized in offered
     )
-    return Match(profile=profile, locations=places, words=met)
+    return Match(profile=profile, locations=locations, words=met)
 
 
 def _normalized(words: Iterable[str]) -> frozenset[str]:

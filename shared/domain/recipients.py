@@ -44,22 +44,22 @@ def recipients_of(audience: Audience, referral: Referral, readers: Readers) -> t
     """The recipients of a mail, each address once. `referral` is the reader's own referral."""
     match audience:
         case "invitee":
-            found = _invitees(referral, readers)
+            recipients = _invitees(referral, readers)
         case "answerers":
-            found = _answerers(referral, readers)
+            recipients = _answerers(referral, readers)
         case "alerted":
-            found = (*_invitees(referral, readers), *_answerers(referral, readers))
+            recipients = (*_invitees(referral, readers), *_answerers(referral, readers))
         case "inviter" | "party":
-            found = _deal_team(referral, readers)
+            recipients = _deal_team(referral, readers)
         case "customer":
-            found = _contacts(referral.customer.team, Readers(people=()))
+            recipients = _contacts(referral.customer.team, Readers(people=()))
         case "reviewers" | "reviewLead":
-            found = _reviewers(readers)
+            recipients = _reviewers(readers)
         case "registrants":
-            found = _registrants(referral, readers)
+            recipients = _registrants(referral, readers)
         case _:
             assert_never(audience)
-    return _distinct(found)
+    return _distinct(recipients)
 
 
 def _invitees(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
@@ -98,13 +98,13 @@ def _reviewers(readers: Readers) -> tuple[Recipient, ...]:
 def _registrants(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
     """The contact of a registration and the deal's team (M4), without those who have disabled mail in the team."""
     disabled = {contact.email.casefold() for contact in referral.team if contact.disable_notifications}
-    wanted = [contact for contact in readers.registrant if contact.email.casefold() not in disabled]
-    return (*_contacts(wanted, readers), *_deal_team(referral, readers))
+    contacts = [contact for contact in readers.registrant if contact.email.casefold() not in disabled]
+    return (*_contacts(contacts, readers), *_deal_team(referral, readers))
 
 
 def _with_address(addresses: Iterable[str], people: Iterable[Person]) -> list[Person]:
-    wanted = {address.casefold() for address in addresses}
-    return [person for person in people if person.email.casefold() in wanted]
+    folded = {address.casefold() for address in addresses}
+    return [person for person in people if person.email.casefold() in folded]
 
 
 def _with_role(role: Role, readers: Readers) -> list[Person]:
@@ -116,19 +116,19 @@ def _covers(person: Person, location: LocationId | None) -> bool:
 
 
 def _people(people: Iterable[Person]) -> tuple[Recipient, ...]:
-    wanted = (
+    recipients = (
         Recipient(email=p.email, name=p.name, locale=p.locale) for p in people if not p.disable_notifications
     )
-    return _distinct(wanted)
+    return _distinct(recipients)
 
 
 def _contacts(contacts: Iterable[Contact], readers: Readers) -> tuple[Recipient, ...]:
     """Contacts as recipients; mail settings in the directory apply to contacts with the same address (V7)."""
-    known = {person.email.casefold(): person for person in readers.people}
+    by_email = {person.email.casefold(): person for person in readers.people}
     return _distinct(
-        _recipient(contact, known.get(contact.email.casefold()))
+        _recipient(contact, by_email.get(contact.email.casefold()))
         for contact in contacts
-        if _wants_mail(contact, known.get(contact.email.casefold()))
+        if _wants_mail(contact, by_email.get(contact.email.casefold()))
     )
 
 

@@ -234,8 +234,8 @@ class Notices:
 
     async def _profile_contacts(self, reader: Referral) -> tuple[Contact, ...]:
         organization = await self.directory.organization(reader.organization_id)
-        place = organization.location(reader.location) if organization else None
-        profile = await self.profiles.get(reader.organization_id, place.country) if place else None
+        location = organization.location(reader.location) if organization else None
+        profile = await self.profiles.get(reader.organization_id, location.country) if location else None
         return profile.contacts_of(reader.location) if profile and profile.active else ()
 
     async def _routed_team(self, reader: Referral) -> tuple[str, ...]:
@@ -251,7 +251,7 @@ class Notices:
         return tuple(provider.name for provider in await self.providers.find_alternatives(lead, now))
 
     async def _never_notified(self, task: Notify, context: MessageContext) -> bool:
-        """Whether the reader's timeline records that nobody was notified; the mail about the expiry repeats it (M8)."""
+        """Whether the reader's timeline says that nobody was notified; the mail about the expiry repeats it (M8)."""
         if task.message != "expired":
             return False
         operation_id = never_notified_operation(context.subject.id)

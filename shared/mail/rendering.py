@@ -236,12 +236,12 @@ def _corrections(facts: MailFacts, words: Words) -> tuple[Correction, ...]:
 
 
 def _rows(facts: MailFacts, words: Words) -> tuple[FactRow, ...]:
-    known = _known_facts(facts, words)
-    shown = (name for name in _FACTS_SHOWN[facts.kind] if any(known[name]))
-    return tuple(FactRow(words.labels[name], tuple(filter(None, known[name]))) for name in shown)
+    values = _fact_values(facts, words)
+    names_shown = (name for name in _FACTS_SHOWN[facts.kind] if any(values[name]))
+    return tuple(FactRow(words.labels[name], tuple(filter(None, values[name]))) for name in names_shown)
 
 
-def _known_facts(facts: MailFacts, words: Words) -> dict[str, tuple[str | None, ...]]:
+def _fact_values(facts: MailFacts, words: Words) -> dict[str, tuple[str | None, ...]]:
     deadline = _moment(facts.expires_at, words)
     registration = facts.registration
     return {

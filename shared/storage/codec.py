@@ -61,8 +61,8 @@ class Codec(Generic[T]):
         try:
             return self._adapter.validate_json(_joined(row.values))
         except ValidationError as invalid:
-            place = f"{row.table}/{row.partition}/{without_names(row.key)}"
-            raise RecordUnreadable(place, _why(invalid)) from None  # its message quotes stored data
+            location = f"{row.table}/{row.partition}/{without_names(row.key)}"
+            raise RecordUnreadable(location, _why(invalid)) from None  # its message quotes stored data
 
     def readable(self, row: StoredRow | None, set_aside: SetAside = log_set_aside) -> T | None:
         """The record of a row; None without a row, or if it cannot be parsed, which `set_aside` reports."""
@@ -74,8 +74,8 @@ class Codec(Generic[T]):
 
     def each_readable(self, rows: Iterable[StoredRow], set_aside: SetAside = log_set_aside) -> list[T]:
         """The records of rows in order, without those that cannot be parsed, which `set_aside` reports."""
-        found = (self.readable(row, set_aside) for row in rows)
-        return [record for record in found if record is not None]
+        records = (self.readable(row, set_aside) for row in rows)
+        return [record for record in records if record is not None]
 
 
 def _joined(values: Mapping[str, Value]) -> str:

@@ -88,7 +88,7 @@ class Directory:
         elif _STAGE_MAPS.read(stored).version == after.version - 1:
             operation = Replace(row, stored.etag)
         else:
-            raise StoreConflict("The stage map has changed meanwhile.")
+            raise StoreConflict("The stage map has changed since it was read.")
         await self._tables.write(keys.DIRECTORY, keys.safe(organization_id), [operation])
 
     async def organizations(self, ids: Iterable[str]) -> dict[str, Organization]:

@@ -60,8 +60,8 @@ class Heartbeats:
                 beat = replace(beat, unmoved_since=beat.unmoved_since or at, unmoved_at=at)
             await self._tables.write(keys.STATUS, _PARTITION, [Upsert(_SWEEPS.row(_SWEEP, beat))])
             self._swept_at = at
-        except StoreUnavailable as failed:
-            logger.warning("heartbeat_not_written of=sweep: %s", failed)
+        except StoreUnavailable as error:
+            logger.warning("heartbeat_not_written of=sweep: %s", error)
 
     async def record_engine_activity(self, at: datetime) -> None:
         """Record that the engine ran an activity."""
@@ -70,8 +70,8 @@ class Heartbeats:
         try:
             await self._tables.write(keys.STATUS, _PARTITION, [Upsert(_TIMES.row(_ENGINE, at))])
             self._acted_at = at
-        except StoreUnavailable as failed:
-            logger.warning("heartbeat_not_written of=engine: %s", failed)
+        except StoreUnavailable as error:
+            logger.warning("heartbeat_not_written of=engine: %s", error)
 
     async def sweep(self) -> SweepBeat | None:
         """The last heartbeat of the sweep, or None."""

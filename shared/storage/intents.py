@@ -95,14 +95,14 @@ class Intents:
         """
         start, end = "", keys.intents_after(now)
         while rows := await self._tables.between(keys.INTENTS, keys.ALL_INTENTS, start, end, limit):
-            found: list[Intent] = []
+            intents: list[Intent] = []
             for row in rows:
                 try:
-                    found.append(_INTENTS.read(row))
+                    intents.append(_INTENTS.read(row))
                 except RecordUnreadable as unreadable:
                     await self._set_aside(row, unreadable)
-            if found:
-                return found
+            if intents:
+                return intents
             start = keys.after(rows[-1].key)
         return []
 
@@ -139,8 +139,8 @@ class Intents:
         )
         try:
             await self._write([Upsert(Row(f"{_UNREADABLE}{row.key}", row.values)), Discard(row.key)])
-        except StoreUnavailable as failed:  # the next sweep finds it again
-            logger.warning("intent_not_set_aside key=%s: %s", row.key, failed)
+        except StoreUnavailable as error:  # the next sweep finds it again
+            logger.warning("intent_not_set_aside key=%s: %s", row.key, error)
 
     async def _write(self, operations: Sequence[Operation]) -> None:
         await self._tables.write(keys.INTENTS, keys.ALL_INTENTS, operations)

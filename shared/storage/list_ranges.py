@@ -85,10 +85,10 @@ def _is_excluded(tab: keys.Tab, qualifications: list[str] | None) -> bool:
 
 def _texts(predicate: Predicate, field: Field) -> list[str] | None:
     """The only texts of a field that can match, sorted; None if others, or null, can match too."""
-    found = required_values(predicate, field)
-    if found is None or not all(isinstance(value, str) for value in found):
+    values = required_values(predicate, field)
+    if values is None or not all(isinstance(value, str) for value in values):
         return None
-    return sorted(str(value) for value in found)
+    return sorted(str(value) for value in values)
 
 
 def first_place(predicate: Predicate | None, order: Order) -> str | None:

@@ -108,5 +108,5 @@ def _key(person_id: str) -> str:
 
 
 def _to_people(rows: Iterable[StoredRow]) -> list[StoredPerson]:
-    found = ((_PEOPLE.readable(row), row.etag) for row in rows)
-    return [StoredPerson(person, f'"{digest(etag)[:16]}"') for person, etag in found if person]
+    people = ((_PEOPLE.readable(row), row.etag) for row in rows)
+    return [StoredPerson(person, f'"{digest(etag)[:16]}"') for person, etag in people if person]

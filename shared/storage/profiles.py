@@ -52,7 +52,7 @@ class Profiles:
         partition = _partition(profile.country)
         stored = await self._tables.get(keys.DIRECTORY, partition, row.key)
         if (_PROFILES.read(stored).version if stored else 0) != profile.version - 1:
-            raise StoreConflict("The profile has changed meanwhile.")
+            raise StoreConflict("The profile has changed since it was read.")
         operation: Operation = Replace(row, stored.etag) if stored else Insert(row)
         await self._tables.write(keys.DIRECTORY, partition, [operation])
 

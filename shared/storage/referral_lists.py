@@ -28,17 +28,17 @@ MAX_PAGES = 5
 
 def list_keys(referral: Referral) -> set[str]:
     """The keys of a referral's list rows."""
-    found = {
+    list_rows = {
         keys.newest(referral.id),
         keys.updated_last(referral.updated_at, referral.id),
         keys.updated_first(referral.updated_at, referral.id),
         keys.in_tab(tab_of(referral), referral.status, referral.id),
     }
     if referral.location:
-        found.add(keys.of_location(referral.location, referral.id))
+        list_rows.add(keys.of_location(referral.location, referral.id))
     if referral.routed:
-        found.add(keys.of_seller_team(referral.routed.team, referral.id))
-    return found | {keys.of_member(contact.email, referral.id) for contact in referral.team}
+        list_rows.add(keys.of_seller_team(referral.routed.team, referral.id))
+    return list_rows | {keys.of_member(contact.email, referral.id) for contact in referral.team}
 
 
 def tab_of(referral: Referral) -> keys.Tab:

@@ -30,7 +30,7 @@ class Routing:
         row = _TABLES.row(_KEY, table)
         stored = await self._tables.get(keys.DIRECTORY, MICROSOFT, _KEY)
         if (_TABLES.read(stored).version if stored else 0) != table.version - 1:
-            raise StoreConflict("The routing table has changed meanwhile.")
+            raise StoreConflict("The routing table has changed since it was read.")
         operation: Operation = Replace(row, stored.etag) if stored else Insert(row)
         await self._tables.write(keys.DIRECTORY, MICROSOFT, [operation])
 
