@@ -76,16 +76,21 @@ def faults_of_solutions(
             yield from _faults_of_solution(catalogue.get(solution_id), f"{at}/{index}/id")
 
 
+def faults_of_missing(required: Mapping[str, object], message: str) -> Iterator[Fault]:
+    """A fault for each target whose value is None or empty; 0 and False are values."""
+    for target, value in required.items():
+        if value is None or value in ("", ()):
+            yield Fault("required", target, message)
+
+
 def _faults_of_contact(contact: ContactDraft, at: str) -> Iterator[Fault]:
     required = {
-        "firstName": contact.first_name,
-        "lastName": contact.last_name,
-        "phoneNumber": contact.phone_number,
-        "email": contact.email,
+        f"{at}/firstName": contact.first_name,
+        f"{at}/lastName": contact.last_name,
+        f"{at}/phoneNumber": contact.phone_number,
+        f"{at}/email": contact.email,
     }
-    for name, value in required.items():
-        if not value:
-            yield Fault("required", f"{at}/{name}", "Each contact needs a name, a phone number and an email.")
+    yield from faults_of_missing(required, "Each contact needs a name, a phone number and an email.")
 
 
 def _faults_of_solution(solution: CatalogueSolution | None, at: str) -> Iterator[Fault]:

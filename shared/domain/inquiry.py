@@ -12,7 +12,7 @@ from typing import Literal
 from shared.domain.catalogue import Catalogue
 from shared.domain.customer import match_customer
 from shared.domain.draft import NO_CUSTOMER, ContactDraft, CustomerDraft
-from shared.domain.field_rules import faults_of_size, faults_of_solutions
+from shared.domain.field_rules import faults_of_missing, faults_of_size, faults_of_solutions
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
 from shared.domain.referral import NO_CONSENT, Consent
 from shared.domain.refusals import Fault
@@ -102,13 +102,11 @@ def _faults_of_contacts(team: tuple[ContactDraft, ...]) -> Iterator[Fault]:
     yield from faults_of_size(team, at)
     for index, contact in enumerate(team):
         required = {
-            "firstName": contact.first_name,
-            "lastName": contact.last_name,
-            "email": contact.email,
+            f"{at}/{index}/firstName": contact.first_name,
+            f"{at}/{index}/lastName": contact.last_name,
+            f"{at}/{index}/email": contact.email,
         }
-        for name, value in required.items():
-            if not value:
-                yield Fault("required", f"{at}/{index}/{name}", "The customer's contact needs this.")
+        yield from faults_of_missing(required, "The customer's contact needs this.")
 
 
 def _faults_of_consent(consent: Consent) -> Iterator[Fault]:

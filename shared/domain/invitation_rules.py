@@ -5,7 +5,7 @@ from datetime import date
 
 from shared.domain.catalogue import Catalogue
 from shared.domain.draft import ContactDraft, InvitationDraft
-from shared.domain.field_rules import faults_of_solutions, faults_of_team, faults_of_terms
+from shared.domain.field_rules import faults_of_missing, faults_of_solutions, faults_of_team, faults_of_terms
 from shared.domain.referral import Contact, Referral
 from shared.domain.refusals import Fault
 from shared.domain.vocabulary import MICROSOFT, NO_HELP
@@ -87,14 +87,12 @@ def _faults_of_invitation(
 
 def _missing_of_invitation(invitation: InvitationDraft, at: str) -> Iterator[Fault]:
     required = {
-        "assistanceRequestCode": invitation.help_code,
-        "dealValue": invitation.terms.deal_value,
-        "currency": invitation.terms.currency,
-        "solutions": invitation.terms.solutions,
+        f"{at}/assistanceRequestCode": invitation.help_code,
+        f"{at}/dealValue": invitation.terms.deal_value,
+        f"{at}/currency": invitation.terms.currency,
+        f"{at}/solutions": invitation.terms.solutions,
     }
-    for name, value in required.items():
-        if not value and value != 0:
-            yield Fault("required", f"{at}/{name}", "An invitation of a partner needs this.")
+    yield from faults_of_missing(required, "An invitation of a partner needs this.")
 
 
 def _faults_of_invitee(invitation: InvitationDraft, catalogue: Catalogue, at: str) -> Iterator[Fault]:

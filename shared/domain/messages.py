@@ -101,7 +101,6 @@ class MailFacts:
     from_microsoft: bool = False
     contacts: tuple[PersonFact, ...] = ()
     needs: tuple[str, ...] = ()
-    wants_contact: bool = False
     alternatives: tuple[str, ...] = ()
     never_notified: bool = False
     registration: RegistrationFacts | None = None

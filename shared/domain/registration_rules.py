@@ -5,7 +5,7 @@ Targets are JSON Pointers into the JSON request (docs/api.md).
 
 from collections.abc import Iterator, Mapping
 
-from shared.domain.field_rules import faults_of_currency, faults_of_value
+from shared.domain.field_rules import faults_of_currency, faults_of_missing, faults_of_value
 from shared.domain.refusals import Fault
 from shared.domain.registration import Contract, FieldError, RegistrationForm, Verdict
 
@@ -92,9 +92,7 @@ def _missing(form: RegistrationForm) -> Iterator[Fault]:
         "/contact/phoneNumber": contact.phone_number,
         "/contact/email": contact.email,
     }
-    for target, value in required.items():
-        if value is None or value == "":
-            yield Fault("required", target, "A registration needs this.")
+    yield from faults_of_missing(required, "A registration needs this.")
 
 
 def _faults_of_contract(contract: Contract, decimals: Mapping[str, int]) -> Iterator[Fault]:

@@ -50,7 +50,6 @@ def facts_of(
         from_microsoft=invite_context.invited_by == MICROSOFT,
         contacts=tuple(_person(each) for each in subject.customer.team) if kind in LEAD_MAILS else (),
         needs=(*subject.industries, *subject.products, *subject.services),
-        wants_contact=subject.customer_requested_contact,
         alternatives=alternatives,
         never_notified=never_notified,
         link=None if kind in CUSTOMER_MAILS else f"{portal_url}/referrals/{reader.id}",

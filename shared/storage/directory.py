@@ -16,7 +16,6 @@ from shared.domain.directory import (
 )
 from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.stage_map import StageMap
-from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.directory_search import (
@@ -28,7 +27,8 @@ from shared.storage.directory_search import (
     solution_search_rows,
     update_search_rows,
 )
-from shared.storage.tables import Insert, Operation, Replace, Row, Tables, Upsert, in_transactions
+from shared.storage.tables import Row, Tables, Upsert, in_transactions
+from shared.storage.versions import put_next_version
 
 T = TypeVar("T")
 
@@ -81,15 +81,7 @@ class Directory:
 
     async def put_stage_map(self, organization_id: OrganizationId, after: StageMap) -> None:
         """Replace a stage map by its next version. Raises `StoreConflict` if another version is stored."""
-        row = _STAGE_MAPS.row("s", after)
-        stored = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), "s")
-        if stored is None:
-            operation: Operation = Insert(row)
-        elif _STAGE_MAPS.read(stored).version == after.version - 1:
-            operation = Replace(row, stored.etag)
-        else:
-            raise StoreConflict("The stage map has changed since it was read.")
-        await self._tables.write(keys.DIRECTORY, keys.safe(organization_id), [operation])
+        await put_next_version(self._tables, _STAGE_MAPS, keys.safe(organization_id), "s", after)
 
     async def organizations(self, ids: Iterable[str]) -> dict[str, Organization]:
         """The organizations with these ids that exist, by id."""

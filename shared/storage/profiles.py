@@ -9,10 +9,10 @@ from collections.abc import Iterable
 
 from shared.domain.directory import Profile
 from shared.domain.ids import OrganizationId
-from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import Insert, Operation, Replace, StoredRow, Tables, Upsert
+from shared.storage.tables import StoredRow, Tables, Upsert
+from shared.storage.versions import put_next_version
 
 _PROFILES = Codec[Profile](Profile)
 
@@ -48,13 +48,8 @@ class Profiles:
 
     async def put(self, profile: Profile) -> None:
         """Replace a profile by its next version. Raises `StoreConflict` if another version is stored."""
-        row = _PROFILES.row(keys.safe(profile.organization_id), profile)
-        partition = _partition(profile.country)
-        stored = await self._tables.get(keys.DIRECTORY, partition, row.key)
-        if (_PROFILES.read(stored).version if stored else 0) != profile.version - 1:
-            raise StoreConflict("The profile has changed since it was read.")
-        operation: Operation = Replace(row, stored.etag) if stored else Insert(row)
-        await self._tables.write(keys.DIRECTORY, partition, [operation])
+        partition, key = _partition(profile.country), keys.safe(profile.organization_id)
+        await put_next_version(self._tables, _PROFILES, partition, key, profile)
 
     async def overwrite(self, profiles: Iterable[Profile]) -> None:
         """Insert or replace profiles without a version check, for imports."""

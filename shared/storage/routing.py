@@ -2,10 +2,10 @@
 
 from shared.domain.routing import RoutingTable
 from shared.domain.vocabulary import MICROSOFT
-from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import Insert, Operation, Replace, Tables, Upsert
+from shared.storage.tables import Tables, Upsert
+from shared.storage.versions import put_next_version
 
 _TABLES = Codec[RoutingTable](RoutingTable)
 _KEY = "r"
@@ -27,12 +27,7 @@ class Routing:
 
     async def put(self, table: RoutingTable) -> None:
         """Replace the table by its next version. Raises `StoreConflict` if another version is stored."""
-        row = _TABLES.row(_KEY, table)
-        stored = await self._tables.get(keys.DIRECTORY, MICROSOFT, _KEY)
-        if (_TABLES.read(stored).version if stored else 0) != table.version - 1:
-            raise StoreConflict("The routing table has changed since it was read.")
-        operation: Operation = Replace(row, stored.etag) if stored else Insert(row)
-        await self._tables.write(keys.DIRECTORY, MICROSOFT, [operation])
+        await put_next_version(self._tables, _TABLES, MICROSOFT, _KEY, table)
 
     async def overwrite(self, table: RoutingTable) -> None:
         """Insert or replace the table without a version check, for imports."""
