@@ -36,7 +36,7 @@ async def observe_registration(sent: ActivityInput) -> dict[str, Any]:
 
 async def _observe(sent: ActivityInput) -> dict[str, Any]:
     service = await wiring.service()
-    await service.heartbeats.engine_acted(clock.wall_clock())
+    await service.heartbeats.record_engine_activity(clock.wall_clock())
     registration = registration_of(sent)
     plan = await observe_record(
         service.referrals, service.registrations, record_of(sent), registration, agreed_time(sent)

@@ -7,7 +7,7 @@ import azure.durable_functions as df
 from activities.activity_input import ActivityInput, agreed_time
 from shared.domain.change import Change, CommandContext
 from shared.domain.due import reminder_work
-from shared.domain.lifecycle import BY_THE_CLOCK, expire, is_overdue
+from shared.domain.lifecycle import SYSTEM_ACTOR, expire, is_overdue
 from shared.domain.referral import Referral, ReferralKey
 from shared.errors import StoreConflict
 from shared.wiring import Service, wiring
@@ -45,7 +45,7 @@ async def expire_if_overdue(service: Service, referral: ReferralKey, now: dateti
     async def decide(read: Referral, context: CommandContext) -> Change | None:
         return expire(read, context) if is_overdue(read, context.now) else None
 
-    await service.commits.step(referral, CommandContext(actor=BY_THE_CLOCK, now=now), decide)
+    await service.commits.step(referral, CommandContext(actor=SYSTEM_ACTOR, now=now), decide)
 
 
 async def open_reminder(service: Service, record: ReferralKey, label: str) -> None:

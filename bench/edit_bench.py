@@ -124,7 +124,9 @@ async def _settle(http: httpx.AsyncClient) -> None:
 
 
 def _ten_partners() -> DirectoryDocument:
-    return DirectoryDocument.model_validate({"organizations": [_partner(number) for number in range(PARTNERS)]})
+    return DirectoryDocument.model_validate(
+        {"organizations": [_partner(number) for number in range(PARTNERS)]}
+    )
 
 
 def _partner(number: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import azure.durable_functions as df
 EVENTS = ("accepted", "declined", "changed")
 LONGEST_WAIT = timedelta(days=5)
 """Below the six days at which the SDK starts to slice a timer."""
-SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=5)
+SHORTEST_PAUSE, MAX_PAUSE = timedelta(seconds=30), timedelta(minutes=5)
 """After a failure, and after many in a row."""
 
 
@@ -67,7 +67,7 @@ def wait(context: df.DurableOrchestrationContext, until: str | None) -> Generato
 
 def pause_after(failures: int) -> timedelta:
     """How long to pause after a failure that `failures` others came before, in a row."""
-    return min(SHORTEST_PAUSE * (1 << min(failures, 10)), LONGEST_PAUSE)
+    return min(SHORTEST_PAUSE * (1 << min(failures, 10)), MAX_PAUSE)
 
 
 def now(context: df.DurableOrchestrationContext) -> str:

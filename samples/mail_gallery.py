@@ -17,9 +17,9 @@ from samples.load import NotOnLoopback, require_loopback
 from samples.world import load, person
 from shared.domain.ids import OperationId, OrganizationId, ReferralId
 from shared.domain.messages import (
-    OF_LEADS,
-    OF_REGISTRATIONS,
-    TO_REVIEWERS,
+    LEAD_MAILS,
+    REGISTRATION_MAILS,
+    REVIEWER_MAILS,
     MailFacts,
     MailKind,
     PersonFact,
@@ -35,7 +35,7 @@ from shared.wiring import email_client
 KINDS: tuple[MailKind, ...] = get_args(MailKind)
 READER = "gallery@referrals.example"
 _NOTES = "Please bring your sensors into the proof of concept.\n\nThe workshop is in January."
-_WITH_NOTES = frozenset({"invited", "reminder", "declined", *OF_LEADS})
+_WITH_NOTES = frozenset({"invited", "reminder", "declined", *LEAD_MAILS})
 _REASONS: dict[MailKind, str] = {
     "registrationRejected": "The contract was signed before the deal was shared with Microsoft.\n\n"
     "Deals like this are not registered.",
@@ -92,7 +92,7 @@ def facts(kind: MailKind, portal_url: str) -> MailFacts:
         help_code="ProofOfConceptOrDemo",
         link=f"{portal_url}/referrals/00000000-0000-7000-8000-000000000000",
     )
-    if kind in OF_REGISTRATIONS:
+    if kind in REGISTRATION_MAILS:
         return _of_registration(told, names, solutions["SOL-CONTOSO-ERP"])
     return replace(
         told,
@@ -105,7 +105,6 @@ def facts(kind: MailKind, portal_url: str) -> MailFacts:
             ),
         ),
         needs=("Manufacturing", "Azure"),
-        wants_contact=kind == "hotLead",
         alternatives=(names["litware"], names["tailspin"]),
     )
 
@@ -113,7 +112,7 @@ def facts(kind: MailKind, portal_url: str) -> MailFacts:
 def _of_registration(told: MailFacts, names: dict[str, str], solution: str) -> MailFacts:
     """Contoso asks, Microsoft's reviewers read and answer."""
     asking, answering = names["contoso"], names["msft"]
-    to_reviewers = told.kind in TO_REVIEWERS
+    to_reviewers = told.kind in REVIEWER_MAILS
     return replace(
         told,
         actor_organization=asking if to_reviewers else answering,

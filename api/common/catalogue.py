@@ -12,7 +12,7 @@ from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.field_rules import MAX_SOLUTIONS
 from shared.domain.ids import ReferralId
 from shared.domain.invitation_rules import MAX_INVITATIONS
-from shared.domain.inviting import Inviter
+from shared.domain.inviting import InvitationFactory
 from shared.domain.vocabulary import MICROSOFT
 
 T = TypeVar("T")
@@ -54,9 +54,9 @@ async def catalogue_of_new(request: Request, draft: DealDraft) -> Catalogue:
 
 def inviting_of(
     request: Request, catalogue: Catalogue, ids: tuple[ReferralId, ...], context: CommandContext
-) -> Inviter:
+) -> InvitationFactory:
     """What all invitations of a request have in common; `ids` are enough for each of them."""
-    return Inviter(
+    return InvitationFactory(
         catalogue=catalogue,
         ids=ids,
         now=context.now,

@@ -110,7 +110,7 @@ async def _do_what_is_read_next(request: Request, change: Change) -> None:
     if change.work and any(isinstance(state.task, Publish) for state in change.work.tasks):
         await service.visibility.follow_or_leave_to_work(change.after)
     for registration in change.registrations:
-        await service.registrations.index_or_leave_to_work(registration)
+        await service.registrations.index_or_defer(registration)
     if change.invitations:
         await service.invitations.send_or_leave_to_work(change.after, change.invitations, request.now)
 

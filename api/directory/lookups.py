@@ -19,7 +19,7 @@ from api.http.schemas import View
 from shared.domain.directory import CustomerEntity, Organization, normalized_name
 from shared.domain.inviting import solution_kind
 from shared.domain.listing import Order
-from shared.domain.permissions import may_use_referrals, reach_of
+from shared.domain.permissions import access_scope, may_use_referrals
 from shared.domain.referral import Contact
 from shared.domain.vocabulary import CustomerSize, SolutionKind
 from shared.storage.list_ranges import ranges
@@ -140,7 +140,7 @@ async def find_recent_contacts(request: Request) -> Response:
     caller = request.caller
     if not may_use_referrals(caller):
         raise Forbidden("Your roles do not let you read referrals; ask your partner admin.")
-    prefixes = ranges(None, Order(), reach_of(caller), caller.person.email)
+    prefixes = ranges(None, Order(), access_scope(caller), caller.person.email)
     scan = request.service.referrals.scan(caller.organization.id, prefixes)
     people: dict[str, Contact] = {}
     deals = 0

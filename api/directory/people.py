@@ -14,10 +14,10 @@ from api.http.response import Response
 from api.http.schemas import View
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import LocationId, OrganizationId, PersonId
-from shared.domain.permissions import may_keep_people
+from shared.domain.permissions import may_manage_people
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.vocabulary import Role
-from shared.storage.people import StaleTag, StoredPerson
+from shared.storage.people import ETagMismatch, StoredPerson
 
 ALL = "v1.0/organizations/{id}/people"
 ONE = f"{ALL}/{{oid}}"
@@ -127,7 +127,7 @@ async def put_person(request: Request) -> Response:
     person = reading.body.person(organization_id, PersonId(_oid(request)))
     try:
         stored = await request.service.people.put(person, etag)
-    except StaleTag as stale:
+    except ETagMismatch as stale:
         raise PreconditionFailed(stale.etag or "") from stale
     return _response(stored, status=200 if before else 201)
 
@@ -140,7 +140,7 @@ async def delete_person(request: Request) -> Response:
     require_version(request, before.etag, "person")
     try:
         await request.service.people.remove(organization_id, before.person.id, before.etag)
-    except StaleTag as stale:
+    except ETagMismatch as stale:
         raise PreconditionFailed(stale.etag or "") from stale
     return Response(status=204)
 
@@ -150,7 +150,7 @@ def _require_keeper(request: Request) -> OrganizationId:
     organization_id = request.caller.organization.id
     if request.in_route("id") != organization_id:
         raise NotFound("There is no such organization.")
-    if not may_keep_people(request.caller):
+    if not may_manage_people(request.caller):
         raise Forbidden("Your organization's partner admins keep its directory of people.")
     return organization_id
 

@@ -16,9 +16,9 @@ from api.http.request import Request
 from api.http.response import Response
 from api.http.schemas import View
 from shared.domain.ids import OrganizationId
-from shared.domain.permissions import may_keep_routing, may_read_routing
+from shared.domain.permissions import may_manage_routing, may_read_routing
 from shared.domain.refusals import Fault, Invalid
-from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam, considered, route
+from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam, evaluate_rules, route
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import StoreConflict
 
@@ -148,7 +148,7 @@ async def get_routing_rules(request: Request) -> Response:
 )
 async def put_routing_rules(request: Request) -> Response:
     """Replace the routing table that `If-Match` names."""
-    if not may_keep_routing(request.caller):
+    if not may_manage_routing(request.caller):
         raise Forbidden("Microsoft's routing admins keep the routing table.")
     before = await request.service.routing.get()
     require_version(request, etag_of(before.version) if before.version else None, "routing table")
@@ -187,7 +187,7 @@ async def evaluate_routing_rules(request: Request) -> Response:
             explanation=_explanation(table, country, industries),
             considered=[
                 ConsideredView(rule=each.rule.id, fits=each.fits, why=each.why)
-                for each in considered(table, country, industries)
+                for each in evaluate_rules(table, country, industries)
             ],
         )
     )

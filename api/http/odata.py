@@ -18,9 +18,9 @@ from odata_query.grammar import ODataLexer, ODataParser
 from api.http.problems import BadQuery
 from api.referrals.schemas import ReferralView
 from shared.domain.listing import (
+    MULTI_VALUED,
     OPERATORS,
     OPTIONAL,
-    SEVERAL,
     AllOf,
     AnyOf,
     Condition,
@@ -51,8 +51,8 @@ _SPELLED_ELSEWHERE = {"received": "Pending"}
 _TIMES: frozenset[Field] = frozenset({"createdDateTime", "updatedDateTime", "expirationDateTime"})
 _IDS: frozenset[Field] = frozenset({"id", "engagementId"})
 """GUIDs, which are kept in lower case and may be asked for in any."""
-_LAMBDAS: dict[str, Field] = {field.lower(): field for field in OPERATORS if field in SEVERAL}
-_FIELDS: dict[str, Field] = {field.lower(): field for field in OPERATORS if field not in SEVERAL}
+_LAMBDAS: dict[str, Field] = {field.lower(): field for field in OPERATORS if field in MULTI_VALUED}
+_FIELDS: dict[str, Field] = {field.lower(): field for field in OPERATORS if field not in MULTI_VALUED}
 _COMPARATORS: dict[type, Operator] = {
     ast.Eq: "eq",
     ast.NotEq: "ne",

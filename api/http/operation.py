@@ -21,7 +21,7 @@ from api.http.problems import ANSWERABLE, describe
 from api.http.request import PublicRequest, Request
 from api.http.response import Response
 from shared import clock
-from shared.disk import require_room
+from shared.disk import require_free_space
 from shared.domain.permissions import Caller
 from shared.wiring import Service, wiring
 from shared.workflow.durable import DurableEngine
@@ -185,9 +185,9 @@ async def _request(declared: Operation, http: func.HttpRequest, engine: Orchestr
     A command needs room on the disk. A body that was announced must be there, whether or not the handler reads it.
     """
     service = await wiring.service()
-    caller = await service.callers.recognize(http.headers.get("Authorization"))
+    caller = await service.callers.authenticate(http.headers.get("Authorization"))
     if declared.method not in READING:
-        require_room(service.settings.watched_disk)
+        require_free_space(service.settings.watched_disk)
     refuse_lost_body(http.headers, http.get_body())
     return declared.read(http, service, engine, caller, clock.now())
 

@@ -10,7 +10,7 @@ import azure.functions as func
 
 from shared.domain.change import CommandContext
 from shared.domain.ids import digest, uuid7
-from shared.domain.permissions import Caller, is_kept, may_see, may_see_partner_led
+from shared.domain.permissions import Caller, is_retained, may_see, may_see_partner_led
 from shared.domain.referral import Referral
 from shared.domain.registration import Registration
 from shared.domain.timeline import Actor
@@ -81,7 +81,7 @@ class Request(PublicRequest):
 
     def keeps(self, registration: Registration) -> bool:
         """Whether a registration is still shown (N3)."""
-        return is_kept(registration.retained_from, self.now, self.service.settings.retention)
+        return is_retained(registration.retained_from, self.now, self.service.settings.retention)
 
     def context(self, command: str) -> CommandContext:
         """The caller as the actor of a command, with the hash of the request's Idempotency-Key for it."""
@@ -100,4 +100,4 @@ class Request(PublicRequest):
         return self.context(digest(command, self.header("If-Match") or "", body))
 
     def _is_shown(self, referral: Referral) -> bool:
-        return is_kept(referral.closed_at, self.now, self.service.settings.retention)
+        return is_retained(referral.closed_at, self.now, self.service.settings.retention)

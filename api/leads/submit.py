@@ -23,16 +23,16 @@ from shared.domain.inquiry import (
     InquiryDraft,
     NotDelivered,
     Outcome,
-    TakenInquiry,
+    SubmittedInquiry,
     faults_of_inquiry,
 )
-from shared.domain.lead import Leads, Profiles
+from shared.domain.lead import LeadFactory, Profiles
 from shared.domain.permissions import may_submit_leads
 from shared.domain.refusals import Invalid
 from shared.domain.work import label_of
 from shared.errors import StoreUnavailable
 from shared.storage.idempotency import IdempotencyRecord, RequestKey
-from shared.storage.inquiries import party_of
+from shared.storage.inquiries import inquiry_key
 from shared.wiring import new_operation_id
 
 COMMAND = "submitLeads"
@@ -68,8 +68,8 @@ async def submit_leads(request: Request) -> Response:
 
     async def make(key: RequestKey | None) -> Response | None:
         leads = await _leads(request, reading)
-        outcomes, referrals = leads.decided()
-        taken = TakenInquiry(
+        outcomes, referrals = leads.create()
+        taken = SubmittedInquiry(
             id=leads.inquiry,
             organization_id=request.caller.organization.id,
             operation_id=new_operation_id(),
@@ -88,14 +88,14 @@ async def submit_leads(request: Request) -> Response:
     return await idempotent(request, COMMAND, make, replay)
 
 
-async def _leads(request: Request, reading: Reading[LeadBody]) -> Leads:
+async def _leads(request: Request, reading: Reading[LeadBody]) -> LeadFactory:
     """The leads that a request makes. Raises `Invalid`."""
     draft = reading.body.draft()
     catalogue = await _catalogue(request, draft)
     faults = (*reading.faults, *unless_below(faults_of_inquiry(draft, catalogue), reading.faults))
     if faults:
         raise Invalid(faults)
-    return Leads(
+    return LeadFactory(
         draft=draft,
         catalogue=catalogue,
         profiles=await _profiles(request, draft, catalogue),
@@ -106,9 +106,9 @@ async def _leads(request: Request, reading: Reading[LeadBody]) -> Leads:
     )
 
 
-async def _delivered(request: Request, taken: TakenInquiry) -> Response:
+async def _delivered(request: Request, taken: SubmittedInquiry) -> Response:
     """Deliver the leads at once; only if storage or engine refuse something now, an orchestration is needed."""
-    place = party_of(taken)
+    place = inquiry_key(taken)
     await request.service.intake.deliver_or_leave_to_work(place, request.now)
     if not await request.service.work_runner.after_commit(request.engine, place, label_of(1), request.now):
         await begin_or_leave_to_sweep(request, place)
@@ -141,7 +141,7 @@ async def _profiles(request: Request, draft: InquiryDraft, catalogue: Catalogue)
         wanted.add((organization.id, draft.customer.address.country or ""))
         if place := organization.location(recipient.target):
             wanted.add((organization.id, place.country))
-    return await request.service.profiles.several((OrganizationId(who), where) for who, where in wanted)
+    return await request.service.profiles.get_many((OrganizationId(who), where) for who, where in wanted)
 
 
 def _recipient(outcome: Outcome) -> RecipientView:

@@ -14,7 +14,7 @@ from api.http.request import PublicRequest
 from api.http.response import Response
 from api.http.schemas import View
 from shared.clock import wall_clock
-from shared.disk import require_room
+from shared.disk import require_free_space
 from shared.errors import ServiceError
 from shared.wiring import Service, wiring
 from shared.workflow.progress import fault_of_progress
@@ -44,7 +44,7 @@ class Check:
 
 
 async def _fault_of_disk(service: Service) -> str | None:
-    require_room(service.settings.watched_disk)
+    require_free_space(service.settings.watched_disk)
     return None
 
 

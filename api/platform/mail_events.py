@@ -17,7 +17,7 @@ from api.http.paging import Option
 from api.http.request import PublicRequest
 from api.http.response import Response
 from shared import clock
-from shared.disk import require_room
+from shared.disk import require_free_space
 from shared.errors import Unauthenticated
 from shared.storage.mail import DeliveryStatus
 from shared.wiring import Service, wiring
@@ -109,7 +109,7 @@ async def receive(http: func.HttpRequest, service: Service) -> Response:
     Raises `Unauthenticated`, `DiskFull`, `UnreadableBody`, `StoreUnavailable`, `Contended`.
     """
     _require_key(http.params.get("key", ""), service.settings.mail_events_key)
-    require_room(service.settings.watched_disk)
+    require_free_space(service.settings.watched_disk)
     refuse_lost_body(http.headers, http.get_body())
     for event in _events(load_json(http.headers.get("Content-Type") or "", http.get_body())):
         if isinstance(event, ValidationEvent):

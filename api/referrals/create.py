@@ -20,7 +20,7 @@ from api.referrals.schemas import InvitationView, ReferralView, ValidatedView
 from shared.domain.catalogue import Catalogue
 from shared.domain.change import Change, CommandContext
 from shared.domain.creation import NewIds, create_deal
-from shared.domain.deal_rules import faults_of_deal, settlement_of
+from shared.domain.deal_rules import faults_of_deal, match_deal_customer
 from shared.domain.draft import DealDraft
 from shared.domain.ids import EngagementId, OperationId, ReferralId, with_shard_of
 from shared.domain.invitation_rules import MAX_INVITATIONS
@@ -94,7 +94,7 @@ def require_faultless(
     rules = (*reading.body.faults(), *faults_of_deal(draft, catalogue, request.now.date()))
     faults = (*reading.faults, *unless_below(rules, reading.faults))
     if faults:
-        raise Invalid(faults, settlement_of(draft, catalogue).candidates)
+        raise Invalid(faults, match_deal_customer(draft, catalogue).candidates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,14 @@ from api.referrals.stage_names import wanted_stage
 from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.draft import DealDraft, InvitationDraft
-from shared.domain.editing import edited, faults_of_edit, shown_to_microsoft, wanted
+from shared.domain.editing import apply_draft, apply_edit, faults_of_edit, share_with_microsoft
 from shared.domain.ids import ReferralId
 from shared.domain.invitable import require_invitable
-from shared.domain.inviting import with_invitations
+from shared.domain.inviting import add_invitations
 from shared.domain.lifecycle import Acceptance, accept, decline, lose, require_active, win
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid
-from shared.domain.sales_stage import WantedStage, staged
+from shared.domain.sales_stage import RequestedStage, apply_stage
 from shared.domain.vocabulary import MICROSOFT, NO_HELP
 
 PATCH_SCHEMA: Schema = {
@@ -141,17 +141,17 @@ class _Editing:
         stage, of_stage = await self._stage(edit)
         rules = (*faults_of_edit(referral, draft, catalogue, context.now.date()), *of_stage)
         unless_faulty(None, (*edit.faults, *unless_below(rules, edit.faults)))
-        step = edited(ChangeBuilder.of(referral), wanted(referral, draft, catalogue))
+        step = apply_edit(ChangeBuilder.of(referral), apply_draft(referral, draft, catalogue))
         step = await self._answered(step, edit, draft)
-        return self._ended(staged(step, stage, "/salesStage") if stage else step, edit)
+        return self._ended(apply_stage(step, stage, "/salesStage") if stage else step, edit)
 
-    async def _stage(self, edit: Edit) -> tuple[WantedStage | None, tuple[Fault, ...]]:
+    async def _stage(self, edit: Edit) -> tuple[RequestedStage | None, tuple[Fault, ...]]:
         """The stage that the request wants, or the faults of what it says; raises `NotAllowed` (S5)."""
         if edit.stage is None and edit.percent is None:
             return None, ()
         try:
             stage = await wanted_stage(self._request, edit.stage, edit.percent, "/salesStage")
-            staged(ChangeBuilder.of(self._referral), stage, "/salesStage")
+            apply_stage(ChangeBuilder.of(self._referral), stage, "/salesStage")
         except Invalid as invalid:
             return None, invalid.faults
         return stage, ()
@@ -159,7 +159,7 @@ class _Editing:
     async def _answered(self, step: ChangeBuilder, edit: Edit, draft: DealDraft) -> ChangeBuilder:
         """Q2 answered with yes shows the deal to Microsoft, Q1 with a kind of help invites it (T2, E4)."""
         if "/consent/consentToShareReferralWithMicrosoftSellers" in edit.changed:
-            step = shown_to_microsoft(step)
+            step = share_with_microsoft(step)
         if "/inviteContext/assistanceRequestCode" not in edit.changed or draft.microsoft_code == NO_HELP:
             return step
         require_invitable(step.after, (MICROSOFT,))
@@ -168,7 +168,7 @@ class _Editing:
         )
         catalogue = await catalogue_of(self._request, draft)
         inviter = inviting_of(self._request, catalogue, (self._invitee,), self._context)
-        return with_invitations(step, inviter.invitations(step.after, (invite,)))
+        return add_invitations(step, inviter.create(step.after, (invite,)))
 
     def _ended(self, step: ChangeBuilder, edit: Edit) -> Change | None:
         match edit.verb:

@@ -77,8 +77,8 @@ async def list_partner_led_deals(request: Request) -> Response:
         raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
     if "MicrosoftSeller" not in request.caller.referral_roles:
         raise Forbidden("Only Microsoft's sellers list the partner-led deals.")
-    rows = await request.service.referrals.shown_to_sellers(place, top + 1)
-    deals = await request.service.referrals.several(record for _, record in rows[:top] if record)
+    rows = await request.service.referrals.list_partner_led(place, top + 1)
+    deals = await request.service.referrals.get_many(record for _, record in rows[:top] if record)
     shown = [await _partner_led(request, deal, None) for deal in deals if request.sees_partner_led(deal)]
     more = rows[top - 1][0] if len(rows) > top else None
     return Response(body=page(request, [view.document() for view in shown], more))
@@ -92,9 +92,13 @@ async def _seats(request: Request, membership: Membership, own: Referral, creato
     """
     if own.accepted_at is None:
         mine = Seat(own, arrived=True)
-        return [Seat(creator, arrived=True), mine] if own.status == "New" and not own.is_creators else [mine]
-    sent = await request.service.referrals.invitations(creator.key) if own.is_creators else []
-    found = await request.service.referrals.several(membership.invited)
+        return (
+            [Seat(creator, arrived=True), mine]
+            if own.status == "New" and not own.belongs_to_creator
+            else [mine]
+        )
+    sent = await request.service.referrals.invitations(creator.key) if own.belongs_to_creator else []
+    found = await request.service.referrals.get_many(membership.invited)
     seats = {invitation.id: Seat(invitation, arrived=False) for invitation in sent}
     seats |= {referral.id: Seat(referral, arrived=True) for referral in found}
     latest = {seat.referral.organization_id: seat for _, seat in sorted(seats.items())}
@@ -110,7 +114,7 @@ async def _conversation(request: Request, own: Referral) -> tuple[Message, ...]:
 
 async def _partner_led(request: Request, deal: Referral, membership: Membership | None) -> PartnerLedView:
     """A partner-led deal for sellers; the list shows its creator alone, one deal all its parties."""
-    others = await request.service.referrals.several(membership.invited if membership else ())
+    others = await request.service.referrals.get_many(membership.invited if membership else ())
     latest = {referral.organization_id: referral for referral in sorted(others, key=lambda each: each.id)}
     terms = deal.terms
     return PartnerLedView(
@@ -165,7 +169,7 @@ def _seen_by_seller(referral: Referral) -> PartyView:
         substatus=referral.substatus,
         status_reason=None,
         sales_stage=referral.sales_stage,
-        team=[_person(each) for each in referral.team] if referral.is_creators else [],
+        team=[_person(each) for each in referral.team] if referral.belongs_to_creator else [],
     )
 
 
@@ -178,14 +182,14 @@ def _reason(referral: Referral, own: Referral) -> str | None:
     reason = referral.status_reason
     if reason is None or referral.id == own.id:
         return reason_text(reason)
-    if own.is_creators and referral.substatus == "Declined":
+    if own.belongs_to_creator and referral.substatus == "Declined":
         return reason_text(reason)
-    return reason.code if own.is_creators or referral.is_creators else None
+    return reason.code if own.belongs_to_creator or referral.belongs_to_creator else None
 
 
 def _team(referral: Referral, own: Referral) -> tuple[Contact, ...]:
     """Before it answers, an invitee sees of the creator's people those who were named for it (C2)."""
-    return own.invite_context.team if referral.is_creators and own.status == "New" else referral.team
+    return own.invite_context.team if referral.belongs_to_creator and own.status == "New" else referral.team
 
 
 def _person(contact: Contact) -> PartyContactView:

@@ -25,7 +25,7 @@ from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.ids import ReferralId
 from shared.domain.invitable import require_invitable
 from shared.domain.invitation_rules import MAX_INVITATIONS, faults_of_later_invitations
-from shared.domain.inviting import with_invitations
+from shared.domain.inviting import add_invitations
 from shared.domain.lifecycle import require_active
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid
@@ -123,7 +123,7 @@ class _InviteRequest:
             raise Invalid(faults)
         inviter = inviting_of(self.request, catalogue, ids, context)
         step = replace(ChangeBuilder.of(referral), after=current)
-        return with_invitations(step, inviter.invitations(current, self.drafts)).build(context)
+        return add_invitations(step, inviter.create(current, self.drafts)).build(context)
 
     async def _sent(self, deal: Referral, ids: Collection[str]) -> list[InvitationView]:
         """The invitations as their inviter sees them; whatever an earlier attempt left undone is done now."""

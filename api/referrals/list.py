@@ -16,21 +16,21 @@ from api.http.request import Request
 from api.http.response import Response
 from api.referrals.mapping import NOT_REGISTERING, RegistrationContext, resource
 from api.referrals.schemas import ReferralPage
-from shared.domain.eligibility import eligibility, microsofts_part
+from shared.domain.eligibility import eligibility, microsoft_participation
 from shared.domain.ids import EngagementId, ReferralId, digest, is_uuid
 from shared.domain.listing import (
-    Listed,
+    ListItem,
     Order,
     Predicate,
     Value,
-    demanded,
     fields_of,
     matches,
+    required_values,
 )
-from shared.domain.permissions import may_use_referrals, may_write_registrations, reach_of
+from shared.domain.permissions import access_scope, may_use_referrals, may_write_registrations
 from shared.domain.referral import Referral, ReferralKey
-from shared.storage.list_ranges import MOST_RANGES, first_place, place_in_order, ranges
-from shared.storage.referral_lists import LARGEST_PAGE, Scan
+from shared.storage.list_ranges import MAX_RANGES, first_place, place_in_order, ranges
+from shared.storage.referral_lists import MAX_PAGE_ROWS, Scan
 
 ODATA = (
     Option("$filter", {"type": "string", "maxLength": 4096}, "Conditions; docs/api.md lists the fields."),
@@ -158,7 +158,7 @@ class _Reading:
         """As the record itself says: of a deal that others created, reading it alone tells of Microsoft's answer."""
         if deal.substatus != "Won" or self.request.caller.organization.kind != "partner":
             return NOT_REGISTERING
-        found = eligibility(deal, microsofts_part(deal, deal))
+        found = eligibility(deal, microsoft_participation(deal, deal))
         allowed = may_write_registrations(self.request.caller)
         return RegistrationContext(eligible=found.eligible, allowed=allowed)
 
@@ -172,17 +172,17 @@ class _Reading:
             async for key in scan.keys():
                 yield key
         else:
-            async for referral in self._matching(scan, LARGEST_PAGE):
+            async for referral in self._matching(scan, MAX_PAGE_ROWS):
                 yield referral
 
     def _takes_all(self) -> bool:
         """Whether every row of the ranges counts, so that the keys are enough."""
-        return self.query.predicate is None and reach_of(self.request.caller).everything
+        return self.query.predicate is None and access_scope(self.request.caller).everything
 
     def _wants(self, referral: Referral) -> bool:
         predicate = self.query.predicate
         routed = referral.routed
-        item = Listed(
+        item = ListItem(
             referral=referral,
             favorite=referral.id in self.favorites,
             my_team=routed is not None and routed.team in self.teams,
@@ -193,7 +193,7 @@ class _Reading:
         caller, query = self.request.caller, self.query
         return self.request.service.referrals.scan(
             caller.organization.id,
-            ranges(query.predicate, query.order, reach_of(caller), caller.person.email, self.teams),
+            ranges(query.predicate, query.order, access_scope(caller), caller.person.email, self.teams),
             after=after,
             first=first_place(query.predicate, query.order),
             keys_only=keys_only,
@@ -204,17 +204,17 @@ class _Reading:
         parties = await self._named()
         if parties is None or len(parties) > _MOST_POINTED:  # then the ranges serve, which hold everything
             return None
-        found = [each for each in await self.request.service.referrals.several(parties) if self._wants(each)]
+        found = [each for each in await self.request.service.referrals.get_many(parties) if self._wants(each)]
         return sorted(found, key=self._place_of, reverse=self.query.order.descending)
 
     async def _named(self) -> list[ReferralKey] | None:
         predicate, organization = self.query.predicate, self.request.caller.organization.id
         if predicate is None:
             return None
-        engagements = demanded(predicate, "engagementId")
-        if engagements is not None and len(engagements) <= MOST_RANGES:
+        engagements = required_values(predicate, "engagementId")
+        if engagements is not None and len(engagements) <= MAX_RANGES:
             return [key for each in engagements for key in await self._keys_of(each)]
-        if demanded(predicate, "favorite") == _MARKED:
+        if required_values(predicate, "favorite") == _MARKED:
             return [ReferralKey(organization_id=organization, referral_id=each) for each in self.favorites]
         return None
 

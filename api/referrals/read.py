@@ -82,5 +82,5 @@ async def _errors_of(request: Request, deal: Referral) -> dict[RegistrationId, t
     """What is to be corrected in the registrations of a deal (G6); most have none, so that nothing is read."""
     if not any(registration.status in {"Draft", "ActionRequired"} for registration in deal.registrations):
         return {}
-    found = await request.service.registrations.of_deal(deal.key)
+    found = await request.service.registrations.list_for_deal(deal.key)
     return {registration.id: registration.errors for registration in found}

@@ -14,7 +14,7 @@ from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.lifecycle import accept, decline, lose, require_active, win
 from shared.domain.referral import Referral
-from shared.domain.sales_stage import staged
+from shared.domain.sales_stage import apply_stage
 from shared.workflow.wake import Event
 
 
@@ -118,7 +118,7 @@ async def set_stage(request: Request) -> Response:
         body = reading.body
         at = "/percent" if body.percent is not None else "/stage"
         wanted = await wanted_stage(request, body.stage, body.percent, at)
-        step = staged(ChangeBuilder.of(referral), wanted, at)
+        step = apply_stage(ChangeBuilder.of(referral), wanted, at)
         return step.build(context) if step.entries else None
 
     return await _transition(request, decide)

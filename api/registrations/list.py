@@ -43,7 +43,7 @@ class Wanted:
 
     def takes(self, registration: Registration, request: Request) -> bool:
         """Whether a registration is asked for, as the caller sees it."""
-        form = registration.as_submitted if may_review(request.caller) else registration.form
+        form = registration.submitted_form if may_review(request.caller) else registration.form
         since = registration.submitted_at or registration.created_at
         return (
             request.keeps(registration)
@@ -128,7 +128,7 @@ class _Reading:
         if deal is None:
             return may_report_deals(self.request.caller)
         if deal not in self.deals:
-            found = await self.request.service.referrals.several([deal])
+            found = await self.request.service.referrals.get_many([deal])
             self.deals[deal] = any(self.request.sees(each) for each in found)
         return self.deals[deal]
 
@@ -142,7 +142,7 @@ def _scan(request: Request, wanted: Wanted, after: str | None) -> Scan[Queued] |
         return registrations.queue(statuses, after)
     if caller.organization.kind != "partner" or not may_use_referrals(caller):
         raise Forbidden("Only partners and Microsoft's deal reviewers see registrations.")
-    return registrations.of_organization(caller.organization.id, after)
+    return registrations.scan_organization(caller.organization.id, after)
 
 
 def _codes(text: str | None, known: tuple[Code, ...], name: str) -> tuple[Code, ...]:

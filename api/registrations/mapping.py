@@ -38,7 +38,7 @@ def registration_view(
     """
     given_to = assigned_to if to_microsoft else None
     return RegistrationView(
-        **dict(_form(registration.as_submitted if to_microsoft else registration.form)),
+        **dict(_form(registration.submitted_form if to_microsoft else registration.form)),
         id=registration.id,
         kind=registration.kind,
         status=registration.status,

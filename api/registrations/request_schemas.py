@@ -29,7 +29,7 @@ from shared.domain.registration import (
     RegistrationForm,
     Verdict,
 )
-from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON, MOST_ERRORS
+from shared.domain.registration_rules import MAX_ERROR_LENGTH, MAX_ERRORS, MAX_REASON_LENGTH
 from shared.domain.vocabulary import (
     ConsumptionTenant,
     ContractTerm,
@@ -40,7 +40,7 @@ from shared.domain.vocabulary import (
 
 Reason = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_REASON),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON_LENGTH),
     many_lines,
 ]
 
@@ -136,7 +136,7 @@ class FieldErrorBody(Body):
     target: Annotated[Code | None, Required()] = None
     message: Annotated[
         Annotated[
-            str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_ERROR), one_line
+            str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_ERROR_LENGTH), one_line
         ]
         | None,
         Required(),
@@ -148,7 +148,7 @@ class ReviewBody(Body):
 
     decision: Annotated[ReviewDecision | None, Required()] = None
     reason: Reason | None = None
-    errors: Annotated[tuple[FieldErrorBody, ...] | None, Field(max_length=MOST_ERRORS)] = None
+    errors: Annotated[tuple[FieldErrorBody, ...] | None, Field(max_length=MAX_ERRORS)] = None
 
     def verdict(self, reviewer: str) -> Verdict:
         """What is decided; to be asked of a body that names a decision."""

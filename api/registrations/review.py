@@ -16,7 +16,7 @@ from shared.domain.ids import OrganizationId, RegistrationId, is_uuid
 from shared.domain.permissions import may_report_deals, may_review
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.refusals import Fault, Invalid, Refusal
-from shared.domain.registration import Registration, closed_for_good, reviewed
+from shared.domain.registration import Registration, final_refusal, review
 from shared.domain.registration_rules import faults_of_verdict
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import Contended, StoreConflict
@@ -57,7 +57,7 @@ async def review_registration(request: Request) -> Response:
             return await _response(await _present(request, deal, seen.id), request)
         raise
     (after,) = change.registrations
-    await request.service.registrations.index_or_leave_to_work(after)
+    await request.service.registrations.index_or_defer(after)
     await do_work(request, change)
     await wake_or_leave_to_sweep(request.engine, deal, "changed")
     return await _response(after, request)
@@ -75,7 +75,7 @@ async def _decided(
     async def decide(referral: Referral, context: CommandContext) -> Change:
         before = await _present(request, deal, seen.id)
         require_version(request, registration_etag(before, given_to), "registration")
-        after = reviewed(before, verdict, context.now)  # state comes before fields
+        after = review(before, verdict, context.now)  # state comes before fields
         if faults:
             raise Invalid(faults)
         return record_registrations(referral, (after,), context, verdict.reason)
@@ -105,7 +105,7 @@ async def assign_registration(request: Request) -> Response:
         if faults or before.assigned_to != email:  # a repetition finds it done
             refuse_other_version(request, registration_etag(seen, before.assigned_to))
         if seen.closed:
-            raise closed_for_good(seen)
+            raise final_refusal(seen)
         if faults:
             raise Invalid(faults)
         try:

@@ -19,17 +19,17 @@ from api.registrations.request_schemas import RegistrationBody
 from api.registrations.schemas import RegistrationsView, RegistrationView
 from shared.domain.change import Change, CommandContext
 from shared.domain.deal_registration import (
-    drafts,
-    no_solution,
+    create_drafts,
     record_registrations,
     require_registrable,
-    solution_named,
+    select_solution,
+    solution_fault,
 )
 from shared.domain.ids import RegistrationId, is_uuid
 from shared.domain.permissions import may_write_registrations
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid
-from shared.domain.registration import Registration, RegistrationForm, is_unchanged, saved, submitted
+from shared.domain.registration import Registration, RegistrationForm, is_unchanged, save, submit
 from shared.domain.registration_rules import errors_of, faults_of_form
 from shared.storage.idempotency import IdempotencyRecord, RequestKey
 
@@ -42,7 +42,7 @@ async def list_deal_registrations(request: Request) -> Response:
     """The registrations of a deal, oldest first."""
     deal = await visible_referral(request)
     require_partner(request)
-    return records(await request.service.registrations.of_deal(deal.key))
+    return records(await request.service.registrations.list_for_deal(deal.key))
 
 
 @operation(
@@ -72,7 +72,7 @@ async def register_deal(request: Request) -> Response:
         return records(change.registrations, status=201)
 
     async def replay(first: IdempotencyRecord) -> Response:
-        found = await request.service.registrations.of_deal(deal.key)
+        found = await request.service.registrations.list_for_deal(deal.key)
         return records([each for each in found if each.id in first.created], status=201)
 
     return await idempotent(request, f"{deal.id}/register", make, replay)
@@ -129,10 +129,10 @@ class _RegisterRequest:
         body = self.reading.body
         require_registrable(deal, found, body.solution_id)
         form = body.form(customer_of(deal))
-        solution = solution_named(deal, body.solution_id)
+        solution = select_solution(deal, body.solution_id)
         if solution is None:
-            raise Invalid(self._faults(no_solution(deal, body.solution_id), form))
-        begun = drafts(deal, solution, form, self.ids, context)
+            raise Invalid(self._faults(solution_fault(deal, body.solution_id), form))
+        begun = create_drafts(deal, solution, form, self.ids, context)
         after = tuple(_submitted_or_saved(each, self.reading, each.form, context) for each in begun)
         return record_registrations(deal, after, context)
 
@@ -161,10 +161,10 @@ def _submitted_or_saved(
     faults = faults_of(reading.faults, form)
     other = _other_solution(before, reading)
     if reading.body.submit is False:
-        after = saved(before, form, errors_of(faults), context.now)  # state comes before fields
+        after = save(before, form, errors_of(faults), context.now)  # state comes before fields
         faults = () if before.status == "Draft" else reading.faults  # a correction has no errors of its own
     else:
-        after = submitted(before, form, context.now)
+        after = submit(before, form, context.now)
     if faults or other:
         raise Invalid((*unless_below(other, faults), *faults))
     return after

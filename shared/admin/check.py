@@ -22,7 +22,7 @@ from shared.errors import ConfigurationError, RecordUnreadable
 from shared.settings import read_tables
 from shared.storage.azure_tables import AzureTables
 from shared.storage.codec import SetAside, log_set_aside
-from shared.storage.inquiries import Inquiries, party_of
+from shared.storage.inquiries import Inquiries, inquiry_key
 from shared.storage.intents import Intent, Intents, Reason
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
@@ -49,13 +49,13 @@ async def unfinished(tables: Tables, set_aside: SetAside = log_set_aside) -> lis
     referrals, registrations = Referrals(tables), Registrations(tables)
     deals = [
         referral.key
-        async for referral in referrals.everyone(set_aside)
+        async for referral in referrals.scan_all(set_aside)
         if not referral.is_closed
         or any(registered.in_review for registered in referral.registrations)
         or await _has_open_work(referrals, referral.key)
         or not await _all_filed(registrations, referral)
     ]
-    requests = [party_of(taken) async for taken in Inquiries(tables).everyone(set_aside)]
+    requests = [inquiry_key(taken) async for taken in Inquiries(tables).scan_all(set_aside)]
     return deals + [record for record in requests if await _has_open_work(referrals, record)]
 
 
@@ -159,7 +159,7 @@ async def _has_open_work(referrals: Referrals, record: ReferralKey) -> bool:
 
 
 async def _all_filed(registrations: Registrations, deal: Referral) -> bool:
-    found = await registrations.of_deal(deal.key) if deal.registrations else ()
+    found = await registrations.list_for_deal(deal.key) if deal.registrations else ()
     return all([await registrations.is_indexed(each) for each in found])
 
 

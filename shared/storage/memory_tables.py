@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from shared.errors import RecordTooLarge, StoreConflict
-from shared.storage.sizes import MOST_BYTES, wire_size
-from shared.storage.tables import MOST_OPERATIONS, Discard, Insert, Operation, Replace, StoredRow
+from shared.storage.sizes import MAX_TRANSACTION_BYTES, wire_size
+from shared.storage.tables import MAX_TRANSACTION_OPERATIONS, Discard, Insert, Operation, Replace, StoredRow
 
 _Place = tuple[str, str]
 """A table, and a partition of it."""
@@ -26,10 +26,10 @@ class MemoryTables:
         self.requests = 0
 
     async def create_tables(self, names: Sequence[str]) -> None:
-        """See the port: here a table is there when it has rows."""
+        """Does nothing: a table exists when it has rows."""
 
     async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
-        """See the port."""
+        """See `Tables`."""
         self.requests += 1
         return self._partition(table, partition).get(key)
 
@@ -43,7 +43,7 @@ class MemoryTables:
         *,
         keys_only: bool = False,
     ) -> list[StoredRow]:
-        """See the port."""
+        """See `Tables`."""
         rows, order = self._partition(table, partition), self._ordered(table, partition)
         keys = order[bisect_left(order, start) : bisect_left(order, end)][:limit]
         self.requests += max(1, -(-len(keys) // _LARGEST_PAGE))
@@ -51,14 +51,16 @@ class MemoryTables:
         return [replace(row, values={}) for row in found] if keys_only else found
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        """See the port."""
+        """See `Tables`."""
         self.requests += 1
         keys = [op.key if isinstance(op, Discard) else op.row.key for op in operations]
-        if not 0 < len(keys) <= MOST_OPERATIONS or len(set(keys)) != len(keys):
-            message = f"a transaction holds 1 to {MOST_OPERATIONS} operations on distinct keys, not {keys}"
+        if not 0 < len(keys) <= MAX_TRANSACTION_OPERATIONS or len(set(keys)) != len(keys):
+            message = (
+                f"a transaction has 1 to {MAX_TRANSACTION_OPERATIONS} operations on distinct keys, not {keys}"
+            )
             raise ValueError(message)
-        if (size := wire_size(partition, operations)) > MOST_BYTES:
-            raise RecordTooLarge(size, MOST_BYTES)
+        if (size := wire_size(partition, operations)) > MAX_TRANSACTION_BYTES:
+            raise RecordTooLarge(size, MAX_TRANSACTION_BYTES)
         rows = self._partition(table, partition)
         for operation in operations:
             _require_condition(operation, rows)
@@ -66,12 +68,12 @@ class MemoryTables:
             self._apply(operation, table, partition)
 
     async def discard(self, table: str, partition: str, key: str) -> None:
-        """See the port."""
+        """See `Tables`."""
         self.requests += 1
         self._remove(table, partition, key)
 
-    async def everything(self, table: str) -> AsyncIterator[StoredRow]:
-        """See the port."""
+    async def scan_table(self, table: str) -> AsyncIterator[StoredRow]:
+        """See `Tables`."""
         for (name, _), rows in list(self._rows.items()):
             for row in list(rows.values()) if name == table else ():
                 yield row

@@ -57,7 +57,7 @@ class Announcements:
         if work.announced_for is None:
             return
         try:
-            await self.intents.forget_commit(work.operation_id, work.announced_for)
+            await self.intents.remove_commit(work.operation_id, work.announced_for)
         except StoreUnavailable:
             logger.info("intent_left referral=%s: the sweep will forget it", record.referral_id)
 

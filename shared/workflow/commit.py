@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId
-from shared.domain.lifecycle import BY_THE_CLOCK
+from shared.domain.lifecycle import SYSTEM_ACTOR
 from shared.domain.referral import Referral, ReferralKey
 from shared.errors import Contended, StoreConflict, StoreUnavailable
 from shared.storage.codec import Stored
@@ -150,7 +150,7 @@ class Commits:
                 return None
             return append_entry(referral, replace(context, operation_id=operation_id))
 
-        await self.step(record, CommandContext(actor=BY_THE_CLOCK, now=now), decide)
+        await self.step(record, CommandContext(actor=SYSTEM_ACTOR, now=now), decide)
 
     async def replayed(self, record: ReferralKey, key_hash: str) -> bool:
         """Whether a step of this referral was taken under this idempotency key."""
@@ -161,7 +161,9 @@ class Commits:
     ) -> bool:
         attempts.all.append(change)
         try:
-            await self._referrals.commit(change, read, key and key.creating(change.after.id, _added(change)))
+            await self._referrals.commit(
+                change, read, key and key.with_result(change.after.id, _added(change))
+            )
         except StoreConflict as refused:
             logger.info("commit_refused referral=%s: %s", change.after.id, refused)
             attempts.refused.append(change)

@@ -12,15 +12,15 @@ from datetime import datetime
 
 from shared.domain.change import CommandContext
 from shared.domain.ids import OrganizationId, derived_operation
-from shared.domain.inquiry import TakenInquiry
+from shared.domain.inquiry import SubmittedInquiry
 from shared.domain.lead import receive_lead
-from shared.domain.lifecycle import BY_THE_CLOCK
+from shared.domain.lifecycle import SYSTEM_ACTOR
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.work import Deliver, label_of, work_of
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage.engagements import Engagements
 from shared.storage.idempotency import IdempotencyKeys, RequestKey
-from shared.storage.inquiries import Inquiries, party_of
+from shared.storage.inquiries import Inquiries, inquiry_key
 from shared.storage.referrals import Referrals
 from shared.workflow.announce import Announcements
 from shared.workflow.commit import Commits, create_once
@@ -40,20 +40,20 @@ class Intake:
     commits: Commits
 
     async def take(
-        self, taken: TakenInquiry, leads: Sequence[Referral], key: RequestKey | None
-    ) -> TakenInquiry | None:
+        self, taken: SubmittedInquiry, leads: Sequence[Referral], key: RequestKey | None
+    ) -> SubmittedInquiry | None:
         """Store a request; None if another request of the same key was stored first.
 
         Raises `Contended` after five tries, `StoreUnavailable`, `RecordTooLarge`.
         """
-        place = party_of(taken)
+        place = inquiry_key(taken)
         work = work_of(place.referral_id, label_of(1), taken.operation_id, (Deliver(),))
         work = await self.announcements.announce_work(place, work, taken.at)
-        key = key and key.creating(taken.id)
+        key = key and key.with_result(taken.id)
 
-        async def attempt() -> TakenInquiry | None:
+        async def attempt() -> SubmittedInquiry | None:
             try:
-                await self.inquiries.take(taken, leads, work, key)
+                await self.inquiries.insert(taken, leads, work, key)
             except (StoreConflict, StoreUnavailable) as failed:
                 logger.info("intake_uncertain inquiry=%s: %s", taken.id, failed)
                 return await self.inquiries.get(taken.organization_id, taken.id)
@@ -86,5 +86,5 @@ class Intake:
 
     async def _deliver(self, lead: Referral, by: OrganizationId, now: datetime) -> None:
         await self.engagements.join(lead, [])
-        context = CommandContext(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("lead", lead.id))
+        context = CommandContext(actor=SYSTEM_ACTOR, now=now, operation_id=derived_operation("lead", lead.id))
         await self.commits.bring_in(receive_lead(lead, by, context), now)

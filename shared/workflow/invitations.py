@@ -14,7 +14,7 @@ from datetime import datetime
 from shared.domain.change import Change, CommandContext
 from shared.domain.creation import receive_invitation
 from shared.domain.ids import ReferralId, derived_operation
-from shared.domain.lifecycle import BY_THE_CLOCK, heard_of, withdraw
+from shared.domain.lifecycle import SYSTEM_ACTOR, update_invited_party, withdraw
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import StoreUnavailable
@@ -57,7 +57,7 @@ class Invitations:
 
     async def arrived(self, invitations: Sequence[Referral]) -> dict[ReferralId, Referral]:
         """Those of these invitations that their invitees have, as they are there now."""
-        found = await self._referrals.several(invitation.key for invitation in invitations)
+        found = await self._referrals.get_many(invitation.key for invitation in invitations)
         return {referral.id: referral for referral in found}
 
     async def brought_up_to_date(
@@ -66,15 +66,16 @@ class Invitations:
         """A deal whose `invited` is true for these organizations: read at the invitees, not only heard of (T3)."""
         wanted = set(organizations)
         parties = [i.party for i in deal.invited if i.party.organization_id in wanted]
-        found = {referral.key: referral for referral in await self._referrals.several(parties)}
+        found = {referral.key: referral for referral in await self._referrals.get_many(parties)}
         invited = tuple(
-            heard_of(each, found[each.party]) if each.party in found else each for each in deal.invited
+            update_invited_party(each, found[each.party]) if each.party in found else each
+            for each in deal.invited
         )
         return replace(deal, invited=invited)
 
     async def withdraw(self, invitee: ReferralKey, deal: Referral, now: datetime) -> Change | None:
         """Close an invitation that is in and still New (L8); None if it was answered first, which stands (L7)."""
-        context = CommandContext(actor=replace(BY_THE_CLOCK, organization_id=deal.organization_id), now=now)
+        context = CommandContext(actor=replace(SYSTEM_ACTOR, organization_id=deal.organization_id), now=now)
 
         async def decide(referral: Referral, context: CommandContext) -> Change | None:
             return withdraw(referral, context) if referral.status == "New" else None
@@ -83,6 +84,6 @@ class Invitations:
 
     async def _deliver(self, invitation: Referral, deal: Referral, now: datetime) -> None:
         context = CommandContext(
-            actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("invite", invitation.id)
+            actor=SYSTEM_ACTOR, now=now, operation_id=derived_operation("invite", invitation.id)
         )
         await self._commits.bring_in(receive_invitation(invitation, deal, context), now)

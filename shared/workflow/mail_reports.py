@@ -44,7 +44,7 @@ class Reports:
     async def take(self, report: DeliveryReport, now: datetime) -> bool:
         """Keep a report, and tell of a mail that did not arrive; False if no mail of ours is meant."""
         for _ in range(_ATTEMPTS):
-            stored = await self.records.of_operation(report.operation_id)
+            stored = await self.records.get_by_operation(report.operation_id)
             if stored is None or not _is_to(stored.value, report.recipient):
                 logger.info("mail_report_unknown operation=%s", report.operation_id)
                 return False
@@ -67,7 +67,7 @@ class Reports:
         await self.records.save(replace(record, reports=reports, state=state), stored.etag)
 
     async def _tell(self, record: MailRecord, report: DeliveryReport, now: datetime) -> None:
-        if not record.failure_is_told:
+        if not record.is_failure_recorded:
             logger.warning(
                 "mail_of_reviewers_failed operation=%s reason=%s", record.operation_id, report.status
             )

@@ -16,14 +16,14 @@ from typing import assert_never
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import RegistrationId, derived_operation
 from shared.domain.lifecycle import (
-    BY_THE_CLOCK,
+    SYSTEM_ACTOR,
     apply_deal_type,
     apply_party_change,
     never_notified_operation,
     record_failed_mail,
     record_never_notified,
 )
-from shared.domain.messages import OF_EXPIRY
+from shared.domain.messages import EXPIRY_MAILS
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.work import (
     Deliver,
@@ -121,7 +121,7 @@ class WorkRunner:
         Gives whether nothing of it is left. Of two runs at once over one row, the one that is later to keep it leaves
         it to the other. What it did itself is done again: each task is guarded.
         """
-        row = await self.referrals.work_row(record, label)
+        row = await self.referrals.get_work(record, label)
         if row is None:
             return True
         if row.value.open:
@@ -136,7 +136,7 @@ class WorkRunner:
             if work.open:
                 return False
         if row.value.announced_for:
-            await self.intents.forget_commit(row.value.operation_id, row.value.announced_for)
+            await self.intents.remove_commit(row.value.operation_id, row.value.announced_for)
         return True
 
 
@@ -267,7 +267,7 @@ class WorkRun:
                 return None
             return apply_deal_type(referral, own, context)
 
-        context = CommandContext(actor=BY_THE_CLOCK, now=self.now)
+        context = CommandContext(actor=SYSTEM_ACTOR, now=self.now)
 
         async def retype(other: ReferralKey) -> None:
             await self.runner.commits.step(other, context, decide)
@@ -279,7 +279,7 @@ class WorkRun:
 
         async def send(reader: ReferralKey) -> None:
             now = self.now + self._passed()
-            if task.message in OF_EXPIRY:
+            if task.message in EXPIRY_MAILS:
                 await self._tell_if_nobody_was_notified(reader, task)
             refused = await self.runner.notices.send(self.record, self.work.label, task, now, self.has_time)
             for mail in refused:
@@ -316,7 +316,7 @@ class WorkRun:
 
     async def _tell_if_nobody_was_notified(self, reader: ReferralKey, task: Notify) -> None:
         """Tell it in the timeline before the mail is planned, which says what the timeline says (M8)."""
-        if not await self.runner.notices.nobody_was_notified(self.record, self.work.label, task, self.now):
+        if not await self.runner.notices.was_never_notified(self.record, self.work.label, task, self.now):
             return
         own = await self._own()
 

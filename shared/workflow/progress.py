@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from shared.storage.heartbeats import EVERY, LONGEST_SILENCE, SweepBeat
+from shared.storage.heartbeats import EVERY, MAX_SILENCE, SweepBeat
 
 LONGEST_STANDSTILL = timedelta(minutes=5)
 """After which a standstill is a fault."""
@@ -24,7 +24,7 @@ def fault_of_progress(
     if sweep is None or sweep.unmoved_since is None or sweep.unmoved_at is None:
         return None
     since = max(sweep.unmoved_since, started_at)
-    seen_lately = now - sweep.unmoved_at <= LONGEST_SILENCE
+    seen_lately = now - sweep.unmoved_at <= MAX_SILENCE
     acted_since = engine_acted_at is not None and engine_acted_at >= sweep.unmoved_at - EVERY
     if now - since > LONGEST_STANDSTILL and seen_lately and not acted_since:
         return (

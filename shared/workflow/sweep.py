@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from shared.errors import EngineUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable
 from shared.storage.heartbeats import Heartbeats
-from shared.storage.intents import NOT_WOKEN, Intent, Intents, Watch, renewed
+from shared.storage.intents import NOT_WOKEN, Intent, Intents, Watch, reschedule
 from shared.storage.mail import MailRecords
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
@@ -97,7 +97,7 @@ class Sweep:
             if len(found) == BATCH:
                 await self.pause((tally.ended - ended) / ENDS_PER_SECOND)
                 await run.until_taken_up()
-        await self.heartbeats.swept(self.wall_clock(), moved=tally.moved, unmoved=tally.unmoved)
+        await self.heartbeats.record_sweep(self.wall_clock(), moved=tally.moved, unmoved=tally.unmoved)
         return tally.woken
 
 
@@ -179,7 +179,7 @@ class _Run:
         if row is None or row.value.operation_id != intent.id:
             await self._forget_or_wait(intent)
         elif not row.value.open:
-            await self.sweep.intents.forget(intent)
+            await self.sweep.intents.remove(intent)
             self._count_moved(intent)
         elif row.value.is_due(self.now):
             await self._watch(intent, steps_of(rows.values(), self.now))
@@ -201,7 +201,7 @@ class _Run:
     async def _forget_or_wait(self, intent: Intent) -> None:
         lived = self.sweep.wall_clock() - intent.at
         if lived > LONGEST_HANDLER:
-            await self.sweep.intents.forget(intent)
+            await self.sweep.intents.remove(intent)
         else:
             later = self.now + LONGEST_HANDLER - lived + timedelta(seconds=1)
             await self.sweep.intents.move(intent, replace(intent, due=later))
@@ -223,9 +223,9 @@ class _Run:
         """Look again when something is due next, if ever. An operator's wish becomes the record's moment."""
         self._count_moved(intent)
         if due is None:
-            await self.sweep.intents.forget(intent)
+            await self.sweep.intents.remove(intent)
             return
-        moved = renewed(intent, due)
+        moved = reschedule(intent, due)
         if intent.reason == "wake":
             moved = replace(moved, reason="moment", id=intent.instance_id)
         await self.sweep.intents.move(intent, moved)

@@ -22,9 +22,9 @@ class Visibility:
     async def follow(self, deal: Referral) -> None:
         """List a deal, or not, as its creator's record says now."""
         if deal.deal_type == "PartnerLed":
-            await self.referrals.show_to_sellers(deal.key)
+            await self.referrals.add_partner_led(deal.key)
         else:
-            await self.referrals.hide_from_sellers(deal.key)
+            await self.referrals.remove_partner_led(deal.key)
 
     async def follow_or_leave_to_work(self, deal: Referral) -> None:
         """`follow` at once; what storage refuses now, the orchestration does later."""
