@@ -5,7 +5,7 @@ from datetime import datetime
 from activities.referral_steps import expire_if_overdue, open_reminder
 from shared.domain.referral import ReferralKey
 from shared.wiring import Service
-from shared.workflow.observe import Step, observe
+from shared.workflow.observe import ChangeBuilder, observe
 from shared.workflow.wake import Orchestrations
 
 
@@ -17,7 +17,7 @@ async def follow(service: Service, engine: Orchestrations, referral: ReferralKey
 
 
 async def run_activity(
-    service: Service, engine: Orchestrations, referral: ReferralKey, step: Step, now: datetime
+    service: Service, engine: Orchestrations, referral: ReferralKey, step: ChangeBuilder, now: datetime
 ) -> None:
     """The activity that one step asks for."""
     match step.kind:

@@ -11,7 +11,7 @@ from api.registrations.closed_deals import report_closed_deal
 from api.registrations.list import list_registrations
 from api.registrations.review import assign_registration, get_registration, review_registration
 from api.registrations.submit import list_deal_registrations, put_registration, register_deal
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.registration_form import FORM
 from tests.doubles.service import spelled
@@ -26,7 +26,7 @@ def name_of(number: int) -> str:
     return f"SOL-CONTOSO-{number:02d}-{'X' * 25}"
 
 
-def _world() -> World:
+def _world() -> DirectoryDocument:
     """The small world with many solutions that can be registered."""
     document = WORLD.model_dump(mode="json", by_alias=True)
     for organization in document["organizations"]:
@@ -35,7 +35,7 @@ def _world() -> World:
     erp = document["solutions"][0]
     erp["incentives"] = BOTH
     document["solutions"] += [{**erp, "id": name_of(n), "name": f"S{n}"} for n in range(MOST_SOLUTIONS)]
-    return World.model_validate(document)
+    return DirectoryDocument.model_validate(document)
 
 
 def body_of(*solutions: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class PlayedRegistration(PlayedDeal):
     """Rae's won deal."""
 
     async def create(self, body: dict[str, Any]) -> Response:
-        await import_world(self.service.tables, _world())
+        await import_directory(self.service.tables, _world())
         return await self.request("rae", create_referral, body)
 
     async def won(self, body: dict[str, Any] | None = None) -> None:

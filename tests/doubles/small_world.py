@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.storage.tables import Tables
 
 PEOPLE = {
@@ -46,7 +46,7 @@ def _person(organization_id: str, email: str) -> dict[str, Any]:
     }
 
 
-WORLD = World.model_validate(
+WORLD = DirectoryDocument.model_validate(
     {
         "organizations": [
             _organization("contoso", "Contoso", "contoso-seattle", "US"),
@@ -91,7 +91,7 @@ WORLD = World.model_validate(
 
 async def import_small_world(tables: Tables) -> None:
     """Put the small world into the directory."""
-    await import_world(tables, WORLD)
+    await import_directory(tables, WORLD)
 
 
 def deal(*partners: str, microsoft: bool = True) -> dict[str, Any]:

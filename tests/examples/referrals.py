@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.change import Change, CommandContext, EntryDraft, Step, created
+from shared.domain.change import Change, CommandContext, EntryDraft, ChangeBuilder, created
 from shared.domain.ids import EngagementId, LocationId, OperationId, OrganizationId, ReferralId
 from shared.domain.referral import (
     Address,
@@ -101,7 +101,7 @@ def step(
     record: Referral, kind: EntryKind, as_: CommandContext, tasks: tuple[Task, ...] = (), **new: Any
 ) -> Change:
     """A step that changes these fields."""
-    return Step.of(record).then(EntryDraft(kind=kind), tasks, **new).change(as_)
+    return ChangeBuilder.of(record).then(EntryDraft(kind=kind), tasks, **new).change(as_)
 
 
 def invited(*records: Referral, **heard: Any) -> tuple[Invited, ...]:

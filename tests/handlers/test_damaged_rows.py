@@ -17,7 +17,7 @@ from api.referrals.messages import post_message
 from api.referrals.read import get_referral
 from api.referrals.transitions import accept_referral, decline_referral
 from shared.admin.check import unfinished
-from shared.admin.directory_import import import_world
+from shared.admin.directory_import import import_directory
 from shared.domain.ids import EngagementId, OrganizationId, ReferralId
 from shared.domain.referral import ReferralKey
 from shared.errors import RecordUnreadable, StoreUnavailable
@@ -337,11 +337,11 @@ async def test_a_key_whose_message_was_lost_says_it_again_once() -> None:
 
 async def test_an_import_writes_over_what_cannot_be_read() -> None:
     tables = MemoryTables()
-    await import_world(tables, WORLD)
+    await import_directory(tables, WORLD)
     whole = await rows_of(tables, "directory")
     for row in whole:
         await damage(tables, row)
-    await import_world(tables, WORLD)
+    await import_directory(tables, WORLD)
     after = {(r.partition, r.key): r.values for r in await rows_of(tables, "directory")}
     assert after == {(r.partition, r.key): r.values for r in whole}
 
@@ -350,7 +350,7 @@ async def test_lists_of_the_directory_leave_out_what_cannot_be_read_and_no_name_
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     tables = MemoryTables()
-    await import_world(tables, WORLD)
+    await import_directory(tables, WORLD)
     for row in await rows_of(tables, "directory"):
         if row.key.startswith(("p:rae", "contoso")) or row.partition.startswith("customers:"):
             await damage(tables, row)
@@ -399,15 +399,15 @@ async def test_what_reviewers_find_a_registration_by_is_written_anew_when_it_is_
     await damage(played.tables, row)
     registrations = Registrations(played.tables)
     told: list[RecordUnreadable] = []
-    assert await registrations.drop_lost(told.append) == 0
+    assert await registrations.prune(told.append) == 0
     assert told
     party = await played.party("contoso")
     assert party in await unfinished(played.tables)
     assert await played.queue() == [] or prefix == "r:"
     found = next(each for each in await registrations.of_deal(party) if each.id == record["id"])
-    assert not await registrations.is_filed(found)
-    await registrations.file_anew(party, found.id)
-    assert await registrations.is_filed(found)
+    assert not await registrations.is_indexed(found)
+    await registrations.reindex(party, found.id)
+    assert await registrations.is_indexed(found)
     assert [each["id"] for each in await played.queue()] == [record["id"]]
     assert await played.tables.get("reviews", QUEUE, row.key)
 

@@ -105,7 +105,7 @@ async def test_reviewers_find_what_is_true_after_their_table_was_restored_from_a
     assert await unfinished(schedule.tables) == [schedule.deal.party]
     await ask_to_wake(schedule.tables, [schedule.deal.party], schedule.now)
     await schedule.calm.sweep.run(schedule.engine, schedule.now)
-    assert await schedule.calm.registrations.is_filed(await schedule.deal.record())
+    assert await schedule.calm.registrations.is_indexed(await schedule.deal.record())
     for record in await schedule.calm.registrations.of_deal(schedule.deal.party):
         await _check_filing(schedule, record)
 

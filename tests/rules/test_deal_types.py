@@ -7,14 +7,14 @@ from typing import get_args
 
 import pytest
 
-from shared.domain.change import Step
+from shared.domain.change import ChangeBuilder
 from shared.domain.deal_type import UPGRADES, Upgrade, deal_type, type_of
 from shared.domain.invitable import MOST_INVITATIONS, require_invitable, why_not, why_not_again
 from shared.domain.inviting import inviting, retyped
 from shared.domain.referral import Invited, Referral, ReferralKey, Solution
 from shared.domain.refusals import NotAllowed
 from shared.domain.vocabulary import HELP_CODES, NO_HELP, DealType
-from shared.domain.work import Invite, Publish, Retype
+from shared.domain.work import Invite, Publish, UpdateDealType
 from tests.examples.referrals import context, creators, invited, referral
 
 T1 = """
@@ -165,7 +165,7 @@ def test_what_an_upgrade_makes_is_what_the_answers_and_invitations_say(kind: Dea
             continue
         who = "msft" if upgrade == "inviteMicrosoft" else "fabrikam"
         invitation = referral(organization_id=who, invite_context=_asked(who))
-        step = inviting(Step.of(before), (invitation,))
+        step = inviting(ChangeBuilder.of(before), (invitation,))
         assert step.after.deal_type == result
         assert step.invitations[0].deal_type == result
 
@@ -175,14 +175,14 @@ def test_inviting_tells_the_earlier_parties_of_the_new_type_and_the_sellers_list
     fabrikam, gone = referral(), referral(id="x", organization_id="northwind", substatus="Declined")
     before = deal("PartnerLed", invited=invited(fabrikam, gone))
     change = inviting(
-        Step.of(before), (referral(id="m", organization_id="msft", invite_context=_asked("msft")),)
+        ChangeBuilder.of(before), (referral(id="m", organization_id="msft", invite_context=_asked("msft")),)
     ).change(context())
     assert [entry.kind for entry in change.entries] == ["invited", "typeChanged"]
     assert (change.entries[1].from_state, change.entries[1].to_state) == ("PartnerLed", "CoSell")
     tasks = [state.task for state in change.work.tasks]
     assert tasks == [
         Invite(parties=(change.invitations[0].party,)),
-        Retype(parties=(fabrikam.party,)),
+        UpdateDealType(parties=(fabrikam.party,)),
         Publish(),
     ]
     assert change.work.label == "000003"
@@ -198,7 +198,7 @@ def test_a_deal_that_microsoft_created_is_co_sell_whatever_it_says() -> None:
 
 
 def test_a_type_that_stays_changes_nothing() -> None:
-    step = Step.of(deal("CoSell", invited=invited(referral(organization_id="msft"))))
+    step = ChangeBuilder.of(deal("CoSell", invited=invited(referral(organization_id="msft"))))
     assert retyped(step) == step
 
 
@@ -206,7 +206,7 @@ def test_what_a_party_does_to_its_own_record_changes_no_type() -> None:
     """T1: a partner is asked for help with a deal that asks Microsoft for none."""
     asked = replace(referral().invite_context, help_code="QuotesOrLicensing")
     for kind in get_args(DealType):
-        step = Step.of(referral(status="Active", deal_type=kind, invite_context=asked))
+        step = ChangeBuilder.of(referral(status="Active", deal_type=kind, invite_context=asked))
         assert retyped(step) == step
 
 

@@ -15,9 +15,9 @@ from shared.domain.eligibility import (
     warnings,
 )
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
-from shared.domain.referral import Invited, Referral, ReferralKey, Registered, Solution, Terms
+from shared.domain.referral import Invited, Referral, ReferralKey, RegistrationSummary, Solution, Terms
 from shared.domain.refusals import NotAllowed
-from shared.domain.registering import drafts, kinds_of, no_solution, require_registrable, solution_named
+from shared.domain.deal_registration import drafts, kinds_of, no_solution, require_registrable, solution_named
 from shared.domain.vocabulary import DealType, Substatus
 from tests.examples.referrals import NOW, context, creators, referral
 from tests.examples.registrations import FORM, draft
@@ -263,7 +263,7 @@ def test_the_records_of_a_solution_follow_from_its_incentives(name: str, kinds: 
         assert each.created_at == each.updated_at == context().now
 
 
-def done(name: str, **changes: Any) -> Registered:
+def done(name: str, **changes: Any) -> RegistrationSummary:
     """A registration of this solution."""
     return draft(solution_id=SOLUTIONS[name].id, **changes).shown
 

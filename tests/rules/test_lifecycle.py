@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.actions import allowed_actions
-from shared.domain.change import Change, Step
+from shared.domain.change import Change, ChangeBuilder
 from shared.domain.lifecycle import (
     Acceptance,
     ClosingStatement,
@@ -31,8 +31,8 @@ STATEMENT = ClosingStatement(reason="TimelineTooShort", notes="Too soon.")
 VERBS = {
     "accept": lambda r, a: accept(r, Acceptance(), a, creator=creators()),
     "decline": lambda r, a: decline(r, STATEMENT, a),
-    "win": lambda r, a: win(Step.of(r), None, a),
-    "lose": lambda r, a: lose(Step.of(r), STATEMENT, a),
+    "win": lambda r, a: win(ChangeBuilder.of(r), None, a),
+    "lose": lambda r, a: lose(ChangeBuilder.of(r), STATEMENT, a),
 }
 STATES = {
     "New": referral(),
@@ -144,7 +144,7 @@ PARTIES = tuple(each.party for each in INVITED)
 @pytest.mark.parametrize(("verb", "withdrawn"), [("win", PARTIES[:1]), ("lose", PARTIES)])
 def test_the_creators_outcome_withdraws_informs_and_tells(verb: str, withdrawn: tuple) -> None:
     """L7, L8, M4: in this order."""
-    deal = Step.of(creators(invited=invited(*INVITED)))
+    deal = ChangeBuilder.of(creators(invited=invited(*INVITED)))
     close = {
         "win": lambda: win(deal, "Private.", context()),
         "lose": lambda: lose(deal, STATEMENT, context()),

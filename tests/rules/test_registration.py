@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared.domain.refusals import NotAllowed, Refusal, TerminalState
-from shared.domain.registering import registered, status_of
+from shared.domain.deal_registration import registered, status_of
 from shared.domain.registration import (
     CLOSED,
     Contract,

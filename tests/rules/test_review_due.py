@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.registration import Registration, reviewed, saved, submitted
-from shared.domain.review_due import ReviewDue, nudge_task, what_is_due
+from shared.domain.review_due import ReviewDue, reminder_task, what_is_due
 from shared.domain.work import Notify
 from shared.domain.working_days import WorkingCalendar
 from tests.examples.registrations import (
@@ -165,9 +165,9 @@ def test_whoever_looks_when_told_to_misses_nothing(hours: int, record: Registrat
 
 
 def test_an_escalation_goes_to_the_lead_of_the_reviewers_and_a_reminder_to_the_partner() -> None:
-    assert nudge_task(escalation(3)) == Notify(
+    assert reminder_task(escalation(3)) == Notify(
         message="registrationEscalated", audience="reviewLead", registration=ID
     )
-    assert nudge_task(reminder(12)) == Notify(
+    assert reminder_task(reminder(12)) == Notify(
         message="actionReminder", audience="registrants", registration=ID
     )

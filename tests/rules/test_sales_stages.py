@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.change import Step
+from shared.domain.change import ChangeBuilder
 from shared.domain.lifecycle import win
 from shared.domain.referral import Referral, Solution
 from shared.domain.refusals import Invalid, NotAllowed, Refusal
@@ -29,7 +29,7 @@ STAGES = get_args(SalesStage)
 def marked(record: Referral, stage: str) -> str:
     """The stage reached, or how it is refused."""
     try:
-        return staged(Step.of(record), WantedStage(name=stage), "/stage").after.sales_stage
+        return staged(ChangeBuilder.of(record), WantedStage(name=stage), "/stage").after.sales_stage
     except Refusal as refused:
         return type(refused).__name__
 
@@ -66,7 +66,7 @@ def test_each_side_has_its_own_initial_stage() -> None:
     assert marked(at(INBOUND, "Proposed"), "Created") == "Invalid"
     assert marked(at(INBOUND, "Proposed"), "Accepted") == "Accepted"
     mapped = WantedStage(name="Created", initial=True)
-    assert staged(Step.of(at(INBOUND, "Proposed")), mapped, "/stage").after.sales_stage == "Accepted"
+    assert staged(ChangeBuilder.of(at(INBOUND, "Proposed")), mapped, "/stage").after.sales_stage == "Accepted"
 
 
 PERCENTAGES = """
@@ -89,7 +89,7 @@ def test_a_percentage_is_the_greatest_stage_not_above_it(line: str) -> None:
     """S2."""
     percent, stage = line.split()
     wanted = WantedStage(percent=Decimal(percent))
-    moved = staged(Step.of(at(OUTBOUND, "Proposed")), wanted, "/percent")
+    moved = staged(ChangeBuilder.of(at(OUTBOUND, "Proposed")), wanted, "/percent")
     assert moved.after.sales_stage == stage
     if stage == "Created":
         assert stage_at(INBOUND, Decimal(percent)) == "Accepted"
@@ -98,17 +98,17 @@ def test_a_percentage_is_the_greatest_stage_not_above_it(line: str) -> None:
 @pytest.mark.parametrize(("percent", "word"), [("100", "/win"), ("100.1", "0 to 99"), ("-1", "0 to 99")])
 def test_a_hundred_percent_is_the_outcomes_and_beyond_is_nothing(percent: str, word: str) -> None:
     with pytest.raises(Invalid) as refused:
-        staged(Step.of(OUTBOUND), WantedStage(percent=Decimal(percent)), "/percent")
+        staged(ChangeBuilder.of(OUTBOUND), WantedStage(percent=Decimal(percent)), "/percent")
     (fault,) = refused.value.faults
     assert fault.target == "/percent"
     assert word in fault.message
 
 
 def test_a_mark_is_told_and_the_same_mark_again_is_not() -> None:
-    step = staged(Step.of(OUTBOUND), WantedStage(name="Proposed"), "/stage")
+    step = staged(ChangeBuilder.of(OUTBOUND), WantedStage(name="Proposed"), "/stage")
     (told,) = step.told
     assert (told.kind, told.from_state, told.to_state) == ("stageChanged", "Created", "Proposed")
-    same = staged(Step.of(step.after), WantedStage(name="Proposed"), "/stage")
+    same = staged(ChangeBuilder.of(step.after), WantedStage(name="Proposed"), "/stage")
     assert same.told == ()
 
 
@@ -119,7 +119,7 @@ def test_no_sequence_of_marks_wins_an_assessment_before_its_stages(marks: list[S
     order = ("Created", *ASSESSMENT_STAGES)
     for stage in marks:
         try:
-            record = staged(Step.of(record), WantedStage(name=stage), "/stage").after
+            record = staged(ChangeBuilder.of(record), WantedStage(name=stage), "/stage").after
         except Refusal:
             continue
         here = order.index(record.sales_stage)
@@ -128,4 +128,4 @@ def test_no_sequence_of_marks_wins_an_assessment_before_its_stages(marks: list[S
     assert has_every_stage(record) == (record.sales_stage == "PresentToCustomer")
     if not has_every_stage(record):
         with pytest.raises(NotAllowed):
-            win(Step.of(record), None, context())
+            win(ChangeBuilder.of(record), None, context())

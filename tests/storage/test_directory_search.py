@@ -9,7 +9,7 @@ import pytest
 
 from api.directory import lookups
 from api.http.operation import OPERATIONS
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import OrganizationId, PersonId, digest
 from shared.domain.permissions import Caller
@@ -69,7 +69,7 @@ def customer(name: str, duns: str | None = None, city: str = "Seoul", country: s
 
 
 async def put(tables: Tables, **parts: list[dict[str, Any]]) -> None:
-    await import_world(tables, World.model_validate(parts))
+    await import_directory(tables, DirectoryDocument.model_validate(parts))
 
 
 async def found(tables: Tables, what: str, asking: str = "contoso", **params: str) -> list[dict[str, Any]]:

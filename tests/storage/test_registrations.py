@@ -12,7 +12,7 @@ import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import Referral, ReferralKey, Solution, Terms
-from shared.domain.registering import registered
+from shared.domain.deal_registration import registered
 from shared.domain.registration import (
     FieldError,
     RegisteredCustomer,
@@ -31,7 +31,7 @@ from shared.storage.idempotency import IdempotencyKeys, IdempotencyRecord, Reque
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.registration_rows import registration_operations
-from shared.storage.registrations import QUEUE, QUEUE_ROWS, Filed, Queued, Registrations, stored_with
+from shared.storage.registrations import QUEUE, QUEUE_ROWS, IndexEntry, Queued, Registrations, stored_with
 from shared.storage.tables import Insert, Operation, Tables
 from tests.doubles.queue import in_queue, registered_by
 from tests.doubles.yielding_tables import YieldingTables
@@ -86,7 +86,7 @@ async def test_the_queue_row_moves_with_the_status(tables: Tables, partition: st
             assert own == (expected if status == version.status else [])
         filed = await registrations.filed(version.id)
         assert filed
-        assert replace(filed, queued=None) == Filed(
+        assert replace(filed, queued=None) == IndexEntry(
             organization_id=OrganizationId(partition),
             referral_id=ReferralId("deal-1"),
             version=version.version,
@@ -414,11 +414,11 @@ async def test_what_was_filed_before_tables_were_restored_is_filed_anew(
     first, *_, last = [each for each in life(partition) if each.version]
     for stored, known in ((first, last), (last, first)):
         await _lies(tables, stored)
-        await registrations.file_anew(stored_with(known), known.id)
+        await registrations.reindex(stored_with(known), known.id)
         await _lies(tables, known)
-        assert not await registrations.is_filed(known)
-        await registrations.file_anew(stored_with(known), known.id)
-        assert await registrations.is_filed(known)
+        assert not await registrations.is_indexed(known)
+        await registrations.reindex(stored_with(known), known.id)
+        assert await registrations.is_indexed(known)
         assert await queued(registrations, partition) == ([known] if known.latest else [])
 
 
@@ -432,10 +432,10 @@ async def test_what_is_filed_and_lies_nowhere_is_forgotten() -> None:
     await registrations.file(kept)
     stray = QUEUE_ROWS.row(f"s:Approved:000000000001:{kept.id}", Queued(registration=kept))
     await tables.write(keys.REVIEWS, QUEUE, [Insert(stray)])
-    assert await registrations.drop_lost() == 3
-    assert await registrations.drop_lost() == 0
+    assert await registrations.prune() == 3
+    assert await registrations.prune() == 0
     assert await registrations.filed(lost.id) is None
-    assert await registrations.is_filed(kept)
+    assert await registrations.is_indexed(kept)
     assert [each.registration for each in await in_queue(registrations, ALL)] == [kept]
 
 
@@ -449,11 +449,11 @@ async def test_filing_anew_comes_to_an_end_though_half_of_what_was_filed_is_miss
         before = await filed(registrations, known)
         await tables.discard(keys.REVIEWS, QUEUE, before.queued or "")
         await _lies(tables, known)
-        assert not await registrations.is_filed(known)
+        assert not await registrations.is_indexed(known)
         later = versions[-1]
         await _lies(tables, later)
-        await registrations.file_anew(stored_with(later), later.id)
-        assert await registrations.is_filed(later)
+        await registrations.reindex(stored_with(later), later.id)
+        assert await registrations.is_indexed(later)
         assert await queued(registrations, partition) == [later]
         await tables.discard(keys.REVIEWS, QUEUE, (await filed(registrations, later)).queued or "")
         await tables.discard(keys.REVIEWS, QUEUE, f"r:{later.id}")
@@ -477,7 +477,7 @@ async def _lies(tables: Tables, registration: Registration) -> None:
     await tables.write(keys.REFERRALS, partition, operations)
 
 
-async def filed(registrations: Registrations, registration: Registration) -> Filed:
+async def filed(registrations: Registrations, registration: Registration) -> IndexEntry:
     found = await registrations.filed(registration.id)
     assert found
     return found
@@ -495,13 +495,13 @@ class Away(MemoryTables):
 async def test_a_filing_that_storage_refuses_now_is_left_to_the_work() -> None:
     registrations = Registrations(Away())
     record = submitted(fresh("contoso"), FORM, NOW)
-    await registrations.file_or_leave_to_work(record)
+    await registrations.index_or_leave_to_work(record)
     with pytest.raises(StoreUnavailable):
         await registrations.file(record)
 
 
 async def test_a_filing_that_another_one_overtakes_is_left_to_the_work() -> None:
     registrations, versions = Registrations(YieldingTables()), life("contoso")
-    await asyncio.gather(*map(registrations.file_or_leave_to_work, versions))
+    await asyncio.gather(*map(registrations.index_or_leave_to_work, versions))
     await registrations.file(replace(versions[-1]))
     assert await queued(registrations, "contoso") == [versions[-1]]

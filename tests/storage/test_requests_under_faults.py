@@ -71,7 +71,7 @@ class Command:
 
 
 @dataclass
-class World:
+class DirectoryDocument:
     """The service through the proxy, and past it; `ada` is Contoso's admin."""
 
     proxy: StorageProxy
@@ -95,7 +95,7 @@ class World:
         return next(p for p in membership.invited if p.organization_id == organization)
 
 
-async def creating(world: World) -> Command:
+async def creating(world: DirectoryDocument) -> Command:
     key = f"create-{next(NUMBERS)}"
     body = deal("northwind", "fabrikam") | {"name": key}
 
@@ -113,7 +113,7 @@ async def creating(world: World) -> Command:
     return Command(ask, 201, look)
 
 
-async def accepting_it(world: World) -> Command:
+async def accepting_it(world: DirectoryDocument) -> Command:
     made = await world.deal()
     party = await world.party("northwind", made["engagementId"])
 
@@ -129,7 +129,7 @@ async def accepting_it(world: World) -> Command:
     return Command(ask, 200, look)
 
 
-async def saying(world: World) -> Command:
+async def saying(world: DirectoryDocument) -> Command:
     engagement = (await world.deal())["engagementId"]
 
     async def ask(service: Service) -> Response:
@@ -142,7 +142,7 @@ async def saying(world: World) -> Command:
     return Command(ask, 201, look)
 
 
-async def marking(world: World) -> Command:
+async def marking(world: DirectoryDocument) -> Command:
     identifier = (await world.deal())["id"]
     rae = await world.calm.directory.person(OrganizationId("contoso"), PersonId("rae"))
     assert rae
@@ -156,7 +156,7 @@ async def marking(world: World) -> Command:
     return Command(ask, 204, look)
 
 
-async def storing_a_profile(world: World) -> Command:
+async def storing_a_profile(world: DirectoryDocument) -> Command:
     before = await world.calm.profiles.get(OrganizationId("northwind"), "AU")
     version = before.version if before else 0
     body = {"active": True, "locations": [{"id": "northwind-sydney"}]}
@@ -173,7 +173,7 @@ async def storing_a_profile(world: World) -> Command:
     return Command(ask, 200 if version else 201, look, again=412 if version else 428)
 
 
-async def storing_a_stage_map(world: World) -> Command:
+async def storing_a_stage_map(world: DirectoryDocument) -> Command:
     contoso = OrganizationId("contoso")
     before = (await world.calm.directory.stage_map(contoso)).version
 
@@ -188,7 +188,7 @@ async def storing_a_stage_map(world: World) -> Command:
     return Command(ask, 200, look, again=412)
 
 
-async def storing_routing_rules(world: World) -> Command:
+async def storing_routing_rules(world: DirectoryDocument) -> Command:
     before = (await world.calm.routing.get()).version
 
     async def ask(service: Service) -> Response:
@@ -202,7 +202,7 @@ async def storing_routing_rules(world: World) -> Command:
     return Command(ask, 200, look, again=412 if before else 428)
 
 
-async def entering_a_person(world: World) -> Command:
+async def entering_a_person(world: DirectoryDocument) -> Command:
     oid = f"new-{next(NUMBERS)}"
     body = {
         "email": f"{oid}@contoso.com",
@@ -221,7 +221,7 @@ async def entering_a_person(world: World) -> Command:
     return Command(ask, 201, look, again=428)
 
 
-async def removing_a_person(world: World) -> Command:
+async def removing_a_person(world: DirectoryDocument) -> Command:
     entered = await entering_a_person(world)
     made = await entered.ask(world.calm)
     oid = made.body["oid"]
@@ -236,7 +236,7 @@ async def removing_a_person(world: World) -> Command:
     return Command(ask, 204, look, again=404)
 
 
-async def submitting_leads(world: World) -> Command:
+async def submitting_leads(world: DirectoryDocument) -> Command:
     key = f"leads-{next(NUMBERS)}"
 
     async def ask(service: Service) -> Response:
@@ -256,7 +256,7 @@ async def submitting_leads(world: World) -> Command:
     return Command(ask, 201, look)
 
 
-async def reporting_a_closed_deal(world: World) -> Command:
+async def reporting_a_closed_deal(world: DirectoryDocument) -> Command:
     key = f"report-{next(NUMBERS)}"
     body = {
         **FORM,
@@ -278,7 +278,7 @@ async def reporting_a_closed_deal(world: World) -> Command:
     return Command(ask, 201, look)
 
 
-async def registering_it(world: World) -> Command:
+async def registering_it(world: DirectoryDocument) -> Command:
     identifier = await _won(world)
 
     async def ask(service: Service) -> Response:
@@ -293,7 +293,7 @@ async def registering_it(world: World) -> Command:
     return Command(ask, 201, look)
 
 
-async def assigning_it(world: World) -> Command:
+async def assigning_it(world: DirectoryDocument) -> Command:
     made = await (await registering_it(world)).ask(world.calm)
     record = next(each for each in made.body["value"] if each["kind"] == "IpCoSell")
     party = ReferralKey(
@@ -314,7 +314,7 @@ async def assigning_it(world: World) -> Command:
     return Command(ask, 200, look)
 
 
-async def _won(world: World) -> str:
+async def _won(world: DirectoryDocument) -> str:
     body = deal(microsoft=False)
     body["consent"]["consentToShareReferralWithMicrosoftSellers"] = True
     body["details"]["requirements"]["solutions"] = [{"id": "SOL-CONTOSO-IP"}]
@@ -340,7 +340,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def world(account: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+async def world(account: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DirectoryDocument]:
     from azure.data.tables.aio import TableServiceClient
 
     monkeypatch.setitem(PEOPLE, "ada", ("contoso", "ada@contoso.com"))
@@ -353,7 +353,7 @@ async def world(account: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
             await import_small_world(direct)
             await _enter(calm, "contoso", "ada", "MpnPartnerAdmin")
             await _enter(calm, "msft", "pat", "RoutingAdmin")
-        found = World(proxy, service_on(tables, MemoryMailService()), calm)
+        found = DirectoryDocument(proxy, service_on(tables, MemoryMailService()), calm)
         for who, (organization, _) in PEOPLE.items():  # as after the first request of each
             await found.service.directory.organization(organization)
             await found.service.directory.person(OrganizationId(organization), PersonId(who))
@@ -377,7 +377,7 @@ async def _enter(calm: Service, organization: str, name: str, role: Any) -> None
     await calm.people.put(person, None)
 
 
-async def _requests(world: World, begin: Callable[[World], Awaitable[Command]]) -> tuple[list[str], object]:
+async def _requests(world: DirectoryDocument, begin: Callable[[DirectoryDocument], Awaitable[Command]]) -> tuple[list[str], object]:
     """What a command asks of storage when all is well, and what is there then."""
     command = await begin(world)
     before = len(world.proxy.seen)
@@ -388,7 +388,7 @@ async def _requests(world: World, begin: Callable[[World], Awaitable[Command]]) 
 
 @pytest.mark.parametrize("begin", COMMANDS, ids=lambda begin: begin.__name__)
 async def test_whichever_answer_of_storage_is_lost_a_command_is_done(
-    world: World, begin: Callable[[World], Awaitable[Command]]
+    world: DirectoryDocument, begin: Callable[[DirectoryDocument], Awaitable[Command]]
 ) -> None:
     await _requests(world, begin)  # tables and caches are as in the midst of a day
     seen, wanted = await _requests(world, begin)
@@ -404,7 +404,7 @@ async def test_whichever_answer_of_storage_is_lost_a_command_is_done(
 
 @pytest.mark.parametrize("begin", COMMANDS, ids=lambda begin: begin.__name__)
 async def test_what_is_refused_while_storage_fails_is_done_when_it_is_sent_again(
-    world: World, begin: Callable[[World], Awaitable[Command]]
+    world: DirectoryDocument, begin: Callable[[DirectoryDocument], Awaitable[Command]]
 ) -> None:
     seen, wanted = await _requests(world, begin)
     outcomes: Counter[int] = Counter()

@@ -141,7 +141,7 @@ async def test_a_run_that_finds_the_work_kept_by_another_leaves_the_intent_to_it
     assert kept.operation_id in [intent.id async for intent in played.service.intents.all()]
 
 
-class Registered(PlayedRegistration):
+class RegistrationSummary(PlayedRegistration):
     """A won deal on tables that let requests interleave."""
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ class Registered(PlayedRegistration):
 
 @pytest.mark.parametrize("behind", BEHIND)
 async def test_a_nudge_that_is_opened_twice_at_once_is_one(behind: int) -> None:
-    played = Registered()
+    played = RegistrationSummary()
     await played.won()
     record = (await played.records())["IpCoSell"]
     party, service = await played.party("contoso"), played.service
@@ -165,7 +165,7 @@ async def test_a_nudge_that_is_opened_twice_at_once_is_one(behind: int) -> None:
 
 @pytest.mark.parametrize("behind", BEHIND)
 async def test_work_that_files_a_registration_twice_at_once_files_it(behind: int) -> None:
-    played = Registered()
+    played = RegistrationSummary()
     await played.won()
     record = (await played.records())["IpCoSell"]
     party, service = await played.party("contoso"), played.service
@@ -178,7 +178,7 @@ async def test_work_that_files_a_registration_twice_at_once_files_it(behind: int
         played.now += timedelta(minutes=5)
     registration = await service.registrations.get(party, RegistrationId(record["id"]))
     assert registration
-    assert await service.registrations.is_filed(registration)
+    assert await service.registrations.is_indexed(registration)
     queued = await in_queue(service.registrations, ("ReviewPending",))
     assert [each.registration.id for each in queued] == [record["id"]]
     assert not any(row.value.open for row in await service.referrals.work(party))

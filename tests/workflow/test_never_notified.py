@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.referrals.transitions import accept_referral
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.errors import MailUnavailable
 from shared.storage.mail import MailRecord
 from shared.workflow.mail_reports import DeliveryReport
@@ -215,7 +215,7 @@ async def switch_mail_off(played: PlayedDeal, of: str) -> None:
         for person in organization["people"]:
             person["global"] = person.pop("everywhere", person.get("global"))
             person["disableNotifications"] = organization["id"] == of
-    await import_world(played.service.tables, World.model_validate(document))
+    await import_directory(played.service.tables, DirectoryDocument.model_validate(document))
 
 
 async def test_that_people_switched_their_mail_off_is_not_told() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from api.referrals.convert import convert_lead
 from api.referrals.transitions import accept_referral, decline_referral
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.domain.directory import Profile, ProfileLocation
 from shared.domain.ids import LocationId, OrganizationId
 from shared.domain.referral import ReferralKey
@@ -142,7 +142,7 @@ async def test_a_number_of_a_company_in_another_country_is_refused(world: Played
 async def test_of_several_companies_of_one_name_a_lead_takes_what_was_sent(world: PlayedLeads) -> None:
     """R2: whoever asks for information need not tell namesakes apart."""
     twins = [{"name": "Twin", "address": {"country": "US", "city": city}} for city in ("Rome", "Troy")]
-    await import_world(world.tables, World.model_validate({"customers": twins}))
+    await import_directory(world.tables, DirectoryDocument.model_validate({"customers": twins}))
     body = inquiry("contoso")
     body["customerProfile"] |= {"name": "Twin"}
     customer = (await world.record(await world.lead(body))).customer

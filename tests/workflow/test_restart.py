@@ -22,7 +22,7 @@ from shared.admin.check import (
 )
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId, RegistrationId
 from shared.domain.inquiry import Outcome, TakenInquiry
-from shared.domain.referral import Referral, Registered
+from shared.domain.referral import Referral, RegistrationSummary
 from shared.storage import keys
 from shared.storage.inquiries import party_of
 from shared.storage.intents import Intent, Watch
@@ -74,7 +74,7 @@ async def test_what_does_not_run_is_begun_at_once(swept: Swept) -> None:
 async def test_the_reviews_of_a_deals_registrations_are_restarted_with_it(swept: Swept) -> None:
     """G7: those in review have an orchestration each; those that are decided have none."""
     registered = [
-        Registered(id=RegistrationId(status), kind="IpCoSell", solution_id="S", status=status)
+        RegistrationSummary(id=RegistrationId(status), kind="IpCoSell", solution_id="S", status=status)
         for status in ("ReviewPending", "ActionRequired", "Approved", "Draft")
     ]
     deal = creators(status="Closed", substatus="Won", registrations=tuple(registered))
@@ -377,7 +377,7 @@ def test_options_that_do_not_go_together_are_refused(
 
 
 async def test_an_instance_that_does_not_end_keeps_no_other_of_its_record_down(swept: Swept) -> None:
-    review = Registered(id=RegistrationId("review"), kind="IpCoSell", solution_id="S", status="ReviewPending")
+    review = RegistrationSummary(id=RegistrationId("review"), kind="IpCoSell", solution_id="S", status="ReviewPending")
     deal = creators(status="Closed", substatus="Won", registrations=(review,))
     swept.engine.deaf.add("review")
     await asked(swept, deal, running=(deal.id, "review"))
