@@ -23,7 +23,7 @@ from bench.slice_bench import CLIENTS, deal, headers, show
 from bench.slice_bench import REFERRALS as PATH
 from localcloud.project import PROJECT
 from localcloud.stack.stack import Stack
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.storage.azure_tables import AzureTables
 from shared.wiring import wiring
 
@@ -58,7 +58,7 @@ async def _measured(stack: Stack, patches: int) -> Result:
     ):
         rae = headers(stack, "rae@contoso.com")
         service = await wiring.service()
-        await import_world(service.tables, _ten_partners())
+        await import_directory(service.tables, _ten_partners())
         tables = service.tables
         if not isinstance(tables, AzureTables):
             message = "the app of a stack works on Azurite"
@@ -123,8 +123,10 @@ async def _settle(http: httpx.AsyncClient) -> None:
     (await http.post("/admin/devhost/clock", json={"advance": "PT0S"})).raise_for_status()
 
 
-def _ten_partners() -> World:
-    return World.model_validate({"organizations": [_partner(number) for number in range(PARTNERS)]})
+def _ten_partners() -> DirectoryDocument:
+    return DirectoryDocument.model_validate(
+        {"organizations": [_partner(number) for number in range(PARTNERS)]}
+    )
 
 
 def _partner(number: int) -> dict[str, Any]:

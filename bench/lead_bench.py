@@ -30,10 +30,10 @@ from devhost.discovery import Function
 from devhost.invocation import Invoker
 from localcloud.project import PROJECT
 from localcloud.stack.stack import Stack
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.settings import read_settings
-from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
+from shared.storage.schema import create_all_tables
 from shared.wiring import table_service
 
 LEADS, MAILS = "/v1.0/leads", "/admin/devhost/mail"
@@ -86,9 +86,11 @@ async def _enter(stack: Stack, partners: int) -> None:
     """Import as many partners, each with an active profile in the US."""
     tables = AzureTables(table_service(read_settings(stack.environment())))
     try:
-        await tables.create_tables(keys.TABLES)
-        world = World.model_validate({"organizations": [_partner(number) for number in range(partners)]})
-        await import_world(tables, world)
+        await create_all_tables(tables)
+        world = DirectoryDocument.model_validate(
+            {"organizations": [_partner(number) for number in range(partners)]}
+        )
+        await import_directory(tables, world)
     finally:
         await tables.close()
 

@@ -29,7 +29,7 @@ from api.referrals.list import listed
 from bench.ordered_tables import OrderedTables
 from localcloud.stack.stack import Stack
 from samples.world import load, person
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.domain.ids import EngagementId, LocationId, OrganizationId, PersonId, ReferralId, uuid7
 from shared.domain.permissions import Caller
 from shared.domain.referral import Address, Consent, Contact, Customer, Referral, ReferralKey, Solution, Terms
@@ -37,6 +37,7 @@ from shared.settings import Settings, read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
 from shared.storage.referral_lists import REFERRALS
+from shared.storage.schema import create_all_tables
 from shared.storage.tables import Insert, Row
 from shared.wiring import Service, assemble, table_service
 
@@ -114,7 +115,7 @@ async def _both(settings: Settings, sizes: list[int]) -> list[Measured]:
     memory = await _grown(settings, OrderedTables(), sizes)
     tables = AzureTables(table_service(settings))
     try:
-        await tables.create_tables(keys.TABLES)
+        await create_all_tables(tables)
         small = [size for size in sizes if size <= LARGEST_ON_AZURITE]
         return [*await _grown(settings, tables, small), *memory]
     finally:
@@ -123,7 +124,7 @@ async def _both(settings: Settings, sizes: list[int]) -> list[Measured]:
 
 async def _grown(settings: Settings, tables: AzureTables | OrderedTables, sizes: list[int]) -> list[Measured]:
     service = assemble(settings, tables, mail=None)  # type: ignore[arg-type] # nothing here sends mail
-    await import_world(service.tables, World.model_validate(load()))
+    await import_directory(service.tables, DirectoryDocument.model_validate(load()))
     measured: list[Measured] = []
     filled = 0
     for size in sizes:

@@ -56,6 +56,6 @@ class OrderedTables:
         self._order.pop((table, partition), None)
         await self._rows.discard(table, partition, key)
 
-    def everything(self, table: str) -> AsyncIterator[StoredRow]:
+    def scan_table(self, table: str) -> AsyncIterator[StoredRow]:
         """See the port."""
-        return self._rows.everything(table)
+        return self._rows.scan_table(table)

@@ -105,7 +105,6 @@ def facts(kind: MailKind, portal_url: str) -> MailFacts:
             ),
         ),
         needs=("Manufacturing", "Azure"),
-        wants_contact=kind == "hotLead",
         alternatives=(names["litware"], names["tailspin"]),
     )
 

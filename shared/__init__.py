@@ -1,1 +1,1 @@
-"""What the function app is made of besides its triggers: rules, storage, protocol, mail, identity."""
+"""Everything behind the triggers: domain rules, storage, workflow, mail, authentication and administration."""

@@ -1,7 +1,7 @@
-"""The domain clock: UTC plus an offset that the host may set, so that 14 days can pass in a second.
+"""The domain clock: UTC plus an offset that a local host can set, so that tests can skip 14 days in a second.
 
-Rules, ids and due times use it. Tokens, signatures, storage, leases and the ages of intents use the wall clock.
-The contract with a host is the file named by CLOCK_OFFSET_FILE: one line, the offset in microseconds.
+Rules, ids and due times use the domain clock. Tokens, signatures, storage, leases and the ages of intents use the
+wall clock. A host sets the offset in the file named by CLOCK_OFFSET_FILE: one line, in microseconds.
 """
 
 import os
@@ -12,12 +12,12 @@ OFFSET_FILE = "CLOCK_OFFSET_FILE"
 
 
 def now() -> datetime:
-    """The domain's time, aware, UTC."""
+    """The current time of the domain clock (aware, UTC)."""
     return wall_clock() + _offset()
 
 
 def wall_clock() -> datetime:
-    """The real time, aware, UTC."""
+    """The current real time (aware, UTC)."""
     return datetime.now(UTC)
 
 

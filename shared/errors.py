@@ -1,19 +1,19 @@
-"""What can go wrong outside the rules. The rules' own refusals are in `shared.domain.refusals`.
+"""Errors that come from outside the rules. A rule's own refusals are in `shared.domain.refusals`.
 
 ServiceError
-├── StoreConflict       a conditional write was refused: something else was there first
-├── StoreUnavailable    storage did not answer, or not intelligibly; a write's outcome is unknown
-├── RecordTooLarge      a record would not fit into a row
-├── RecordUnreadable    a row does not hold what it should: it is damaged, or of another version
-├── DiskFull            hardly any space is left on the disk that the service fills
-├── Contended           a record kept changing under our hands; try again shortly
+├── StoreConflict       a conditional write failed: the row had changed
+├── StoreUnavailable    storage did not answer, or its answer was unusable; the outcome of a write is unknown
+├── RecordTooLarge      a record does not fit into a row
+├── RecordUnreadable    a row cannot be parsed: it is damaged, or another version wrote it
+├── DiskFull            the watched disk is almost full
+├── Contended           a record kept changing during every attempt; try again shortly
 ├── EngineUnavailable   the durable engine did not answer
-├── MailUnavailable     the mail service cannot take a message now; says when to try again
-│   ├── MailPaused        nobody sends for now, so nothing was tried
-│   └── MailServiceDown   the mail service does not answer, or fails whatever it is sent
-├── MailRefused         the mail service will never take this message
-├── OutOfTime           a run has no time left for the rest of its work; the next run goes on
-├── Unauthenticated     a token is missing or proves nothing
+├── MailUnavailable     the mail service cannot accept a message now; may say when to try again
+│   ├── MailPaused        sending is paused, so nothing was tried
+│   └── MailServiceDown   the mail service does not answer, or fails every request
+├── MailRefused         the mail service permanently rejects this message
+├── OutOfTime           a run is out of time; the next run continues
+├── Unauthenticated     a token is missing or invalid
 └── ConfigurationError  a setting is missing or malformed
     └── ClaimedByAnotherSlot  storage belongs to another deployment slot
 """
@@ -22,32 +22,32 @@ from datetime import timedelta
 
 
 class ServiceError(Exception):
-    """Base of everything that this service raises about the world around its rules."""
+    """Base class of all errors that are not a refusal by a rule."""
 
 
 class StoreConflict(ServiceError):
-    """A conditional write was refused; nothing of the transaction has been stored."""
+    """A conditional write failed; nothing of the transaction has been stored."""
 
 
 class StoreUnavailable(ServiceError):
-    """Storage failed to answer. A read can be repeated; after a write, look what is there before you repeat it."""
+    """Storage failed to answer. A read can be repeated; after a write, read first: it may have succeeded."""
 
 
 class RecordTooLarge(ServiceError):
-    """A record exceeds what a row holds: shorten its texts or lists."""
+    """A record or a transaction exceeds its size limit. `size` and `limit` are bytes."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(
-            f"The record would take {size:,} bytes and may take {limit:,}: shorten its texts or lists."
+            f"The record needs {size:,} bytes, and the limit is {limit:,}: shorten its texts or lists."
         )
         self.size = size
         self.limit = limit
 
 
 class RecordUnreadable(ServiceError):
-    """A row does not hold what it should. `row` is its table, partition and key; `why` tells no value of it.
+    """A row cannot be parsed. `row` is its table, partition and key; `why` contains no stored value.
 
-    Time alone does not heal it: docs/operations.md, Damaged rows, says what an operator does.
+    Retrying does not help: see docs/operations.md, Damaged rows.
     """
 
     def __init__(self, row: str, why: str) -> None:
@@ -57,10 +57,10 @@ class RecordUnreadable(ServiceError):
 
 
 class DiskFull(ServiceError):
-    """Hardly any space is left on the watched disk: commands are refused, so that what was begun can go on."""
+    """The watched disk is almost full: commands are refused, so that work in progress can finish."""
 
     def __init__(self, free: int, least: int) -> None:
-        """In bytes: what is free, and what a command needs."""
+        """`free` and `least` are bytes: the space that is free, and the space that commands need."""
         super().__init__(
             f"The disk of this service has {free // 1_000_000:,} MB left, and commands need "
             f"{least // 1_000_000:,} MB: free some space there, and ask again."
@@ -68,15 +68,15 @@ class DiskFull(ServiceError):
 
 
 class Contended(ServiceError):
-    """A record changed at every attempt to decide about it; nothing has been stored. Try again shortly."""
+    """A record changed during every attempt to update it; nothing has been stored. Try again shortly."""
 
 
 class EngineUnavailable(ServiceError):
-    """The durable engine failed to answer; what it should know stands in the tables, and the sweep tells it again."""
+    """The durable engine failed to answer. The tables hold what it missed, and the sweep notifies it again."""
 
 
 class MailUnavailable(ServiceError):
-    """The mail service cannot take a message now. `retry_after` is what it asks for, if it says so."""
+    """The mail service cannot accept a message now. `retry_after` is the delay it asks for, if any."""
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
@@ -84,7 +84,7 @@ class MailUnavailable(ServiceError):
 
 
 class MailPaused(MailUnavailable):
-    """Nobody sends mail until `retry_after` from now. Nothing was tried, so it is no failed attempt."""
+    """Sending is paused for `retry_after`. Nothing was tried, so this does not count as a failed attempt."""
 
     def __init__(self, message: str, retry_after: timedelta) -> None:
         super().__init__(message, retry_after)
@@ -92,23 +92,23 @@ class MailPaused(MailUnavailable):
 
 
 class MailServiceDown(MailUnavailable):
-    """The mail service does not answer, or fails in a way that no message is the reason of."""
+    """The mail service does not answer, or fails for a reason that is not the message."""
 
 
 class MailRefused(ServiceError):
-    """The mail service refuses a message for good; `reason` is its error code."""
+    """The mail service permanently rejects a message; `reason` is its error code."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The mail service refuses this message for good: {reason}")
+        super().__init__(f"The mail service permanently rejects this message: {reason}")
         self.reason = reason
 
 
 class OutOfTime(ServiceError):
-    """A run over work has used up its time before it tried everything; what is left is due at once."""
+    """A run has used up its time before it tried all of its work; the rest is due at once."""
 
 
 class Unauthenticated(ServiceError):
-    """A request's token is missing or proves nothing; the text says which, never what the token held."""
+    """A request's token is missing or invalid; the text says which, and never quotes the token."""
 
 
 class ConfigurationError(ServiceError):
@@ -116,7 +116,7 @@ class ConfigurationError(ServiceError):
 
 
 class ClaimedByAnotherSlot(ConfigurationError):
-    """Storage belongs to another deployment slot. `resource` says which, `setting` what names its account."""
+    """Storage belongs to another deployment slot. `resource` describes it, `setting` names its account."""
 
     def __init__(self, *, resource: str, setting: str, slot: str, owner: str, row: str) -> None:
         super().__init__(

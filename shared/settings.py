@@ -11,7 +11,7 @@ import isodate
 from shared.errors import ConfigurationError
 
 _DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
-# The published account of every local storage emulator, which the SDKs do not spell out by themselves.
+# The well-known account of the local storage emulators; the Tables SDK does not expand the shortcut itself.
 _DEVELOPMENT_ACCOUNT = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
@@ -20,16 +20,16 @@ _DEVELOPMENT_ACCOUNT = (
 )
 _DURABLE_TASK = "AzureFunctionsJobHost__extensions__durableTask__"
 HUB_SETTING = f"{_DURABLE_TASK}hubName"
-"""How the environment overrides the name of the task hub in host.json. The host ignores the case of its letters."""
+"""The setting that overrides the task hub name of host.json. The host ignores its case."""
 DEFAULT_HUB = "cosellreferrals"
 """The name of the task hub in host.json."""
 PROVIDER_SETTING = f"{_DURABLE_TASK}storageProvider__type"
 PARTITIONS_SETTING = f"{_DURABLE_TASK}storageProvider__partitionCount"
 AZURE_STORAGE, DEFAULT_PARTITIONS = "AzureStorage", 4
-"""Where host.json puts the task hub, and how many control queues it has there."""
+"""The storage provider and the number of control queues that host.json sets."""
 MOST_PARTITIONS = 16
 PRODUCTION = "Production"
-"""What the platform calls the slot that is no other slot."""
+"""The name that the platform gives to the production slot."""
 EVERY_TEN_SECONDS = "*/10 * * * * *"
 _FIELD = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/0*[1-9]\d?)?", re.ASCII)
 _FIELD_RANGES = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
@@ -37,10 +37,10 @@ _FIELD_RANGES = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableAccount:
-    """Where tables are: a connection string, or an address that the app's identity may use.
+    """A storage account: a connection string, or an endpoint that the app's identity can use.
 
-    `setting` is the name of the setting that says so. `queue_endpoint` is the address of the account's queues, where
-    there is no connection string and queues are needed: those of the task hub.
+    `setting` is the name of the setting it comes from. `queue_endpoint` is the address of the account's queues; it is
+    only set for the task hub, and only without a connection string.
     """
 
     setting: str = field(compare=False)
@@ -51,15 +51,15 @@ class TableAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that the app is told by its environment.
+    """The configuration of the app.
 
-    Storage and mail are reached by a connection string or key if one is given, else by the app's identity.
-    Without `mail_events_key` no delivery reports are taken.
-    `auth_issuer` holds `{tid}` where the token's tenant must stand.
-    `hub` is the account of the task hub `hub_name`, None where no setting names one: the app refuses that.
-    `hub_partitions` says how many control queues the hub has there; None where it lies elsewhere, as devhost's does.
+    Storage and mail use a connection string or key if one is set, and the app's identity otherwise.
+    Without `mail_events_key` delivery reports are refused.
+    `auth_issuer` contains `{tid}` in place of the token's tenant.
+    `hub` is the account of the task hub `hub_name`; None if no setting names one, and then the app does not start.
+    `hub_partitions` is the number of control queues; None if the hub is not in Azure Storage, as with devhost.
     `slot` is the deployment slot that the app runs in.
-    `watched_disk` is a folder on the disk that the service fills, None where there is none to watch.
+    `watched_disk` is a folder on the disk to watch, None to watch none.
     """
 
     tables: TableAccount
@@ -112,14 +112,14 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def read_tables(environment: Mapping[str, str] | None = None) -> TableAccount:
-    """Where the records are: all that an operator's tools need. Raises `ConfigurationError`."""
+    """The account of the records, for operator tools that need no other setting. Raises `ConfigurationError`."""
     return _tables(os.environ if environment is None else environment)
 
 
 def read_sweep_schedule(source: Mapping[str, str]) -> str:
-    """When the sweep runs: NCRONTAB of six fields. Raises `ConfigurationError`.
+    """When the sweep runs: an NCRONTAB expression of six fields. Raises `ConfigurationError`.
 
-    Names of months and days are refused, although the host takes them: what is taken here means the same everywhere.
+    Names of months and days are refused although the host accepts them, because other hosts may not.
     """
     text = source.get("SWEEP_SCHEDULE") or EVERY_TEN_SECONDS
     fields = text.split()
@@ -134,10 +134,10 @@ def read_sweep_schedule(source: Mapping[str, str]) -> str:
 def _is_field(text: str, limits: tuple[int, int]) -> bool:
     low, high = limits
     for part in text.split(","):
-        found = _FIELD.fullmatch(part)
-        if found is None:
+        match = _FIELD.fullmatch(part)
+        if match is None:
             return False
-        first, last = int(found[1] or low), int(found[2] or found[1] or high)
+        first, last = int(match[1] or low), int(match[2] or match[1] or high)
         if not low <= first <= last <= high:
             return False
     return True
@@ -179,7 +179,7 @@ def _hub_partitions(source: Mapping[str, str]) -> int | None:
 
 
 def _host_setting(source: Mapping[str, str], setting: str, default: str) -> str:
-    """A setting of host.json: as the environment overrides it, else as it stands there."""
+    """A setting of host.json: the override in the environment if there is one, else `default`."""
     names = {name.casefold(): name for name in source}
     name = names.get(setting.casefold())
     return (source[name] if name else "") or default

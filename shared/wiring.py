@@ -1,4 +1,4 @@
-"""The composition root: builds the clients and repositories once per process, on first use, never at import."""
+"""The composition root: builds the clients and repositories once per process, on first use, not at import."""
 
 import asyncio
 import logging
@@ -24,7 +24,6 @@ from shared.mail.service import CONNECT_SECONDS as MAIL_CONNECT_SECONDS
 from shared.mail.service import READ_SECONDS as MAIL_READ_SECONDS
 from shared.mail.service import AzureMailService, MailService
 from shared.settings import Settings, TableAccount, read_settings
-from shared.storage import keys
 from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, RETRIES
 from shared.storage.azure_tables import AzureTables
 from shared.storage.claims import claim, hub_claim, tables_claim
@@ -42,6 +41,7 @@ from shared.storage.provider_search import ProviderSearch
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.routing import Routing
+from shared.storage.schema import create_all_tables
 from shared.storage.tables import Tables
 from shared.workflow.announce import Announcements
 from shared.workflow.commit import Commits
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Everything that triggers and activities work with."""
+    """Everything that triggers and activities use."""
 
     settings: Settings
     tables: Tables
@@ -96,7 +96,7 @@ def assemble(
     wall_clock: Callable[[], datetime] = clock.wall_clock,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Service:
-    """Put the parts together on given tables, mail service, wall clock and pause; tests give their own."""
+    """Build the service on the given tables, mail service, wall clock and pause; tests pass their own."""
     directory = Directory(tables)
     referrals, engagements, intents = Referrals(tables), Engagements(tables), Intents(tables)
     records = MailRecords(tables)
@@ -184,12 +184,12 @@ def assemble(
 
 
 def new_operation_id() -> OperationId:
-    """A fresh operation id."""
+    """A new random operation id."""
     return OperationId(str(uuid.uuid4()))
 
 
 class Wiring:
-    """Holds the one `Service` of a process and builds it when it is first asked for."""
+    """Holds the `Service` of a process and builds it on first use."""
 
     def __init__(self) -> None:
         self._service: Service | None = None
@@ -197,47 +197,47 @@ class Wiring:
         self._task_hub: TaskHub | None = None
 
     async def service(self) -> Service:
-        """The process's service, on storage that the slot it runs in has claimed.
+        """The service of this process, on storage that its slot has claimed.
 
-        Raises `ConfigurationError`, `ClaimedByAnotherSlot`, or `StoreUnavailable` while storage is away. All who ask
-        meanwhile wait for the same attempt, which goes on when one of them has no time to wait for it.
+        Raises `ConfigurationError`, `ClaimedByAnotherSlot`, or `StoreUnavailable` while storage does not answer.
+        Concurrent callers share one attempt; it continues if one of them is cancelled.
         """
         if self._service is None:
             if self._building is None or self._building.done():
                 self._building = asyncio.create_task(self._build())
-                self._building.add_done_callback(_seen)
+                self._building.add_done_callback(_retrieve_exception)
             self._service = await asyncio.shield(self._building)
         return self._service
 
     def task_hub(self, settings: Settings) -> "TaskHub | None":
-        """The task hub to look at; None where it lies elsewhere than in Azure Storage."""
+        """The task hub, for health checks; None if it is not in Azure Storage."""
         if self._task_hub is None and settings.hub and settings.hub_partitions:
             self._task_hub = _task_hub(settings.hub, settings.hub_name, settings.hub_partitions)
         return self._task_hub
 
     async def _build(self) -> Service:
-        # The clients log each request with its address, and addresses hold ids of people and organizations.
+        # The clients log the URL of each request, and URLs contain ids of people and organizations.
         logging.getLogger("azure").setLevel(logging.WARNING)
         settings = read_settings()
         tables = AzureTables(table_service(settings))
         try:
             await claim(tables, tables_claim(settings.tables.setting), settings.slot)
             await _claim_hub(settings, tables)
-            await tables.create_tables(keys.TABLES)
+            await create_all_tables(tables)
         except BaseException:
             await tables.close()
             raise
         return assemble(settings, tables, AzureMailService(email_client(settings), settings.mail_sender))
 
 
-def _seen(building: asyncio.Task[Service]) -> None:
-    """Look at how it ended: asyncio complains of a failure that nobody waited for any more."""
+def _retrieve_exception(building: asyncio.Task[Service]) -> None:
+    """Mark a failure as retrieved: asyncio logs an error if every caller has stopped waiting."""
     if not building.cancelled():
         building.exception()
 
 
 async def _claim_hub(settings: Settings, tables: AzureTables) -> None:
-    """Claim the task hub in its account, which may be that of the tables."""
+    """Claim the task hub in its account, which may be the account of the tables."""
     if settings.hub is None:
         raise ConfigurationError(
             "Set AzureWebJobsStorage, or with the app's identity AzureWebJobsStorage__accountName or "
@@ -253,7 +253,7 @@ async def _claim_hub(settings: Settings, tables: AzureTables) -> None:
 
 
 def _task_hub(account: TableAccount, name: str, partitions: int) -> "TaskHub":
-    # Imported only for /healthz: the client of the queues is a heavy import that nothing else needs.
+    # Imported only for /healthz: the queue client is a slow import that nothing else needs.
     from azure.storage.queue.aio import QueueServiceClient  # noqa: PLC0415
 
     from shared.storage.task_hub import AzureTaskHub  # noqa: PLC0415
@@ -277,16 +277,16 @@ _BOUNDS: dict[str, Any] = {
     "retry_total": RETRIES,
     "logging_enable": False,
 }
-"""What each client of a storage account goes by."""
+"""The options of every client of a storage account."""
 
 
 def table_service(settings: Settings) -> TableServiceClient:
-    """The client of the service's tables, by connection string or by the app's identity."""
+    """The client of the service's tables."""
     return tables_client(settings.tables)
 
 
 def tables_client(account: TableAccount) -> TableServiceClient:
-    """The client of an account's tables."""
+    """The client of an account's tables, by connection string or by the app's identity."""
     if account.connection_string:
         return TableServiceClient.from_connection_string(account.connection_string, **_BOUNDS)
     if not account.endpoint:
@@ -295,7 +295,7 @@ def tables_client(account: TableAccount) -> TableServiceClient:
 
 
 def email_client(settings: Settings) -> EmailClient:
-    """The client of the mail service. The mail record decides about retries, so the client makes none."""
+    """The client of the mail service. It does not retry: `shared.mail.delivery` decides about retries."""
     credential = AzureKeyCredential(settings.mail_access_key) if settings.mail_access_key else _identity()
     return EmailClient(
         settings.mail_endpoint,
@@ -307,7 +307,7 @@ def email_client(settings: Settings) -> EmailClient:
 
 
 def _identity() -> "DefaultAzureCredential":
-    """The app's identity; imported only where it is used, since it is a heavy import that local runs do not need."""
+    """The app's identity. Imported on use, because it is a slow import that local runs do not need."""
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415
 
     return DefaultAzureCredential(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)

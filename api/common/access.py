@@ -47,4 +47,4 @@ async def own_referrals(request: Request, membership: Membership) -> list[Referr
     """The caller's referrals in an engagement that the caller sees, in the order in which they were invited."""
     own = request.caller.organization.id
     keys = [key for key in (membership.creator, *membership.invited) if key.organization_id == own]
-    return [each for each in await request.service.referrals.several(keys) if request.sees(each)]
+    return [each for each in await request.service.referrals.get_many(keys) if request.sees(each)]

@@ -127,7 +127,7 @@ async def list_profiles(request: Request) -> Response:
     organization_id = require_reader(request)
     places = request.caller.organization.locations
     wanted = [(organization_id, place.country) for place in places]
-    found = await request.service.profiles.several(wanted)
+    found = await request.service.profiles.get_many(wanted)
     return Response(body=ProfilesView(value=[_view(found[key]) for key in sorted(found)]))
 
 

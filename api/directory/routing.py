@@ -18,7 +18,7 @@ from api.http.schemas import View
 from shared.domain.ids import OrganizationId
 from shared.domain.permissions import may_manage_routing, may_read_routing
 from shared.domain.refusals import Fault, Invalid
-from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam, considered, route
+from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam, evaluate_rules, route
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import StoreConflict
 
@@ -187,7 +187,7 @@ async def evaluate_routing_rules(request: Request) -> Response:
             explanation=_explanation(table, country, industries),
             considered=[
                 ConsideredView(rule=each.rule.id, fits=each.fits, why=each.why)
-                for each in considered(table, country, industries)
+                for each in evaluate_rules(table, country, industries)
             ],
         )
     )

@@ -68,7 +68,7 @@ async def submit_leads(request: Request) -> Response:
 
     async def make(key: RequestKey | None) -> Response | None:
         leads = await _leads(request, reading)
-        outcomes, referrals = leads.decided()
+        outcomes, referrals = leads.create()
         taken = SubmittedInquiry(
             id=leads.inquiry,
             organization_id=request.caller.organization.id,
@@ -141,7 +141,7 @@ async def _profiles(request: Request, draft: InquiryDraft, catalogue: Catalogue)
         wanted.add((organization.id, draft.customer.address.country or ""))
         if place := organization.location(recipient.target):
             wanted.add((organization.id, place.country))
-    return await request.service.profiles.several((OrganizationId(who), where) for who, where in wanted)
+    return await request.service.profiles.get_many((OrganizationId(who), where) for who, where in wanted)
 
 
 def _recipient(outcome: Outcome) -> RecipientView:

@@ -22,7 +22,7 @@ from api.referrals.stage_names import wanted_stage
 from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.draft import DealDraft, InvitationDraft
-from shared.domain.editing import edited, faults_of_edit, share_with_microsoft, wanted
+from shared.domain.editing import apply_draft, apply_edit, faults_of_edit, share_with_microsoft
 from shared.domain.ids import ReferralId
 from shared.domain.invitable import require_invitable
 from shared.domain.inviting import add_invitations
@@ -141,7 +141,7 @@ class _Editing:
         stage, of_stage = await self._stage(edit)
         rules = (*faults_of_edit(referral, draft, catalogue, context.now.date()), *of_stage)
         unless_faulty(None, (*edit.faults, *unless_below(rules, edit.faults)))
-        step = edited(ChangeBuilder.of(referral), wanted(referral, draft, catalogue))
+        step = apply_edit(ChangeBuilder.of(referral), apply_draft(referral, draft, catalogue))
         step = await self._answered(step, edit, draft)
         return self._ended(apply_stage(step, stage, "/salesStage") if stage else step, edit)
 
@@ -168,7 +168,7 @@ class _Editing:
         )
         catalogue = await catalogue_of(self._request, draft)
         inviter = inviting_of(self._request, catalogue, (self._invitee,), self._context)
-        return add_invitations(step, inviter.invitations(step.after, (invite,)))
+        return add_invitations(step, inviter.create(step.after, (invite,)))
 
     def _ended(self, step: ChangeBuilder, edit: Edit) -> Change | None:
         match edit.verb:

@@ -78,7 +78,7 @@ async def list_partner_led_deals(request: Request) -> Response:
     if "MicrosoftSeller" not in request.caller.referral_roles:
         raise Forbidden("Only Microsoft's sellers list the partner-led deals.")
     rows = await request.service.referrals.list_partner_led(place, top + 1)
-    deals = await request.service.referrals.several(record for _, record in rows[:top] if record)
+    deals = await request.service.referrals.get_many(record for _, record in rows[:top] if record)
     shown = [await _partner_led(request, deal, None) for deal in deals if request.sees_partner_led(deal)]
     more = rows[top - 1][0] if len(rows) > top else None
     return Response(body=page(request, [view.document() for view in shown], more))
@@ -98,7 +98,7 @@ async def _seats(request: Request, membership: Membership, own: Referral, creato
             else [mine]
         )
     sent = await request.service.referrals.invitations(creator.key) if own.belongs_to_creator else []
-    found = await request.service.referrals.several(membership.invited)
+    found = await request.service.referrals.get_many(membership.invited)
     seats = {invitation.id: Seat(invitation, arrived=False) for invitation in sent}
     seats |= {referral.id: Seat(referral, arrived=True) for referral in found}
     latest = {seat.referral.organization_id: seat for _, seat in sorted(seats.items())}
@@ -114,7 +114,7 @@ async def _conversation(request: Request, own: Referral) -> tuple[Message, ...]:
 
 async def _partner_led(request: Request, deal: Referral, membership: Membership | None) -> PartnerLedView:
     """A partner-led deal for sellers; the list shows its creator alone, one deal all its parties."""
-    others = await request.service.referrals.several(membership.invited if membership else ())
+    others = await request.service.referrals.get_many(membership.invited if membership else ())
     latest = {referral.organization_id: referral for referral in sorted(others, key=lambda each: each.id)}
     terms = deal.terms
     return PartnerLedView(

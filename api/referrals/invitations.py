@@ -123,7 +123,7 @@ class _InviteRequest:
             raise Invalid(faults)
         inviter = inviting_of(self.request, catalogue, ids, context)
         step = replace(ChangeBuilder.of(referral), after=current)
-        return add_invitations(step, inviter.invitations(current, self.drafts)).build(context)
+        return add_invitations(step, inviter.create(current, self.drafts)).build(context)
 
     async def _sent(self, deal: Referral, ids: Collection[str]) -> list[InvitationView]:
         """The invitations as their inviter sees them; whatever an earlier attempt left undone is done now."""

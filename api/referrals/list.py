@@ -204,7 +204,7 @@ class _Reading:
         parties = await self._named()
         if parties is None or len(parties) > _MOST_POINTED:  # then the ranges serve, which hold everything
             return None
-        found = [each for each in await self.request.service.referrals.several(parties) if self._wants(each)]
+        found = [each for each in await self.request.service.referrals.get_many(parties) if self._wants(each)]
         return sorted(found, key=self._place_of, reverse=self.query.order.descending)
 
     async def _named(self) -> list[ReferralKey] | None:

@@ -17,7 +17,7 @@ from shared.domain.directory import CatalogueSolution
 from shared.domain.ids import RegistrationId
 from shared.domain.permissions import may_report_deals
 from shared.domain.refusals import Fault, Invalid
-from shared.domain.registration import NO_CUSTOMER, Registration, RegistrationForm, submitted
+from shared.domain.registration import NO_CUSTOMER, Registration, RegistrationForm, submit
 from shared.domain.vocabulary import ISV_CONNECT
 from shared.errors import StoreConflict, StoreUnavailable
 from shared.storage.idempotency import IdempotencyRecord, RequestKey
@@ -58,7 +58,7 @@ async def report_closed_deal(request: Request) -> Response:
         registration = _record(request, reading.body.name, form, solution)
         try:
             await request.service.registrations.insert_without_deal(
-                registration, key and key.creating(registration.id)
+                registration, key and key.with_result(registration.id)
             )
         except StoreConflict:
             return None
@@ -115,4 +115,4 @@ def _record(
         updated_at=now,
         version=0,
     )
-    return submitted(draft, form, now)
+    return submit(draft, form, now)

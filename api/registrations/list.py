@@ -128,7 +128,7 @@ class _Reading:
         if deal is None:
             return may_report_deals(self.request.caller)
         if deal not in self.deals:
-            found = await self.request.service.referrals.several([deal])
+            found = await self.request.service.referrals.get_many([deal])
             self.deals[deal] = any(self.request.sees(each) for each in found)
         return self.deals[deal]
 

@@ -16,7 +16,7 @@ from shared.domain.ids import OrganizationId, RegistrationId, is_uuid
 from shared.domain.permissions import may_report_deals, may_review
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.refusals import Fault, Invalid, Refusal
-from shared.domain.registration import Registration, final_refusal, reviewed
+from shared.domain.registration import Registration, final_refusal, review
 from shared.domain.registration_rules import faults_of_verdict
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import Contended, StoreConflict
@@ -75,7 +75,7 @@ async def _decided(
     async def decide(referral: Referral, context: CommandContext) -> Change:
         before = await _present(request, deal, seen.id)
         require_version(request, registration_etag(before, given_to), "registration")
-        after = reviewed(before, verdict, context.now)  # state comes before fields
+        after = review(before, verdict, context.now)  # state comes before fields
         if faults:
             raise Invalid(faults)
         return record_registrations(referral, (after,), context, verdict.reason)

@@ -19,7 +19,7 @@ from api.registrations.request_schemas import RegistrationBody
 from api.registrations.schemas import RegistrationsView, RegistrationView
 from shared.domain.change import Change, CommandContext
 from shared.domain.deal_registration import (
-    drafts,
+    create_drafts,
     record_registrations,
     require_registrable,
     select_solution,
@@ -29,7 +29,7 @@ from shared.domain.ids import RegistrationId, is_uuid
 from shared.domain.permissions import may_write_registrations
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid
-from shared.domain.registration import Registration, RegistrationForm, is_unchanged, saved, submitted
+from shared.domain.registration import Registration, RegistrationForm, is_unchanged, save, submit
 from shared.domain.registration_rules import errors_of, faults_of_form
 from shared.storage.idempotency import IdempotencyRecord, RequestKey
 
@@ -132,7 +132,7 @@ class _RegisterRequest:
         solution = select_solution(deal, body.solution_id)
         if solution is None:
             raise Invalid(self._faults(solution_fault(deal, body.solution_id), form))
-        begun = drafts(deal, solution, form, self.ids, context)
+        begun = create_drafts(deal, solution, form, self.ids, context)
         after = tuple(_submitted_or_saved(each, self.reading, each.form, context) for each in begun)
         return record_registrations(deal, after, context)
 
@@ -161,10 +161,10 @@ def _submitted_or_saved(
     faults = faults_of(reading.faults, form)
     other = _other_solution(before, reading)
     if reading.body.submit is False:
-        after = saved(before, form, errors_of(faults), context.now)  # state comes before fields
+        after = save(before, form, errors_of(faults), context.now)  # state comes before fields
         faults = () if before.status == "Draft" else reading.faults  # a correction has no errors of its own
     else:
-        after = submitted(before, form, context.now)
+        after = submit(before, form, context.now)
     if faults or other:
         raise Invalid((*unless_below(other, faults), *faults))
     return after

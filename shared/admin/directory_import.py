@@ -27,11 +27,11 @@ from shared.domain.referral import Address, Contact, ProfileId
 from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam
 from shared.domain.vocabulary import CustomerSize, OrganizationKind, Role
 from shared.settings import read_settings
-from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
 from shared.storage.directory import Directory
 from shared.storage.profiles import Profiles
 from shared.storage.routing import Routing
+from shared.storage.schema import create_all_tables
 from shared.storage.tables import Tables
 from shared.wiring import table_service
 
@@ -178,7 +178,7 @@ async def import_directory(tables: Tables, world: DirectoryDocument) -> None:
     )
     await directory.put_customers(_customer(each) for each in world.customers)
     if world.routing:
-        await Routing(tables).enter(_routing(world.routing))
+        await Routing(tables).overwrite(_routing(world.routing))
 
 
 async def _put_organization(directory: Directory, profiles: Profiles, given: _Organization) -> None:
@@ -197,7 +197,7 @@ async def _put_organization(directory: Directory, profiles: Profiles, given: _Or
     )
     people = [_person(organization_id, person) for person in given.people]
     await directory.put_organization(organization, given.tenant_id, people)
-    await profiles.enter(_profile(organization_id, profile) for profile in given.profiles)
+    await profiles.overwrite(_profile(organization_id, profile) for profile in given.profiles)
 
 
 def _person(organization_id: OrganizationId, given: _Person) -> Person:
@@ -246,7 +246,7 @@ def _customer(given: _Customer) -> CustomerEntity:
 async def open_directory() -> tuple[AzureTables, Directory]:
     """The directory of the environment's storage, its tables made if need be. The caller closes the tables."""
     tables = AzureTables(table_service(read_settings()))
-    await tables.create_tables(keys.TABLES)
+    await create_all_tables(tables)
     return tables, Directory(tables)
 
 

@@ -1,1 +1,1 @@
-"""Who is calling (`tokens`), and whom the directory knows it as (`callers`)."""
+"""Authentication: bearer tokens (`tokens`), and the caller's entry in the directory (`callers`)."""

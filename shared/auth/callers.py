@@ -1,4 +1,4 @@
-"""From a token to a caller: the directory says whom it knows (V7)."""
+"""Authentication of callers: from a token to a person of the directory (V7)."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from shared.storage.directory import Directory
 
 
 class UnknownPerson(ServiceError):
-    """The token is good, but the directory does not know who it names."""
+    """The token is valid, but its tenant or person is not in the directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Recognizes callers."""
+    """Authenticates callers."""
 
     verifier: TokenVerifier
     directory: Directory
 
     async def authenticate(self, authorization: str | None) -> Caller:
-        """The caller that an Authorization header proves.
+        """The caller of a request, by its Authorization header.
 
         Raises `Unauthenticated`, `UnknownPerson`, `KeysUnavailable`, `StoreUnavailable`.
         """

@@ -1,6 +1,6 @@
-"""Bearer tokens: signature, issuer, audience and times; of the content only who it is (`tid`, `oid`).
+"""Bearer tokens: verifies signature, issuer, audience and times; uses only the claims `tid` and `oid`.
 
-What a person may do comes from the directory, never from a claim. Times are checked against the real clock.
+Permissions come from the directory, never from a claim. Times are checked against the real clock.
 """
 
 import asyncio
@@ -21,19 +21,19 @@ logger = logging.getLogger(__name__)
 ALGORITHMS = ("RS256",)
 LEEWAY_SECONDS = 60
 REFETCH_SECONDS = 10.0
-"""An unknown key id makes us look for new keys, but not more often than this, nor after a look that failed."""
+"""The minimum interval between fetches of the keys, also after a failure: an unknown key id causes a fetch."""
 KEYS_LIVE_SECONDS = 24 * 3600.0
 CONNECT_SECONDS, FETCH_SECONDS = 5, 10
-"""Bounds on fetching the keys: until connected, and in all."""
+"""Time limits of a fetch of the keys: to connect, and in total."""
 
 
 class KeysUnavailable(ServiceError):
-    """The issuer's signing keys could not be fetched, so nobody can be recognized for now."""
+    """The issuer's signing keys cannot be fetched, so tokens cannot be verified now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a token says is calling: tenant and object id."""
+    """The identity in a token: tenant id and object id."""
 
     tenant_id: str
     object_id: str
@@ -43,10 +43,10 @@ FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class SigningKeys:
-    """The issuer's published keys, fetched when needed and never blocking the loop.
+    """The issuer's published keys, fetched when needed.
 
-    Keys that could not be fetched again stay in use. While an issuer is slow, those wait whose key is not known, and
-    of the others one for each fetch.
+    If a refresh fails, the old keys stay in use. While the issuer is slow, only requests with an unknown key wait,
+    and one other request for each fetch.
     """
 
     def __init__(self, fetch: FetchKeys, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,57 +59,57 @@ class SigningKeys:
         self._lock = asyncio.Lock()
 
     async def key(self, key_id: str) -> PyJWK | None:
-        """The key of an id, or None if its issuer publishes none.
+        """The key with this id, or None if the issuer does not publish it.
 
-        Raises `KeysUnavailable` if that is not known, since the keys could not be fetched.
+        Raises `KeysUnavailable` if the key is unknown and the keys cannot be fetched.
         """
-        known = self._keys.get(key_id)
-        if known and (self._lock.locked() or not self._is_over(KEYS_LIVE_SECONDS, self._fetched_at)):
-            return known
+        key = self._keys.get(key_id)
+        if key and (self._lock.locked() or not self._has_passed(KEYS_LIVE_SECONDS, self._fetched_at)):
+            return key
         async with self._lock:
-            if self._is_over(REFETCH_SECONDS, self._tried_at):
+            if self._has_passed(REFETCH_SECONDS, self._tried_at):
                 await self._refresh()
-        found = self._keys.get(key_id)
-        if found is None and self._failure:
+        key = self._keys.get(key_id)
+        if key is None and self._failure:
             raise KeysUnavailable(
-                f"The issuer's keys could not be fetched: {self._failure!r}"
+                f"The issuer's signing keys could not be fetched: {self._failure!r}"
             ) from self._failure
-        return found
+        return key
 
     async def _refresh(self) -> None:
         try:
             published = PyJWKSet.from_dict(await self._fetch())
-        except (aiohttp.ClientError, TimeoutError, jwt.PyJWTError, ValueError) as failed:
-            logger.warning("signing_keys_stale: the issuer's keys could not be fetched: %r", failed)
-            self._failure = failed
+        except (aiohttp.ClientError, TimeoutError, jwt.PyJWTError, ValueError) as error:
+            logger.warning("signing_keys_stale: the issuer's keys could not be fetched: %r", error)
+            self._failure = error
         else:
             self._keys = {key.key_id: key for key in published.keys if key.key_id}
             self._failure, self._fetched_at = None, self._clock()
         self._tried_at = self._clock()
 
-    def _is_over(self, seconds: float, since: float | None) -> bool:
+    def _has_passed(self, seconds: float, since: float | None) -> bool:
         return since is None or self._clock() - since > seconds
 
 
 @dataclass(frozen=True, slots=True)
 class TokenVerifier:
-    """Verifies bearer tokens. `issuer` holds `{tid}` where the token's own tenant must stand."""
+    """Verifies bearer tokens. `issuer` contains `{tid}` in place of the token's tenant."""
 
     keys: SigningKeys
     issuer: str
     audience: str
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Who an Authorization header proves to be calling. Raises `Unauthenticated` or `KeysUnavailable`."""
+        """The verified identity in an Authorization header. Raises `Unauthenticated`, `KeysUnavailable`."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Send a bearer token in the Authorization header.")
         claims = await self._claims(token.strip())
         tenant, person = claims.get("tid"), claims.get("oid")
         if not isinstance(tenant, str) or not isinstance(person, str) or not tenant or not person:
-            raise Unauthenticated("The token names no person: it needs the claims tid and oid.")
+            raise Unauthenticated("The token does not identify a person: it needs the claims tid and oid.")
         if claims["iss"] != self.issuer.replace("{tid}", tenant):
-            raise Unauthenticated("The token's issuer is not the one of its tenant.")
+            raise Unauthenticated("The token's issuer does not match its tenant.")
         return Identity(tenant_id=tenant, object_id=person)
 
     async def _claims(self, token: str) -> dict[str, Any]:
@@ -132,13 +132,13 @@ class TokenVerifier:
 
 
 def fetch_from(url: str, seconds: float = FETCH_SECONDS) -> FetchKeys:
-    """How to fetch the keys that an issuer publishes at a URL; `seconds` bounds a fetch."""
-    bounds = aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_SECONDS, seconds))
+    """A function that fetches the keys from a URL; `seconds` is the time limit of a fetch."""
+    timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_SECONDS, seconds))
 
     async def fetch() -> dict[str, Any]:
-        async with aiohttp.ClientSession(timeout=bounds) as session, session.get(url) as answer:
-            answer.raise_for_status()
-            published: dict[str, Any] = await answer.json(content_type=None)
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+            response.raise_for_status()
+            published: dict[str, Any] = await response.json(content_type=None)
             return published
 
     return fetch

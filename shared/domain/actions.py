@@ -1,4 +1,4 @@
-"""What can be done to a referral now: the same rules that enforce it (`allowedActions`, `editableFields`)."""
+"""The actions and edits that a referral allows now (`allowedActions`, `editableFields`), by the rules themselves."""
 
 from datetime import datetime
 
@@ -22,50 +22,50 @@ L2_FIELDS = frozenset(
         "team",
     }
 )
-"""What an acceptance may say besides (L2)."""
+"""The fields that an acceptance can set (L2)."""
 _UPGRADES: tuple[Upgrade, ...] = ("inviteMicrosoft", "invitePartner", "shareWithMicrosoft")
 
 
 def allowed_actions(referral: Referral, now: datetime) -> tuple[str, ...]:
-    """What the record's state, direction and type allow at `now`, in the words of `allowedActions`.
+    """The actions that the state, direction and type allow at `now`, by their names in `allowedActions`.
 
-    Whoever sees a referral may act on it (V6), so this is the same for every reader. `referral.invited` decides
-    whether Microsoft can be invited again, so it is as true as the caller made it.
+    Everybody who sees a referral may act on it (V6), so the result is the same for every reader. Whether Microsoft
+    can be invited again depends on `referral.invited`: bring it up to date before you call this.
     """
     if referral.is_closed or is_overdue(referral, now):
         return ()
     if referral.status == "New":
         return ("accept", "decline")
-    winning = ("win",) if has_every_stage(referral) else ()
+    win = ("win",) if has_every_stage(referral) else ()
     upgrades = tuple(upgrade for upgrade in _UPGRADES if _is_open(referral, upgrade))
-    converting = ("convert",) if referral.is_lead else ()
-    return ("edit", "stage", *winning, "lose", *upgrades, "message", *converting)
+    convert = ("convert",) if referral.is_lead else ()
+    return ("edit", "stage", *win, "lose", *upgrades, "message", *convert)
 
 
 def editable_fields(referral: Referral, now: datetime) -> frozenset[str]:
-    """The fields that an edit may change now, parts by their own names, such as `terms.currency` (E1, E4, T5)."""
+    """The fields that an edit may change now; nested fields are named like `terms.currency` (E1, E4, T5)."""
     if referral.status != "Active" or is_overdue(referral, now):
         return frozenset()
-    found = L2_FIELDS | {"customer.team", "sales_stage"}
+    fields = L2_FIELDS | {"customer.team", "sales_stage"}
     if referral.deal_type != "SolutionAssessment":
-        found |= {"terms.solutions"}
-    own = referral.belongs_to_creator and not referral.is_lead
-    return found | (_editable_by_creator(referral) if own else frozenset())
+        fields |= {"terms.solutions"}
+    is_own_deal = referral.belongs_to_creator and not referral.is_lead
+    return fields | (_editable_by_creator(referral) if is_own_deal else frozenset())
 
 
 def _editable_by_creator(deal: Referral) -> frozenset[str]:
-    """Consent can be given later, and is not withdrawn once the contact is shared; the answers go upwards only."""
-    shared = bool(deal.invited)
-    found: set[str] = set()
-    if not (shared and deal.consent.share_contact):
-        found.add("consent.share_contact")
-    if not (shared and deal.consent.contact):
-        found.add("consent.contact")
+    """Consent cannot be withdrawn once the contact is shared, and Q1 and Q2 can only change from no to yes."""
+    is_shared = bool(deal.invited)
+    fields: set[str] = set()
+    if not (is_shared and deal.consent.share_contact):
+        fields.add("consent.share_contact")
+    if not (is_shared and deal.consent.contact):
+        fields.add("consent.contact")
     if why_not(deal, "shareWithMicrosoft") is None:
-        found.add("consent.microsoft_may_view")
+        fields.add("consent.microsoft_may_view")
     if deal.invite_context.help_code == NO_HELP and why_not(deal, "inviteMicrosoft") is None:
-        found |= {"invite_context.help_code", "invite_context.notes"}
-    return frozenset(found)
+        fields |= {"invite_context.help_code", "invite_context.notes"}
+    return frozenset(fields)
 
 
 def _is_open(deal: Referral, upgrade: Upgrade) -> bool:

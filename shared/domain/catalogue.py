@@ -1,4 +1,4 @@
-"""What the directory says about everything that a request names, read before the rules are asked."""
+"""The directory entries that a request refers to, read before the rules run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from shared.domain.routing import NO_ROUTING, RoutingTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """The directory's part of a decision.
+    """The directory entries that a decision needs.
 
-    `organizations` and `solutions` hold those that exist, `customers` the entities of the draft's name and country
-    or of its D-U-N-S number. `decimals` maps each current ISO 4217 currency to its number of decimals;
-    `routing` says which of Microsoft's teams is invited.
+    `organizations` and `solutions` contain only those that exist. `customers` are the entities with the draft's name
+    and country, or with its D-U-N-S number. `decimals` maps each current ISO 4217 currency to its number of decimals.
+    `routing` decides which of Microsoft's teams is invited.
     """
 
     creator: Organization

@@ -1,4 +1,4 @@
-"""The outcome of a decision: what the record becomes, what its timeline says, what has to be done about it."""
+"""The outcome of a decision: the new record, its timeline entries, and the work that follows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -15,16 +15,16 @@ from shared.domain.work import Task, Work, label_of, work_of
 NO_OPERATION_ID = OperationId("")
 _BOOKKEEPING = {"version", "sequence", "updated_at", "invited", "routed", "inquiry"}
 _IN_PARTS = ("terms", "consent", "customer", "invite_context")
-"""Fields whose parts are named by themselves: a part's name is `terms.currency` and the like."""
+"""Fields whose nested fields are reported one by one, such as `terms.currency`."""
 _OF_STATE = {"accepted", "declined", "expired", "withdrawn", "won", "lost"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandContext:
-    """Who acts, and when by the domain clock: what every entry of a timeline is stamped with.
+    """Who acts, and when (domain clock): stamped on every timeline entry.
 
-    `key_hash` is that of the request's idempotency key, if it had one. `operation_id` is drawn for each attempt to
-    commit (`Commits`), so that an attempt knows its own entry; before that it is empty.
+    `key_hash` is the hash of the request's idempotency key, if it has one. `operation_id` is new for each attempt to
+    commit (`Commits`), so that an attempt recognizes its own entry; until then it is empty.
     """
 
     actor: Actor
@@ -35,11 +35,11 @@ class CommandContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One atomic step of one referral, with one timeline entry or several.
+    """One atomic change of one referral, with at least one timeline entry.
 
-    `before` is None for a record that comes into being. `work` belongs to the last entry, and is None when the
-    step causes nothing elsewhere. `refusal`, if any, is what the caller is told after the step is stored: a
-    command that comes too late expires the referral and is refused (L4).
+    `before` is None for a new record. `work` belongs to the last entry, and is None if the change has no effect
+    elsewhere. `refusal`, if any, is raised to the caller after the change is stored: a command that comes too late
+    expires the referral and is refused (L4).
     """
 
     before: Referral | None
@@ -52,13 +52,13 @@ class Change:
 
     @property
     def entry(self) -> Entry:
-        """The last entry: the one that the work belongs to, and by which an attempt knows its own commit."""
+        """The last entry: the work belongs to it, and an attempt recognizes its own commit by it."""
         return self.entries[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryDraft:
-    """What one timeline entry says beside who and when; a change of state shows the record's states by itself."""
+    """The content of a timeline entry, apart from actor and time; `build` adds the states to changes of state."""
 
     kind: EntryKind
     reason: str | None = None
@@ -69,7 +69,7 @@ class EntryDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeBuilder:
-    """What one command does to one referral, put together part by part; `build` makes the change."""
+    """Collects what one command does to one referral; `build` returns the change."""
 
     before: Referral
     after: Referral
@@ -80,11 +80,11 @@ class ChangeBuilder:
 
     @classmethod
     def of(cls, referral: Referral) -> Self:
-        """A change that does nothing yet."""
+        """A builder without any change yet."""
         return cls(before=referral, after=referral)
 
     def then(self, entry: EntryDraft, tasks: tuple[Task, ...] = (), **new: Any) -> "ChangeBuilder":
-        """This and one more part: fields of the referral, an entry that tells of it, work that it causes."""
+        """Add one part: new values of fields, the entry that records it, and the tasks that it causes."""
         return replace(
             self,
             after=replace(self.after, **new),
@@ -93,9 +93,9 @@ class ChangeBuilder:
         )
 
     def build(self, context: CommandContext) -> Change:
-        """The change, which moves the ETag: a new version, its entries, and work for whoever must know.
+        """The change: a new version (and so a new ETag), its entries, and its work.
 
-        Work is opened even without tasks, so that the orchestration learns of every change of state.
+        Work is opened even without tasks, so that the orchestration sees every change of state.
         """
         before, sequence = self.before, self.before.sequence + len(self.entries)
         after = replace(self.after, version=before.version + 1, sequence=sequence, updated_at=context.now)
@@ -122,9 +122,9 @@ class ChangeBuilder:
 
 
 def append_entry(before: Referral, context: CommandContext, draft: EntryDraft, **new: Any) -> Change:
-    """An entry about something outside this record (another party, a mail): no ETag moves, no work opens.
+    """Append an entry about something outside this record (another party, a mail): same ETag, no work.
 
-    `new` are fields that repeat what another record says, and that nobody reads in this one (a party's state).
+    `new` are fields that copy another record (a party's state) and are not part of what clients read here.
     """
     sequence = before.sequence + 1
     entry = replace(
@@ -143,7 +143,7 @@ def created(
     tasks: tuple[Task, ...],
     invitations: tuple[Referral, ...] = (),
 ) -> Change:
-    """The first step of a record: it is created, and its first entry says so."""
+    """The change that creates a record; its first entry shows the state."""
     after = replace(after, sequence=len(drafts))
     first, *more = (
         replace(_entry(each, context, number), key_hash=context.key_hash, version=after.version)
@@ -160,19 +160,19 @@ def created(
 
 
 def names_of(invited: tuple[InvitedParty, ...]) -> dict[str, str]:
-    """The details of an entry that tells whom a deal invited."""
+    """The details of an entry about invitations: the names of the invited organizations."""
     names = ", ".join(invitation.organization_name for invitation in invited)
     return {"invited": names} if names else {}
 
 
 def changed_fields(before: Referral, after: Referral) -> tuple[str, ...]:
-    """The names of the fields that differ, bookkeeping apart; a part inside `terms` is named by itself."""
+    """The sorted names of the fields that differ, without bookkeeping; nested ones like `terms.currency`."""
     own = [name for name in _names(before) if getattr(before, name) != getattr(after, name)]
-    found = set(own) - _BOOKKEEPING
-    for whole in found & set(_IN_PARTS):
-        found.remove(whole)
-        found |= _changed_parts(whole, getattr(before, whole), getattr(after, whole))
-    return tuple(sorted(found))
+    changed = set(own) - _BOOKKEEPING
+    for whole in changed & set(_IN_PARTS):
+        changed.remove(whole)
+        changed |= _changed_parts(whole, getattr(before, whole), getattr(after, whole))
+    return tuple(sorted(changed))
 
 
 def _changed_parts(whole: str, before: object, after: object) -> set[str]:

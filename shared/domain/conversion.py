@@ -1,4 +1,4 @@
-"""Making a co-sell opportunity of an accepted lead (R7)."""
+"""Converting an accepted lead into a deal (R7)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from shared.domain.creation import creation_tasks
 from shared.domain.deal_rules import faults_of_partners_deal
 from shared.domain.deal_type import type_of
 from shared.domain.draft import DealDraft
-from shared.domain.editing import faults_of_removals, wanted
+from shared.domain.editing import apply_draft, faults_of_removals
 from shared.domain.field_rules import faults_of_solutions, faults_of_team, faults_of_terms
 from shared.domain.invitation_rules import faults_of_invitations
 from shared.domain.inviting import InvitationFactory, record_invited_parties
@@ -20,14 +20,13 @@ from shared.domain.refusals import Fault, NotAllowed
 
 
 def require_convertible(referral: Referral, context: CommandContext) -> Change | None:
-    """Refuse what is no Active lead; after its deadline, give the expiry that is due instead.
-
-    Raises `NotAllowed`, `TerminalState`.
-    """
-    if late := require_active(referral, "convert", context):
-        return late
+    """Raise `NotAllowed` or `TerminalState` unless this is an Active lead; return its expiry if overdue (L4)."""
+    if expiry := require_active(referral, "convert", context):
+        return expiry
     if not referral.is_lead:
-        raise NotAllowed(f"This referral is a {referral.deal_type} deal already; only a lead is converted.")
+        raise NotAllowed(
+            f"This referral is already a {referral.deal_type} deal; only leads can be converted."
+        )
     return None
 
 
@@ -35,22 +34,22 @@ def convert(
     lead: Referral,
     draft: DealDraft,
     catalogue: Catalogue,
-    inviter: InvitationFactory,
+    factory: InvitationFactory,
     context: CommandContext,
 ) -> Change:
-    """The lead as an outgoing deal: same id, customer and timeline. The draft has no faults."""
+    """Turn a lead into an outgoing deal with the same id, customer and timeline. The draft must have no faults."""
     deal = replace(
-        wanted(lead, draft, catalogue),
+        apply_draft(lead, draft, catalogue),
         direction="Outgoing",
         sales_stage="Created" if lead.sales_stage == "Accepted" else lead.sales_stage,
-        deal_type="Private",  # until the answers and the invitations are in
+        deal_type="Private",  # the final type depends on the invitations, see below
         consent=draft.consent,
         invite_context=replace(lead.invite_context, help_code=draft.microsoft_code),
     )
-    invitations = inviter.invitations(deal, draft.all_invitations)
+    invitations = factory.create(deal, draft.all_invitations)
     deal = record_invited_parties(deal, invitations)
     deal = replace(deal, deal_type=type_of(deal))
-    step = ChangeBuilder(
+    builder = ChangeBuilder(
         before=lead,
         after=deal,
         entries=(
@@ -61,13 +60,13 @@ def convert(
         tasks=creation_tasks(deal),
         invitations=tuple(replace(each, deal_type=deal.deal_type) for each in invitations),
     )
-    return step.build(context)
+    return builder.build(context)
 
 
 def faults_of_conversion(
     lead: Referral, draft: DealDraft, catalogue: Catalogue, today: date
 ) -> tuple[Fault, ...]:
-    """Every fault of the deal that a lead would become; a close date that is not sent is not judged (C6)."""
+    """All faults of a conversion; a close date that is not sent is not checked (C6)."""
     return (
         *faults_of_terms(draft.terms, catalogue.decimals, today, "/details"),
         *_missing(draft),
@@ -81,7 +80,7 @@ def faults_of_conversion(
 
 def _missing(draft: DealDraft) -> Iterator[Fault]:
     if not draft.team:
-        yield Fault("required", "/team", "A deal names at least one person who works on it.")
+        yield Fault("required", "/team", "Name at least one person who works on the deal.")
     if not draft.terms.solutions:
         at = "/details/requirements/solutions"
-        yield Fault("required", at, "A deal names at least one solution.")
+        yield Fault("required", at, "Name at least one solution.")

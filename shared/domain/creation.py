@@ -1,4 +1,4 @@
-"""How a deal and its invitees' referrals come into being (rules C1, C2, T4, T5)."""
+"""Creating deals and the referrals of their invitees (rules C1, C2, T4, T5)."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,7 +19,7 @@ from shared.domain.work import Invite, Notify, Publish, Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewIds:
-    """The ids drawn for a deal before anything is stored; `invitees` are enough for every invitation."""
+    """The ids of a new deal, generated before anything is stored; `invitees` has one for every invitation."""
 
     referral: ReferralId
     engagement: EngagementId
@@ -29,12 +29,12 @@ class NewIds:
 def create_deal(
     draft: DealDraft, catalogue: Catalogue, ids: NewIds, context: CommandContext, response_window: timedelta
 ) -> Change:
-    """The first step of a deal whose draft has no faults: Active / Accepted, stage Created (C1)."""
+    """Create a deal: Active / Accepted, stage Created (C1). The draft must have no faults."""
     deal = _deal(draft, catalogue, ids, context)
-    invite = InvitationFactory(
+    factory = InvitationFactory(
         catalogue=catalogue, ids=ids.invitees, now=context.now, response_window=response_window
     )
-    invitations = invite.invitations(deal, draft.all_invitations)
+    invitations = factory.create(deal, draft.all_invitations)
     deal = record_invited_parties(deal, invitations)
     deal = replace(deal, deal_type=type_of(deal))
     invitations = tuple(replace(each, deal_type=deal.deal_type) for each in invitations)
@@ -43,17 +43,17 @@ def create_deal(
 
 
 def creation_tasks(deal: Referral) -> tuple[Task, ...]:
-    """What a new deal causes elsewhere; without any invitation, its engagement still comes into being."""
-    invite = Invite(parties=deal.others)
+    """The tasks of a new deal. `Invite` also creates the engagement, so it is there even without invitations."""
+    invite = Invite(parties=deal.invited_keys)
     return (invite, Publish()) if deal.deal_type == "PartnerLed" else (invite,)
 
 
 def receive_invitation(invitation: Referral, creator: Referral, context: CommandContext) -> Change:
-    """The first step of an invitee's referral: New / Pending, as it was decided when it was invited (C2).
+    """Create an invitee's referral: New / Pending, with the content decided when it was invited (C2).
 
-    `creator` is the creator's referral as it was last read: an invitation of a deal that was closed by then comes
-    into being closed, and nobody is told of it; so is the deal's type. What has changed since reaches it by the work
-    of that change, which waits until the invitation is in (L8, T1).
+    `creator` is the creator's referral as last read. It provides the deal's type; if it has closed the deal, the
+    invitation is created closed and nobody is notified. A later change of the deal reaches the invitation through
+    the work of that change, which waits until the invitation exists (L8, T1).
     """
     invitation = replace(invitation, deal_type=creator.deal_type)
     received = replace(context, actor=Actor(organization_id=creator.organization_id))
@@ -65,7 +65,7 @@ def receive_invitation(invitation: Referral, creator: Referral, context: Command
 
 
 def arrival_entries(referral: Referral) -> tuple[EntryDraft, ...]:
-    """What a new inbound referral's timeline begins with: where it was addressed to, or routed to (P2, P3)."""
+    """The first timeline entries of a new inbound referral: its location, and where it was routed to (P2, P3)."""
     location = {"location": referral.location} if referral.location else {}
     received = EntryDraft(kind="received", details=location)
     if referral.routed is None:
@@ -91,7 +91,7 @@ def _deal(draft: DealDraft, catalogue: Catalogue, ids: NewIds, context: CommandC
         target=tuple(Target(type="SolutionProfile", id=each) for each in draft.solution_profiles),
         direction="Outgoing",
         sharing=draft.sharing,
-        deal_type="Private",  # until the answers and the invitations are in
+        deal_type="Private",  # the final type depends on the invitations
         status="Active",
         substatus="Accepted",
         sales_stage="Created",

@@ -1,4 +1,4 @@
-"""Which company a deal's customer is (C7)."""
+"""Matching a deal's customer with the customer directory (C7)."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from shared.domain.refusals import Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerMatch:
-    """The entity that a draft means (None: none of the directory's), or why it cannot be told."""
+    """The directory entity that matches a draft (None: no match), or why the match is ambiguous."""
 
     entity: CustomerEntity | None = None
     faults: tuple[Fault, ...] = ()
@@ -18,24 +18,25 @@ class CustomerMatch:
 
 
 def match_customer(draft: CustomerDraft, entities: tuple[CustomerEntity, ...]) -> CustomerMatch:
-    """Settle a customer among the directory's entities of its name and country, or of its D-U-N-S number.
+    """Match a customer with `entities`: those with its name and country, or with its D-U-N-S number.
 
-    A known D-U-N-S number decides. Without one, a single entity of that name and country is meant; of several the
-    one without a number whose address was sent, else the caller tells them apart; none means a customer that the
-    directory does not have.
+    - A known D-U-N-S number decides; with an unknown one there is no match.
+    - Without a number, a single entity with the same name and country matches.
+    - If there are several, the one without a number that has the sent address matches; otherwise the result has a
+      fault and the `candidates`.
     """
-    if draft.duns and (known := next((e for e in entities if e.duns == draft.duns), None)):
-        return _settled_by_number(draft, known)
+    if draft.duns and (entity := next((e for e in entities if e.duns == draft.duns), None)):
+        return _match_by_number(draft, entity)
     if draft.duns:
         return CustomerMatch()
     namesakes = tuple(entity for entity in entities if _is_namesake(draft, entity))
     if len(namesakes) > 1:
-        there = [each for each in namesakes if not each.duns and each.address == _address(draft.address)]
-        if len(there) == 1:
-            return CustomerMatch(entity=there[0])
+        same_address = [e for e in namesakes if not e.duns and e.address == _address(draft.address)]
+        if len(same_address) == 1:
+            return CustomerMatch(entity=same_address[0])
         message = (
-            "Several companies have this name in this country: name the D-U-N-S number of one of them, "
-            "or the whole address of one without a number."
+            "Several companies have this name in this country: send the D-U-N-S number of one of them, "
+            "or the full address of one without a number."
         )
         return CustomerMatch(
             faults=(Fault("invalidValue", "/customerProfile/ids", message),), candidates=namesakes
@@ -44,7 +45,7 @@ def match_customer(draft: CustomerDraft, entities: tuple[CustomerEntity, ...]) -
 
 
 def build_customer(draft: CustomerDraft, entity: CustomerEntity | None) -> Customer:
-    """The customer to keep: name, address and numbers are the directory's, size and contacts the client's."""
+    """The customer to store: the matched entity with the size, contacts and external ids of the draft."""
     team = tuple(contact.complete() for contact in draft.team)
     if entity is None:
         return Customer(
@@ -60,10 +61,12 @@ def build_customer(draft: CustomerDraft, entity: CustomerEntity | None) -> Custo
     )
 
 
-def _settled_by_number(draft: CustomerDraft, known: CustomerEntity) -> CustomerMatch:
-    if draft.address.country in {None, known.address.country}:
-        return CustomerMatch(entity=known)
-    message = f"The company of this D-U-N-S number is in {known.address.country}: correct the country or the number."
+def _match_by_number(draft: CustomerDraft, entity: CustomerEntity) -> CustomerMatch:
+    if draft.address.country in {None, entity.address.country}:
+        return CustomerMatch(entity=entity)
+    message = (
+        f"The company with this number is in {entity.address.country}: correct the country or the number."
+    )
     return CustomerMatch(faults=(Fault("invalidValue", "/customerProfile/address/country", message),))
 
 

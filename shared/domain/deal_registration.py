@@ -1,4 +1,4 @@
-"""Registrations as steps of the deal that they belong to: one transaction, one timeline (rules G2, G4, G6)."""
+"""Registrations as changes of their deal: one transaction, one timeline (rules G2, G4, G6)."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -29,52 +29,52 @@ _MESSAGES: dict[RegistrationStatus, tuple[MailKind, Audience]] = {
 }
 
 
-def require_registrable(deal: Referral, found: Eligibility, solution_id: str | None) -> None:
-    """Refuse what the deal's state does not allow (G1, G2).
+def require_registrable(deal: Referral, eligibility: Eligibility, solution_id: str | None) -> None:
+    """Raise `NotAllowed` unless the deal is eligible and the solution is not registered yet (G1, G2).
 
-    Raises `NotAllowed` if the deal is not eligible, or the solution has been registered, or none is left.
+    Without `solution_id`, at least one solution of the deal must not be registered yet.
     """
-    if not found.eligible:
-        raise NotAllowed(f"This deal cannot be registered. {found.missing}")
-    left = unregistered(deal)
-    wanted = {solution_id} if solution_id or left else {each.solution_id for each in deal.registrations}
-    named = [each for each in deal.registrations if each.solution_id in wanted]
-    if begun := [f"…/registrations/{each.id}" for each in named if each.status == "Draft"]:
-        raise NotAllowed(f"There is a draft of this already: submit it with PUT to {' and '.join(begun)}.")
-    if not left:
-        raise NotAllowed("Every solution of this deal that has an incentive is registered, or has a draft.")
-    if named:
+    if not eligibility.eligible:
+        raise NotAllowed(f"This deal cannot be registered. {eligibility.missing}")
+    remaining = unregistered(deal)
+    solution_ids = {solution_id} if solution_id or remaining else {r.solution_id for r in deal.registrations}
+    existing = [each for each in deal.registrations if each.solution_id in solution_ids]
+    if drafts := [f"…/registrations/{each.id}" for each in existing if each.status == "Draft"]:
+        raise NotAllowed(f"There is a draft of this already: submit it with PUT to {' and '.join(drafts)}.")
+    if not remaining:
+        raise NotAllowed("Every solution of this deal with an incentive is registered, or has a draft.")
+    if existing:
         raise NotAllowed("This solution of the deal is registered already.")
 
 
 def select_solution(deal: Referral, solution_id: str | None) -> Solution | None:
-    """The solution that a request registers: the one it names, or the only one that is left (G2)."""
-    left = unregistered(deal)
-    if solution_id is None and len(left) == 1:
-        return left[0]
-    return next((solution for solution in left if solution.id == solution_id), None)
+    """The solution that a request registers: the named one, or the only one not registered yet (G2)."""
+    remaining = unregistered(deal)
+    if solution_id is None and len(remaining) == 1:
+        return remaining[0]
+    return next((solution for solution in remaining if solution.id == solution_id), None)
 
 
 def solution_fault(deal: Referral, solution_id: str | None) -> Fault:
-    """Why a request names no solution that is left."""
+    """The fault of a request for which `select_solution` finds none."""
     message = f"Name the solution to register: {', '.join(each.id for each in unregistered(deal))}."
     return Fault("notInCatalogue" if solution_id else "required", "/solutionId", message)
 
 
 def kinds_of(solution: Solution) -> tuple[RegistrationKind, ...]:
-    """The records that come of a solution's registration (G4)."""
+    """The kinds of records that the registration of a solution creates (G4)."""
     isv: tuple[RegistrationKind, ...] = ("IsvConnect",) if ISV_CONNECT in solution.incentives else ()
     return (*isv, "IpCoSell") if solution.has_ip_incentive else isv
 
 
-def drafts(
+def create_drafts(
     deal: Referral,
     solution: Solution,
     form: RegistrationForm,
     ids: Iterable[RegistrationId],
     context: CommandContext,
 ) -> tuple[Registration, ...]:
-    """The records of a solution's registration as they begin: drafts, to be submitted or saved at once."""
+    """New registrations of a solution, in status Draft with version 0: submit or save them before they are stored."""
     return tuple(
         Registration(
             id=identifier,
@@ -99,23 +99,23 @@ def drafts(
 def record_registrations(
     deal: Referral, changed: tuple[Registration, ...], context: CommandContext, reason: str | None = None
 ) -> Change:
-    """A step of the deal that stores registrations as they are now, tells of them, and has them followed."""
-    step = ChangeBuilder(before=deal, after=deal, registrations=changed)
+    """The change of a deal that stores registrations, adds timeline entries and opens the work that follows."""
+    builder = ChangeBuilder(before=deal, after=deal, registrations=changed)
     before = {each.id: each for each in deal.registrations}
     for registration in changed:
-        step = _with_registration(step, registration, before.get(registration.id), reason)
-    return step.build(context)
+        builder = _with_registration(builder, registration, before.get(registration.id), reason)
+    return builder.build(context)
 
 
 def status_of(deal: Referral, *, eligible: bool) -> RegistrationStatus | Literal["Eligible"] | None:
-    """The milestone that a deal shows: the worst of its registrations, else whether it can be registered (G2)."""
-    present = {registered.status for registered in deal.registrations}
+    """The registration status of a deal: the worst of its registrations, else whether it can be registered (G2)."""
+    present = {registration.status for registration in deal.registrations}
     worst = next((status for status in _WORST if status in present), None)
     return worst or ("Eligible" if eligible else None)
 
 
 def _with_registration(
-    step: ChangeBuilder, registration: Registration, before: RegistrationSummary | None, reason: str | None
+    builder: ChangeBuilder, registration: Registration, before: RegistrationSummary | None, reason: str | None
 ) -> ChangeBuilder:
     details = {
         "registrationId": registration.id,
@@ -130,16 +130,16 @@ def _with_registration(
         reason=reason,
         details=details,
     )
-    others = tuple(each for each in step.after.registrations if each.id != registration.id)
-    together = tuple(sorted((*others, registration.shown), key=lambda each: each.id))
+    unchanged = tuple(each for each in builder.after.registrations if each.id != registration.id)
+    registrations = tuple(sorted((*unchanged, registration.summary), key=lambda each: each.id))
     tasks: tuple[Task, ...] = (FollowReview(registration=registration.id),)
     if registration.status != old and registration.status in _MESSAGES:
         message, audience = _MESSAGES[registration.status]
-        news = Notify(
+        mail = Notify(
             message=message,
             audience=audience,
             registration=registration.id,
             round=registration.rounds,
         )
-        tasks = (*tasks, news)
-    return step.then(entry, tasks, registrations=together)
+        tasks = (*tasks, mail)
+    return builder.then(entry, tasks, registrations=registrations)

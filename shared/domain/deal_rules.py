@@ -1,7 +1,7 @@
-"""The rules about the fields of a new deal (rules C, T4, T5, T6): every fault of a draft at once.
+"""Validation of a new deal (rules C, T4, T5, T6): all faults of a draft at once.
 
-Targets are JSON Pointers into the wire form of the request (docs/api.md). Faults in form (types, lengths,
-formats) are the edge's; here are those that need other fields, the directory or today's date.
+Targets are JSON Pointers into the JSON request (docs/api.md). The API checks types, lengths and formats; the checks
+here need other fields, the directory or today's date.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,36 +31,36 @@ _Q2 = "/consent/consentToShareReferralWithMicrosoftSellers"
 
 
 def faults_of_deal(draft: DealDraft, catalogue: Catalogue, today: date) -> tuple[Fault, ...]:
-    """Every fault of a new deal, in the order of the form."""
+    """All faults of a new deal, in the order of its fields."""
     assessment = is_assessment(draft, catalogue)
     if catalogue.creator.id == MICROSOFT:
-        of_its_kind = _faults_of_microsofts_deal(draft)
+        by_kind = _faults_of_microsofts_deal(draft)
     elif assessment:
-        of_its_kind = _faults_of_assessment(draft, catalogue)
+        by_kind = _faults_of_assessment(draft, catalogue)
     else:
-        of_its_kind = faults_of_partners_deal(draft)
+        by_kind = faults_of_partners_deal(draft)
     return (
         *_faults_of_location(draft, catalogue, must_be_sent=assessment),
         *match_deal_customer(draft, catalogue).faults,
         *faults_of_terms(draft.terms, catalogue.decimals, today, "/details"),
         *(() if assessment else faults_of_solutions(draft.terms.solutions, catalogue.solutions, _SOLUTIONS)),
         *faults_of_team(draft.team, "/team"),
-        *of_its_kind,
+        *by_kind,
         *faults_of_invitations(draft.invitations, catalogue, today),
     )
 
 
 def match_deal_customer(draft: DealDraft, catalogue: Catalogue) -> CustomerMatch:
-    """Which customer the draft means (C7)."""
+    """Match the draft's customer with the customer directory (C7)."""
     return match_customer(draft.customer, catalogue.customers)
 
 
 def is_assessment(draft: DealDraft, catalogue: Catalogue) -> bool:
-    """Whether a partner asks for a solution assessment: all its solutions are assessment types (T5)."""
+    """Whether this is a partner's solution assessment: all its solutions are assessment types (T5)."""
     if catalogue.creator.id == MICROSOFT:
         return False
-    named = [catalogue.solutions.get(solution_id or "") for solution_id in draft.terms.solutions]
-    return bool(named) and all(solution and solution.assessment for solution in named)
+    solutions = [catalogue.solutions.get(solution_id or "") for solution_id in draft.terms.solutions]
+    return bool(solutions) and all(solution and solution.assessment for solution in solutions)
 
 
 def faults_of_acceptance(
@@ -70,7 +70,7 @@ def faults_of_acceptance(
     decimals: Mapping[str, int],
     today: date,
 ) -> tuple[Fault, ...]:
-    """Faults of an acceptance (L2): what it changes must fit what the invitation said of the rest."""
+    """All faults of an acceptance (L2): what it changes must fit the terms of the invitation."""
     currency = acceptance.currency or invited.currency
     value = acceptance.deal_value
     if value is None and acceptance.currency:
@@ -85,37 +85,39 @@ def faults_of_acceptance(
 
 
 def _missing_of_acceptance(acceptance: Acceptance, invited: Terms) -> Iterator[Fault]:
-    """What a lead does not say, whoever accepts it does (L2)."""
-    said = {
+    """An acceptance must send the terms that a lead does not have (L2)."""
+    terms = {
         "dealValue": (acceptance.deal_value, invited.deal_value),
         "currency": (acceptance.currency, invited.currency),
         "closingDateTime": (acceptance.closing_at, invited.closing_at),
     }
-    for name, values in said.items():
+    for name, values in terms.items():
         if all(value is None for value in values):
-            yield Fault("required", f"/{name}", "Estimate this: the lead does not say it.")
+            yield Fault("required", f"/{name}", "Send an estimate: the lead does not have this value.")
 
 
 def _faults_of_location(draft: DealDraft, catalogue: Catalogue, *, must_be_sent: bool) -> Iterator[Fault]:
     if catalogue.creator.id == MICROSOFT:
         if draft.location:
-            yield Fault("notAllowed", "/location", "A deal that Microsoft creates has no location.")
+            yield Fault(
+                "notAllowed", "/location", "Remove this: a deal that Microsoft creates has no location."
+            )
         return
     location = draft.location or (None if must_be_sent else catalogue.creator.default_location)
-    known = ", ".join(place.id for place in catalogue.creator.locations)
+    locations = ", ".join(place.id for place in catalogue.creator.locations)
     if location is None:
-        yield Fault("required", "/location", f"Name one of your organization's locations: {known}.")
+        yield Fault("required", "/location", f"Name one of your organization's locations: {locations}.")
     elif catalogue.creator.location(location) is None:
-        yield Fault("notInCatalogue", "/location", f"Name one of your organization's locations: {known}.")
+        yield Fault("notInCatalogue", "/location", f"Name one of your organization's locations: {locations}.")
 
 
 def faults_of_partners_deal(draft: DealDraft) -> Iterator[Fault]:
-    """Faults of Q1 and of what an invitation of Microsoft needs, in a deal that a partner creates."""
+    """Faults of Q1, and of what an invitation of Microsoft requires, in a deal that a partner creates."""
     entry = next((i for i in draft.invitations if i.organization_id == MICROSOFT), None)
-    asked = draft.help_code
-    if entry and entry.help_code and asked and asked not in {NO_HELP, entry.help_code}:
+    code = draft.help_code
+    if entry and entry.help_code and code and code not in {NO_HELP, entry.help_code}:
         message = (
-            f"The entry for {MICROSOFT} asks for {entry.help_code}: name the same here, or leave it out."
+            f"The entry for {MICROSOFT} asks for {entry.help_code}: send the same code here, or omit it."
         )
         yield Fault("invalidValue", _Q1, message)
     if draft.microsoft_code != NO_HELP:
@@ -125,29 +127,33 @@ def faults_of_partners_deal(draft: DealDraft) -> Iterator[Fault]:
 
 
 def _faults_of_microsofts_deal(draft: DealDraft) -> Iterator[Fault]:
-    """A seller's deal invites partners; the questions to a partner are not asked (T4)."""
-    yield from _faults_of_answers(draft, "Microsoft creates this deal itself")
+    """A seller's deal invites partners; Q1 and Q2 do not apply (T4)."""
+    yield from _faults_of_answers(draft, "Microsoft creates this deal")
     if not draft.invitations:
-        message = "A deal that Microsoft creates invites at least one partner."
+        message = "Invite at least one partner: a deal that Microsoft creates needs one."
         yield Fault("required", "/invitations", message)
 
 
 def _faults_of_assessment(draft: DealDraft, catalogue: Catalogue) -> Iterator[Fault]:
-    """An assessment: by a vetted partner, of one type, without questions and without others (T5)."""
+    """An assessment: a vetted partner, one assessment type, no Q1 and Q2, no invitations (T5)."""
     if not catalogue.creator.vetted_for_assessments:
-        message = f"{catalogue.creator.name} is not vetted for solution assessments."
+        message = f"{catalogue.creator.name} is not vetted for solution assessments; choose another solution."
         yield Fault("notAllowed", f"{_SOLUTIONS}/0/id", message)
     for index in range(1, len(draft.terms.solutions)):
         yield Fault(
-            "notAllowed", f"{_SOLUTIONS}/{index}", "A deal has one assessment type and no other solution."
+            "notAllowed",
+            f"{_SOLUTIONS}/{index}",
+            "Remove this: an assessment has one assessment type and no other solution.",
         )
-    yield from _faults_of_answers(draft, "A solution assessment")
+    yield from _faults_of_answers(draft, "This is a solution assessment")
     if draft.invitations:
-        yield Fault("notAllowed", "/invitations", "Nobody can be invited into a solution assessment.")
+        yield Fault(
+            "notAllowed", "/invitations", "Remove this: nobody can be invited into a solution assessment."
+        )
 
 
-def _faults_of_answers(draft: DealDraft, whose: str) -> Iterator[Fault]:
+def _faults_of_answers(draft: DealDraft, because: str) -> Iterator[Fault]:
     if draft.help_code not in {None, NO_HELP}:
-        yield Fault("notAllowed", _Q1, f"{whose}: this is not asked; leave it out.")
+        yield Fault("notAllowed", _Q1, f"{because}, so this does not apply: omit it.")
     if draft.consent.microsoft_may_view:
-        yield Fault("notAllowed", _Q2, f"{whose}: this is not asked; leave it out.")
+        yield Fault("notAllowed", _Q2, f"{because}, so this does not apply: omit it.")

@@ -1,4 +1,4 @@
-"""Which type a deal is, and what it may become: two answers, the invitations and the solutions (rules T1 to T5)."""
+"""The type of a deal and its upgrades: they follow from Q1, Q2, the invitations and solutions (rules T1 to T5)."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from shared.domain.referral import Referral
 from shared.domain.vocabulary import MICROSOFT, NO_HELP, DealType, HelpCode
 
 Upgrade = Literal["inviteMicrosoft", "invitePartner", "shareWithMicrosoft"]
-"""What the creator of a deal can do about who takes part in it, in the words of `allowedActions`."""
+"""How the creator of a deal can bring more parties into it; the names are those of `allowedActions`."""
 
 UPGRADES: Mapping[DealType, Mapping[Upgrade, DealType | None]] = MappingProxyType(
     {
@@ -28,7 +28,7 @@ UPGRADES: Mapping[DealType, Mapping[Upgrade, DealType | None]] = MappingProxyTyp
             "shareWithMicrosoft": "PartnerLed",
         },
         "CoSell": {
-            "inviteMicrosoft": "CoSell",  # again, once it declined or let its time pass
+            "inviteMicrosoft": "CoSell",  # again, after it declined or its invitation expired
             "invitePartner": "CoSell",
             "shareWithMicrosoft": None,
         },
@@ -44,13 +44,13 @@ UPGRADES: Mapping[DealType, Mapping[Upgrade, DealType | None]] = MappingProxyTyp
         },
     }
 )
-"""What each step makes of an open deal, asked by its creator (T2, T3); None where the type forbids the step."""
+"""The type of an open deal after each upgrade by its creator (T2, T3); None where the type forbids the upgrade."""
 
 
 def deal_type(
     *, help_code: HelpCode, microsoft_may_view: bool, partners_invited: bool, assessment: bool
 ) -> DealType:
-    """The type that follows from Q1, Q2, the invitations and the solutions (T1 and the table before it)."""
+    """The type that follows from Q1, Q2, the invitations and the solutions (T1)."""
     if assessment:
         return "SolutionAssessment"
     if help_code != NO_HELP:
@@ -61,9 +61,9 @@ def deal_type(
 
 
 def type_of(deal: Referral) -> DealType:
-    """The type of a deal as its creator's record stands; one that Microsoft created is CoSell (T4).
+    """The type of a deal, from its creator's record. A deal that Microsoft created is CoSell (T4).
 
-    A lead stays one, whatever its answers, until it is converted (R7).
+    A lead stays a lead until it is converted (R7).
     """
     if deal.is_lead:
         return "Lead"

@@ -1,4 +1,4 @@
-"""What the directory knows: organizations, people, solutions, customers (rules V7, P1, T6)."""
+"""The directory: organizations, people, business profiles, solutions and customers (rules V7, P1, T6)."""
 
 from dataclasses import astuple, dataclass
 from unicodedata import normalize
@@ -21,7 +21,7 @@ class Location:
 class Organization:
     """Microsoft, a partner company, or an application.
 
-    `review_lead` is the address of who leads Microsoft's deal reviews.
+    `review_lead` is the email address of the lead of Microsoft's deal review team.
     """
 
     id: OrganizationId
@@ -34,18 +34,18 @@ class Organization:
     review_lead: str | None = None
 
     def location(self, location_id: str | None) -> Location | None:
-        """The organization's location of this id, if it has one."""
+        """The location with this id, or None."""
         return next((location for location in self.locations if location.id == location_id), None)
 
     def nearest_location(self, country: str) -> Location | None:
-        """The location that an invitation about a customer in `country` goes to: one there, else the first."""
-        there = [location for location in self.locations if location.country == country]
-        return next(iter([*there, *self.locations]), None)
+        """The location for a customer in `country` (ISO 3166-1 alpha-2): one in that country, else the first."""
+        in_country = [location for location in self.locations if location.country == country]
+        return next(iter([*in_country, *self.locations]), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A person of an organization: what it may do, where, and how it wants its mail (V7)."""
+    """A person of an organization: roles, the locations they apply to, and mail preferences (V7)."""
 
     id: PersonId
     organization_id: OrganizationId
@@ -68,7 +68,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileLocation:
-    """A location in a business profile: who is told of what arrives there, and what it is good at (P1)."""
+    """A location of a business profile: the contacts to notify, and what it offers (P1)."""
 
     id: LocationId
     name: str
@@ -92,13 +92,13 @@ class Profile:
     version: int = 1
 
     def contacts_of(self, location_id: str | None) -> tuple[Contact, ...]:
-        """The contacts of the addressed location."""
-        return next((place.contacts for place in self.locations if place.id == location_id), ())
+        """The contacts of a location, empty if the profile does not have it."""
+        return next((location.contacts for location in self.locations if location.id == location_id), ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueSolution:
-    """A solution of the catalogue; whose it is decides its kind (T6)."""
+    """A solution of the catalogue; its owner decides its kind (T6)."""
 
     id: str
     name: str
@@ -109,7 +109,7 @@ class CatalogueSolution:
 
     @property
     def can_be_chosen(self) -> bool:
-        """Whether a deal can name it: a partner's must be co-sell ready (T6)."""
+        """Whether a deal can include it: a partner's solution must be co-sell ready (T6)."""
         return self.assessment or self.owner == MICROSOFT or self.co_sell_ready
 
 
@@ -124,20 +124,20 @@ class CustomerEntity:
 
     @property
     def duns(self) -> str | None:
-        """The D-U-N-S number, nine digits."""
+        """The D-U-N-S number (nine digits), or None."""
         return next((number.id for number in self.ids if number.profile_type == "Duns"), None)
 
     @property
     def identity(self) -> str:
-        """What tells it apart: its D-U-N-S number; without one a digest of its name, address and other numbers."""
+        """A unique key: the D-U-N-S number, or else a digest of name, address and other identifiers."""
         address = (str(part or "") for part in astuple(self.address))
         numbers = (part for number in self.ids for part in (number.profile_type, number.id))
         return self.duns or digest(normalized_name(self.name), *address, *numbers)
 
 
 def normalized_name(name: str) -> str:
-    """A name as it is compared (C7): case, runs of spaces and how a character is composed do not matter.
+    """A name in the form in which names are compared (C7): NFC, case-folded, single spaces.
 
-    What ends with a whole character and starts a name, so normalized, starts the normalized name.
+    The normalized form of a prefix (of whole characters) is a prefix of the normalized name.
     """
     return " ".join(normalize("NFC", name.casefold()).split())

@@ -1,7 +1,7 @@
-"""What a request for a new deal says, as far as it could be read: every field may be missing.
+"""Drafts: the content of a request for a new deal, where every field may be missing.
 
-The edge reads JSON into a draft and keeps its faults; the rules of creation add theirs, so that a request hears of
-all of them at once. A draft without faults has everything that a deal needs.
+The API parses JSON into a draft and collects faults; the rules add theirs, so that the client gets all of them at
+once. A draft without faults has everything that a deal needs.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from shared.domain.vocabulary import MICROSOFT, NO_HELP, CustomerSize, HelpCode,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactDraft:
-    """A contact as sent."""
+    """A contact in a request."""
 
     first_name: str | None = None
     last_name: str | None = None
@@ -25,7 +25,7 @@ class ContactDraft:
     disable_notifications: bool = False
 
     def complete(self) -> Contact:
-        """The contact; to be asked once no fault was found in it."""
+        """The contact, if it has no faults: missing required fields become empty."""
         return Contact(
             first_name=self.first_name or "",
             last_name=self.last_name or "",
@@ -39,7 +39,7 @@ class ContactDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressDraft:
-    """An address as sent."""
+    """An address in a request."""
 
     address_line1: str | None = None
     address_line2: str | None = None
@@ -52,7 +52,7 @@ class AddressDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerDraft:
-    """A customer as sent; the directory may settle who it is (C7)."""
+    """A customer in a request, to be matched with the customer directory (C7)."""
 
     name: str | None = None
     address: AddressDraft = AddressDraft()
@@ -62,7 +62,7 @@ class CustomerDraft:
 
     @property
     def duns(self) -> str | None:
-        """The D-U-N-S number that was sent, if any."""
+        """The D-U-N-S number in the request, or None."""
         return next((number.id for number in self.ids if number.profile_type == "Duns"), None)
 
 
@@ -71,7 +71,7 @@ NO_CUSTOMER = CustomerDraft()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermsDraft:
-    """Value, currency, close date and solutions (by id) as sent."""
+    """Value, currency, close date and solutions (by id) in a request."""
 
     deal_value: Decimal | None = None
     currency: str | None = None
@@ -81,7 +81,7 @@ class TermsDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationDraft:
-    """One entry of `invitations` as sent; `target` is a location of the invited partner, or `msft`."""
+    """One entry of `invitations` in a request; `target` is a location of the invited partner, or `msft`."""
 
     organization_id: str | None = None
     target: str | None = None
@@ -93,7 +93,7 @@ class InvitationDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DealDraft:
-    """A new deal as sent."""
+    """A new deal in a request."""
 
     name: str | None = None
     external_reference_id: str | None = None
@@ -116,7 +116,7 @@ class DealDraft:
 
     @property
     def microsoft_code(self) -> HelpCode:
-        """The kind of help asked of Microsoft, wherever it was said: as Q1 or as an entry for `msft`."""
+        """The kind of help that Microsoft is asked for: from Q1, or else from the entry for `msft`."""
         entry = next((i for i in self.invitations if i.organization_id == MICROSOFT), None)
         if self.help_code and self.help_code != NO_HELP:
             return self.help_code
@@ -126,7 +126,7 @@ class DealDraft:
 
     @property
     def all_invitations(self) -> tuple[InvitationDraft, ...]:
-        """Everybody who is invited: Microsoft first, if it is, then the partners in the order sent."""
+        """All invitations: Microsoft first, if it is invited, then the partners in the order sent."""
         partners = tuple(i for i in self.invitations if i.organization_id != MICROSOFT)
         if self.microsoft_code == NO_HELP:
             return partners

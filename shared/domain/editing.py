@@ -1,4 +1,4 @@
-"""Editing an Active referral (rules E): its fields, its answers, its stage, all in one step or not at all."""
+"""Editing an Active referral (rules E): fields, Q1 and Q2, and the stage change together or not at all."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,15 +23,15 @@ from shared.domain.refusals import Fault
 from shared.domain.vocabulary import NO_HELP
 
 MAX_REMOVED = 30
-"""How many people one change may take out of a team: their list rows go in the same transaction (100 operations)."""
-_EDITED = (
+"""How many people one edit can remove from a team: their list rows share its transaction (100 operations)."""
+_EDITABLE = (
     *("name", "external_reference_id", "campaign_id", "notes", "team", "customer", "terms"),
     *("consent", "invite_context"),
 )
 
 
-def wanted(before: Referral, draft: DealDraft, catalogue: Catalogue) -> Referral:
-    """The record with the fields as a draft without faults wants them. The two answers are not among them."""
+def apply_draft(before: Referral, draft: DealDraft, catalogue: Catalogue) -> Referral:
+    """The record with the fields of a draft without faults. Q1 and Q2 are not among them."""
     return replace(
         before,
         name=draft.name or before.name,
@@ -54,27 +54,27 @@ def wanted(before: Referral, draft: DealDraft, catalogue: Catalogue) -> Referral
     )
 
 
-def edited(step: ChangeBuilder, as_wanted: Referral) -> ChangeBuilder:
-    """The step, and the fields as wanted; nothing more if none differs (E1)."""
+def apply_edit(builder: ChangeBuilder, edited: Referral) -> ChangeBuilder:
+    """Add the edited fields to a change; add nothing if no field differs (E1)."""
     new: dict[str, Any] = {
-        name: getattr(as_wanted, name)
-        for name in _EDITED
-        if getattr(as_wanted, name) != getattr(step.after, name)
+        name: getattr(edited, name)
+        for name in _EDITABLE
+        if getattr(edited, name) != getattr(builder.after, name)
     }
-    return update_deal_type(step.then(EntryDraft(kind="edited"), **new)) if new else step
+    return update_deal_type(builder.then(EntryDraft(kind="edited"), **new)) if new else builder
 
 
-def share_with_microsoft(step: ChangeBuilder) -> ChangeBuilder:
-    """The step, and the creator's yes to Q2: the deal becomes visible to Microsoft's sellers (T2, E4)."""
-    deal = step.after
+def share_with_microsoft(builder: ChangeBuilder) -> ChangeBuilder:
+    """Add the creator's yes to Q2: Microsoft's sellers can see the deal (T2, E4)."""
+    deal = builder.after
     answered = replace(deal, consent=replace(deal.consent, microsoft_may_view=True))
-    return update_deal_type(replace(step, after=answered))
+    return update_deal_type(replace(builder, after=answered))
 
 
 def faults_of_edit(
     before: Referral, draft: DealDraft, catalogue: Catalogue, today: date
 ) -> tuple[Fault, ...]:
-    """Every fault of what an edit changes; what it leaves as it was is not judged again (C6, E1)."""
+    """All faults of the fields that an edit changes; unchanged fields are not checked again (C6, E1)."""
     return (
         *_faults_of_terms(before, draft.terms, catalogue, today),
         *_faults_of_team(before.team, draft.team),
@@ -94,38 +94,44 @@ def _faults_of_terms(
         yield from faults_of_currency(currency, catalogue.decimals, "/details/currency")
     if terms.closing_at != old.closing_at:
         yield from faults_of_date(terms.closing_at, today, "/details/closingDateTime")
-    known = {solution.id for solution in old.solutions}
-    new = tuple(None if solution in known else solution for solution in terms.solutions)
+    unchanged = {solution.id for solution in old.solutions}
+    new = tuple(None if solution in unchanged else solution for solution in terms.solutions)
     yield from faults_of_solutions(new, catalogue.solutions, "/details/requirements/solutions")
 
 
 def _faults_of_team(before: tuple[Contact, ...], after: tuple[ContactDraft, ...]) -> Iterator[Fault]:
     if before and not after:
-        yield Fault("required", "/team", "The last member of a team cannot be removed.")
+        yield Fault(
+            "required", "/team", "Keep at least one member: the last member of a team cannot be removed."
+        )
     yield from faults_of_removals(before, after)
     if drafts_of(before) != after:
         yield from faults_of_team(after, "/team")
 
 
 def _faults_of_customer(before: Referral, draft: DealDraft) -> Iterator[Fault]:
-    """What Microsoft was promised stays there; and what it needs is there once it is invited (rules C)."""
-    invites = draft.microsoft_code != NO_HELP
+    """A deal that invites Microsoft has, and keeps, what an invitation of Microsoft requires (rules C)."""
+    invites_microsoft = draft.microsoft_code != NO_HELP
     changed = drafts_of(before.customer.team) != draft.customer.team
-    if before.belongs_to_creator and invites and (changed or before.invite_context.help_code == NO_HELP):
+    if (
+        before.belongs_to_creator
+        and invites_microsoft
+        and (changed or before.invite_context.help_code == NO_HELP)
+    ):
         yield from faults_of_microsofts_needs(draft.customer.team, draft.consent.share_contact)
     elif changed:
         yield from faults_of_size(draft.customer.team, "/customerProfile/team")
 
 
 def faults_of_removals(before: tuple[Contact, ...], after: tuple[ContactDraft, ...]) -> Iterator[Fault]:
-    """A change takes few people out of a team at once."""
-    left = {contact.email.casefold() for contact in before} - {(c.email or "").casefold() for c in after}
-    if len(left) > MAX_REMOVED:
-        yield Fault("tooLong", "/team", f"Take at most {MAX_REMOVED} people out of the team at once.")
+    """One edit can remove at most `MAX_REMOVED` people from a team."""
+    removed = {contact.email.casefold() for contact in before} - {(c.email or "").casefold() for c in after}
+    if len(removed) > MAX_REMOVED:
+        yield Fault("tooLong", "/team", f"Remove at most {MAX_REMOVED} people from the team in one request.")
 
 
 def drafts_of(contacts: tuple[Contact, ...]) -> tuple[ContactDraft, ...]:
-    """Contacts as a request would send them."""
+    """Contacts as drafts, to compare them with a request."""
     return tuple(
         ContactDraft(
             first_name=contact.first_name or None,
@@ -141,9 +147,9 @@ def drafts_of(contacts: tuple[Contact, ...]) -> tuple[ContactDraft, ...]:
 
 
 def _solution(solution_id: str | None, before: Referral, catalogue: Catalogue) -> Solution:
-    """A solution that the deal had stays as it was kept; a new one is the catalogue's."""
-    kept = next((solution for solution in before.terms.solutions if solution.id == solution_id), None)
-    if kept:
-        return kept
+    """A solution that the deal already has stays as stored; a new one comes from the catalogue."""
+    existing = next((solution for solution in before.terms.solutions if solution.id == solution_id), None)
+    if existing:
+        return existing
     chosen = catalogue.solutions[solution_id or ""]
     return chosen_solution(chosen, before.organization_id)

@@ -1,4 +1,4 @@
-"""Whether a deal can be registered, rule by rule, and what would have to happen (rules G1, G2)."""
+"""Whether a deal can be registered, condition by condition, and what is missing (rules G1, G2)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,12 +9,12 @@ from shared.domain.vocabulary import ISV_CONNECT, MICROSOFT
 
 RuleId = Literal["dealType", "incentiveSolution", "statusWon", "microsoftEngaged"]
 ACCEPTED_ONCE = frozenset({"Accepted", "Won", "Lost"})
-"""What says of a party that it accepted its invitation, however it went on."""
+"""The substatuses of a party that accepted its invitation, whatever happened later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EligibilityRule:
-    """One condition: whether it holds, and why not and what would have to happen."""
+    """One condition: whether it holds; if not, the explanation says why and what to do."""
 
     id: RuleId
     passed: bool
@@ -23,7 +23,7 @@ class EligibilityRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eligibility:
-    """All conditions; a deal is eligible when all hold (G1)."""
+    """All conditions; a deal is eligible if all of them hold (G1)."""
 
     rules: tuple[EligibilityRule, ...]
 
@@ -34,19 +34,19 @@ class Eligibility:
 
     @property
     def missing(self) -> str:
-        """What keeps the deal from being registered, in sentences."""
+        """The explanations of the conditions that do not hold."""
         return " ".join(rule.explanation for rule in self.rules if not rule.passed)
 
 
 MicrosoftParticipation = Literal["takesPart", "invited", "none", "never", "hidden"]
-"""Microsoft's part in a deal: it takes part, may still accept, may be invited, or will never take part (T3).
+"""Whether Microsoft takes part in a deal, may still accept, may be invited, or can never take part (T3).
 
-Or the reader is not told of it (V1).
+`hidden`: the reader may not know (V1).
 """
 
 
 def eligibility(deal: Referral, microsoft: MicrosoftParticipation) -> Eligibility:
-    """The conditions as they are now; they can be asked at any time in the life of a deal."""
+    """The conditions as they are now, for a deal in any state."""
     return Eligibility(
         rules=(
             _deal_type(deal),
@@ -58,9 +58,9 @@ def eligibility(deal: Referral, microsoft: MicrosoftParticipation) -> Eligibilit
 
 
 def microsoft_participation(deal: Referral, creator: Referral) -> MicrosoftParticipation:
-    """Microsoft's part as the creator's record says, whose `invited` is as true as the caller made it.
+    """Whether Microsoft takes part, from the creator's record; bring its `invited` up to date before.
 
-    Whoever has not accepted, or did not go on, is not told of the other parties (V1).
+    A party that has not accepted, or has declined, does not see the other parties (V1).
     """
     if not deal.belongs_to_creator and (
         deal.accepted_at is None or deal.substatus in {"Declined", "Expired"}
@@ -77,29 +77,29 @@ def microsoft_participation(deal: Referral, creator: Referral) -> MicrosoftParti
 
 
 def registrable(deal: Referral) -> tuple[Solution, ...]:
-    """The deal's solutions that are registered, each once and by itself: those with an incentive."""
-    found = (s for s in deal.terms.solutions if s.has_ip_incentive or ISV_CONNECT in s.incentives)
-    return tuple({solution.id: solution for solution in found}.values())
+    """The distinct solutions of a deal that can be registered: those with an incentive."""
+    solutions = (s for s in deal.terms.solutions if s.has_ip_incentive or ISV_CONNECT in s.incentives)
+    return tuple({solution.id: solution for solution in solutions}.values())
 
 
 def unregistered(deal: Referral) -> tuple[Solution, ...]:
-    """Those of them that have no registration yet, not even a draft."""
-    done = {registered.solution_id for registered in deal.registrations}
-    return tuple(solution for solution in registrable(deal) if solution.id not in done)
+    """The registrable solutions without a registration, not even a draft."""
+    registered = {registration.solution_id for registration in deal.registrations}
+    return tuple(solution for solution in registrable(deal) if solution.id not in registered)
 
 
 def may_show_eligible(deal: Referral) -> bool:
-    """Whether it matters if the deal is eligible: something can be registered, or nothing but drafts is (G2)."""
+    """Whether the deal may show as eligible: a solution is unregistered, or all registrations are drafts (G2)."""
     return bool(unregistered(deal)) or all(each.status == "Draft" for each in deal.registrations)
 
 
 def may_become_registrable(deal: Referral) -> bool:
-    """Whether a won deal's milestone may come by somebody else's step, such as Microsoft's acceptance (G1)."""
+    """Whether another party's change, such as Microsoft's acceptance, can make this won deal eligible (G1)."""
     return deal.substatus == "Won" and bool(registrable(deal)) and not deal.registrations
 
 
 def warnings(deal: Referral) -> tuple[str, ...]:
-    """What one should know of a deal from the start: a private one with an IP incentive is never registered (G1)."""
+    """Warnings about a deal: a private deal with an IP incentive cannot be registered (G1)."""
     incentive = any(solution.has_ip_incentive for solution in deal.terms.solutions)
     return ("privateNotRegistrable",) if deal.deal_type == "Private" and incentive else ()
 
@@ -122,9 +122,9 @@ def _deal_type(deal: Referral) -> EligibilityRule:
 
 
 def _incentive_solution(deal: Referral) -> EligibilityRule:
-    named = [solution.name for solution in registrable(deal) if solution.has_ip_incentive]
-    if named:
-        explanation = f"Solutions with an IP incentive: {', '.join(named)}."
+    names = [solution.name for solution in registrable(deal) if solution.has_ip_incentive]
+    if names:
+        explanation = f"Solutions with an IP incentive: {', '.join(names)}."
         return EligibilityRule(id="incentiveSolution", passed=True, explanation=explanation)
     todo = "It is closed without one." if deal.is_closed else "Name one before you win the deal."
     explanation = f"None of the deal's solutions has an IP incentive. {todo}"
@@ -137,7 +137,7 @@ def _status_won(deal: Referral) -> EligibilityRule:
     if deal.is_closed:
         explanation = f"Your deal was closed as {deal.substatus}; only a won deal is registered."
     elif deal.status == "New":
-        explanation = "Your deal is not won yet: accept it first, and mark it as won in the end."
+        explanation = "Your deal is not won yet: accept it, and mark it as won when you win it."
     else:
         explanation = "Your deal is not won yet: mark it as won."
     return EligibilityRule(id="statusWon", passed=False, explanation=explanation)
@@ -145,7 +145,7 @@ def _status_won(deal: Referral) -> EligibilityRule:
 
 def _microsoft_engaged(deal: Referral, microsoft: MicrosoftParticipation) -> EligibilityRule:
     if deal.deal_type != "CoSell":
-        explanation = "Microsoft's acceptance is asked for in CoSell deals alone."
+        explanation = "Only CoSell deals need Microsoft's acceptance."
         return EligibilityRule(id="microsoftEngaged", passed=True, explanation=explanation)
     if microsoft == "takesPart":
         explanation = "Microsoft takes part in the deal."
@@ -154,13 +154,13 @@ def _microsoft_engaged(deal: Referral, microsoft: MicrosoftParticipation) -> Eli
 
 
 def _until_engaged(deal: Referral, microsoft: MicrosoftParticipation) -> str:
-    """What would have to happen for Microsoft to take part."""
+    """Why Microsoft does not take part, and what to do about it."""
     if microsoft == "hidden":
-        return "Microsoft's part in the deal shows once you work on it."
+        return "Whether Microsoft takes part in the deal shows once you work on it."
     if microsoft == "invited":
         return "Microsoft has not accepted its invitation yet: ask its sellers to accept it."
     if microsoft == "never":
-        return "Microsoft does not take part, and cannot be invited any more, so this cannot change."
+        return "Microsoft does not take part and cannot be invited any more, so this cannot change."
     if deal.belongs_to_creator:
-        return "Microsoft does not take part, and no invitation of it is open: invite it again."
+        return "Microsoft does not take part and has no open invitation: invite it again."
     return "Microsoft does not take part: ask the deal's creator to invite it."

@@ -1,4 +1,4 @@
-"""Identifiers. Ids of records are UUIDv7 (RFC 9562) drawn from the domain clock, so they sort by creation."""
+"""Identifiers. Ids of records are UUIDv7 (RFC 9562) with the time of the domain clock, so they sort by creation."""
 
 import hashlib
 from datetime import datetime
@@ -29,15 +29,15 @@ def uuid7(now: datetime, entropy: bytes) -> str:
 
 
 def with_shard_of(identifier: str, key_hash: str) -> str:
-    """The id with its last digit taken from an idempotency key's hash.
+    """The id with its last digit replaced by the last digit of an idempotency key's hash.
 
-    The last digit chooses an organization's shard; a repeated request must look into the same one.
+    The last digit selects an organization's shard, and a repeated request must read the same one.
     """
     return identifier[:-1] + key_hash[-1]
 
 
 def inverted(identifier: str) -> str:
-    """The bitwise complement of a UUID as 32 hexadecimal digits: ascending keys read newest first."""
+    """The bitwise complement of a UUID as 32 hexadecimal digits: sorts newest first."""
     return identifier.replace("-", "").translate(_COMPLEMENT)
 
 
@@ -47,7 +47,7 @@ def reverted(inverse: str) -> str:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether text is a UUID in its canonical lower-case form, the only form that keys are made of."""
+    """Whether text is a UUID in canonical lower-case form, the only form that keys use."""
     try:
         return str(UUID(text)) == text
     except ValueError:
@@ -55,10 +55,10 @@ def is_uuid(text: str) -> bool:
 
 
 def derived_operation(*parts: str) -> OperationId:
-    """The operation id of an act that must happen once: the same parts always give the same id."""
+    """The operation id of something that must happen only once: the same parts always give the same id."""
     return OperationId(str(uuid5(_NAMESPACE, "\x1f".join(parts))))
 
 
 def digest(*parts: str) -> str:
-    """SHA-256 of the parts as hexadecimal digits; parts cannot run into each other."""
+    """SHA-256 of the parts as hexadecimal digits; a separator keeps ('ab', 'c') apart from ('a', 'bc')."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Requests for information: what is asked for, and what may be wrong with it (rules R1, R2).
+"""Requests for information and their validation (rules R1, R2).
 
-A customer's request goes to several companies at once, and Microsoft's own leads come the same way. Each company
-that it reaches gets a lead of its own (`lead`).
+A customer's request goes to several companies at once; Microsoft's own leads are sent the same way. Each company that
+it is delivered to gets its own lead (`shared.domain.lead`).
 """
 
 from collections.abc import Iterator
@@ -12,25 +12,25 @@ from typing import Literal
 from shared.domain.catalogue import Catalogue
 from shared.domain.customer import match_customer
 from shared.domain.draft import NO_CUSTOMER, ContactDraft, CustomerDraft
-from shared.domain.field_rules import faults_of_size, faults_of_solutions
+from shared.domain.field_rules import faults_of_missing, faults_of_size, faults_of_solutions
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
 from shared.domain.referral import NO_CONSENT, Consent
 from shared.domain.refusals import Fault
 
 MAX_RECIPIENTS = 50
-"""In one request, so that it is decided in one transaction."""
+"""In one request, so that all leads fit into one transaction."""
 MAX_ALTERNATIVES = 10
-"""How many other partners a customer can be offered at most."""
+"""How many other partners can be suggested to a customer."""
 DEFAULT_ALTERNATIVES = 3
 
 LeadQualification = Literal["Direct", "MarketingQualified", "SalesQualified"]
 NotDelivered = Literal["unknownRecipient", "noActiveProfile", "customerSizeNotWanted"]
-"""Why a company does not get a lead (R6)."""
+"""Why a company gets no lead (R6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientDraft:
-    """One company as addressed; `target` is a location of its business profile, None for the one that fits best."""
+    """One recipient in a request; `target` is a location of its business profile, None for the best match."""
 
     organization_id: str | None = None
     target: str | None = None
@@ -38,7 +38,7 @@ class RecipientDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InquiryDraft:
-    """A request for information as sent, or a qualified lead of Microsoft's; every field may be missing."""
+    """A request for information, or a qualified lead from Microsoft, as sent; every field may be missing."""
 
     name: str | None = None
     qualification: LeadQualification = "Direct"
@@ -56,7 +56,7 @@ class InquiryDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a request for one of its recipients: a lead, or why there is none."""
+    """The outcome for one recipient: the id of its lead, or the reason why it gets none."""
 
     organization_id: str
     referral_id: ReferralId | None = None
@@ -65,7 +65,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmittedInquiry:
-    """A request that was taken in, and what was decided about each recipient, in the order sent."""
+    """A stored request for information, with the outcome for each recipient in the order sent."""
 
     id: InquiryId
     organization_id: OrganizationId
@@ -75,7 +75,7 @@ class SubmittedInquiry:
 
 
 def faults_of_inquiry(draft: InquiryDraft, catalogue: Catalogue) -> tuple[Fault, ...]:
-    """Every fault of a request, its form apart. Unknown recipients are none: they are told one by one (R2)."""
+    """All faults of a request. An unknown recipient is an outcome, not a fault (R2)."""
     return (
         *_faults_of_number(draft.customer, catalogue),
         *_faults_of_contacts(draft.customer.team),
@@ -86,37 +86,33 @@ def faults_of_inquiry(draft: InquiryDraft, catalogue: Catalogue) -> tuple[Fault,
 
 
 def _faults_of_number(customer: CustomerDraft, catalogue: Catalogue) -> tuple[Fault, ...]:
-    """A D-U-N-S number settles the customer as in a deal (C7).
+    """A D-U-N-S number is matched as in a deal (C7).
 
-    Without one the customer is taken as given if several companies have its name: whoever asks for information
-    knows no numbers, and need not tell namesakes apart (R2).
+    Without one, the customer is stored as sent even if several companies have its name: a person who asks for
+    information does not know D-U-N-S numbers (R2).
     """
     return match_customer(customer, catalogue.customers).faults if customer.duns else ()
 
 
 def _faults_of_contacts(team: tuple[ContactDraft, ...]) -> Iterator[Fault]:
-    """Somebody must be there to be answered; a phone number may be missing."""
+    """A request has at least one contact to answer; its phone number is optional."""
     at = "/customerProfile/team"
     if not team:
-        yield Fault("required", at, "Name the customer's contact, whom the companies will answer.")
+        yield Fault("required", at, "Name a contact of the customer, whom the companies can answer.")
     yield from faults_of_size(team, at)
     for index, contact in enumerate(team):
-        wanted = {
-            "firstName": contact.first_name,
-            "lastName": contact.last_name,
-            "email": contact.email,
+        required = {
+            f"{at}/{index}/firstName": contact.first_name,
+            f"{at}/{index}/lastName": contact.last_name,
+            f"{at}/{index}/email": contact.email,
         }
-        for name, value in wanted.items():
-            if not value:
-                yield Fault("required", f"{at}/{index}/{name}", "The customer's contact needs this.")
+        yield from faults_of_missing(required, "The customer's contact needs this.")
 
 
 def _faults_of_consent(consent: Consent) -> Iterator[Fault]:
     if not consent.share_contact:
         at = "/consent/consentToToShareInfoWithOthers"
-        message = (
-            "A request is passed on only with the customer's consent to share its contact: set it to true."
-        )
+        message = "A request is sent only with the customer's consent to share its contact: set it to true."
         yield Fault("required", at, message)
 
 
@@ -127,6 +123,6 @@ def _faults_of_recipients(recipients: tuple[RecipientDraft, ...]) -> Iterator[Fa
     seen: set[RecipientDraft] = set()
     for index, recipient in enumerate(recipients):
         if recipient in seen:
-            message = "This company and location are addressed already."
+            message = "Remove this: the same company and location are already in the list."
             yield Fault("notAllowed", f"/recipients/{index}", message)
         seen.add(recipient)

@@ -1,4 +1,4 @@
-"""Who can be brought into a deal, and when (rule T3)."""
+"""Who can be invited into a deal, and when (rule T3)."""
 
 from shared.domain.deal_type import UPGRADES, Upgrade
 from shared.domain.referral import InvitedParty, Referral
@@ -6,21 +6,21 @@ from shared.domain.refusals import NotAllowed
 from shared.domain.vocabulary import MICROSOFT
 
 MAX_INVITATIONS_PER_DEAL = 100
-"""How often a deal can invite altogether, so that one piece of work always fits into one row."""
+"""How many invitations a deal can send in total, so that its work always fits into one row."""
 ENDED = frozenset({"Declined", "Expired"})
 _NEVER_AGAIN = frozenset({"AbuseSpamOrPhishing", "NotACustomer"})
 
 
 def why_not(deal: Referral, upgrade: Upgrade) -> str | None:
-    """Why an Active deal's record does not allow a step about who takes part in it; None if it does (T3)."""
+    """Why an Active deal does not allow an upgrade; None if it does (T3)."""
     if not deal.belongs_to_creator:
         return _why_not_creator(deal)
     if deal.is_lead:
         return "This is a lead: convert it into a deal first."
     if upgrade != "invitePartner" and deal.organization_id == MICROSOFT:
-        return "Microsoft created this deal and takes part in it already."
+        return "Microsoft created this deal and already takes part in it."
     if UPGRADES[deal.deal_type][upgrade] is None:
-        return f"A {deal.deal_type} deal does not allow it."
+        return f"A {deal.deal_type} deal does not allow this."
     if upgrade == "inviteMicrosoft":
         return why_not_again(MICROSOFT, deal.invited)
     return None
@@ -29,26 +29,26 @@ def why_not(deal: Referral, upgrade: Upgrade) -> str | None:
 def why_not_again(organization_id: str, invited: tuple[InvitedParty, ...]) -> str | None:
     """Why an organization cannot be invited (again) into a deal; None if it can (T3).
 
-    `invited` is as true as the caller made it: the record's own may lag behind the invitees'.
+    The record's own `invited` can lag behind the invitees': bring it up to date before.
     """
     if len(invited) >= MAX_INVITATIONS_PER_DEAL:
-        return f"This deal has sent {MAX_INVITATIONS_PER_DEAL} invitations, and more are not possible."
-    mine = [invitation for invitation in invited if invitation.party.organization_id == organization_id]
-    for earlier in mine:
+        return f"This deal has reached its limit of {MAX_INVITATIONS_PER_DEAL} invitations."
+    own = [invitation for invitation in invited if invitation.party.organization_id == organization_id]
+    for earlier in own:
         if earlier.reason in _NEVER_AGAIN:
-            return f"{earlier.organization_name} declined this deal as {earlier.reason}, so it is not asked again."
-    if mine and mine[-1].substatus not in ENDED:
+            return f"{earlier.organization_name} declined as {earlier.reason}, so you cannot invite it again."
+    if own and own[-1].substatus not in ENDED:
         state = (
-            "has not answered its invitation yet" if mine[-1].substatus == "Pending" else "takes part already"
+            "has not answered its invitation yet" if own[-1].substatus == "Pending" else "already takes part"
         )
-        return f"{mine[-1].organization_name} {state}."
+        return f"{own[-1].organization_name} {state}."
     return None
 
 
 def require_invitable(deal: Referral, organizations: tuple[str, ...]) -> None:
-    """Refuse what T3 forbids: to be asked of an Active deal whose `invited` was just brought up to date.
+    """Raise `NotAllowed` if an Active deal cannot invite all of these organizations (T3).
 
-    Raises `NotAllowed`.
+    Bring `deal.invited` up to date before.
     """
     if not deal.belongs_to_creator:
         raise NotAllowed(_why_not_creator(deal))
@@ -60,4 +60,4 @@ def require_invitable(deal: Referral, organizations: tuple[str, ...]) -> None:
 
 
 def _why_not_creator(deal: Referral) -> str:
-    return f"Only {deal.creator.organization_id}, which created the deal, decides who takes part in it."
+    return f"Only {deal.creator.organization_id}, which created the deal, can invite others into it."

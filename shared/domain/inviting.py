@@ -1,4 +1,4 @@
-"""How organizations come into a deal: with its creation, or later by its creator (rules C2, C3, T3)."""
+"""Inviting organizations into a deal, when it is created or later (rules C2, C3, T3)."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,9 +18,9 @@ from shared.domain.work import Invite, Publish, Task, UpdateDealType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationFactory:
-    """What all invitations of one request have in common.
+    """Creates the invitations of one request.
 
-    `ids` are enough for every invitation; `response_window` is how long each may be answered (L4).
+    `ids` has one id for every invitation; `response_window` is the time to answer (L4).
     """
 
     catalogue: Catalogue
@@ -28,18 +28,18 @@ class InvitationFactory:
     now: datetime
     response_window: timedelta
 
-    def invitations(self, deal: Referral, drafts: tuple[InvitationDraft, ...]) -> tuple[Referral, ...]:
-        """The invitees' referrals, as they will begin; the drafts have no faults."""
-        made = [
+    def create(self, deal: Referral, drafts: tuple[InvitationDraft, ...]) -> tuple[Referral, ...]:
+        """The invitees' new referrals. The drafts must have no faults."""
+        invitations = [
             self._microsoft(deal, draft) if draft.organization_id == MICROSOFT else self._partner(deal, draft)
             for draft in drafts
         ]
-        return tuple(replace(each, id=id_) for each, id_ in zip(made, self.ids, strict=False))
+        return tuple(replace(each, id=id_) for each, id_ in zip(invitations, self.ids, strict=False))
 
     def _microsoft(self, deal: Referral, draft: InvitationDraft) -> Referral:
-        """For Microsoft only notes and kind of help are said; the rest is the deal's.
+        """An invitation of Microsoft has its own notes and kind of help; the rest comes from the deal.
 
-        What stands in the context of a deal that was a lead are its customer's words, not the inviter's (R4).
+        The context of a converted lead holds the customer's notes, which Microsoft does not see (R4).
         """
         own_notes = None if deal.inquiry else deal.invite_context.notes
         context = InviteContext(
@@ -67,7 +67,7 @@ class InvitationFactory:
     ) -> Referral:
         location = invitee.location(target)
         contacts_shared = deal.consent.share_contact
-        solutions = tuple(seen_by(each, self.catalogue, invitee.id) for each in terms.solutions)
+        solutions = tuple(_solution_for(each, self.catalogue, invitee.id) for each in terms.solutions)
         return replace(
             deal,
             organization_id=invitee.id,
@@ -101,13 +101,13 @@ class InvitationFactory:
         )
 
 
-def add_invitations(step: ChangeBuilder, invitations: tuple[Referral, ...]) -> ChangeBuilder:
-    """The step, and these organizations invited; the deal's type follows (T1)."""
-    deal = record_invited_parties(step.after, invitations)
-    entry = EntryDraft(kind="invited", details=names_of(deal.invited[len(step.after.invited) :]))
+def add_invitations(builder: ChangeBuilder, invitations: tuple[Referral, ...]) -> ChangeBuilder:
+    """Add invitations to a change, and the deal type that follows (T1)."""
+    deal = record_invited_parties(builder.after, invitations)
+    entry = EntryDraft(kind="invited", details=names_of(deal.invited[len(builder.after.invited) :]))
     invite: Task = Invite(parties=tuple(invitation.key for invitation in invitations))
     invited = update_deal_type(
-        step.then(
+        builder.then(
             entry,
             (invite,),
             invited=deal.invited,
@@ -116,15 +116,15 @@ def add_invitations(step: ChangeBuilder, invitations: tuple[Referral, ...]) -> C
             invite_context=deal.invite_context,
         )
     )
-    typed = tuple(replace(each, deal_type=invited.after.deal_type) for each in invitations)
-    return replace(invited, invitations=(*step.invitations, *typed))
+    with_type = tuple(replace(each, deal_type=invited.after.deal_type) for each in invitations)
+    return replace(invited, invitations=(*builder.invitations, *with_type))
 
 
 def record_invited_parties(deal: Referral, invitations: tuple[Referral, ...]) -> Referral:
-    """The deal's record once it has invited these, its type apart. Inviting Microsoft answers Q1 for good."""
+    """The deal with its new invited parties, but its type unchanged. Inviting Microsoft also answers Q1."""
     if not invitations:
         return deal
-    news = tuple(InvitedParty(party=i.key, organization_name=i.organization_name) for i in invitations)
+    new = tuple(InvitedParty(party=i.key, organization_name=i.organization_name) for i in invitations)
     targets = tuple(dict.fromkeys((*deal.target, *(target for i in invitations for target in i.target))))
     microsoft = next((i for i in invitations if i.organization_id == MICROSOFT), None)
     context = deal.invite_context
@@ -135,23 +135,23 @@ def record_invited_parties(deal: Referral, invitations: tuple[Referral, ...]) ->
             notes=context.notes or microsoft.invite_context.notes,
         )
     return replace(
-        deal, invited=(*deal.invited, *news), target=targets, sharing="Shared", invite_context=context
+        deal, invited=(*deal.invited, *new), target=targets, sharing="Shared", invite_context=context
     )
 
 
-def update_deal_type(step: ChangeBuilder) -> ChangeBuilder:
-    """The step, and the type that now follows; those who took part before hear of it, Microsoft sees or no longer.
+def update_deal_type(builder: ChangeBuilder) -> ChangeBuilder:
+    """Add the deal type that follows from the change, the update of the invited parties, and `Publish` (T1).
 
-    The type follows from its creator's record alone: an invited party hears of it, and changes nothing (T1).
+    Only the creator's record decides the type: on the record of an invited party this adds nothing.
     """
-    if not step.after.belongs_to_creator:
-        return step
-    before, after = step.after.deal_type, type_of(step.after)
+    if not builder.after.belongs_to_creator:
+        return builder
+    before, after = builder.after.deal_type, type_of(builder.after)
     if after == before:
-        return step
-    earlier = tuple(i.party for i in step.before.invited if i.substatus not in ENDED)
+        return builder
+    earlier = tuple(i.party for i in builder.before.invited if i.substatus not in ENDED)
     tasks: tuple[Task, ...] = ((UpdateDealType(parties=earlier),) if earlier else ()) + (Publish(),)
-    return step.then(
+    return builder.then(
         EntryDraft(kind="typeChanged", from_state=before, to_state=after), tasks, deal_type=after
     )
 
@@ -159,10 +159,13 @@ def update_deal_type(step: ChangeBuilder) -> ChangeBuilder:
 def terms_of(
     draft: TermsDraft, catalogue: Catalogue, organization_id: OrganizationId, default: Terms | None
 ) -> Terms:
-    """The terms of a draft without faults; an invitation's close date defaults to the deal's (C3)."""
+    """The terms of a draft without faults. The close date of an invitation defaults to the deal's (C3).
+
+    Raises `ValueError` if the draft has faults.
+    """
     closing_at = draft.closing_at or (default.closing_at if default else None)
     if draft.deal_value is None or draft.currency is None or closing_at is None:
-        message = "a deal is made of a draft in which no fault was found"
+        message = "validate the draft first: value, currency or close date is missing"
         raise ValueError(message)
     chosen = [catalogue.solutions[solution_id or ""] for solution_id in draft.solutions]
     solutions = tuple(chosen_solution(each, organization_id) for each in chosen)
@@ -171,14 +174,14 @@ def terms_of(
     )
 
 
-def seen_by(solution: Solution, catalogue: Catalogue, organization_id: OrganizationId) -> Solution:
-    """A solution as another organization sees it: what is ours is another partner's to it (T6)."""
+def _solution_for(solution: Solution, catalogue: Catalogue, organization_id: OrganizationId) -> Solution:
+    """A solution of the deal with the kind that it has for another organization (T6)."""
     known = catalogue.solutions.get(solution.id)
     return replace(solution, kind=solution_kind(known, organization_id)) if known else solution
 
 
 def chosen_solution(solution: CatalogueSolution, organization_id: OrganizationId) -> Solution:
-    """A solution of the catalogue as an organization's record names it."""
+    """A solution of the catalogue, as an organization's record stores it."""
     return Solution(
         id=solution.id,
         name=solution.name,
@@ -188,7 +191,7 @@ def chosen_solution(solution: CatalogueSolution, organization_id: OrganizationId
 
 
 def solution_kind(solution: CatalogueSolution, organization_id: OrganizationId) -> SolutionKind:
-    """What a solution is to an organization: its own, Microsoft's, another partner's, or an assessment (T6)."""
+    """The kind of a solution for an organization: its own, Microsoft's, another partner's or an assessment (T6)."""
     if solution.assessment:
         return "SolutionAssessment"
     if solution.owner == MICROSOFT:

@@ -1,4 +1,4 @@
-"""Leads: who gets one, how it begins, and how it stands out (rules R2, R3, R5, R6)."""
+"""Leads: who gets one, its first state, and its contact alert (rules R2, R3, R5, R6)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,23 +18,23 @@ from shared.domain.vocabulary import MICROSOFT, ContactAlert
 from shared.domain.work import Notify
 
 HOT_DURATION = timedelta(hours=72)
-"""How long a customer's wish to be contacted stays hot (R5)."""
+"""How long the contact alert of a lead is `hot` (R5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """Why a company gets no lead."""
+    """A recipient that gets no lead, and why."""
 
     reason: NotDelivered
 
 
 Profiles = Mapping[tuple[str, str], Profile]
-"""The business profiles that a decision needs, by organization and country."""
+"""Business profiles, by organization id and country."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeadFactory:
-    """What all leads of one request have in common. `ids` are enough for every recipient, two for each."""
+    """Creates the leads of one request. `ids` has two ids for each recipient: the referral's and the engagement's."""
 
     draft: InquiryDraft
     catalogue: Catalogue
@@ -44,52 +44,54 @@ class LeadFactory:
     now: datetime
     response_window: timedelta
 
-    def decided(self) -> tuple[tuple[Outcome, ...], tuple[Referral, ...]]:
-        """What becomes of the request for each recipient, and the leads as they will begin.
+    def create(self) -> tuple[tuple[Outcome, ...], tuple[Referral, ...]]:
+        """The outcome for each recipient, and the new leads.
 
-        Of those that come down to the same location the first gets the lead, and the others are answered with it.
+        Recipients that resolve to the same location share one lead.
         """
         outcomes: list[Outcome] = []
         leads: dict[tuple[str, LocationId], Referral] = {}
         for number, recipient in enumerate(self.draft.recipients):
-            place = self._place(recipient)
+            location = self._location_for(recipient)
             organization_id = recipient.organization_id or ""
-            if isinstance(place, Undelivered):
-                outcomes.append(Outcome(organization_id=organization_id, reason=place.reason))
+            if isinstance(location, Undelivered):
+                outcomes.append(Outcome(organization_id=organization_id, reason=location.reason))
                 continue
-            lead = leads.get((organization_id, place))
+            lead = leads.get((organization_id, location))
             if lead is None:
-                lead = self._lead(self.catalogue.organizations[organization_id], place, number)
-                leads[organization_id, place] = lead
+                lead = self._lead(self.catalogue.organizations[organization_id], location, number)
+                leads[organization_id, location] = lead
             outcomes.append(Outcome(organization_id=organization_id, referral_id=lead.id))
-        inquiry = Inquiry(id=self.inquiry, recipients=self._asked(), alternatives=self.draft.alternatives)
+        inquiry = Inquiry(
+            id=self.inquiry, recipients=self._recipients(), alternatives=self.draft.alternatives
+        )
         return tuple(outcomes), tuple(replace(lead, inquiry=inquiry) for lead in leads.values())
 
-    def _asked(self) -> tuple[OrganizationId, ...]:
-        """Whom the customer asked, reached or not: nobody of them is offered to it instead (R4)."""
-        named = (recipient.organization_id or "" for recipient in self.draft.recipients)
-        known = (self.catalogue.organizations.get(organization_id) for organization_id in named)
-        return tuple(dict.fromkeys(each.id for each in known if each))
+    def _recipients(self) -> tuple[OrganizationId, ...]:
+        """All known recipients, delivered or not: none of them is suggested as an alternative (R4)."""
+        ids = (recipient.organization_id or "" for recipient in self.draft.recipients)
+        organizations = (self.catalogue.organizations.get(organization_id) for organization_id in ids)
+        return tuple(dict.fromkeys(each.id for each in organizations if each))
 
-    def _place(self, recipient: RecipientDraft) -> LocationId | Undelivered:
+    def _location_for(self, recipient: RecipientDraft) -> LocationId | Undelivered:
         organization = self.catalogue.organizations.get(recipient.organization_id or "")
         if organization is None or organization.kind != "partner":
             return Undelivered("unknownRecipient")
         customer = self.draft.customer
         home = self.profiles.get((organization.id, customer.address.country or ""))
-        return addressed(
+        return resolve_location(
             organization, recipient.target, home, self._profile_of_target(recipient), customer.size
         )
 
     def _profile_of_target(self, recipient: RecipientDraft) -> Profile | None:
         organization = self.catalogue.organizations[recipient.organization_id or ""]
-        place = organization.location(recipient.target)
-        return self.profiles.get((organization.id, place.country)) if place else None
+        location = organization.location(recipient.target)
+        return self.profiles.get((organization.id, location.country)) if location else None
 
-    def _lead(self, recipient: Organization, place: LocationId, number: int) -> Referral:
+    def _lead(self, recipient: Organization, location: LocationId, number: int) -> Referral:
         draft, now = self.draft, self.now
         record = ReferralKey(organization_id=recipient.id, referral_id=ReferralId(self.ids[2 * number]))
-        settled = match_customer(draft.customer, self.catalogue.customers).entity
+        match = match_customer(draft.customer, self.catalogue.customers).entity
         return Referral(
             id=record.referral_id,
             engagement_id=EngagementId(self.ids[2 * number + 1]),
@@ -97,15 +99,15 @@ class LeadFactory:
             organization_name=recipient.name,
             creator=record,
             name=draft.name or "",
-            location=place,
-            target=(Target(type="BusinessProfileLocation", id=place),),
+            location=location,
+            target=(Target(type="BusinessProfileLocation", id=location),),
             direction="Incoming",
             sharing="Independent",
             qualification=draft.qualification,
             deal_type="Lead",
             status="New",
             substatus="Pending",
-            customer=build_customer(draft.customer, settled),
+            customer=build_customer(draft.customer, match),
             consent=draft.consent,
             terms=self._terms(recipient.id),
             industries=draft.industries,
@@ -119,13 +121,13 @@ class LeadFactory:
         )
 
     def _terms(self, organization_id: OrganizationId) -> Terms:
-        """Nothing is estimated yet: whoever accepts says what the lead is worth (L2)."""
+        """A new lead has no value, currency and close date: the acceptance sets them (L2)."""
         chosen = [self.catalogue.solutions[solution_id or ""] for solution_id in self.draft.solutions]
         solutions = tuple(chosen_solution(each, organization_id) for each in chosen)
         return Terms(deal_value=None, currency=None, closing_at=None, solutions=solutions)
 
     def _context(self) -> InviteContext:
-        """The customer's own words stand here; the notes are the company's own, and begin empty (C2)."""
+        """The customer's notes; the `notes` of the referral itself are the company's own, and start empty (C2)."""
         if self.draft.qualification == "Direct":
             return InviteContext(notes=self.draft.notes)
         return InviteContext(
@@ -133,38 +135,39 @@ class LeadFactory:
         )
 
 
-def addressed(
+def resolve_location(
     organization: Organization,
     target: str | None,
     home: Profile | None,
     of_target: Profile | None,
     size: str | None,
 ) -> LocationId | Undelivered:
-    """Where in an organization a lead goes, or why nowhere (R3, R6).
+    """The location of an organization that gets a lead, or why it gets none (R3, R6).
 
-    `home` is its profile in the customer's country, which must be active; `of_target` that of the addressed
-    location's country. Without a target it is the first location of `home` that wants customers of this size.
+    `home` is the organization's profile in the customer's country, which must be active; `of_target` is the profile
+    in the country of the target location. Without a target, it is the first location of `home` that accepts customers
+    of this size.
     """
     if target is not None and organization.location(target) is None:
         return Undelivered("unknownRecipient")
     if home is None or not home.active:
         return Undelivered("noActiveProfile")
     chosen = home if target is None else of_target
-    places = chosen.locations if chosen and chosen.active else ()
-    places = tuple(place for place in places if target in {None, place.id})
-    if not places:
+    locations = chosen.locations if chosen and chosen.active else ()
+    locations = tuple(each for each in locations if target in {None, each.id})
+    if not locations:
         return Undelivered("noActiveProfile")
-    wanting = [place for place in places if wants_size(place, size)]
-    return wanting[0].id if wanting else Undelivered("customerSizeNotWanted")
+    matching = [each for each in locations if wants_size(each, size)]
+    return matching[0].id if matching else Undelivered("customerSizeNotWanted")
 
 
-def wants_size(place: ProfileLocation, size: str | None) -> bool:
-    """Whether a location wants customers of a size; one that names no sizes wants all (R6)."""
-    return not place.customer_sizes or size in place.customer_sizes
+def wants_size(location: ProfileLocation, size: str | None) -> bool:
+    """Whether a location accepts customers of a size; a location without sizes accepts all (R6)."""
+    return not location.customer_sizes or size in location.customer_sizes
 
 
 def receive_lead(lead: Referral, by: OrganizationId, context: CommandContext) -> Change:
-    """The first step of a lead: New / Pending, and whoever should answer is told (R3, M3)."""
+    """Create a lead: New / Pending, with a mail to those who can answer (R3, M3)."""
     source = lead.invite_context.invited_by or by
     received = replace(context, actor=Actor(organization_id=source))
     if lead.customer_requested_contact:
@@ -175,8 +178,8 @@ def receive_lead(lead: Referral, by: OrganizationId, context: CommandContext) ->
 
 
 def contact_alert(referral: Referral, now: datetime) -> ContactAlert | None:
-    """How urgently the customer waits to be contacted: hot for 72 hours, then overdue, until it is closed (R5)."""
-    wished = referral.inquiry is not None and referral.customer_requested_contact
-    if not wished or referral.is_closed:
+    """The contact alert of an open lead: `hot` for 72 hours, then `overdue`; None if not requested (R5)."""
+    is_requested = referral.inquiry is not None and referral.customer_requested_contact
+    if not is_requested or referral.is_closed:
         return None
     return "hot" if now < referral.created_at + HOT_DURATION else "overdue"

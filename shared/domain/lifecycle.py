@@ -1,8 +1,8 @@
-"""The life of a referral: accept, decline, expire, withdraw, win, lose (rules L).
+"""The state changes of a referral: accept, decline, expire, withdraw, win, lose (rules L).
 
-Each function takes the record as it was read and gives the step to store, or raises why not. Exactly one of
-accept, decline, withdrawal and expiry can ever be stored, because each needs New and the commit needs the
-record unchanged.
+Each function takes the record as read and returns the change to store, or raises a refusal. At most one of accept,
+decline, withdraw and expire can be stored, because each requires the status New and the commit requires that the
+record has not changed since it was read.
 """
 
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ from shared.domain.vocabulary import ABUSE, DEAL_CLOSED, MICROSOFT, ClosingReaso
 from shared.domain.work import Notify, Task, UpdateParties, Withdraw
 
 SYSTEM_ACTOR = Actor(organization_id=None)
-"""The actor of what no person did."""
+"""The actor of changes that no person made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """What an accepting company says (L2). None keeps what the invitation pre-filled."""
+    """The fields of an acceptance (L2). None keeps the value of the invitation."""
 
     name: str | None = None
     deal_value: Decimal | None = None
@@ -40,7 +40,7 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosingStatement:
-    """Why a deal is declined or lost (L3, L6)."""
+    """Why a referral is declined or lost (L3, L6)."""
 
     reason: ClosingReason
     notes: str | None = None
@@ -51,80 +51,83 @@ def accept(
 ) -> Change:
     """New becomes Active / Accepted (L1, L2). `creator` is the creator's referral as just read.
 
-    Raises `TerminalState` when the referral or the deal is closed, `NotAllowed` when it was answered. After the
-    deadline the step is the expiry, with the refusal in it (L4).
+    Raises `TerminalState` if the referral or the deal is closed, `NotAllowed` if it has been answered. After the
+    deadline, the change is the expiry, with a refusal (L4).
     """
     if is_overdue(referral, context.now):
-        return _expiry_instead(referral, context)
+        return _expire_late(referral, context)
     _require_new(referral, "accept")
     _require_open_deal(referral, creator)
-    accepted = ChangeBuilder.of(referral).then(
+    builder = ChangeBuilder.of(referral).then(
         EntryDraft(kind="accepted"),
-        _news_for_inviter(referral, "accepted"),
+        _inviter_tasks(referral, "accepted"),
         status="Active",
         substatus="Accepted",
         sales_stage=initial_stage(referral),
         accepted_at=context.now,
         **_accepted_fields(referral, acceptance),
     )
-    return accepted.build(context)
+    return builder.build(context)
 
 
 def decline(referral: Referral, statement: ClosingStatement, context: CommandContext) -> Change:
-    """New becomes Closed / Declined (L1, L3). Raises as `accept` does, the deal's own state apart."""
+    """New becomes Closed / Declined (L1, L3), even if the deal is closed. Raises as `accept` does otherwise."""
     if is_overdue(referral, context.now):
-        return _expiry_instead(referral, context)
+        return _expire_late(referral, context)
     _require_new(referral, "decline")
     reason = StatusReason(code=statement.reason, notes=statement.notes)
-    return _closed(
+    return _close(
         ChangeBuilder.of(referral), _closing_entry("declined", reason), context, "Declined", reason
     ).build(context)
 
 
 def expire(referral: Referral, context: CommandContext) -> Change:
-    """New becomes Closed / Expired once its time is over (L4). To be asked only when `is_overdue`."""
-    by_the_clock = replace(context, actor=SYSTEM_ACTOR, key_hash=None)
-    return _closed(ChangeBuilder.of(referral), EntryDraft(kind="expired"), context, "Expired", None).build(
-        by_the_clock
+    """New becomes Closed / Expired after the deadline (L4). Call it only if `is_overdue`."""
+    system_context = replace(context, actor=SYSTEM_ACTOR, key_hash=None)
+    return _close(ChangeBuilder.of(referral), EntryDraft(kind="expired"), context, "Expired", None).build(
+        system_context
     )
 
 
 def withdraw(referral: Referral, context: CommandContext) -> Change:
-    """A New invitation ends because its deal was closed (L8). To be asked only of a New referral (L7)."""
+    """New becomes Closed / Expired because the deal was closed (L8). Call it only for a New referral (L7)."""
     reason = StatusReason(code=DEAL_CLOSED)
-    return _closed(
+    return _close(
         ChangeBuilder.of(referral), _closing_entry("withdrawn", reason), context, "Expired", reason
     ).build(context)
 
 
-def win(step: ChangeBuilder, notes: str | None, context: CommandContext) -> Change:
-    """Active becomes Closed / Won (L6). `step` is what the same request changes besides, usually nothing.
+def win(builder: ChangeBuilder, notes: str | None, context: CommandContext) -> Change:
+    """Active becomes Closed / Won (L6). `builder` has the other changes of the same request, usually none.
 
-    Open invitations of partners are withdrawn; Microsoft's stays answerable (L8).
+    Open invitations of partners are withdrawn; Microsoft can still answer (L8).
+    Raises `TerminalState`, `NotAllowed`.
     """
-    referral = step.after
+    referral = builder.after
     if is_overdue(referral, context.now):
-        return _expiry_instead(step.before, context)
+        return _expire_late(builder.before, context)
     _require_active(referral, "win")
     if not has_every_stage(referral):
-        raise NotAllowed("An assessment is won after all its stages: mark PresentToCustomer first.")
+        raise NotAllowed(
+            "An assessment goes through all stages before it is won: set PresentToCustomer first."
+        )
     entry = EntryDraft(kind="won", details={"notes": notes} if notes else {})
-    won = replace(step, after=replace(referral, sales_stage="Won"))
-    return _closed(won, entry, context, "Won", None).build(context)
+    builder = replace(builder, after=replace(referral, sales_stage="Won"))
+    return _close(builder, entry, context, "Won", None).build(context)
 
 
-def lose(step: ChangeBuilder, statement: ClosingStatement, context: CommandContext) -> Change:
-    """Active becomes Closed / Lost (L6). Every open invitation is withdrawn (L8). `step` as in `win`."""
-    if is_overdue(step.after, context.now):
-        return _expiry_instead(step.before, context)
-    _require_active(step.after, "lose")
+def lose(builder: ChangeBuilder, statement: ClosingStatement, context: CommandContext) -> Change:
+    """Active becomes Closed / Lost (L6). Withdraws all open invitations (L8). `builder` and errors as in `win`."""
+    if is_overdue(builder.after, context.now):
+        return _expire_late(builder.before, context)
+    _require_active(builder.after, "lose")
     reason = StatusReason(code=statement.reason, notes=statement.notes)
-    return _closed(step, _closing_entry("lost", reason), context, "Lost", reason).build(context)
+    return _close(builder, _closing_entry("lost", reason), context, "Lost", reason).build(context)
 
 
 def apply_party_change(referral: Referral, other: Referral, state: str, context: CommandContext) -> Change:
-    """Another party's change to `state`, as this record's timeline tells it (L7)."""
-    heard = replace(context, actor=Actor(organization_id=other.organization_id))
+    """Record another party's change to `state` in this timeline (L7)."""
+    party_context = replace(context, actor=Actor(organization_id=other.organization_id))
     entry = EntryDraft(
         kind="partyChanged",
         to_state=state,
@@ -133,23 +136,23 @@ def apply_party_change(referral: Referral, other: Referral, state: str, context:
     invited = tuple(
         update_invited_party(each, other) if each.party == other.key else each for each in referral.invited
     )
-    return append_entry(referral, heard, entry, invited=invited)
+    return append_entry(referral, party_context, entry, invited=invited)
 
 
 def update_invited_party(invited: InvitedParty, other: Referral) -> InvitedParty:
-    """An invitation as its creator keeps it, once it has heard of the invitee's record."""
+    """The invited party with the state of its own referral."""
     reason = other.status_reason.code if other.status_reason else None
     return replace(invited, substatus=other.substatus, reason=reason)
 
 
 def apply_deal_type(referral: Referral, creator: Referral, context: CommandContext) -> Change:
-    """The deal's type as its creator's record has it now, repeated on another party's (T1).
+    """Copy the deal type from the creator's record to another party's (T1).
 
-    Its readers' ETags notice, since the type is part of what they read. Nobody else needs to know: no work opens.
+    The ETag changes, because clients read the type. No work opens, because nobody else is affected.
     """
-    heard = replace(context, actor=Actor(organization_id=creator.organization_id))
+    party_context = replace(context, actor=Actor(organization_id=creator.organization_id))
     entry = EntryDraft(kind="typeChanged", from_state=referral.deal_type, to_state=creator.deal_type)
-    changed = ChangeBuilder.of(referral).then(entry, deal_type=creator.deal_type).build(heard)
+    changed = ChangeBuilder.of(referral).then(entry, deal_type=creator.deal_type).build(party_context)
     return replace(changed, work=None)
 
 
@@ -162,57 +165,57 @@ def record_failed_mail(
     *,
     detail: str | None = None,
 ) -> Change:
-    """A mail that did not arrive is told in the timeline and stops nothing (M6).
+    """Record in the timeline that a mail did not arrive; nothing else depends on it (M6).
 
-    `address` says in a word whose it is where it is not told; `detail` is what the receiving server said.
+    `address` is the recipient's address, or a word such as `customer` if the reader may not see the address. `detail`
+    is the answer of the receiving mail server.
     """
-    to = {"to": address}
-    said = {"detail": detail} if detail else {}
-    entry = EntryDraft(kind="mailFailed", reason=why, details={"message": message, **to, **said})
+    details = {"message": message, "to": address, **({"detail": detail} if detail else {})}
+    entry = EntryDraft(kind="mailFailed", reason=why, details=details)
     return append_entry(referral, replace(context, actor=SYSTEM_ACTOR), entry)
 
 
 def record_never_notified(referral: Referral, expired: Referral, context: CommandContext) -> Change:
-    """That no mail told an organization of what it then let expire, in the timeline that its expiry is told in (M8).
+    """Record in the creator's timeline that no mail notified an organization of the referral that expired (M8).
 
-    `expired` is that organization's referral. Neither its people nor why they got no mail are told (V1).
+    `expired` is that organization's referral. The entry does not show its people, or why they got no mail (V1).
     """
-    whose = {"organizationId": expired.organization_id, "organizationName": expired.organization_name}
+    organization = {"organizationId": expired.organization_id, "organizationName": expired.organization_name}
     return append_entry(
-        referral, replace(context, actor=SYSTEM_ACTOR), EntryDraft(kind="neverNotified", details=whose)
+        referral, replace(context, actor=SYSTEM_ACTOR), EntryDraft(kind="neverNotified", details=organization)
     )
 
 
 def never_notified_operation(expired: ReferralId) -> OperationId:
-    """The operation id of `record_never_notified`, by which it is told once and found again."""
+    """The operation id of `record_never_notified`, so that it is recorded once and can be found."""
     return derived_operation("neverNotified", expired)
 
 
 def is_overdue(referral: Referral, now: datetime) -> bool:
-    """Whether a referral's time to answer is over and it has not been closed for it yet (L4)."""
+    """Whether the deadline has passed and the expiry is not stored yet (L4)."""
     return referral.status == "New" and referral.expires_at is not None and now >= referral.expires_at
 
 
 def withdraws_invitation(creator: Referral, invitee: str) -> bool:
-    """Whether an open invitation ends with the creator's outcome: on Lost all, on Won not Microsoft's (L8)."""
+    """Whether the creator's outcome withdraws an open invitation: Lost all, Won all but Microsoft's (L8)."""
     return creator.is_closed and not (invitee == MICROSOFT and creator.substatus == "Won")
 
 
 def require_active(referral: Referral, verb: str, context: CommandContext) -> Change | None:
-    """Refuse what only an Active referral allows; after its deadline, give the expiry that is due instead (L4).
+    """Raise `TerminalState` or `NotAllowed` unless the referral is Active; return its expiry if it is overdue (L4).
 
-    Raises `TerminalState` or `NotAllowed`.
+    `verb` completes "you cannot ... it" in the error message.
     """
     if is_overdue(referral, context.now):
-        return _expiry_instead(referral, context)
+        return _expire_late(referral, context)
     _require_active(referral, verb)
     return None
 
 
 def terminal_refusal(referral: Referral, verb: str) -> TerminalState:
-    """Why nothing can be done to a closed referral any more (L5)."""
+    """The refusal of any command on a closed referral (L5)."""
     when = f" on {referral.closed_at:%Y-%m-%d at %H:%M} UTC" if referral.closed_at else ""
-    message = f"This referral was closed as {referral.substatus}{when}. It is final: you cannot {verb} it."
+    message = f"This referral was closed as {referral.substatus}{when}. That is final: you cannot {verb} it."
     return TerminalState(message, reason=referral.status_reason.code if referral.status_reason else None)
 
 
@@ -220,7 +223,7 @@ def _require_new(referral: Referral, verb: str) -> None:
     if referral.is_closed:
         raise terminal_refusal(referral, verb)
     if referral.status != "New":
-        message = f"This referral is {referral.state}: it has been answered, so you cannot {verb} it."
+        message = f"This referral is {referral.state}: it has already been answered, so you cannot {verb} it."
         raise NotAllowed(message)
 
 
@@ -235,12 +238,12 @@ def _require_active(referral: Referral, verb: str) -> None:
 def _require_open_deal(referral: Referral, creator: Referral) -> None:
     if withdraws_invitation(creator, referral.organization_id):
         message = (
-            f"{creator.organization_name} closed the deal as {creator.substatus}; it takes no new party."
+            f"{creator.organization_name} closed the deal as {creator.substatus}, so you cannot accept it."
         )
         raise TerminalState(message, reason=DEAL_CLOSED)
 
 
-def _expiry_instead(referral: Referral, context: CommandContext) -> Change:
+def _expire_late(referral: Referral, context: CommandContext) -> Change:
     expired = expire(referral, context)
     return replace(expired, refusal=terminal_refusal(expired.after, "change"))
 
@@ -262,16 +265,16 @@ def _accepted_fields(referral: Referral, acceptance: Acceptance) -> dict[str, An
     }
 
 
-def _closed(
-    step: ChangeBuilder,
+def _close(
+    builder: ChangeBuilder,
     entry: EntryDraft,
     context: CommandContext,
     substatus: Substatus,
     reason: StatusReason | None,
 ) -> ChangeBuilder:
-    return step.then(
+    return builder.then(
         entry,
-        _news_of_end(step.after, substatus, reason),
+        _closing_tasks(builder.after, substatus, reason),
         status="Closed",
         substatus=substatus,
         status_reason=reason,
@@ -283,47 +286,47 @@ def _closing_entry(kind: EntryKind, reason: StatusReason) -> EntryDraft:
     return EntryDraft(kind=kind, reason=reason.code, details={"notes": reason.notes} if reason.notes else {})
 
 
-def _news_of_end(referral: Referral, substatus: Substatus, reason: StatusReason | None) -> tuple[Task, ...]:
+def _closing_tasks(referral: Referral, substatus: Substatus, reason: StatusReason | None) -> tuple[Task, ...]:
     match substatus:
         case "Won" | "Lost":
-            return _news_of_outcome(referral, "won" if substatus == "Won" else "lost")
+            return _outcome_tasks(referral, "won" if substatus == "Won" else "lost")
         case "Declined" if referral.inquiry and reason and reason.code == ABUSE:
-            return ()  # nobody writes to whom a company calls a swindler (M7)
+            return ()  # a customer reported for abuse gets no mail (M7)
         case "Declined":
-            return _news_for_inviter(referral, "declined")
+            return _inviter_tasks(referral, "declined")
         case _ if reason and reason.code == DEAL_CLOSED:
             return (Notify(message="withdrawn", audience="invitee"),)
         case _:
-            return _news_for_inviter(referral, "expired")
+            return _inviter_tasks(referral, "expired")
 
 
-def _news_for_inviter(referral: Referral, message: MailKind) -> tuple[Task, ...]:
+def _inviter_tasks(referral: Referral, message: MailKind) -> tuple[Task, ...]:
     if referral.inquiry:
-        return _news_for_customer(message)
+        return _customer_tasks(message)
     return (
         UpdateParties(parties=(referral.creator,)),
         Notify(message=message, audience="inviter", party=referral.creator),
     )
 
 
-def _news_for_customer(message: MailKind) -> tuple[Task, ...]:
-    """Whose request is declined or left unanswered is told to choose a different partner (R4, M2)."""
-    entry: dict[MailKind, MailKind] = {"declined": "customerDeclined", "expired": "customerExpired"}
-    return (Notify(message=entry[message], audience="customer"),) if message in entry else ()
+def _customer_tasks(message: MailKind) -> tuple[Task, ...]:
+    """A mail suggests other partners to a customer whose request is declined or expires (R4, M2)."""
+    mails: dict[MailKind, MailKind] = {"declined": "customerDeclined", "expired": "customerExpired"}
+    return (Notify(message=mails[message], audience="customer"),) if message in mails else ()
 
 
-def _news_of_outcome(referral: Referral, message: MailKind) -> tuple[Task, ...]:
-    """Each party reports its own outcome (L7); the creator's is news for everybody, by mail as well (M4).
+def _outcome_tasks(referral: Referral, message: MailKind) -> tuple[Task, ...]:
+    """Each party's outcome updates the creator (L7); the creator's updates all parties, also by mail (M4).
 
-    Whoever is known to have declined or to have let its time pass hears nothing more.
+    Parties that have declined, or whose invitation has expired, are not notified.
     """
     if not referral.belongs_to_creator:
         return (UpdateParties(parties=(referral.creator,)),)
-    concerned = [i for i in referral.invited if i.substatus not in {"Declined", "Expired"}]
-    parties = tuple(invitation.party for invitation in concerned)
+    affected = [i for i in referral.invited if i.substatus not in {"Declined", "Expired"}]
+    parties = tuple(invitation.party for invitation in affected)
     withdrawn = tuple(
         i.party
-        for i in concerned
+        for i in affected
         if i.substatus == "Pending" and (message == "lost" or i.party.organization_id != MICROSOFT)
     )
     mails = tuple(Notify(message=message, audience="party", party=record) for record in parties)

@@ -1,4 +1,4 @@
-"""A small language of conditions on referrals, for lists (rule N4): pure, and always asked of the whole record."""
+"""Filters for lists of referrals (rule N4): a predicate is evaluated on the whole record."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,20 +72,20 @@ OPERATORS: Mapping[Field, tuple[Operator, ...]] = MappingProxyType(
         "myTeam": ("eq", "ne"),
     }
 )
-"""What each field may be compared with."""
+"""The operators that each field allows."""
 OPTIONAL: frozenset[Field] = frozenset(
     {"campaignId", "externalReferenceId", "expirationDateTime", "location", "sellerTeam"}
 )
-"""The fields that a referral may lack; they alone are compared with null, by eq and ne."""
+"""The fields that can be null; only they can be compared with null, with eq and ne."""
 MULTI_VALUED: frozenset[Field] = frozenset({"team/email", "details/requirements/solutions/id"})
-"""The fields of which a referral has any number of values."""
+"""The fields with any number of values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One field compared with values: one, or for `in` several.
+    """A comparison of a field with one value, or with several for `in`.
 
-    A field with several values (team, solutions) meets a condition if one of them does.
+    A multi-valued field (team, solutions) matches if one of its values does.
     """
 
     field: Field
@@ -95,21 +95,21 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every part holds."""
+    """All parts match."""
 
     parts: "tuple[Predicate, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """One part holds."""
+    """At least one part matches."""
 
     parts: "tuple[Predicate, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The part does not hold."""
+    """The part does not match."""
 
     part: "Predicate"
 
@@ -119,35 +119,35 @@ Predicate = Condition | AllOf | AnyOf | Not
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListItem:
-    """A referral as one reader's list has it: its own mark, and whether it went to a team of its own (P3)."""
+    """A referral in one reader's list: whether it is a favorite, and routed to one of the reader's teams (P3)."""
 
     referral: Referral
     favorite: bool
     my_team: bool = False
 
 
-def matches(predicate: Predicate, listed: ListItem) -> bool:
-    """Whether a referral is wanted."""
+def matches(predicate: Predicate, item: ListItem) -> bool:
+    """Whether an item matches a filter."""
     match predicate:
         case Condition():
-            return any(_holds(predicate, value) for value in values_of(predicate.field, listed))
+            return any(_holds(predicate, value) for value in values_of(predicate.field, item))
         case AllOf(parts):
-            return all(matches(part, listed) for part in parts)
+            return all(matches(part, item) for part in parts)
         case AnyOf(parts):
-            return any(matches(part, listed) for part in parts)
+            return any(matches(part, item) for part in parts)
         case Not(part):
-            return not matches(part, listed)
+            return not matches(part, item)
         case _:
             assert_never(predicate)
 
 
-def values_of(field: Field, listed: ListItem) -> tuple[Value, ...]:
-    """The values of a field as they are compared: names and emails without regard to case."""
-    return tuple(comparable(field, value) for value in _VALUES[field](listed))
+def values_of(field: Field, item: ListItem) -> tuple[Value, ...]:
+    """The values of a field in the form in which they are compared."""
+    return tuple(comparable(field, value) for value in _VALUES[field](item))
 
 
 def comparable(field: Field, value: Value) -> Value:
-    """A value in the form in which values of this field are compared."""
+    """A value in the form in which it is compared: names normalized, emails case-folded."""
     if not isinstance(value, str):
         return value
     if field == "customerProfile/name":
@@ -156,7 +156,7 @@ def comparable(field: Field, value: Value) -> Value:
 
 
 def fields_of(predicate: Predicate) -> frozenset[Field]:
-    """The fields that a filter asks about."""
+    """The fields that a filter uses."""
     match predicate:
         case Condition():
             return frozenset({predicate.field})
@@ -169,16 +169,16 @@ def fields_of(predicate: Predicate) -> frozenset[Field]:
 
 
 def required_values(predicate: Predicate, field: Field) -> frozenset[Value] | None:
-    """The values of a field outside of which nothing can match; None if the predicate demands none (sound)."""
+    """The only values of a field that can match; None if any value can (never excludes a match)."""
     match predicate:
         case Condition(field=same, operator="eq" | "in", values=values) if same == field:
             return frozenset(comparable(field, value) for value in values)
         case AllOf(parts):
             of_parts = [required_values(part, field) for part in parts]
-            found = [values for values in of_parts if values is not None]
-            if field in MULTI_VALUED:  # each part may be met by another of the values
-                return next(iter(found), None)
-            return frozenset[Value].intersection(*found) if found else None
+            required = [values for values in of_parts if values is not None]
+            if field in MULTI_VALUED:  # each part may match a different value
+                return next(iter(required), None)
+            return frozenset[Value].intersection(*required) if required else None
         case AnyOf(parts):
             union: frozenset[Value] = frozenset()
             for part in parts:
@@ -191,61 +191,61 @@ def required_values(predicate: Predicate, field: Field) -> frozenset[Value] | No
             return None
 
 
-def earliest(predicate: Predicate | None, field: Field) -> datetime | None:
-    """The moment before which nothing can match; None if the predicate sets none (sound)."""
+def lower_bound(predicate: Predicate | None, field: Field) -> datetime | None:
+    """The time before which nothing can match; None if there is no bound (never excludes a match)."""
     match predicate:
         case Condition(field=same, operator="ge" | "gt" | "eq", values=(datetime() as at,)) if same == field:
             return at
         case AllOf(parts):
-            of_parts = [earliest(part, field) for part in parts]
+            of_parts = [lower_bound(part, field) for part in parts]
             return max((moment for moment in of_parts if moment), default=None)
         case _:
             return None
 
 
 def _holds(condition: Condition, value: Value) -> bool:
-    wanted = tuple(comparable(condition.field, each) for each in condition.values)
+    operands = tuple(comparable(condition.field, each) for each in condition.values)
     match condition.operator:
         case "eq" | "in":
-            return value in wanted
+            return value in operands
         case "ne":
-            return value not in wanted
+            return value not in operands
         case "startswith":
-            return isinstance(value, str) and value.startswith(str(wanted[0]))
+            return isinstance(value, str) and value.startswith(str(operands[0]))
         case _:
-            return _compares(condition.operator, value, wanted[0])
+            return _compares(condition.operator, value, operands[0])
 
 
-def _compares(operator: Literal["lt", "le", "gt", "ge"], value: Value, wanted: Value) -> bool:
-    """A missing value is neither before nor after anything."""
-    if not isinstance(value, datetime) or not isinstance(wanted, datetime):
+def _compares(operator: Literal["lt", "le", "gt", "ge"], value: Value, operand: Value) -> bool:
+    """Null is neither before nor after any time."""
+    if not isinstance(value, datetime) or not isinstance(operand, datetime):
         return False
-    before, after = value < wanted, value > wanted
+    before, after = value < operand, value > operand
     return {"lt": before, "le": not after, "gt": after, "ge": not before}[operator]
 
 
 _VALUES: Mapping[Field, Callable[[ListItem], tuple[Value, ...]]] = MappingProxyType(
     {
-        "id": lambda each: (each.referral.id,),
-        "engagementId": lambda each: (each.referral.engagement_id,),
-        "status": lambda each: (each.referral.status,),
-        "substatus": lambda each: (each.referral.substatus,),
-        "qualification": lambda each: (each.referral.qualification,),
-        "type": lambda each: (each.referral.sharing,),
-        "direction": lambda each: (each.referral.direction,),
-        "dealType": lambda each: (each.referral.deal_type,),
-        "createdDateTime": lambda each: (each.referral.created_at,),
-        "updatedDateTime": lambda each: (each.referral.updated_at,),
-        "expirationDateTime": lambda each: (each.referral.expires_at,),
-        "customerProfile/name": lambda each: (each.referral.customer.name,),
-        "customerProfile/address/country": lambda each: (each.referral.customer.address.country,),
-        "team/email": lambda each: tuple(contact.email for contact in each.referral.team),
-        "details/requirements/solutions/id": lambda each: tuple(s.id for s in each.referral.terms.solutions),
-        "campaignId": lambda each: (each.referral.campaign_id,),
-        "externalReferenceId": lambda each: (each.referral.external_reference_id,),
-        "location": lambda each: (each.referral.location,),
-        "sellerTeam": lambda each: (each.referral.routed.team if each.referral.routed else None,),
-        "favorite": lambda each: (each.favorite,),
-        "myTeam": lambda each: (each.my_team,),
+        "id": lambda item: (item.referral.id,),
+        "engagementId": lambda item: (item.referral.engagement_id,),
+        "status": lambda item: (item.referral.status,),
+        "substatus": lambda item: (item.referral.substatus,),
+        "qualification": lambda item: (item.referral.qualification,),
+        "type": lambda item: (item.referral.sharing,),
+        "direction": lambda item: (item.referral.direction,),
+        "dealType": lambda item: (item.referral.deal_type,),
+        "createdDateTime": lambda item: (item.referral.created_at,),
+        "updatedDateTime": lambda item: (item.referral.updated_at,),
+        "expirationDateTime": lambda item: (item.referral.expires_at,),
+        "customerProfile/name": lambda item: (item.referral.customer.name,),
+        "customerProfile/address/country": lambda item: (item.referral.customer.address.country,),
+        "team/email": lambda item: tuple(contact.email for contact in item.referral.team),
+        "details/requirements/solutions/id": lambda item: tuple(s.id for s in item.referral.terms.solutions),
+        "campaignId": lambda item: (item.referral.campaign_id,),
+        "externalReferenceId": lambda item: (item.referral.external_reference_id,),
+        "location": lambda item: (item.referral.location,),
+        "sellerTeam": lambda item: (item.referral.routed.team if item.referral.routed else None,),
+        "favorite": lambda item: (item.favorite,),
+        "myTeam": lambda item: (item.my_team,),
     }
 )

@@ -1,7 +1,7 @@
-"""What a mail tells: its kind and the facts in it (rules M1 to M4, M7).
+"""The kinds of mails and the facts that they show (rules M1 to M4, M7).
 
-The facts name everything that a template may show. A field that a rule keeps private (CRM id, campaign id,
-an organization's own notes) does not exist here, so no template can leak it (M7).
+Templates can only show these facts. Fields that a rule keeps private (CRM id, campaign id, an organization's own
+notes) are not among them, so no template can leak them (M7).
 """
 
 from dataclasses import dataclass
@@ -31,24 +31,24 @@ MailKind = Literal[
     "registrationRejected",
 ]
 CUSTOMER_MAILS: frozenset[MailKind] = frozenset({"customerDeclined", "customerExpired"})
-"""What a customer reads: no link into the portal, and nobody's notes (M7)."""
+"""Mails to a customer: no link to the portal, and no notes (M7)."""
 REVIEWER_MAILS: frozenset[MailKind] = frozenset({"registrationSubmitted", "registrationEscalated"})
-"""What Microsoft's deal review team reads."""
+"""Mails to Microsoft's deal review team."""
 REGISTRATION_MAILS: frozenset[MailKind] = REVIEWER_MAILS | frozenset(
     {"actionRequired", "actionReminder", "registrationApproved", "registrationRejected"}
 )
-"""What tells of a registration."""
+"""Mails about a registration."""
 LEAD_MAILS: frozenset[MailKind] = frozenset({"leadReceived", "hotLead", "leadReminder"})
-"""What a company reads of a lead."""
+"""Mails to a company about a lead."""
 ARRIVAL_MAILS: frozenset[MailKind] = LEAD_MAILS | frozenset({"invited", "reminder"})
-"""What tells a company that it has a referral to answer: whichever of them arrives, it was notified (M8)."""
+"""Mails about a referral to answer: if any of them arrives, the organization was notified (M8)."""
 EXPIRY_MAILS: frozenset[MailKind] = frozenset({"expired", "customerExpired"})
-"""What tells that a referral's time to answer is over."""
+"""Mails about an expired referral."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonFact:
-    """A person to talk to; a phone number that is not known is empty."""
+    """A person to contact; an unknown phone number is empty."""
 
     first_name: str
     last_name: str
@@ -58,9 +58,10 @@ class PersonFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationFacts:
-    """What a mail about a registration tells besides: `errors` are pairs of a field's JSON Pointer and a sentence.
+    """The additional facts of a mail about a registration.
 
-    `submitted_on` is the day of the present round, `round` counts from 1, `reason` is the reviewers' own words.
+    `submitted_on` is the date of the current round; `round` counts from 1; `reason` is the reviewers' text. `errors`
+    are pairs of a field's JSON Pointer and a sentence.
     """
 
     solution: str
@@ -72,15 +73,15 @@ class RegistrationFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailFacts:
-    """The facts of one message.
+    """The facts of one mail.
 
-    `actor_organization` is the display name of whoever acted: the inviter for invited, reminder and withdrawn,
-    the creator for won and lost, the answering party for accepted, declined and expired.
-    `reason` and `help_code` are wire codes, to be shown as words. `notes` are those written for the reader.
-    `expires_at` is UTC. `link` is the absolute address of the portal's page for the reader's own referral; a
-    customer has none. Of a lead, `contacts` are the customer's people, `needs` what it asks for, and
-    `alternatives` the partners that it may turn to instead. Of a registration, value and currency are the contract's.
-    `never_notified` says of an expiry that no mail had told the acting organization of the invitation (M8).
+    - `actor_organization`: the display name of the inviter for invited, reminder and withdrawn, of the creator for
+      won and lost, of the answering party for accepted, declined and expired.
+    - `reason` and `help_code`: codes of the API, shown as words. `notes`: those written for the reader.
+    - `expires_at` is UTC. `link`: the URL of the portal page of the reader's own referral, None for a customer.
+    - For a lead: `contacts` of the customer, `needs` (what it asks for), `alternatives` (other partners to suggest).
+    - For a registration: value and currency of the contract.
+    - `never_notified`: for an expiry, that no mail had notified the acting organization of the invitation (M8).
     """
 
     kind: MailKind
@@ -100,7 +101,6 @@ class MailFacts:
     from_microsoft: bool = False
     contacts: tuple[PersonFact, ...] = ()
     needs: tuple[str, ...] = ()
-    wants_contact: bool = False
     alternatives: tuple[str, ...] = ()
     never_notified: bool = False
     registration: RegistrationFacts | None = None

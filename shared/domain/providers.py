@@ -1,6 +1,6 @@
-"""Finding partners by their business profiles, and ranking what is found (rule P4).
+"""Finding partners by their business profiles, and ranking them (rule P4).
 
-Fast responders rank higher. How fast somebody is shows as a band, never as a figure.
+Partners that answer fast rank higher. Response speed is shown as a band, never as a number.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from shared.domain.response_speed import ResponseSpeed
 from shared.domain.vocabulary import CustomerSize
 
 _ORDER: tuple[ResponseSpeed, ...] = get_args(ResponseSpeed)
-_SAID: dict[ResponseSpeed, str] = {
+_SPEED_TEXTS: dict[ResponseSpeed, str] = {
     "withinADay": "usually answers within a day",
     "withinThreeDays": "usually answers within three days",
     "notMeasured": "has not answered often enough to be measured",
@@ -25,7 +25,7 @@ _SAID: dict[ResponseSpeed, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """What is looked for in a country (ISO 3166-1 alpha-2). None or empty asks for nothing."""
+    """Search criteria; `country` is ISO 3166-1 alpha-2. None or an empty text does not restrict the search."""
 
     country: str
     industry: str | None = None
@@ -37,7 +37,7 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A profile that fits: its fitting locations, and the words that it was found by."""
+    """A matching profile: its matching locations, and the search words that matched."""
 
     profile: Profile
     locations: tuple[ProfileLocation, ...]
@@ -46,7 +46,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A partner as it was found."""
+    """A partner in the result of a search."""
 
     organization_id: OrganizationId
     name: str
@@ -56,42 +56,42 @@ class Provider:
 
     @property
     def explanation(self) -> str:
-        """Why it stands where it stands, in a sentence."""
-        found = f"Matches {', '.join(self.words)}; " if self.words else "Serves this country; "
-        return f"{found}{_SAID[self.speed]}."
+        """One sentence that explains the rank."""
+        match = f"Matches {', '.join(self.words)}; " if self.words else "Serves this country; "
+        return f"{match}{_SPEED_TEXTS[self.speed]}."
 
 
 def match_profiles(profiles: Iterable[Profile], criteria: Criteria) -> tuple[Match, ...]:
-    """The active profiles with a location that meets every criterion."""
-    wanted = tuple(
+    """The active profiles with a location that matches all criteria."""
+    words = tuple(
         word for word in (criteria.industry, criteria.product, criteria.service, criteria.keyword) if word
     )
-    found = (
-        Match(profile=each, locations=_locations(each, criteria), words=wanted)
+    matches = (
+        Match(profile=each, locations=_locations(each, criteria), words=words)
         for each in profiles
         if each.active
     )
-    return tuple(match for match in found if match.locations)
+    return tuple(match for match in matches if match.locations)
 
 
-def alternatives(profiles: Iterable[Profile], lead: Referral) -> tuple[Match, ...]:
-    """The active profiles that its customer may turn to instead, those that fit most first (R4).
+def match_alternatives(profiles: Iterable[Profile], lead: Referral) -> tuple[Match, ...]:
+    """The active profiles to suggest to a lead's customer instead, best match first (R4).
 
-    Whoever was asked already is not among them. If the request names needs, at least one of them is met.
+    The recipients of the request are excluded. If the request has needs, a suggestion matches at least one.
     """
-    asked = lead.inquiry.recipients if lead.inquiry else ()
+    recipients = lead.inquiry.recipients if lead.inquiry else ()
     needs = _needs_of(lead)
-    found = [
+    matches = [
         _alternative(each, lead, needs)
         for each in profiles
-        if each.active and each.organization_id not in asked
+        if each.active and each.organization_id not in recipients
     ]
-    fitting = [match for match in found if match.locations and (match.words or not any(needs))]
-    return tuple(sorted(fitting, key=lambda match: -len(match.words)))
+    useful = [match for match in matches if match.locations and (match.words or not any(needs))]
+    return tuple(sorted(useful, key=lambda match: -len(match.words)))
 
 
 def rank(providers: Iterable[Provider]) -> tuple[Provider, ...]:
-    """Those that are found by more words first, then the faster, then by name."""
+    """Sort by number of matching words, then by response speed, then by name."""
     return tuple(
         sorted(
             providers,
@@ -106,24 +106,24 @@ def rank(providers: Iterable[Provider]) -> tuple[Provider, ...]:
 
 
 def _locations(profile: Profile, criteria: Criteria) -> tuple[ProfileLocation, ...]:
-    return tuple(place for place in profile.locations if _meets(place, criteria))
+    return tuple(location for location in profile.locations if _meets(location, criteria))
 
 
-def _meets(place: ProfileLocation, criteria: Criteria) -> bool:
-    asked = (
-        (criteria.industry, place.industries),
-        (criteria.product, place.products),
-        (criteria.service, place.services),
-        (criteria.keyword, place.keywords),
+def _meets(location: ProfileLocation, criteria: Criteria) -> bool:
+    pairs = (
+        (criteria.industry, location.industries),
+        (criteria.product, location.products),
+        (criteria.service, location.services),
+        (criteria.keyword, location.keywords),
     )
     size = criteria.customer_size
-    if size and not wants_size(place, size):
+    if size and not wants_size(location, size):
         return False
-    return all(normalized_name(word) in _normalized(words) for word, words in asked if word)
+    return all(normalized_name(word) in _normalized(words) for word, words in pairs if word)
 
 
 _Needs = tuple[dict[str, str], ...]
-"""The industries, products and services that are looked for, each with its normalized form."""
+"""The wanted industries, products and services, each word with its normalized form."""
 
 
 def _needs_of(lead: Referral) -> _Needs:
@@ -134,20 +134,20 @@ def _needs_of(lead: Referral) -> _Needs:
 
 
 def _alternative(profile: Profile, lead: Referral, needs: _Needs) -> Match:
-    """A profile's words are normalized once for all needs: a country may have thousands of profiles."""
-    places = tuple(place for place in profile.locations if wants_size(place, lead.customer.size))
+    """Match a profile; its words are normalized once, because a country can have thousands of profiles."""
+    locations = tuple(location for location in profile.locations if wants_size(location, lead.customer.size))
     offers = (
-        _normalized(w for place in places for w in place.industries),
-        _normalized(w for place in places for w in place.products),
-        _normalized(w for place in places for w in place.services),
+        _normalized(w for location in locations for w in location.industries),
+        _normalized(w for location in locations for w in location.products),
+        _normalized(w for location in locations for w in location.services),
     )
     met = tuple(
         word
-        for wanted, offered in zip(needs, offers, strict=True)
-        for word, normalized in wanted.items()
+        for need, offered in zip(needs, offers, strict=True)
+        for word, normalized in need.items()
         if normalized in offered
     )
-    return Match(profile=profile, locations=places, words=met)
+    return Match(profile=profile, locations=locations, words=met)
 
 
 def _normalized(words: Iterable[str]) -> frozenset[str]:

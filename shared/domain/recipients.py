@@ -1,4 +1,4 @@
-"""Who gets which mail: one pure function of audience, the reader's record and the directory (rules M1 to M5)."""
+"""The recipients of a mail, from its audience, the reader's referral and the directory (rules M1 to M5)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ DEFAULT_LOCALE = "en-US"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """One address, and the language its mail is wished in (BCP 47)."""
+    """An email address, and the preferred language (BCP 47)."""
 
     email: str
     name: str
@@ -24,11 +24,13 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
-    """What the directory knows about an organization's readers, with their preferences.
+    """The possible readers of a mail in one organization, with their preferences.
 
-    `people` are all its people; `contacts` those of the addressed profile location, none if it has no profile;
-    `team` the addresses of the sellers that the referral was routed to. Of a registration, `registrant` is the
-    contact of its form; of the review team, `reviewers` are the addresses of whoever it was assigned to or leads it.
+    - `people`: all people of the organization.
+    - `contacts`: the contacts of the referral's profile location; empty without a profile.
+    - `team`: the addresses of the sellers that the referral was routed to.
+    - `registrant`: for a registration, the contact of its form.
+    - `reviewers`: for the review team, the address of the assigned reviewer or of the lead.
     """
 
     people: tuple[Person, ...]
@@ -39,73 +41,73 @@ class Readers:
 
 
 def recipients_of(audience: Audience, referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
-    """Whom a mail goes to. `referral` is the reader's own record; each address gets one mail."""
+    """The recipients of a mail, each address once. `referral` is the reader's own referral."""
     match audience:
         case "invitee":
-            found = _invitees(referral, readers)
+            recipients = _invitees(referral, readers)
         case "answerers":
-            found = _answerers(referral, readers)
+            recipients = _answerers(referral, readers)
         case "alerted":
-            found = (*_invitees(referral, readers), *_answerers(referral, readers))
+            recipients = (*_invitees(referral, readers), *_answerers(referral, readers))
         case "inviter" | "party":
-            found = _deal_team(referral, readers)
+            recipients = _deal_team(referral, readers)
         case "customer":
-            found = _contacts(referral.customer.team, Readers(people=()))
+            recipients = _contacts(referral.customer.team, Readers(people=()))
         case "reviewers" | "reviewLead":
-            found = _reviewers(readers)
+            recipients = _reviewers(readers)
         case "registrants":
-            found = _registrants(referral, readers)
+            recipients = _registrants(referral, readers)
         case _:
             assert_never(audience)
-    return _distinct(found)
+    return _distinct(recipients)
 
 
 def _invitees(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
-    """Whom a new inbound referral is announced to (M1).
+    """Who is notified of a new inbound referral (M1).
 
-    The contacts of the addressed profile location; else the referrals admins whose scope covers the location;
-    else the MPN partner admins. For Microsoft the routed team.
+    The contacts of the profile location; else the referrals admins of the location; else the MPN partner admins. For
+    Microsoft, the routed team.
     """
     return _contacts(readers.contacts, readers) or _answerers(referral, readers)
 
 
 def _answerers(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
-    """Whom a reminder goes to: those who can answer (M3).
+    """Who gets a reminder: the people who can answer (M3).
 
-    The referrals admins whose scope covers the location; where there is none, the MPN partner admins. For
-    Microsoft the sellers of the routed team; all sellers where it has none.
+    The referrals admins of the location; if there are none, the MPN partner admins. For Microsoft, the sellers of the
+    routed team; if it has none, all sellers.
     """
     if referral.organization_id == MICROSOFT:
-        sellers = _having("MicrosoftSeller", readers)
-        return _people(_named(readers.team, sellers) or sellers)
-    admins = [p for p in _having("ReferralsAdmin", readers) if _covers(p, referral.location)]
-    return _people(admins) or _people(_having("MpnPartnerAdmin", readers))
+        sellers = _with_role("MicrosoftSeller", readers)
+        return _people(_with_address(readers.team, sellers) or sellers)
+    admins = [p for p in _with_role("ReferralsAdmin", readers) if _covers(p, referral.location)]
+    return _people(admins) or _people(_with_role("MpnPartnerAdmin", readers))
 
 
 def _deal_team(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
-    """The team of a referral (M2, M4); where it is empty, those whom the referral was announced to (L2)."""
+    """The team of a referral (M2, M4); if it is empty, those who were notified of the referral (L2)."""
     return _contacts(referral.team, readers) or (() if referral.team else _invitees(referral, readers))
 
 
 def _reviewers(readers: Readers) -> tuple[Recipient, ...]:
-    """The deal reviewers who are named; all of them where none is, or none of these wants mail (G5, G7)."""
-    reviewers = _having("DealReviewer", readers)
-    return _people(_named(readers.reviewers, reviewers)) or _people(reviewers)
+    """The given deal reviewers; all of them if none is given, or none of these wants mail (G5, G7)."""
+    reviewers = _with_role("DealReviewer", readers)
+    return _people(_with_address(readers.reviewers, reviewers)) or _people(reviewers)
 
 
 def _registrants(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
-    """The contact of a registration and the deal's team (M4), where a contact may have said that it wants no mail."""
-    silent = {contact.email.casefold() for contact in referral.team if contact.disable_notifications}
-    wanted = [contact for contact in readers.registrant if contact.email.casefold() not in silent]
-    return (*_contacts(wanted, readers), *_deal_team(referral, readers))
+    """The contact of a registration and the deal's team (M4), without those who have disabled mail in the team."""
+    disabled = {contact.email.casefold() for contact in referral.team if contact.disable_notifications}
+    contacts = [contact for contact in readers.registrant if contact.email.casefold() not in disabled]
+    return (*_contacts(contacts, readers), *_deal_team(referral, readers))
 
 
-def _named(addresses: Iterable[str], people: Iterable[Person]) -> list[Person]:
-    named = {address.casefold() for address in addresses}
-    return [person for person in people if person.email.casefold() in named]
+def _with_address(addresses: Iterable[str], people: Iterable[Person]) -> list[Person]:
+    folded = {address.casefold() for address in addresses}
+    return [person for person in people if person.email.casefold() in folded]
 
 
-def _having(role: Role, readers: Readers) -> list[Person]:
+def _with_role(role: Role, readers: Readers) -> list[Person]:
     return [person for person in readers.people if role in person.roles]
 
 
@@ -114,19 +116,19 @@ def _covers(person: Person, location: LocationId | None) -> bool:
 
 
 def _people(people: Iterable[Person]) -> tuple[Recipient, ...]:
-    wanted = (
+    recipients = (
         Recipient(email=p.email, name=p.name, locale=p.locale) for p in people if not p.disable_notifications
     )
-    return _distinct(wanted)
+    return _distinct(recipients)
 
 
 def _contacts(contacts: Iterable[Contact], readers: Readers) -> tuple[Recipient, ...]:
-    """Contacts as recipients; what the directory knows of a person's mail settings completes the contact's (V7)."""
-    known = {person.email.casefold(): person for person in readers.people}
+    """Contacts as recipients; mail settings in the directory apply to contacts with the same address (V7)."""
+    by_email = {person.email.casefold(): person for person in readers.people}
     return _distinct(
-        _recipient(contact, known.get(contact.email.casefold()))
+        _recipient(contact, by_email.get(contact.email.casefold()))
         for contact in contacts
-        if _wants_mail(contact, known.get(contact.email.casefold()))
+        if _wants_mail(contact, by_email.get(contact.email.casefold()))
     )
 
 
@@ -142,5 +144,5 @@ def _recipient(contact: Contact, person: Person | None) -> Recipient:
 
 
 def _distinct(recipients: Iterable[Recipient]) -> tuple[Recipient, ...]:
-    """One mail for one address, whatever its case."""
+    """One recipient for each address, ignoring case."""
     return tuple({recipient.email.casefold(): recipient for recipient in recipients}.values())

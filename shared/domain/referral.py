@@ -1,4 +1,4 @@
-"""The records: a referral and what it is made of. See docs/glossary.md for the words."""
+"""The referral record and its parts. docs/glossary.md defines the terms."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ from shared.domain.vocabulary import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """A person in a team: a company's employee or the customer's contact."""
+    """A person on a team: an employee of a company, or a contact of the customer."""
 
     first_name: str
     last_name: str
@@ -59,7 +59,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileId:
-    """A number that identifies a company elsewhere, such as a D-U-N-S number."""
+    """An identifier of a company in another system, such as a D-U-N-S number."""
 
     profile_type: str
     id: str
@@ -67,7 +67,7 @@ class ProfileId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """The customer of a deal; `team` are its contact persons."""
+    """The customer of a deal; `team` are its contacts."""
 
     name: str
     address: Address
@@ -78,7 +78,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """What the customer agreed to, as declared by the deal's creator; `microsoft_may_view` is Q2."""
+    """The customer's consent, as declared by the deal's creator; `microsoft_may_view` is Q2."""
 
     share_contact: bool = False
     contact: bool = False
@@ -90,7 +90,7 @@ NO_CONSENT = Consent()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """A solution named in a deal, as the catalogue had it then. `kind` follows from its owner (T6)."""
+    """A solution of a deal, copied from the catalogue when it was chosen. `kind` follows from its owner (T6)."""
 
     id: str
     name: str
@@ -99,13 +99,13 @@ class Solution:
 
     @property
     def has_ip_incentive(self) -> bool:
-        """Whether its deals can be reviewed for an incentive (T7)."""
+        """Whether deals with this solution can be registered for an IP incentive (T7)."""
         return not IP_INCENTIVES.isdisjoint(self.incentives)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Whom a referral addresses: a business profile's location, or Microsoft (`msft`)."""
+    """The addressee of a referral: a location of a business profile, or Microsoft (`msft`)."""
 
     type: TargetType
     id: str
@@ -113,9 +113,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What may differ from party to party: value (at most 2 decimals), currency (ISO 4217), close date, solutions.
+    """The terms that can differ between parties: value (at most 2 decimals), currency (ISO 4217), date, solutions.
 
-    A lead has the first three once it was accepted.
+    Value, currency and close date of a lead are None until it is accepted.
     """
 
     deal_value: Decimal | None
@@ -126,7 +126,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InviteContext:
-    """Why and by whom an organization was invited; on the creator's own referral its answer to Q1."""
+    """Why and by whom an organization was invited; on the creator's own referral, the answer to Q1."""
 
     notes: str | None = None
     help_code: HelpCode = NO_HELP
@@ -137,7 +137,7 @@ class InviteContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferralKey:
-    """One organization's part in a deal: where its referral is."""
+    """Identifies a referral: the organization that owns it, and its id."""
 
     organization_id: OrganizationId
     referral_id: ReferralId
@@ -145,9 +145,9 @@ class ReferralKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitedParty:
-    """An invitation as its deal's creator keeps it: to whom, and what was last heard of it (L7).
+    """An invited party on the creator's referral, with the last state that the creator knows (L7).
 
-    It may lag seconds behind the invitee's own record, which decides.
+    It can lag seconds behind the invitee's own referral, which is authoritative.
     """
 
     party: ReferralKey
@@ -158,7 +158,7 @@ class InvitedParty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutedTeam:
-    """The team of Microsoft's sellers that an invitation went to, and by which rule; None: by default (P3)."""
+    """The team of Microsoft's sellers that an invitation was routed to; `rule` is None for the default team (P3)."""
 
     team: str
     team_name: str
@@ -167,10 +167,10 @@ class RoutedTeam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inquiry:
-    """The request that a lead came from (R2). No recipient is shown any of it.
+    """The request for information that a lead comes from (R2); hidden from the recipients.
 
-    `recipients` are all whom it asked, reached or not; `alternatives` is how many other partners its customer may be
-    offered.
+    `recipients` are all organizations that it was sent to, delivered or not. `alternatives` is the maximum number of
+    other partners to suggest to the customer.
     """
 
     id: InquiryId
@@ -180,7 +180,7 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationSummary:
-    """A registration as its deal shows it: the milestone, and how far it is (G6)."""
+    """A registration as its deal shows it (G6)."""
 
     id: RegistrationId
     kind: RegistrationKind
@@ -189,13 +189,13 @@ class RegistrationSummary:
 
     @property
     def in_review(self) -> bool:
-        """Whether reviewers or partner are waited for, so that the clock may ask for something (G7)."""
+        """Whether it waits for the reviewers or the partner, so that reminders or escalations can become due (G7)."""
         return self.status in {"ReviewPending", "ActionRequired"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReason:
-    """Why a referral was closed: a code, and the words of whoever closed it."""
+    """Why a referral was closed: a code, and notes by the person who closed it."""
 
     code: str
     notes: str | None = None
@@ -203,12 +203,12 @@ class StatusReason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Referral:
-    """One organization's own record of a deal or of a lead.
+    """One organization's own record of a deal or lead.
 
-    `creator` is where the deal was made and is decided; there `invited` keeps whom it invited, oldest first. A lead
-    is nobody else's: its creator is itself. `inquiry` stays with a lead that became a deal.
-    `version` counts people's changes and expiry, and is the ETag; `sequence` is that of the last timeline entry.
-    All times are aware, UTC.
+    `creator` is the referral of the organization that created the deal; only there `invited` is filled, oldest first.
+    A lead is its own creator, and keeps `inquiry` after it is converted into a deal.
+    `version` is the ETag; it counts the changes by people and the expiry. `sequence` is that of the last timeline
+    entry. All times are aware, UTC.
     """
 
     id: ReferralId
@@ -253,22 +253,22 @@ class Referral:
 
     @property
     def key(self) -> ReferralKey:
-        """Under which this referral is stored."""
+        """The key of this referral."""
         return ReferralKey(organization_id=self.organization_id, referral_id=self.id)
 
     @property
     def belongs_to_creator(self) -> bool:
-        """Whether this is the record of the organization that created the deal."""
+        """Whether this is the referral of the organization that created the deal."""
         return self.id == self.creator.referral_id
 
     @property
     def is_lead(self) -> bool:
-        """Whether this is a request of a customer's, or a lead of Microsoft's, that nobody made a deal of (R7)."""
+        """Whether this is a lead that has not been converted into a deal (R7)."""
         return self.deal_type == "Lead"
 
     @property
-    def others(self) -> tuple[ReferralKey, ...]:
-        """The parties that this record's organization invited."""
+    def invited_keys(self) -> tuple[ReferralKey, ...]:
+        """The keys of the referrals that this organization invited."""
         return tuple(invitation.party for invitation in self.invited)
 
     @property
@@ -278,5 +278,5 @@ class Referral:
 
     @property
     def state(self) -> str:
-        """Status and substatus in one word, as timeline entries show them."""
+        """Status and substatus, such as `Closed/Won`, as timeline entries show them."""
         return f"{self.status}/{self.substatus}"

@@ -1,9 +1,9 @@
-"""Why a rule says no.
+"""The refusals that rules raise.
 
 Refusal
-├── Invalid        the request breaks rules about its fields; carries every fault at once
-├── NotAllowed     the state, the direction or the type forbids it
-└── TerminalState  the referral is closed for good (L5)
+├── Invalid        fields of the request are invalid; has all faults at once
+├── NotAllowed     the state, direction or type does not allow the command
+└── TerminalState  the referral is closed, which is final (L5)
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ FaultCode = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of a request. `target` is a JSON Pointer into what was sent; `message` says what to do."""
+    """One fault of a request. `target` is a JSON Pointer into the request; `message` says what to do."""
 
     code: FaultCode
     target: str
@@ -33,13 +33,13 @@ class Fault:
 
 
 class Refusal(Exception):
-    """A rule refuses what was asked; nothing has been stored for it."""
+    """A rule refuses a command; nothing has been stored."""
 
 
 class Invalid(Refusal):
-    """One or more fields break the rules.
+    """One or more fields are invalid.
 
-    `candidates` are the directory's customers between which the request does not decide (C7), if that is a fault.
+    If the customer is ambiguous, `candidates` are the customers of the directory that match (C7).
     """
 
     def __init__(self, faults: tuple[Fault, ...], candidates: tuple[object, ...] = ()) -> None:
@@ -49,11 +49,11 @@ class Invalid(Refusal):
 
 
 class NotAllowed(Refusal):
-    """The referral's state, direction or type forbids the operation."""
+    """The referral's state, direction or type does not allow the command."""
 
 
 class TerminalState(Refusal):
-    """The referral, or the deal it belongs to, is closed; `reason` names why where one was kept."""
+    """The referral, or its deal, is closed; `reason` is the code of the reason, if one is stored."""
 
     def __init__(self, message: str, reason: str | None = None) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""A won deal's registration: the record, and every way that it can go (rules G4, G5).
+"""The registration of a won deal: the record and its state changes (rules G4, G5).
 
-Draft → ReviewPending → Approved, Rejected or ActionRequired → ReviewPending, as often as it takes; an ISV Connect
-record is complete once it is submitted. Closed is final.
+IP co-sell: Draft → ReviewPending → Approved, Rejected or ActionRequired; ActionRequired → ReviewPending, any number
+of times. ISV Connect: Draft → Submitted. Submitted, Approved and Rejected are final.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from shared.domain.vocabulary import (
 )
 
 CLOSED: frozenset[RegistrationStatus] = frozenset({"Submitted", "Approved", "Rejected"})
-"""Nothing changes after these (G6)."""
+"""The final statuses (G6)."""
 _DECIDED: dict[ReviewDecision, RegistrationStatus] = {
     "approve": "Approved",
     "reject": "Rejected",
@@ -42,7 +42,7 @@ class RegisteredCustomer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationContact:
-    """Whom the reviewers ask, and who is told of what they decide."""
+    """The contact for the reviewers, who is also notified of their decisions."""
 
     first_name: str | None = None
     last_name: str | None = None
@@ -52,7 +52,7 @@ class RegistrationContact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """The contract with the customer: its total value and currency (ISO 4217), and its dates."""
+    """The contract with the customer: total value, currency (ISO 4217) and dates."""
 
     value: Decimal | None = None
     currency: str | None = None
@@ -67,7 +67,7 @@ NO_CONTRACT, NO_CONTACT, NO_CUSTOMER = Contract(), RegistrationContact(), Regist
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationForm:
-    """What is registered (G3); every field of a draft may be missing."""
+    """The form of a registration (G3); every field of a draft may be missing."""
 
     solution_id: str | None = None
     contract_type: ContractType | None = None
@@ -82,7 +82,7 @@ class RegistrationForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldError:
-    """What is wrong with one field of a registration; `target` is a JSON Pointer into its form."""
+    """An error in one field of a registration; `target` is a JSON Pointer into its form."""
 
     target: str
     message: str
@@ -90,9 +90,9 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewRound:
-    """One round of a review: the form that was handed in, and what came of it.
+    """One round of a review: the submitted form and the decision.
 
-    `number` counts a registration's rounds from 1; `reviewer` is the name of whoever decided.
+    `number` counts from 1; `reviewer` is the name of the person who decided.
     """
 
     number: int
@@ -107,12 +107,14 @@ class ReviewRound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """One record of a registration. `referral` is the won deal's, None for a deal that was never co-sold (G8).
+    """A registration.
 
-    `form` is how its partner left it, `latest` its present round or the last one; the earlier rounds are kept beside
-    it, so that a review may take any number of them (G5). `errors` are a draft's faults, or what the reviewers ask to
-    be corrected. `deal_closed_at` is its deal's, which stays as it is: whoever looks through many reads no deals.
-    `version` counts all changes, and is the ETag.
+    - `referral`: the key of the won deal, None for a deal that was never co-sold (G8).
+    - `form`: the form as the partner last saved it.
+    - `latest`: the current or last round. Earlier rounds are separate rows, so their number has no limit (G5).
+    - `errors`: the faults of a draft, or the corrections that the reviewers request.
+    - `deal_closed_at`: a copy of the deal's, which never changes, so that lists need not read the deals.
+    - `version`: counts all changes, and is the ETag.
     """
 
     id: RegistrationId
@@ -134,37 +136,37 @@ class Registration:
 
     @property
     def closed(self) -> bool:
-        """Whether it is complete, or decided for good."""
+        """Whether the status is final."""
         return self.status in CLOSED
 
     @property
     def retained_from(self) -> datetime:
-        """When its retention period begins (N3): with that of its deal, a report's with itself."""
+        """The start of the retention period (N3): when its deal closed, or when it was created without a deal."""
         return self.deal_closed_at or self.created_at
 
     @property
     def rounds(self) -> int:
-        """How often it was handed in."""
+        """How many times it was submitted."""
         return self.latest.number if self.latest else 0
 
     @property
     def submitted_at(self) -> datetime | None:
-        """When its present round began."""
+        """When the current round was submitted."""
         return self.latest.submitted_at if self.latest else None
 
     @property
     def decided_at(self) -> datetime | None:
-        """When its latest round was decided."""
+        """When the latest round was decided."""
         return self.latest.decided_at if self.latest else None
 
     @property
     def submitted_form(self) -> RegistrationForm:
-        """The form as it was handed in last: what reviewers see, whatever its partner is correcting meanwhile."""
+        """The form as last submitted: reviewers see it, not the corrections that the partner has saved since."""
         return self.latest.form if self.latest else self.form
 
     @property
-    def shown(self) -> RegistrationSummary:
-        """The record as its deal shows it (G6)."""
+    def summary(self) -> RegistrationSummary:
+        """The registration as its deal shows it (G6)."""
         return RegistrationSummary(
             id=self.id, kind=self.kind, solution_id=self.solution_id, status=self.status
         )
@@ -172,7 +174,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a reviewer decides; a rejection has a reason, a request for action at least one error (G5)."""
+    """A reviewer's decision; a rejection has a reason, a request for action has at least one error (G5)."""
 
     decision: ReviewDecision
     reviewer: str
@@ -180,10 +182,10 @@ class Verdict:
     errors: tuple[FieldError, ...] = ()
 
 
-def submitted(registration: Registration, form: RegistrationForm, now: datetime) -> Registration:
-    """A draft, or a record to be corrected, handed in: ISV Connect is complete, IP co-sell goes to review (G4).
+def submit(registration: Registration, form: RegistrationForm, now: datetime) -> Registration:
+    """Submit a draft or a corrected registration: ISV Connect is complete, IP co-sell goes to review (G4).
 
-    The form has no faults. Raises as `require_editable`.
+    The form must have no faults. Raises as `require_editable`.
     """
     require_editable(registration)
     status: RegistrationStatus = "Submitted" if registration.kind == "IsvConnect" else "ReviewPending"
@@ -191,10 +193,10 @@ def submitted(registration: Registration, form: RegistrationForm, now: datetime)
     return _changed(registration, now, form=form, status=status, errors=(), latest=latest)
 
 
-def saved(
+def save(
     registration: Registration, form: RegistrationForm, faults: tuple[FieldError, ...], now: datetime
 ) -> Registration:
-    """A draft, or a record to be corrected, kept as it is: a draft with its faults, the other with its errors.
+    """Save a form without submitting it. A draft gets its faults as errors; otherwise the reviewers' errors stay.
 
     Raises as `require_editable`.
     """
@@ -204,17 +206,19 @@ def saved(
 
 
 def is_unchanged(before: Registration, after: Registration) -> bool:
-    """Whether a step left everything as it was, but for its having been taken."""
-    untaken = replace(after, updated_at=before.updated_at, version=before.version)
-    return untaken == before and _dates(after.form.contract) == _dates(before.form.contract)
+    """Whether a change affects nothing but version and time of update."""
+    comparable = replace(after, updated_at=before.updated_at, version=before.version)
+    return comparable == before and _dates(after.form.contract) == _dates(before.form.contract)
 
 
-def reviewed(registration: Registration, verdict: Verdict, now: datetime) -> Registration:
-    """A record decided by a reviewer (G5). Raises `NotAllowed`, `TerminalState`."""
+def review(registration: Registration, verdict: Verdict, now: datetime) -> Registration:
+    """Apply a reviewer's decision (G5). Raises `NotAllowed`, `TerminalState`."""
     if registration.closed:
         raise final_refusal(registration)
     if registration.status != "ReviewPending" or registration.latest is None:
-        message = f"This registration is {registration.status}: only one that waits for review is reviewed."
+        message = (
+            f"This registration is {registration.status}: only one that is ReviewPending can be reviewed."
+        )
         raise NotAllowed(message)
     decided = replace(
         registration.latest,
@@ -234,20 +238,24 @@ def reviewed(registration: Registration, verdict: Verdict, now: datetime) -> Reg
 
 
 def require_editable(registration: Registration) -> None:
-    """Refuse to change what is in review or closed. Raises `NotAllowed`, `TerminalState`."""
+    """Raise `NotAllowed` if a registration is in review, `TerminalState` if it is closed."""
     if registration.closed:
         raise final_refusal(registration)
     if registration.status == "ReviewPending":
-        raise NotAllowed("This registration is in review: wait until it is decided, or sent back to you.")
+        raise NotAllowed(
+            "This registration is in review: wait until the reviewers decide it or send it back."
+        )
 
 
 def final_refusal(registration: Registration) -> TerminalState:
-    """Why nothing can be done to a closed record any more (G6)."""
-    return TerminalState(f"This registration is {registration.status}. It is final.")
+    """The refusal of any command on a closed registration (G6)."""
+    return TerminalState(
+        f"This registration is {registration.status}, which is final: it can no longer be changed."
+    )
 
 
 def _dates(contract: Contract) -> list[str | None]:
-    """As they were sent: the same moment may be another day (G3)."""
+    """The dates with their offsets as sent: the same moment can be a different day (G3)."""
     moments = (contract.signed_at, contract.starts_at, contract.ends_at)
     return [moment.isoformat() if moment else None for moment in moments]
 

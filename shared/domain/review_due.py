@@ -1,4 +1,4 @@
-"""What the clock makes due on a registration: escalations and reminders (rule G7)."""
+"""What is due on a registration at a given time: escalations and reminders (rule G7)."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -9,18 +9,18 @@ from shared.domain.messages import MailKind
 from shared.domain.registration import Registration
 from shared.domain.working_days import WorkingCalendar
 
-ESCALATED_EVERY = 5
-"""Working days without a decision."""
-FIRST_REMINDER, REMINDED_EVERY, MOST_REMINDERS = timedelta(days=30), timedelta(days=7), 12
+ESCALATION_INTERVAL = 5
+"""Working days between two escalations, while there is no decision."""
+FIRST_REMINDER, REMINDER_INTERVAL, MAX_REMINDERS = timedelta(days=30), timedelta(days=7), 12
 
 
 def due_on_registration(
     registration: Registration, labels: Collection[str], now: datetime, calendar: WorkingCalendar
 ) -> Due:
-    """What the clock asks for at `now`; `labels` are those of the work rows that exist, `calendar` the reviewers'.
+    """What is due at `now`. `labels` are the labels of the existing work rows, `calendar` is the reviewers'.
 
-    Of several whose time has come only the latest is due: what was missed while the service was down is not sent on
-    top of the next.
+    If several are past their time, only the latest is due: one that was missed while the service was down is not sent
+    together with the next.
     """
     if registration.status == "ReviewPending" and registration.submitted_at:
         return _escalation(registration, registration.submitted_at, labels, now, calendar)
@@ -38,10 +38,10 @@ def _escalation(
 ) -> Due:
     at = since
     for number in count():
-        following = calendar.after(at, ESCALATED_EVERY)
+        following = calendar.after(at, ESCALATION_INTERVAL)
         if following > now:
-            escalation = _labelled(registration, "registrationEscalated", number, at) if number else None
-            return _unless_done(escalation, labels, following)
+            escalation = _new_reminder(registration, "registrationEscalated", number, at) if number else None
+            return _due(escalation, labels, following)
         at = following
     return Due()
 
@@ -50,16 +50,16 @@ def _reminder(registration: Registration, since: datetime, labels: Collection[st
     first = since + FIRST_REMINDER
     if now < first:
         return Due(next_at=first)
-    number = min((now - first) // REMINDED_EVERY + 1, MOST_REMINDERS)
-    following = first + number * REMINDED_EVERY if number < MOST_REMINDERS else None
-    at = first + (number - 1) * REMINDED_EVERY
-    return _unless_done(_labelled(registration, "actionReminder", number, at), labels, following)
+    number = min((now - first) // REMINDER_INTERVAL + 1, MAX_REMINDERS)
+    following = first + number * REMINDER_INTERVAL if number < MAX_REMINDERS else None
+    at = first + (number - 1) * REMINDER_INTERVAL
+    return _due(_new_reminder(registration, "actionReminder", number, at), labels, following)
 
 
-def _labelled(registration: Registration, message: MailKind, number: int, at: datetime) -> Reminder:
+def _new_reminder(registration: Registration, message: MailKind, number: int, at: datetime) -> Reminder:
     return Reminder(label=f"{message}:{registration.id}:{registration.rounds:03d}:{number:03d}", at=at)
 
 
-def _unless_done(reminder: Reminder | None, labels: Collection[str], next_at: datetime | None) -> Due:
+def _due(reminder: Reminder | None, labels: Collection[str], next_at: datetime | None) -> Due:
     done = reminder is None or reminder.label in labels
     return Due(reminder=None if done else reminder, next_at=next_at)

@@ -1,4 +1,4 @@
-"""An organization's own names of sales stages, mapped to the standard ones (S3)."""
+"""Stage maps: an organization's own names of sales stages, mapped to the standard ones (S3)."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from shared.domain.vocabulary import SalesStage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedStage:
-    """One name and the stage that it stands for."""
+    """One name and the standard stage that it stands for."""
 
     name: str
     stage: SalesStage
@@ -16,12 +16,12 @@ class NamedStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageMap:
-    """The table of an organization; names count up to case and runs of spaces. `version` counts its changes."""
+    """The names of one organization; they are compared as `normalized_name` does. `version` counts changes."""
 
     stages: tuple[NamedStage, ...] = ()
     version: int = 0
 
     def stage_of(self, name: str) -> SalesStage | None:
-        """The standard stage of an own name."""
-        wanted = normalized_name(name)
-        return next((each.stage for each in self.stages if normalized_name(each.name) == wanted), None)
+        """The standard stage of a name, or None."""
+        normalized = normalized_name(name)
+        return next((each.stage for each in self.stages if normalized_name(each.name) == normalized), None)

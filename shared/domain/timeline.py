@@ -1,4 +1,4 @@
-"""Timeline entries: every change of state, append-only and complete (L9)."""
+"""Timeline entries: an append-only, complete record of every change of state (L9)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ EntryKind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who did it. `name` is the person's, None where a clock or another party acted."""
+    """Who acted. `name` is the person's name, None if the system or another party acted."""
 
     organization_id: OrganizationId | None
     name: str | None = None
@@ -39,12 +39,14 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of a referral's timeline.
+    """One entry of a referral's timeline.
 
-    `sequence` counts from 1 without gaps. `operation_id` is that of the attempt that wrote it: after a commit
-    of unknown outcome it tells whether we won. `key_hash` is that of the request's idempotency key, if any.
-    `from_state` and `to_state` are states, or for a change of stage or type, stages or types. `version` is the
-    record's after the step; `changed` names the record's fields that the step changed.
+    - `sequence` counts from 1 without gaps.
+    - `operation_id` identifies the attempt that wrote it: after a commit of unknown outcome it shows whether that
+      attempt succeeded.
+    - `key_hash`: the hash of the request's idempotency key, if it has one.
+    - `from_state` and `to_state`: states, or the stages or types for a change of stage or type.
+    - `version`: the version of the record after the change; `changed`: the names of the changed fields.
     """
 
     sequence: int

@@ -1,4 +1,4 @@
-"""The closed sets of values of the domain, spelled as on the wire (docs/api.md)."""
+"""The enumerations of the domain, with the values of the API (docs/api.md)."""
 
 from types import MappingProxyType
 from typing import Literal, get_args
@@ -22,9 +22,9 @@ Role = Literal[
     "LeadIntake",
 ]
 OrganizationKind = Literal["partner", "microsoft", "application"]
-"""An application is a service that an operator entered: the web site that takes in requests for information."""
+"""An application is a registered service, such as the web site that submits requests for information."""
 ContactAlert = Literal["hot", "overdue"]
-"""How a lead whose customer asks to be contacted stands out (R5)."""
+"""The alert on a lead whose customer requested contact (R5)."""
 
 HelpCode = Literal[
     "NoHelpRequired",
@@ -48,7 +48,7 @@ ClosingReason = Literal[
     "Other",
 ]
 ABUSE: ClosingReason = "AbuseSpamOrPhishing"
-DEAL_CLOSED = "DealClosed"  # the reason of a withdrawal (L8); never chosen by a person
+DEAL_CLOSED = "DealClosed"  # the reason of a withdrawal (L8); a person cannot choose it
 
 CustomerSize = Literal[
     "1to9employees",
@@ -97,7 +97,7 @@ ASSESSMENT_STAGES: tuple[SalesStage, ...] = (
     "PrepareAssessmentReport",
     "PresentToCustomer",
 )
-"""Those of a solution assessment, all of them mandatory and in this order (S5)."""
+"""The stages of a solution assessment: all mandatory, in this order (S5)."""
 
 RegistrationKind = Literal["IsvConnect", "IpCoSell"]
 RegistrationStatus = Literal["Draft", "Submitted", "ReviewPending", "ActionRequired", "Approved", "Rejected"]
@@ -108,7 +108,7 @@ ConsumptionTenant = Literal["Customer", "Partner"]
 ReviewDecision = Literal["approve", "reject", "requestAction"]
 ISV_CONNECT = "IsvConnect"
 IP_INCENTIVES: frozenset[str] = frozenset({"AzureIpCoSell", "BizAppsPremium", "BizAppsStandard"})
-"""The tags of solutions whose deals are reviewed for an incentive (T7)."""
+"""The tags of solutions with an IP incentive: their deals are reviewed (T7)."""
 
 MICROSOFT = "msft"
 """The id of the one organization of kind `microsoft`."""

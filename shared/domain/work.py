@@ -1,7 +1,7 @@
-"""Work: what a timeline entry (or a due time) causes elsewhere, kept open until it is done.
+"""Work: the tasks that a timeline entry, a reminder or an escalation causes, open until they are done.
 
-A work row stands in the transaction that wrote its entry, so an effect can be late but not lost. Every task is
-deterministic and repeatable; each is guarded where it lands.
+A work row is written in the transaction of its entry, so an effect can be late but not lost. Tasks are deterministic
+and idempotent: the target of each task detects a repetition.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,19 @@ Audience = Literal[
     "reviewLead",
     "registrants",
 ]
-"""Who reads a mail: those who can answer (M3), the invitee's recipients (M1), both of them (R5), the inviter's deal
-team (M2), one other party's team (M4), the customer of a lead (R4), Microsoft's deal reviewers and their lead (G5,
-G7), the contact of a registration with its deal's team (M4)."""
+"""The audience of a mail:
+
+- `answerers`: those who can answer (M3); `invitee`: the contacts of the invitee (M1); `alerted`: both (R5)
+- `inviter`: the inviter's deal team (M2); `party`: the team of another party (M4)
+- `customer`: the customer of a lead (R4)
+- `reviewers`, `reviewLead`: Microsoft's deal reviewers, or their lead (G5, G7)
+- `registrants`: the contact of a registration, and the deal's team (M4)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invite:
-    """Bring the invitees' referrals into being."""
+    """Create the invitees' referrals, and the engagement (C2)."""
 
     parties: tuple[ReferralKey, ...]
     kind: Literal["invite"] = "invite"
@@ -38,7 +43,7 @@ class Invite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdraw:
-    """Close the invitees' referrals that are still New (L8)."""
+    """Withdraw the invitees' referrals that are still New (L8)."""
 
     parties: tuple[ReferralKey, ...]
     kind: Literal["withdraw"] = "withdraw"
@@ -46,7 +51,7 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateParties:
-    """Tell the other parties' timelines what happened here (L7)."""
+    """Record a change of this referral in the other parties' timelines (L7)."""
 
     parties: tuple[ReferralKey, ...]
     kind: Literal["inform"] = "inform"
@@ -54,7 +59,7 @@ class UpdateParties:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateDealType:
-    """Repeat the deal's type on the other parties' records (T1)."""
+    """Copy the deal type to the other parties' referrals (T1)."""
 
     parties: tuple[ReferralKey, ...]
     kind: Literal["retype"] = "retype"
@@ -62,7 +67,7 @@ class UpdateDealType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publish:
-    """Show the deal to Microsoft's sellers while it is partner-led, and no longer when it is not (V3)."""
+    """List the deal for Microsoft's sellers if it is partner-led, else remove it from their list (V3)."""
 
     kind: Literal["publish"] = "publish"
 
@@ -71,8 +76,8 @@ class Publish:
 class Notify:
     """Send one message to one audience.
 
-    `party` names the reader's part where it is not this referral's own. `registration` is what the message is about,
-    and `round` which of its rounds.
+    `party` is the reader's referral, None if it is this one. `registration` and `round` are set if the message is
+    about a registration.
     """
 
     message: MailKind
@@ -85,14 +90,14 @@ class Notify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliver:
-    """Bring the leads of a request for information into being (R2)."""
+    """Create the leads of a request for information (R2)."""
 
     kind: Literal["deliver"] = "deliver"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowReview:
-    """Let queue, look-up and orchestration of a registration follow what it is now (G5, G7)."""
+    """Update a registration's index entry, queue row and orchestration (G5, G7)."""
 
     registration: RegistrationId
     kind: Literal["followReview"] = "followReview"
@@ -100,7 +105,7 @@ class FollowReview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoOp:
-    """Nothing but to be seen by the orchestration, so that it learns of a change that concerns nobody else."""
+    """Do nothing: the work row only makes the orchestration look at a change that affects nobody else."""
 
     kind: Literal["settle"] = "settle"
 
@@ -110,7 +115,7 @@ Task = Invite | Withdraw | UpdateParties | UpdateDealType | Publish | Notify | D
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
-    """A task and how far it is: `due` is when to try again after `attempts` that failed for a passing reason."""
+    """A task and its progress: `due` is when to retry after `attempts` with transient failures."""
 
     task: Task
     done: bool = False
@@ -118,16 +123,16 @@ class TaskState:
     attempts: int = 0
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it is to be tried now."""
+        """Whether to try it now."""
         return not self.done and (self.due is None or self.due <= now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """The open work of one entry or reminder.
+    """The work of one entry, reminder or escalation.
 
-    `label` is the last part of its row key: the entry's sequence in six digits, or a reminder's fixed name.
-    `announced_for` is when the intent is due that announced it, if one did (domain clock).
+    `label` is the last part of the row key: the entry's sequence in six digits, or the fixed label of a reminder or
+    an escalation. `announced_for` is the due time (domain clock) of the intent that announced it, if any.
     """
 
     referral_id: ReferralId
@@ -138,26 +143,26 @@ class Work:
 
     @property
     def open(self) -> bool:
-        """Whether something is left to do."""
+        """Whether any task is not done."""
         return any(not state.done for state in self.tasks)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether something can be done now."""
+        """Whether any task can be tried now."""
         return any(state.is_due(now) for state in self.tasks)
 
     @property
     def next_at(self) -> datetime | None:
-        """When something that was put off is due again."""
+        """When the first deferred task is due; None if no task is deferred."""
         return min((state.due for state in self.tasks if not state.done and state.due), default=None)
 
 
 def label_of(sequence: int) -> str:
-    """The label of the work that a timeline entry causes; sorts as the sequence does."""
+    """The label of the work of a timeline entry; sorts like the sequence."""
     return f"{sequence:06d}"
 
 
 def work_of(referral_id: ReferralId, label: str, operation_id: OperationId, tasks: tuple[Task, ...]) -> Work:
-    """New work, nothing of it done; a step without tasks still wants to be seen."""
+    """New work; without tasks it gets a `NoOp`, so that the orchestration sees the change."""
     return Work(
         referral_id=referral_id,
         label=label,

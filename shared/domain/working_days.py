@@ -1,4 +1,4 @@
-"""Counting days on which people work: neither weekends nor holidays, where these people are (rule G7)."""
+"""Counting working days: no weekends and no holidays, in the time zone of a team (rule G7)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkingCalendar:
-    """When a team works: where its days begin, and on which of them nobody works besides weekends."""
+    """The working days of a team: its time zone and its holidays."""
 
     zone: tzinfo
     holidays: Collection[date]
 
     def is_working_day(self, day: date) -> bool:
-        """Whether the team works on a day."""
+        """Whether a day is a working day."""
         return day.weekday() < _SATURDAY and day not in self.holidays
 
     def after(self, moment: datetime, days: int) -> datetime:
-        """The same time of the team's day, so many working days later, in UTC.
+        """The same local time `days` working days later, in UTC.
 
-        What comes on a day without work counts from the beginning of the next one with work.
+        A moment on a day off counts from the start of the next working day.
         """
         local = moment.astimezone(self.zone)
         day, at = local.date(), local.time()

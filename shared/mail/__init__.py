@@ -1,1 +1,1 @@
-"""Mail: what is told to whom (`notices`), in which words (`rendering`), and its `delivery` to the `service`."""
+"""Mail: planning messages (`notices`), rendering them (`rendering`) and sending them (`delivery`)."""

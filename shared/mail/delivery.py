@@ -1,8 +1,8 @@
-"""Getting one mail to the mail service: one attempt at a time, never lost, never sent twice where that can be known.
+"""Delivery of one mail to the mail service: one attempt at a time, and not twice where that can be detected.
 
-planned → sending → accepted; planned or sending → refused or skipped. The record says what is known before each
-request is made, so that an attempt that dies can be taken up by the next. A mail to several people that is refused
-is split into one for each, so that one bad address keeps nobody else's mail away.
+planned → sending → accepted; planned or sending → refused or skipped. The record is updated before each request, so
+that the next attempt can continue after a crash. If a mail to several recipients is rejected, it is split into one
+mail for each, so that one bad address does not affect the others.
 """
 
 import logging
@@ -15,19 +15,19 @@ from shared.errors import MailRefused, MailUnavailable, StoreUnavailable
 from shared.mail.gate import MailGate
 from shared.mail.service import MailService
 from shared.storage.codec import Stored
-from shared.storage.mail import FINAL, MailRecord, MailRecords
+from shared.storage.mail import FINAL_STATES, MailRecord, MailRecords
 
 logger = logging.getLogger(__name__)
 
-PART = ":"
-"""Between a record's key and the numbers of its parts."""
+PART_SEPARATOR = ":"
+"""Separates the key of a record from the number of its part."""
 GIVE_UP_AFTER = timedelta(days=7)
-"""After so long a mail that cannot be handed over counts as refused."""
+"""A mail that the service has not accepted after this time counts as refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Delivers mail records. `wall_clock` tells the real time; `lease` is how long one attempt owns a record."""
+    """Delivers mail records. `wall_clock` returns the real time; `lease` is how long one attempt owns a record."""
 
     records: MailRecords
     service: MailService
@@ -36,14 +36,13 @@ class Delivery:
     lease: timedelta
 
     async def attempt(self, stored: Stored[MailRecord], now: datetime, *, pointless: bool) -> MailRecord:
-        """Try once to hand a mail over, and give the record as it is then, in a final state.
+        """Try once to deliver a mail, and return its record in a final state.
 
-        A mail that is `pointless` by now is skipped, unless the service has taken it already. Raises
-        `MailUnavailable` when it has to be tried later, and says when if that is known; after seven days it is
-        refused instead.
+        A `pointless` mail is skipped, unless the service has already accepted it. Raises `MailUnavailable` if it must
+        be retried later, with the delay if it is known; after `GIVE_UP_AFTER` it is refused instead.
         """
         record = stored.value
-        if record.state in FINAL:
+        if record.state in FINAL_STATES:
             return record
         try:
             return await self._attempt(stored, now, pointless=pointless)
@@ -57,21 +56,21 @@ class Delivery:
         record, started = stored.value, self.wall_clock()
         if self._is_leased(record) and record.lease_until:
             raise MailUnavailable(
-                "Another attempt may be under way.", retry_after=record.lease_until - started
+                "Another attempt may be in progress.", retry_after=record.lease_until - started
             )
         if pointless and record.state == "planned":
             return await self._skip(stored)
         trial = await self.gate.enter(now)
         try:
-            done = await self._hand_over(stored, pointless=pointless)
-        except MailUnavailable as failed:
-            # The call may have hung: what it closes, it closes from the end of it.
-            await self.gate.failed(trial, failed, now + (self.wall_clock() - started))
+            delivered = await self._deliver(stored, pointless=pointless)
+        except MailUnavailable as error:
+            # The call may have taken long, so a pause starts at its end.
+            await self.gate.failed(trial, error, now + (self.wall_clock() - started))
             raise
         await self.gate.answered(trial)
-        return done
+        return delivered
 
-    async def _hand_over(self, stored: Stored[MailRecord], *, pointless: bool) -> MailRecord:
+    async def _deliver(self, stored: Stored[MailRecord], *, pointless: bool) -> MailRecord:
         record = stored.value
         if record.state == "sending" and await self.service.knows(record):
             return await self._save(replace(record, state="accepted"), stored.etag)
@@ -92,31 +91,31 @@ class Delivery:
             attempts=stored.value.attempts + 1,
         )
         await self._save(sending, stored.etag)
-        written = await self._written(sending)
+        saved = await self._reload(sending)
         try:
             await self.service.send(sending, wall)
         except MailRefused as refused:
             if len(sending.recipients) > 1:
-                return await self._split(sending, written.etag, refused.reason)
-            return await self._save(replace(sending, state="refused", reason=refused.reason), written.etag)
-        return await self._save(replace(sending, state="accepted"), written.etag)
+                return await self._split(sending, saved.etag, refused.reason)
+            return await self._save(replace(sending, state="refused", reason=refused.reason), saved.etag)
+        return await self._save(replace(sending, state="accepted"), saved.etag)
 
     async def _give_up(self, record: MailRecord) -> MailRecord:
-        written = await self._written(record)
-        late = replace(written.value, state="refused", reason="notAcceptedWithinSevenDays")
-        return await self._save(late, written.etag)
+        current = await self._reload(record)
+        refused = replace(current.value, state="refused", reason="notAcceptedWithinSevenDays")
+        return await self._save(refused, current.etag)
 
-    async def _written(self, record: MailRecord) -> Stored[MailRecord]:
-        written = await self.records.get(record.referral_id, record.key)
-        if written is None:
-            raise StoreUnavailable(f"The record of mail {record.operation_id} is gone.")
-        return written
+    async def _reload(self, record: MailRecord) -> Stored[MailRecord]:
+        stored = await self.records.get(record.referral_id, record.key)
+        if stored is None:
+            raise StoreUnavailable(f"The record of mail {record.operation_id} does not exist any more.")
+        return stored
 
     async def _split(self, record: MailRecord, etag: str, reason: str) -> MailRecord:
         parts = [
             replace(
                 record,
-                key=f"{record.key}{PART}{number:02d}",
+                key=f"{record.key}{PART_SEPARATOR}{number:02d}",
                 operation_id=derived_operation("mail", record.operation_id, address),
                 recipients=(address,),
                 state="planned",
@@ -131,9 +130,9 @@ class Delivery:
         return whole
 
     def _is_leased(self, record: MailRecord) -> bool:
-        """Whether another attempt may still be under way."""
-        leased = record.state == "sending" and record.lease_until
-        return bool(leased and self.wall_clock() < leased)
+        """Whether another attempt may still be in progress."""
+        lease_until = record.state == "sending" and record.lease_until
+        return bool(lease_until and self.wall_clock() < lease_until)
 
     async def _save(self, record: MailRecord, etag: str) -> MailRecord:
         await self.records.save(record, etag)

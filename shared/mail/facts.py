@@ -1,4 +1,4 @@
-"""The facts that a message tells, taken from what it is about (rules M1 to M4, M7)."""
+"""The facts of a message, from the records that it is about (rules M1 to M4, M7)."""
 
 from shared.domain.messages import (
     CUSTOMER_MAILS,
@@ -13,44 +13,43 @@ from shared.domain.referral import Contact, Referral
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Notify
-from shared.mail.scene import Scene
+from shared.mail.message_context import MessageContext
 
 
 def facts_of(
     task: Notify,
-    scene: Scene,
+    context: MessageContext,
     portal_url: str,
     *,
     alternatives: tuple[str, ...] = (),
     never_notified: bool = False,
 ) -> MailFacts:
-    """The facts that the reader is told: its own terms, and whoever acted (M7)."""
-    subject, reader, entry = scene.subject, scene.reader, scene.entry
+    """The facts for the reader: its own terms, and the organization that acted (M7)."""
+    subject, reader, entry = context.subject, context.reader, context.entry
     kind = kind_of(task, subject)
-    if scene.registration:
-        return _facts_of_registration(kind, scene.registration, subject, portal_url)
-    inviting = kind in {"invited", "reminder", "withdrawn"}
-    context = subject.invite_context
+    if context.registration:
+        return _facts_of_registration(kind, context.registration, subject, portal_url)
+    is_invitation = kind in {"invited", "reminder", "withdrawn"}
+    invite_context = subject.invite_context
     terms = subject.terms if kind == "accepted" else reader.terms
     return MailFacts(
         kind=kind,
         deal_name=reader.name,
         customer_name=subject.customer.name,
         customer_country=subject.customer.address.country,
-        actor_organization=(inviting and context.invited_by_name) or subject.organization_name,
+        actor_organization=(is_invitation and invite_context.invited_by_name) or subject.organization_name,
         recipient_organization=reader.customer.name if kind in CUSTOMER_MAILS else reader.organization_name,
         deal_value=terms.deal_value,
         currency=terms.currency,
         closing_date=terms.closing_at.date() if terms.closing_at else None,
         expires_at=subject.expires_at,
         reason=entry.reason if entry and kind in {"declined", "lost"} else None,
-        notes=_notes(kind, scene),
+        notes=_notes(kind, context),
         solutions=tuple(solution.name for solution in terms.solutions),
-        help_code=context.help_code if inviting else None,
-        from_microsoft=context.invited_by == MICROSOFT,
+        help_code=invite_context.help_code if is_invitation else None,
+        from_microsoft=invite_context.invited_by == MICROSOFT,
         contacts=tuple(_person(each) for each in subject.customer.team) if kind in LEAD_MAILS else (),
         needs=(*subject.industries, *subject.products, *subject.services),
-        wants_contact=subject.customer_requested_contact,
         alternatives=alternatives,
         never_notified=never_notified,
         link=None if kind in CUSTOMER_MAILS else f"{portal_url}/referrals/{reader.id}",
@@ -86,16 +85,16 @@ def _facts_of_registration(
 
 
 def kind_of(task: Notify, subject: Referral) -> MailKind:
-    """The kind of message: who is reminded of a lead hears of the customer, not of an inviter."""
+    """The kind of mail: a reminder about a lead has its own kind, about the customer instead of an inviter."""
     return "leadReminder" if task.message == "reminder" and subject.inquiry else task.message
 
 
-def _notes(kind: MailKind, scene: Scene) -> str | None:
-    """The notes meant for the reader: an invitation's, a decline's (L3); those of won and lost are private (M7)."""
+def _notes(kind: MailKind, context: MessageContext) -> str | None:
+    """The notes for the reader: of an invitation or a decline (L3); those of won and lost are private (M7)."""
     if kind in {"invited", "reminder"} or kind in LEAD_MAILS:
-        return scene.subject.invite_context.notes
-    if kind == "declined" and scene.entry:
-        return scene.entry.details.get("notes")
+        return context.subject.invite_context.notes
+    if kind == "declined" and context.entry:
+        return context.entry.details.get("notes")
     return None
 
 

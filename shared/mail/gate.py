@@ -1,10 +1,10 @@
-"""The gate of the mail service: while the service asks for a pause, hangs or fails whatever it is sent, nobody sends.
+"""The gate of the mail service, a circuit breaker: no mail is sent while the service is down or asks for a pause.
 
-So a service that is down costs a few attempts, not one for each mail, and what else is to be done goes on. After a
-pause one mail goes first: if the service answers it, all may send; if not, the pause doubles.
+So an outage costs a few attempts, not one for each mail, and other work goes on. After the pause, one trial mail is
+sent: if the service answers, the gate opens for all; if not, the pause doubles.
 
-Failures in a row are counted in the process, so that a mail that is taken costs no request more; that the gate is
-closed, and for how long, stands in the tables, where every process sees it.
+Consecutive failures are counted in the process, so that an accepted mail costs no additional request. The closed gate
+is stored in the tables, where every process sees it.
 """
 
 import logging
@@ -19,41 +19,41 @@ from shared.storage.mail import Gate, MailRecords
 logger = logging.getLogger(__name__)
 
 FAILURES = 3
-"""So many in a row, none of which is one mail's own, close the gate."""
+"""This many consecutive failures of the service close the gate."""
 FIRST_PAUSE, MAX_PAUSE = timedelta(seconds=30), timedelta(minutes=5)
 TRIAL = timedelta(seconds=30)
-"""For how long all others wait for the mail that goes first: longer than one call to the service takes."""
+"""How long all other mails wait for the trial mail: longer than one call to the service."""
 SPREAD = timedelta(seconds=30)
-"""Over so long those are spread that wait for the gate, so that they do not all come at one instant."""
+"""Waiting mails get a random extra delay up to this, so that they are not all sent at once."""
 _ATTEMPTS = 5
 
 
 class MailGate:
-    """The gate as one process sees it. Its methods raise `StoreUnavailable`."""
+    """The gate, with this process's count of failures. Its methods raise `StoreUnavailable`."""
 
     def __init__(self, records: MailRecords) -> None:
         self._records = records
         self._failures = 0
 
     async def enter(self, now: datetime) -> Gate | None:
-        """Ask to send. Raises `MailPaused` while the gate is closed, or somebody else goes first.
+        """Ask to send. Raises `MailPaused` while the gate is closed, or another trial mail is being sent.
 
-        Gives the gate if this mail is the one that goes first, else None; tell `answered` or `failed` of it.
+        Returns the gate if this mail is the trial mail, else None: pass that to `answered` or `failed`.
         """
         read = await self._records.gate()
         if read is None or read.value.open:
             return None
         if now < read.value.until:
-            raise MailPaused("No mail is sent for now.", read.value.until - now + _spread())
+            raise MailPaused("Sending mail is paused.", read.value.until - now + _spread())
         trial = Gate(until=now + TRIAL, pause=read.value.pause)
         try:
             await self._records.save_gate(trial, read)
         except StoreConflict as conflict:
-            raise MailPaused("Another mail goes first.", TRIAL + _spread()) from conflict
+            raise MailPaused("A trial mail is being sent.", TRIAL + _spread()) from conflict
         return trial
 
     async def answered(self, trial: Gate | None) -> None:
-        """The service has answered, be it with a refusal: if this mail went first, open the gate for all."""
+        """The service answered, even if it rejected the mail: after a trial mail, open the gate for all."""
         self._failures = 0
         if trial:
             await self._change(
@@ -61,7 +61,7 @@ class MailGate:
             )
 
     async def failed(self, trial: Gate | None, failure: MailUnavailable, now: datetime) -> None:
-        """The service did not take a mail: close the gate if it asks for it, or seems to take none at all."""
+        """The service did not accept a mail: close the gate if it asks for a pause, or seems to be down."""
         if failure.retry_after:
             self._failures = 0
             until = now + failure.retry_after
@@ -75,7 +75,7 @@ class MailGate:
             await self._count(now)
 
     async def _count(self, now: datetime) -> None:
-        """Of ten attempts that fail at once, the third closes the gate; the others find it closed."""
+        """Count a failure; the `FAILURES`th consecutive one closes the gate, if it is not closed yet."""
         self._failures += 1
         if self._failures >= FAILURES:
             self._failures = 0
@@ -83,24 +83,22 @@ class MailGate:
             await self._change(lambda gate: first if gate is None or gate.open else gate)
 
     async def _change(self, decide: Callable[[Gate | None], Gate | None]) -> None:
-        """Change the gate as it is; where it keeps changing, others close and open it as well as we would."""
+        """Update the stored gate. After `_ATTEMPTS` conflicts, leave it to the processes that keep changing it."""
         for _ in range(_ATTEMPTS):
             read: Stored[Gate] | None = await self._records.gate()
-            wanted = decide(read.value if read else None)
-            if wanted is None or (read and wanted == read.value):
+            new = decide(read.value if read else None)
+            if new is None or (read and new == read.value):
                 return
             try:
-                await self._records.save_gate(wanted, read)
+                await self._records.save_gate(new, read)
             except StoreConflict:
                 continue
-            logger.warning(
-                "mail_gate %s", "opened" if wanted.open else f"closed until={wanted.until.isoformat()}"
-            )
+            logger.warning("mail_gate %s", "opened" if new.open else f"closed until={new.until.isoformat()}")
             return
 
 
 def _closed_on_demand(gate: Gate | None, trial: Gate | None, until: datetime) -> Gate:
-    """Of two pauses that the service asked for, the longer one counts."""
+    """The gate after the service asked for a pause: of two such pauses, the longer one counts."""
     if gate is None or gate.open or gate == trial:
         return Gate(until=until, pause=gate.pause if gate and gate.pause else FIRST_PAUSE)
     return Gate(until=max(gate.until, until), pause=gate.pause)

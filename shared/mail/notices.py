@@ -1,6 +1,6 @@
-"""Notices: one message to one audience. Who reads it is resolved once, then frozen in mail records.
+"""Notices: one message to one audience. Recipients and content are resolved once and stored in mail records.
 
-What is told and to whom follows from the tables (rules M1 to M4); the words are `rendering`'s.
+Rules M1 to M4 say who gets which message.
 """
 
 import logging
@@ -20,11 +20,11 @@ from shared.domain.registration import Registration
 from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Audience, Notify
 from shared.errors import MailPaused, MailUnavailable, OutOfTime, StoreConflict
-from shared.mail.delivery import PART, Delivery
+from shared.mail.delivery import PART_SEPARATOR, Delivery
 from shared.mail.facts import facts_of
+from shared.mail.message_context import MessageContext
 from shared.mail.pointless import is_pointless
 from shared.mail.rendering import render, resolve_locale
-from shared.mail.scene import Scene
 from shared.storage.codec import Stored
 from shared.storage.directory import Directory
 from shared.storage.mail import MailRecord, MailRecords
@@ -37,7 +37,7 @@ from shared.storage.routing import Routing
 logger = logging.getLogger(__name__)
 
 MAX_MAIL_RECIPIENTS = 50
-"""Of one mail, by the mail service's limit."""
+"""The mail service's limit for one mail."""
 
 
 _PRIVATE: dict[Audience, Literal["customer", "reviewTeam"]] = {
@@ -45,12 +45,12 @@ _PRIVATE: dict[Audience, Literal["customer", "reviewTeam"]] = {
     "reviewers": "reviewTeam",
     "reviewLead": "reviewTeam",
 }
-"""Whose addresses the reader's organization does not see."""
+"""Audiences whose addresses the reader's organization may not see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undeliverable:
-    """A mail that the service refuses for good (M6), and whose timeline tells of it."""
+    """A mail that the service permanently rejects (M6), to be recorded in the reader's timeline."""
 
     operation_id: OperationId
     reader: ReferralKey
@@ -61,7 +61,7 @@ class Undeliverable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notices:
-    """Plans and sends messages. `portal_url` is where links lead."""
+    """Plans and sends messages. `portal_url` is the base URL of links."""
 
     referrals: Referrals
     directory: Directory
@@ -81,29 +81,30 @@ class Notices:
         now: datetime,
         has_time: Callable[[], bool] = lambda: True,
     ) -> list[Undeliverable]:
-        """Try each mail of a message once; gives those that are refused for good.
+        """Try each mail of a message once; return those that the service permanently rejects.
 
-        After the first, no mail is begun once `has_time` says no. Raises `MailUnavailable` when a mail that was tried
-        has to be tried later, of that `MailPaused` when none was tried; else `OutOfTime` when there was no time for
-        all.
+        At least one mail is tried; the others only while `has_time()`. Raises `MailUnavailable` if a mail must be
+        retried later (`MailPaused` if none was tried), else `OutOfTime` if there was no time for all.
         """
-        scene = await self._scene(record, label, task)
-        if scene is None:
+        context = await self._context(record, label, task)
+        if context is None:
             return []
-        pointless = is_pointless(task, scene, label, now)
-        pending = deque(await self._planned(scene, label, task, now, pointless=pointless))
+        pointless = is_pointless(task, context, label, now)
+        pending = deque(await self._planned(context, label, task, now, pointless=pointless))
         deferred: list[MailUnavailable] = []
         refused: list[Undeliverable] = []
-        tried = 0
-        while pending and (not tried or has_time()):
-            tried += 1
+        attempts = 0
+        while pending and (not attempts or has_time()):
+            attempts += 1
             try:
                 mail = await self.delivery.attempt(pending.popleft(), now, pointless=pointless)
-            except MailUnavailable as later:
-                deferred.append(later)
+            except MailUnavailable as error:
+                deferred.append(error)
                 continue
             if mail.state == "split":
-                pending.extend(await self.records.list_for_message(mail.referral_id, mail.key + PART))
+                pending.extend(
+                    await self.records.list_for_message(mail.referral_id, mail.key + PART_SEPARATOR)
+                )
             if mail.state == "refused" and mail.is_failure_recorded:
                 refused.append(_undeliverable(mail))
             elif mail.state == "refused":
@@ -111,66 +112,68 @@ class Notices:
                     "mail_of_reviewers_failed operation=%s reason=%s", mail.operation_id, mail.reason
                 )
         if deferred:
-            raise next((later for later in deferred if not isinstance(later, MailPaused)), deferred[0])
+            raise next((error for error in deferred if not isinstance(error, MailPaused)), deferred[0])
         if pending:
             raise OutOfTime(f"{len(pending)} mails of a message are left for the next run.")
         return refused
 
     async def was_never_notified(self, record: ReferralKey, label: str, task: Notify, now: datetime) -> bool:
-        """Whether no mail told an organization of the referral that it let expire (M8).
+        """Whether no mail notified an organization of the referral that has expired (M8).
 
-        `label` and `task` are those of the mail about the expiry: once it is planned, nothing more is to be said.
-        Nor is anything where there is nobody to mail (M5). Unless one mail arrived, those that are not handed over
-        by now are skipped here, so that the answer stays true. Raises `MailUnavailable` while the service has to be
-        asked whether it took one of them.
+        `label` and `task` are those of the mail about the expiry: after it is planned, the result is always False;
+        also if the organization has nobody to mail (M5). Unless a mail may have arrived, the mails that the service
+        has not accepted are skipped here, so that the result stays true. Raises `MailUnavailable` while the service
+        cannot say whether it has accepted one of them.
         """
         expired = await self.referrals.get(record)
         if expired is None or await self.records.list_for_message(record.referral_id, _prefix(label, task)):
             return False
-        told = [
+        arrival_mails = [
             stored
             for stored in await self.records.list_for_referral(record.referral_id)
             if _is_of_arrival(stored)
         ]
-        if not told:
+        if not arrival_mails:
             return await self._has_readers(expired.value)
-        if any(stored.value.may_have_arrived for stored in told):
+        if any(stored.value.may_have_arrived for stored in arrival_mails):
             return False
-        settled = [await self.delivery.attempt(stored, now, pointless=True) for stored in told]
+        settled = [await self.delivery.attempt(stored, now, pointless=True) for stored in arrival_mails]
         return not any(record.may_have_arrived for record in settled)
 
     async def _has_readers(self, referral: Referral) -> bool:
-        """Whether there is anybody whom a referral's arrival can be told to."""
+        """Whether the invitation mail of a referral has any recipient."""
         task = Notify(message="invited", audience="invitee")
-        scene = Scene(subject=referral, reader=referral, entry=None)
-        return bool(recipients_of(task.audience, referral, await self._readers(task, scene)))
+        context = MessageContext(subject=referral, reader=referral, entry=None)
+        return bool(recipients_of(task.audience, referral, await self._readers(task, context)))
 
     async def _planned(
-        self, scene: Scene, label: str, task: Notify, now: datetime, *, pointless: bool
+        self, context: MessageContext, label: str, task: Notify, now: datetime, *, pointless: bool
     ) -> list[Stored[MailRecord]]:
-        subject, prefix = scene.subject, _prefix(label, task)
-        if found := await self.records.list_for_message(subject.id, prefix):
-            return [stored for stored in found if PART not in stored.value.key.removeprefix(prefix)]
+        subject, prefix = context.subject, _prefix(label, task)
+        if planned := await self.records.list_for_message(subject.id, prefix):
+            return [
+                stored for stored in planned if PART_SEPARATOR not in stored.value.key.removeprefix(prefix)
+            ]
         if pointless:
             return []
-        records = await self._records(scene, prefix, task, now)
+        records = await self._records(context, prefix, task, now)
         if not records:
             logger.warning("mail_without_recipient referral=%s message=%s", subject.id, task.message)
             return []
         try:
             await self.records.plan(records)
         except StoreConflict:
-            logger.info("mail_planned_already referral=%s message=%s", subject.id, prefix)
+            logger.info("mail_already_planned referral=%s message=%s", subject.id, prefix)
         return await self.records.list_for_message(subject.id, prefix)
 
-    async def _scene(self, record: ReferralKey, label: str, task: Notify) -> Scene | None:
+    async def _context(self, record: ReferralKey, label: str, task: Notify) -> MessageContext | None:
         subject = await self.referrals.get(record)
         reader = await self.referrals.get(task.party) if task.party else subject
         if subject is None or reader is None:
             return None
         entry = await self.referrals.entry(record, int(label)) if label.isdigit() else None
         registration = await self.registrations.get(record, task.registration) if task.registration else None
-        return Scene(
+        return MessageContext(
             subject=subject.value,
             reader=reader.value,
             entry=entry,
@@ -178,24 +181,26 @@ class Notices:
             round=task.round,
         )
 
-    async def _records(self, scene: Scene, prefix: str, task: Notify, now: datetime) -> list[MailRecord]:
-        people = recipients_of(task.audience, scene.reader, await self._readers(task, scene))
+    async def _records(
+        self, context: MessageContext, prefix: str, task: Notify, now: datetime
+    ) -> list[MailRecord]:
+        people = recipients_of(task.audience, context.reader, await self._readers(task, context))
         if not people:
             return []
         facts = facts_of(
             task,
-            scene,
+            context,
             self.portal_url,
-            alternatives=await self._alternatives(task, scene.subject, now),
-            never_notified=await self._is_told_that_nobody_was_notified(task, scene),
+            alternatives=await self._alternatives(task, context.subject, now),
+            never_notified=await self._never_notified(task, context),
         )
         return [
             MailRecord(
-                referral_id=scene.subject.id,
+                referral_id=context.subject.id,
                 key=f"{prefix}{group}",
-                operation_id=derived_operation("mail", scene.subject.id, prefix, group),
+                operation_id=derived_operation("mail", context.subject.id, prefix, group),
                 message=facts.kind,
-                reader=scene.reader.key,
+                reader=context.reader.key,
                 private_of=_PRIVATE.get(task.audience),
                 recipients=tuple(recipient.email for recipient in readers),
                 subject=mail.subject,
@@ -207,8 +212,8 @@ class Notices:
             for mail in [render(facts, locale)]
         ]
 
-    async def _readers(self, task: Notify, scene: Scene) -> Readers:
-        reader, registration = scene.reader, scene.registration
+    async def _readers(self, task: Notify, context: MessageContext) -> Readers:
+        reader, registration = context.reader, context.registration
         if registration and task.audience in {"reviewers", "reviewLead"}:
             return await self._reviewers(task, registration)
         return Readers(
@@ -223,14 +228,14 @@ class Notices:
         lead = microsoft.review_lead if microsoft else None
         entry = await self.registrations.index_entry(registration.id)
         assigned_to = entry.assigned_to if entry else None
-        named = lead if task.audience == "reviewLead" else assigned_to
+        reviewer = lead if task.audience == "reviewLead" else assigned_to
         people = await self.directory.people(OrganizationId(MICROSOFT))
-        return Readers(people=people, reviewers=(named,) if named else ())
+        return Readers(people=people, reviewers=(reviewer,) if reviewer else ())
 
     async def _profile_contacts(self, reader: Referral) -> tuple[Contact, ...]:
         organization = await self.directory.organization(reader.organization_id)
-        place = organization.location(reader.location) if organization else None
-        profile = await self.profiles.get(reader.organization_id, place.country) if place else None
+        location = organization.location(reader.location) if organization else None
+        profile = await self.profiles.get(reader.organization_id, location.country) if location else None
         return profile.contacts_of(reader.location) if profile and profile.active else ()
 
     async def _routed_team(self, reader: Referral) -> tuple[str, ...]:
@@ -240,17 +245,17 @@ class Notices:
         return team.members if team else ()
 
     async def _alternatives(self, task: Notify, lead: Referral, now: datetime) -> tuple[str, ...]:
-        """The partners that a customer is offered instead (R4)."""
+        """The names of the partners to suggest to a customer (R4)."""
         if task.message not in CUSTOMER_MAILS:
             return ()
         return tuple(provider.name for provider in await self.providers.find_alternatives(lead, now))
 
-    async def _is_told_that_nobody_was_notified(self, task: Notify, scene: Scene) -> bool:
-        """What the reader's timeline says of it; the mail about the expiry says the same (M8)."""
+    async def _never_notified(self, task: Notify, context: MessageContext) -> bool:
+        """Whether the reader's timeline says that nobody was notified; the mail about the expiry repeats it (M8)."""
         if task.message != "expired":
             return False
-        operation_id = never_notified_operation(scene.subject.id)
-        entries = await self.referrals.entries(scene.reader.key)
+        operation_id = never_notified_operation(context.subject.id)
+        entries = await self.referrals.entries(context.reader.key)
         return any(entry.operation_id == operation_id for entry in entries)
 
 
@@ -278,7 +283,7 @@ def _prefix(label: str, task: Notify) -> str:
 
 
 def _groups(people: Iterable[Recipient]) -> Iterator[tuple[str, str, Sequence[Recipient]]]:
-    """Who gets one mail together: readers of one language, no more than the service takes. Each group has a name."""
+    """Group recipients by language, at most `MAX_MAIL_RECIPIENTS` each. Yields name, locale, recipients."""
     ordered = sorted(people, key=lambda recipient: resolve_locale(recipient.locale))
     for locale, group in groupby(ordered, key=lambda recipient: resolve_locale(recipient.locale)):
         readers = list(group)

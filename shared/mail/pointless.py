@@ -1,4 +1,4 @@
-"""Whether a message has lost its point by the time it would be sent (rules M1, M3, L7, L8, G7)."""
+"""Whether a message is pointless by the time it would be sent (rules M1, M3, L7, L8, G7)."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -9,65 +9,65 @@ from shared.domain.messages import MailKind
 from shared.domain.review_due import due_on_registration
 from shared.domain.vocabulary import RegistrationStatus
 from shared.domain.work import Notify
-from shared.mail.scene import Scene
+from shared.mail.message_context import MessageContext
 from shared.reference.review_calendar import review_calendar
 
-Judge = Callable[[Scene, str, datetime], bool]
-"""Given what a message is about, the label of its work and the time: whether it is pointless."""
+_Check = Callable[[MessageContext, str, datetime], bool]
+"""Whether a message is pointless, given its context, the label of its work and the current time."""
 
 
-def is_pointless(task: Notify, scene: Scene, label: str, now: datetime) -> bool:
-    """Whether a message has lost its point; most never do."""
-    judge = _JUDGES.get(task.message)
-    return judge is not None and judge(scene, label, now)
+def is_pointless(task: Notify, context: MessageContext, label: str, now: datetime) -> bool:
+    """Whether a message is pointless; most kinds never are."""
+    check = _CHECKS.get(task.message)
+    return check is not None and check(context, label, now)
 
 
-def _invitation(scene: Scene, _label: str, now: datetime) -> bool:
-    """Once its time is over, whether the expiry is stored already or not."""
-    return scene.subject.substatus == "Expired" or is_overdue(scene.subject, now)
+def _invitation(context: MessageContext, _label: str, now: datetime) -> bool:
+    """After the deadline, whether or not the expiry is stored."""
+    return context.subject.substatus == "Expired" or is_overdue(context.subject, now)
 
 
-def _lead(scene: Scene, _label: str, now: datetime) -> bool:
-    """Once it is closed or its time is over."""
-    return scene.subject.is_closed or is_overdue(scene.subject, now)
+def _lead(context: MessageContext, _label: str, now: datetime) -> bool:
+    """After it is closed, or after the deadline."""
+    return context.subject.is_closed or is_overdue(context.subject, now)
 
 
-def _alert(scene: Scene, _label: str, now: datetime) -> bool:
-    """Once it is answered or its time is over."""
-    return scene.subject.status != "New" or is_overdue(scene.subject, now)
+def _alert(context: MessageContext, _label: str, now: datetime) -> bool:
+    """After the answer, or after the deadline."""
+    return context.subject.status != "New" or is_overdue(context.subject, now)
 
 
-def _reminder(scene: Scene, label: str, now: datetime) -> bool:
-    """Once the referral is answered, its time is over, or the next reminder is due.
+def _reminder(context: MessageContext, label: str, now: datetime) -> bool:
+    """After the answer, after the deadline, or when the next reminder is due.
 
-    It is never too early: another worker, whose clock may be ahead of this one's, found that its time had come.
+    A reminder is never too early: the worker that found it due may have a clock ahead of this one.
     """
-    reminders = reminders_of(scene.subject)
+    reminders = reminders_of(context.subject)
     labels = [reminder.label for reminder in reminders]
     if label not in labels:
         return True
     later = reminders[labels.index(label) + 1 :]
-    return _alert(scene, label, now) or any(reminder.at <= now for reminder in later)
+    return _alert(context, label, now) or any(reminder.at <= now for reminder in later)
 
 
-def _unless(status: RegistrationStatus) -> Judge:
-    """Once the registration went on: to another status, or through another round."""
+def _status_check(status: RegistrationStatus) -> _Check:
+    """When the registration is in another status, or another round."""
 
-    def judge(scene: Scene, _label: str, _now: datetime) -> bool:
-        registration = scene.registration
+    def check(context: MessageContext, _label: str, _now: datetime) -> bool:
+        registration = context.registration
         return (
             registration is None
             or registration.status != status
-            or scene.round not in {None, registration.rounds}
+            or context.round not in {None, registration.rounds}
         )
 
-    return judge
+    return check
 
 
-def _review_reminder(scene: Scene, label: str, now: datetime) -> bool:
-    """Once the registration went on, or the next one is due; never too early, as with a referral's."""
+def _review_reminder(context: MessageContext, label: str, now: datetime) -> bool:
+    """When the registration is in another status or round, or the next reminder is due; never too early."""
     message, _, number, _ = label.split(":")
-    registration = scene.registration
+    registration = context.registration
     if (
         registration is None
         or registration.status != _REMINDED_STATUS[message]
@@ -82,18 +82,18 @@ _REMINDED_STATUS: Mapping[str, RegistrationStatus] = {
     "registrationEscalated": "ReviewPending",
     "actionReminder": "ActionRequired",
 }
-"""In which status a registration is that a reminder or an escalation is about."""
+"""The status of the registration for each kind of reminder and escalation."""
 
 
-_JUDGES: Mapping[MailKind, Judge] = {
+_CHECKS: Mapping[MailKind, _Check] = {
     "reminder": _reminder,
     "invited": _invitation,
     "leadReceived": _lead,
     "hotLead": _alert,
-    "won": lambda scene, _label, _now: scene.reader.substatus in {"Declined", "Expired"},
-    "lost": lambda scene, _label, _now: scene.reader.substatus in {"Declined", "Expired"},
-    "registrationSubmitted": _unless("ReviewPending"),
-    "actionRequired": _unless("ActionRequired"),
+    "won": lambda context, _label, _now: context.reader.substatus in {"Declined", "Expired"},
+    "lost": lambda context, _label, _now: context.reader.substatus in {"Declined", "Expired"},
+    "registrationSubmitted": _status_check("ReviewPending"),
+    "actionRequired": _status_check("ActionRequired"),
     "registrationEscalated": _review_reminder,
     "actionReminder": _review_reminder,
 }

@@ -1,10 +1,10 @@
-"""A message as a reader sees it: subject, plain text and HTML in one language (rules M5, M7).
+"""Rendering of mails: subject, plain text and HTML in one language (rules M5, M7).
 
-Each language is a folder of `templates/`: `words.toml` (labels, the words for codes, date patterns), two layouts
-and a pair of templates per kind. A new folder is a new language; nothing here names one but the fallback.
+Each language is a folder of `templates/`: `words.toml` (labels and date patterns), two layouts and a pair of
+templates for each kind. A new folder adds a language; the code only names the fallback.
 
-Names in the facts were typed by strangers. Here they lose line breaks, control characters and bidirectional
-overrides; the templates escape them, and names written from right to left are isolated from the text around them.
+Names in the facts are untrusted input. Line breaks, control characters and bidirectional overrides are removed here;
+the templates escape them, and right-to-left names are isolated from the surrounding text.
 """
 
 import re
@@ -35,9 +35,9 @@ from shared.domain.vocabulary import NO_HELP
 from shared.reference.names import names
 
 TEXT_WIDTH = 76
-"""Columns of the plain text, so that a reply can quote it within 80."""
+"""Columns of the plain text, so that quoting it in a reply stays within 80."""
 SUBJECT_NAME_LENGTH = 80
-"""Characters of one name in a subject; the whole name stands in the body."""
+"""The maximum length of a name in a subject; the body has the full name."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FALLBACK = "en"
@@ -45,7 +45,7 @@ _LABEL_WIDTH = 18
 _INVISIBLE = frozenset({"Cc", "Cs"})
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BREAKING = " \t\n\r\f\v"
-_BREAKS = re.compile(rf"[{_BREAKING}]+")  # a no-break space holds its words together
+_BREAKS = re.compile(rf"[{_BREAKING}]+")  # not the no-break space
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _FACTS_SHOWN: dict[MailKind, tuple[str, ...]] = {
     "invited": ("customer", "value", "closing", "solutions", "help", "deadline"),
@@ -68,7 +68,7 @@ _ASKS_FOR_CORRECTIONS: frozenset[MailKind] = frozenset({"actionRequired", "actio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedMail:
-    """One message: a subject of one line, a plain text that is complete in itself, and the same as HTML."""
+    """A rendered mail: a subject of one line, a complete plain text, and the same content as HTML."""
 
     subject: str
     text: str
@@ -77,7 +77,7 @@ class RenderedMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What a language calls facts; patterns are those of CLDR. Codes have their names in `shared.reference`."""
+    """The labels and CLDR date patterns of a language. The names of codes are in `shared.reference`."""
 
     language: str
     date_pattern: str
@@ -87,7 +87,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class FactRow:
-    """One line of the table of facts; `values` are shown below each other."""
+    """One row of the table of facts; each value is on its own line."""
 
     label: str
     values: tuple[str, ...]
@@ -95,17 +95,17 @@ class FactRow:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What is wrong with one field of a registration: the field's name in words, and a reviewer's sentence."""
+    """A correction of one field of a registration: the field's display name, and the reviewer's sentence."""
 
     field: str
     sentence: str
 
 
 def render(facts: MailFacts, locale: str) -> RenderedMail:
-    """Write a message in the language nearest to `locale` (BCP 47). The same facts give the same bytes.
+    """Render a mail in the language for `locale` (BCP 47). The same facts always give the same bytes.
 
-    A code or a field that the language has no word for raises KeyError, a template that asks for an unknown fact
-    jinja2.UndefinedError (so does a mail of a registration without one): no message is better than a maimed one.
+    Raises `KeyError` if the language has no name for a code or a field, `jinja2.UndefinedError` if a template uses an
+    unknown fact, or a mail about a registration has none: no mail is better than an incomplete one.
     """
     words = _words(resolve_locale(locale))
     text = _template(words, facts.kind, "txt")
@@ -119,31 +119,31 @@ def render(facts: MailFacts, locale: str) -> RenderedMail:
 
 
 def resolve_locale(locale: str) -> str:
-    """Name the available language for a wished one: its own folder, or English (M5)."""
+    """The available language for a locale, or English (M5)."""
     language = locale.replace("_", "-").split("-")[0].lower()
     return language if language in available_languages() else _FALLBACK
 
 
 @cache
 def available_languages() -> frozenset[str]:
-    """Name the languages that messages are written in: the folders of `templates/`."""
+    """The languages of the templates: the folders of `templates/`."""
     return frozenset(path.parent.name for path in _TEMPLATES.glob("*/words.toml"))
 
 
 def one_line(value: str) -> str:
-    """Make a stranger's text harmless in one line: no breaks, no control characters, no direction overrides."""
+    """Untrusted text on one line, without control characters and direction overrides."""
     visible = (c for c in value if c.isspace() or unicodedata.category(c) not in _INVISIBLE)
     return " ".join("".join(c for c in visible if c not in _BIDI_CONTROLS).split())
 
 
 def isolated(value: str) -> str:
-    """Keep a right-to-left name from reordering the plain text around it (UAX 9: first strong isolate)."""
-    foreign = any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in value)
-    return f"\u2068{value}\u2069" if foreign else value
+    """A right-to-left name in an isolate (UAX 9), so that it does not reorder the text around it."""
+    is_right_to_left = any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in value)
+    return f"\u2068{value}\u2069" if is_right_to_left else value
 
 
 def person_name(first_name: str, last_name: str) -> str:
-    """A person's name in the order that its script asks for: in Hangul or Han the family name comes first."""
+    """A person's name in the order of its script: in Hangul or Han, the family name comes first."""
     letters = [c for c in first_name + last_name if c.isalpha()]
     if letters and all(_is_east_asian(c) for c in letters):
         return f"{last_name}{first_name}"
@@ -151,7 +151,7 @@ def person_name(first_name: str, last_name: str) -> str:
 
 
 def wrapped(text: str, indent: str = "") -> str:
-    """Wrap one paragraph of plain text; addresses and other long words stay whole."""
+    """Wrap one paragraph of plain text; long words such as URLs are not broken."""
     lines: list[str] = []
     line = ""
     for word in _BREAKS.split(text.strip(_BREAKING)):
@@ -165,12 +165,12 @@ def wrapped(text: str, indent: str = "") -> str:
 
 
 def display_width(text: str) -> int:
-    """How many columns a text takes where each letter has one, and each wide letter such as Hangul two."""
+    """The width of a text in columns: wide letters such as Hangul take two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def columns(row: FactRow) -> str:
-    """Set a fact in plain text: the label, and its values below each other in a second column."""
+    """A fact in plain text: the label, and the values in a second column, each on its own line."""
     margin = " " * _LABEL_WIDTH
     lines = "\n".join(wrapped(isolated(value), margin) for value in row.values)
     label = f"{row.label}:"
@@ -178,10 +178,10 @@ def columns(row: FactRow) -> str:
 
 
 def list_item(correction: Correction) -> str:
-    """Set a correction in plain text: a dash, the field's name and the sentence, the next lines below the name."""
+    """A correction in plain text: a dash, the field's name and the sentence, with indented continuation lines."""
     margin = "  "
-    told = wrapped(f"{correction.field}: {isolated(correction.sentence)}", margin)
-    return "- " + told.removeprefix(margin)
+    text = wrapped(f"{correction.field}: {isolated(correction.sentence)}", margin)
+    return "- " + text.removeprefix(margin)
 
 
 def _subject(template: Template, values: dict[str, object]) -> str:
@@ -190,7 +190,7 @@ def _subject(template: Template, values: dict[str, object]) -> str:
 
 
 def _values(facts: MailFacts, words: Words, show: Callable[[str], str]) -> dict[str, object]:
-    """Everything that a template may name. `show` makes a name fit for where it stands."""
+    """All variables of the templates. `show` formats a name for the output: subject, text or HTML."""
     return {
         "language": words.language,
         "deal": show(one_line(facts.deal_name)),
@@ -220,7 +220,7 @@ def _of_registration(
 
 
 def _notes(facts: MailFacts) -> str | None:
-    """Whose notes the reader is shown: a customer nobody's, the partner of a registration the reviewers' (M7)."""
+    """The notes to show: none to a customer, the reviewers' to the partner of a registration (M7)."""
     if facts.registration and facts.kind in REGISTRATION_MAILS - REVIEWER_MAILS:
         return facts.registration.reason
     return None if facts.kind in CUSTOMER_MAILS | REGISTRATION_MAILS else facts.notes
@@ -236,12 +236,12 @@ def _corrections(facts: MailFacts, words: Words) -> tuple[Correction, ...]:
 
 
 def _rows(facts: MailFacts, words: Words) -> tuple[FactRow, ...]:
-    known = _known_facts(facts, words)
-    shown = (name for name in _FACTS_SHOWN[facts.kind] if any(known[name]))
-    return tuple(FactRow(words.labels[name], tuple(filter(None, known[name]))) for name in shown)
+    values = _fact_values(facts, words)
+    names_shown = (name for name in _FACTS_SHOWN[facts.kind] if any(values[name]))
+    return tuple(FactRow(words.labels[name], tuple(filter(None, values[name]))) for name in names_shown)
 
 
-def _known_facts(facts: MailFacts, words: Words) -> dict[str, tuple[str | None, ...]]:
+def _fact_values(facts: MailFacts, words: Words) -> dict[str, tuple[str | None, ...]]:
     deadline = _moment(facts.expires_at, words)
     registration = facts.registration
     return {
@@ -278,7 +278,7 @@ def _country(code: str, words: Words) -> str:
 
 
 def _money(facts: MailFacts, words: Words) -> str | None:
-    """The currency as its code: a dollar sign would leave open whose dollars."""
+    """An amount with the currency code: a dollar sign would be ambiguous."""
     if facts.deal_value is None or facts.currency is None:
         return None
     return format_currency(facts.deal_value, facts.currency, "¤¤\xa0#,##0.00", locale=words.language)
@@ -295,7 +295,7 @@ def _moment(moment: datetime | None, words: Words) -> str | None:
 
 
 def _paragraphs(notes: str | None) -> tuple[tuple[str, ...], ...]:
-    """Notes as their author broke them: paragraphs of lines."""
+    """Notes as paragraphs of lines, with the author's line breaks."""
     lines = [one_line(line) for line in (notes or "").splitlines()]
     paragraphs = "\n".join(lines).split("\n\n")
     return tuple(tuple(p.strip("\n").split("\n")) for p in paragraphs if p.strip("\n"))
@@ -320,8 +320,8 @@ def _template(words: Words, kind: MailKind, form: str) -> Template:
 
 @cache
 def _words(language: str) -> Words:
-    stated = tomllib.loads((_TEMPLATES / language / "words.toml").read_text(encoding="utf-8"))
-    return Words(language=language, **stated)
+    content = tomllib.loads((_TEMPLATES / language / "words.toml").read_text(encoding="utf-8"))
+    return Words(language=language, **content)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The mail service: Azure Communication Services, and the one place where its errors are translated."""
+"""The mail service: Azure Communication Services, with its errors translated into `shared.errors`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -15,36 +15,36 @@ from shared.storage.mail import MailRecord
 
 API_VERSION = "2025-09-01"
 REPEATABLE = timedelta(minutes=5)
-"""For how long the service recognizes a repeated request by its Repeatability headers."""
+"""How long the service recognizes a repeated request by its Repeatability headers."""
 
 CONNECT_SECONDS, READ_SECONDS, CALL_SECONDS = 5, 15, 20
-"""Bounds on one call: until connected, between two parts of an answer, and on all of it with the identity's token.
+"""Time limits of a call: to connect, between two reads, and in total with the fetch of the identity's token.
 
-Far below MAIL_LEASE, so that no other attempt begins while one is under way, and below functionTimeout.
+Far below MAIL_LEASE, so that no other attempt starts while one is in progress, and below functionTimeout.
 """
 
-_PASSING = frozenset({401, 403, 404, 408, 409, 412, 429})
-"""Client errors that are ours to mend or pass by themselves: no recipient's fault, so no reason to give a mail up."""
+_TRANSIENT = frozenset({401, 403, 404, 408, 409, 412, 429})
+"""Client errors that are transient or ours to fix. They do not depend on the mail, so it is not refused."""
 _UP = frozenset({409, 412, 429})
-"""Those of them that come from a service which works: about one mail, or to tell how long all have to wait."""
+"""Those of them that show that the service is up: about one mail, or throttling."""
 
 
 class MailService(Protocol):
-    """A mail service as this one uses it. Both methods raise `MailUnavailable`, of that `MailServiceDown`."""
+    """A mail service. Both methods raise `MailUnavailable`, or `MailServiceDown` if it seems to be down."""
 
     async def send(self, record: MailRecord, now: datetime) -> None:
-        """Hand one mail over; `now` is the wall clock's. Raises `MailRefused` when it will never be taken."""
+        """Send one mail; `now` is the wall clock's. Raises `MailRefused` if it is permanently rejected."""
         ...
 
     async def knows(self, record: MailRecord) -> bool:
-        """Whether the service has taken this mail's operation."""
+        """Whether the service has accepted this mail's operation."""
         ...
 
 
 class AzureMailService:
-    """Implements `MailService`. The client must not retry: the mail record decides about that.
+    """Implements `MailService`. The client must not retry: `Delivery` decides about retries.
 
-    `seconds` bounds each call.
+    `seconds` is the time limit of each call.
     """
 
     def __init__(self, client: EmailClient, sender: str, seconds: float = CALL_SECONDS) -> None:
@@ -53,7 +53,7 @@ class AzureMailService:
         self._seconds = seconds
 
     async def send(self, record: MailRecord, now: datetime) -> None:
-        """See the port."""
+        """See `MailService`."""
         async with self._call():
             try:
                 await self._client.begin_send(
@@ -62,13 +62,13 @@ class AzureMailService:
                     operation_id=record.operation_id,
                     headers=_repeatability(record, now),
                 )
-            except HttpResponseError as failed:
-                raise _translated(failed) from failed
-            except KeyError as odd:  # a 202 without status, seen in the SDK
-                raise MailUnavailable(f"The mail service answered without its {odd}.") from odd
+            except HttpResponseError as error:
+                raise _translate(error) from error
+            except KeyError as error:  # the SDK raises it for a 202 response without status
+                raise MailUnavailable(f"The response of the mail service has no {error}.") from error
 
     async def knows(self, record: MailRecord) -> bool:
-        """See the port."""
+        """See `MailService`."""
         path = f"/emails/operations/{record.operation_id}?api-version={API_VERSION}"
         async with self._call():
             answer = await self._client.send_request(HttpRequest("GET", path))
@@ -78,16 +78,16 @@ class AzureMailService:
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[None]:
-        """Bound a call as a whole: a service that sends a byte now and then never ends by the client's bounds."""
+        """Limit the total time of a call: a response that trickles in never reaches the client's own limits."""
         try:
             async with asyncio.timeout(self._seconds):
                 yield
-        except TimeoutError as slow:
+        except TimeoutError as error:
             raise MailServiceDown(
-                f"The mail service gave no answer within {self._seconds:g} seconds."
-            ) from slow
-        except AzureError as failed:
-            raise MailServiceDown(f"The mail service could not be reached: {failed}") from failed
+                f"The mail service did not answer within {self._seconds:g} seconds."
+            ) from error
+        except AzureError as error:
+            raise MailServiceDown(f"The mail service could not be reached: {error}") from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -104,9 +104,9 @@ class AzureMailService:
 
 
 def _thread(record: MailRecord, sender: str) -> dict[str, str]:
-    """All mails about the reader's record answer the same message, so that mail programs show them together.
+    """All mails about the reader's referral reply to the same message id, so that mail programs show one thread.
 
-    No such message was ever sent: it only names the thread (RFC 5322, 3.6.4).
+    No message has this id; it only identifies the thread (RFC 5322, 3.6.4).
     """
     root = f"<{record.reader.referral_id}@{sender.partition('@')[2]}>"
     return {"In-Reply-To": root, "References": root}
@@ -122,18 +122,18 @@ def _repeatability(record: MailRecord, now: datetime) -> dict[str, str]:
     }
 
 
-def _translated(failed: HttpResponseError) -> MailUnavailable | MailRefused:
-    status = failed.status_code or 0
-    if 400 <= status < 500 and status not in _PASSING:
-        return MailRefused(failed.error.code if failed.error and failed.error.code else f"HTTP {status}")
-    return _unavailable(status, cast("AsyncHttpResponse", failed.response).headers if failed.response else {})
+def _translate(error: HttpResponseError) -> MailUnavailable | MailRefused:
+    status = error.status_code or 0
+    if 400 <= status < 500 and status not in _TRANSIENT:
+        return MailRefused(error.error.code if error.error and error.error.code else f"HTTP {status}")
+    return _unavailable(status, cast("AsyncHttpResponse", error.response).headers if error.response else {})
 
 
 def _unavailable(status: int, headers: Mapping[str, str]) -> MailUnavailable:
-    """What a status means that is no refusal, and when to try again, if the service says so."""
+    """The error for a status that is no rejection, with the delay that the service asks for, if any."""
     header = headers.get("Retry-After", "")
-    asked = timedelta(seconds=int(header)) if header.isdigit() else None
+    retry_after = timedelta(seconds=int(header)) if header.isdigit() else None
     if status == 429:
-        asked = asked or timedelta(minutes=1)
+        retry_after = retry_after or timedelta(minutes=1)
     kind = MailUnavailable if status in _UP else MailServiceDown
-    return kind(f"The mail service answered {status}.", retry_after=asked)
+    return kind(f"The mail service answered {status}.", retry_after=retry_after)

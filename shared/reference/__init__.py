@@ -1,1 +1,1 @@
-"""The names of the API's codes in each language that the service speaks."""
+"""Reference data: the display names of codes in each language, and the review team's calendar."""

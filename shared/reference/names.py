@@ -1,4 +1,4 @@
-"""Reads `names.toml`: each list of codes with the codes' names by language."""
+"""Reads `names.toml`: lists of codes, with the display names of each code by language."""
 
 import tomllib
 from functools import cache
@@ -9,7 +9,7 @@ LANGUAGES = ("en", "ko")
 
 @cache
 def names() -> dict[str, dict[str, dict[str, str]]]:
-    """By list, then by code in the order of the file, then by language."""
+    """The display names by list, by code (in the order of the file) and by language."""
     path = Path(__file__).with_name("names.toml")
     lists = tomllib.loads(path.read_text(encoding="utf-8"))
     return {

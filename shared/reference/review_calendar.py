@@ -1,4 +1,4 @@
-"""Reads `review_calendar.toml`: when the deal review team works."""
+"""Reads `review_calendar.toml`: the time zone and holidays of the deal review team."""
 
 import tomllib
 from datetime import date
@@ -19,5 +19,5 @@ def review_calendar() -> WorkingCalendar:
 
 @cache
 def last_year_with_holidays() -> int:
-    """Until when the calendar knows holidays; later it knows weekends alone."""
+    """The last year for which the calendar has holidays; after it, only weekends count."""
     return max(day.year for day in review_calendar().holidays)

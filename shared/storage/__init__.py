@@ -1,1 +1,1 @@
-"""Table Storage: the only code that knows tables, partition keys and row keys."""
+"""Table Storage: the only package that knows tables, partition keys and row keys."""

@@ -1,7 +1,7 @@
-"""What the client library of Table Storage raises, told in this service's words, and bounded in time.
+"""Translates the errors of the Table Storage client into `shared.errors`, and bounds each request in time.
 
-The library declares `AzureError` alone. Over a body that is cut short, or is no answer of storage's at all, it
-stumbles in many other ways: they are listed here as they were found, so that none of them becomes a bare 500.
+The client documents `AzureError` only. When a response body is truncated, or does not come from storage at all, it
+raises many other errors. `UNEXPECTED_ERRORS` lists those that were observed, so that none becomes a plain 500.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from shared.errors import StoreUnavailable
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 5, 10, 3
-"""Bounds on one attempt: until connected, and between two parts of an answer; how often the library repeats it."""
+"""Per attempt: seconds to connect and seconds between two reads; and the number of retries by the client."""
 REQUEST_SECONDS = 30
-"""Bound on one request with all its attempts, pauses and the identity's token.
+"""Time limit of one request, with all its attempts, pauses and the fetch of the identity's token.
 
-Storage that accepts and never answers would otherwise take 44.8 s (four attempts of 10 s, pauses of 0, 1.6 and
-3.2 s), one that also connects slowly 64.8 s; an answer in drops, or a far `Retry-After`, would take any time.
-With functionTimeout it bounds how long a handler can hold an intent.
+Without it, storage that accepts connections and never answers would take 44.8 s (four attempts of 10 s, pauses of 0,
+1.6 and 3.2 s), and 64.8 s if it also connects slowly; a response that trickles in, or a long `Retry-After`, could
+take any time. Together with functionTimeout it limits how long a handler can own an intent.
 """
 
 UNEXPECTED_ERRORS = (
@@ -36,9 +36,9 @@ UNEXPECTED_ERRORS = (
         LookupError,
         AttributeError,
         RecursionError,
-    ),  # what it reads is not what it expects
-    *(HTTPException, zlib.error),  # nor is it HTTP within multipart, or compressed as it says
-    *(ClientError, OSError),  # of the transport, where the library does not look
+    ),  # the content is not what the client expects
+    *(HTTPException, zlib.error),  # it is not HTTP within multipart, or not compressed as declared
+    *(ClientError, OSError),  # transport errors that the client does not catch
 )
 
 CONFLICTS = frozenset(
@@ -51,48 +51,48 @@ CONFLICTS = frozenset(
         TableErrorCode.ENTITY_NOT_FOUND,
     )
 )
-"""Codes that say that a row is not as an operation's condition wants it."""
+"""The error codes of a condition that failed."""
 MISSING_ROW = frozenset({TableErrorCode.RESOURCE_NOT_FOUND.value, TableErrorCode.ENTITY_NOT_FOUND.value})
 MISSING_TABLE = TableErrorCode.TABLE_NOT_FOUND.value
 TOO_LARGE = 413
 
 
 @asynccontextmanager
-async def answered(seconds: float = REQUEST_SECONDS) -> AsyncIterator[None]:
-    """Around one request: whatever else than its answer comes of it, in `seconds`, is `StoreUnavailable`.
+async def guarded_request(seconds: float = REQUEST_SECONDS) -> AsyncIterator[None]:
+    """Wrap one request: every error, and no answer within `seconds`, becomes `StoreUnavailable`.
 
-    No text of an answer is repeated, since it may hold what was stored.
+    The messages do not quote the response, because it can contain stored data.
     """
     try:
         async with asyncio.timeout(seconds):
             yield
-    except HttpResponseError as refused:
-        if refused.status_code is None:
-            told = f"Table Storage's answer could not be understood: {type(refused).__name__}."
-            raise StoreUnavailable(told) from refused
-        told = f"{refused.status_code} {code_of(refused) or refused.reason}"
-        raise StoreUnavailable(f"Table Storage answered {told}.") from refused
-    except AzureError as failed:
-        raise StoreUnavailable(f"Table Storage could not be reached: {type(failed).__name__}.") from failed
-    except TimeoutError as late:
-        raise StoreUnavailable(f"Table Storage gave no whole answer within {seconds:g} seconds.") from late
-    except UNEXPECTED_ERRORS as odd:
-        logger.warning("storage_not_understood", exc_info=odd)
+    except HttpResponseError as error:
+        if error.status_code is None:
+            message = f"The response of Table Storage could not be parsed: {type(error).__name__}."
+            raise StoreUnavailable(message) from error
+        answer = f"{error.status_code} {code_of(error) or error.reason}"
+        raise StoreUnavailable(f"Table Storage answered {answer}.") from error
+    except AzureError as error:
+        raise StoreUnavailable(f"Table Storage could not be reached: {type(error).__name__}.") from error
+    except TimeoutError as error:
+        raise StoreUnavailable(f"Table Storage did not answer within {seconds:g} seconds.") from error
+    except UNEXPECTED_ERRORS as error:
+        logger.warning("storage_response_invalid", exc_info=error)
         raise StoreUnavailable(
-            f"Table Storage's answer could not be understood: {type(odd).__name__}."
-        ) from odd
+            f"The response of Table Storage could not be parsed: {type(error).__name__}."
+        ) from error
 
 
-def code_of(refused: HttpResponseError) -> str | None:
-    """Storage's own code of a refusal, such as `EntityAlreadyExists`; None if the answer has none."""
-    code = getattr(refused, "error_code", None)
+def code_of(error: HttpResponseError) -> str | None:
+    """The error code of storage, such as `EntityAlreadyExists`; None if the response has none."""
+    code = getattr(error, "error_code", None)
     return getattr(code, "value", code)
 
 
-def failed_operation_index(refused: HttpResponseError) -> int | None:
-    """Which operation of a transaction was refused, counted from 0: the text begins with it, up to a colon.
+def failed_operation_index(error: HttpResponseError) -> int | None:
+    """The index from 0 of the failed operation of a transaction: the message starts with it, up to a colon.
 
-    The library's own `index` says 0 as well where nothing is said.
+    The client's own `index` is not used, because it is also 0 if the response names no operation.
     """
-    head, colon, _ = refused.message.partition(":")
+    head, colon, _ = error.message.partition(":")
     return int(head) if colon and head.isascii() and head.isdecimal() else None

@@ -1,4 +1,4 @@
-"""Table Storage over azure-data-tables. What that raises is translated in `azure_errors`."""
+"""Table Storage through azure-data-tables. `azure_errors` translates its errors."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,26 +18,26 @@ from shared.storage.azure_errors import (
     MISSING_TABLE,
     REQUEST_SECONDS,
     TOO_LARGE,
-    answered,
     code_of,
     failed_operation_index,
+    guarded_request,
 )
 from shared.storage.sizes import MAX_TRANSACTION_BYTES, wire_size
 from shared.storage.tables import Discard, Insert, Operation, Replace, Row, StoredRow, Upsert, Value
 
 _KEYS = {"PartitionKey", "RowKey"}
-_LARGEST_PAGE = 1000  # what the service gives at most; it refuses to be asked for more
+_LARGEST_PAGE = 1000  # the maximum of the service, which rejects a higher number
 _WRITE = "write_id"
-"""A property of the adapter's own, on one row of each transaction: which write the row is of."""
+"""A property of this adapter, on one row of each transaction: the id of the write that wrote the row."""
 _OWN = {*_KEYS, _WRITE}
 _REPEATED = frozenset({"POST"})
-"""Transactions are repeated by the library like everything else: a repetition that meets its own first is known."""
+"""The client also retries transactions: `write` detects a retry that conflicts with its own first attempt."""
 
 
 class AzureTables:
-    """Implements `shared.storage.tables.Tables`. `seconds` bounds each request.
+    """Implements `shared.storage.tables.Tables`. `seconds` is the time limit of each request.
 
-    `requests` counts the requests sent, for tests and benchmarks.
+    `requests` counts the requests, for tests and benchmarks.
     """
 
     def __init__(self, service: TableServiceClient, seconds: float = REQUEST_SECONDS) -> None:
@@ -47,7 +47,7 @@ class AzureTables:
         self.requests = 0
 
     async def create_tables(self, names: Sequence[str]) -> None:
-        """See the port."""
+        """See `Tables`."""
         for name in names:
             async with self._request():
                 await self._service.create_table_if_not_exists(name)
@@ -59,10 +59,10 @@ class AzureTables:
         await self._service.close()
 
     async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
-        """See the port."""
+        """See `Tables`."""
         async with self._request():
             try:
-                return _stored(table, await self._client(table).get_entity(partition, key))
+                return _to_row(table, await self._client(table).get_entity(partition, key))
             except ResourceNotFoundError:
                 return None
 
@@ -76,7 +76,7 @@ class AzureTables:
         *,
         keys_only: bool = False,
     ) -> list[StoredRow]:
-        """See the port."""
+        """See `Tables`."""
         entities = self._client(table).query_entities(
             "PartitionKey eq @partition and RowKey ge @start and RowKey lt @end",
             parameters={"partition": partition, "start": start, "end": end},
@@ -90,44 +90,46 @@ class AzureTables:
                 page = await anext(pages, None)
                 if page is None:
                     break
-                rows.extend([_stored(table, entity) async for entity in page])
+                rows.extend([_to_row(table, entity) async for entity in page])
             if pages.continuation_token is None:  # type: ignore[attr-defined] # AsyncPageIterator's own
                 break
         return rows[:limit]
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        """See the port.
+        """See `Tables`.
 
-        After an error the library sends a transaction again, though storage may have taken it, and then its own
-        conditions refuse it. So one row carries the id of the write; after a refusal, and after an answer that says
-        nothing, that row is looked at. Values would not do: two who write the same would both take it for theirs.
+        After an error, the client sends a transaction again although storage may have stored it; the retry then fails
+        on its own conditions. So one row has the id of the write, and after any error that row is read: with the same
+        id, the write has succeeded. Comparing values is not enough, since two writers can write the same values.
         """
-        known = _recognizable(operations)
+        marked = _with_write_id(operations)
         try:
             async with self._request():
-                await self._submit(table, partition, known.operations)
-        except ServiceError:  # whichever it is, storage may have taken the write before
-            if known.key is None or not await self._is_of(table, partition, known.key, known.write_id):
+                await self._submit(table, partition, marked.operations)
+        except ServiceError:  # whatever the error is, storage may have stored the write
+            if marked.key is None or not await self._has_write_id(
+                table, partition, marked.key, marked.write_id
+            ):
                 raise
 
     async def _submit(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        """Send a transaction; once more without each row that it would remove and that is not there."""
-        left = list(operations)
-        while left:
-            requests = [_request_of(partition, operation) for operation in left]
+        """Send a transaction; if a row to delete does not exist, send it again without that deletion."""
+        remaining = list(operations)
+        while remaining:
+            requests = [_to_request(partition, operation) for operation in remaining]
             try:
-                answers = await self._client(table).submit_transaction(requests, retry_on_methods=_REPEATED)
-            except HttpResponseError as refused:
-                left = _without_missing(left, refused, partition)
+                results = await self._client(table).submit_transaction(requests, retry_on_methods=_REPEATED)
+            except HttpResponseError as error:
+                remaining = _without_missing(remaining, error, partition)
             else:
-                if len(answers) != len(left):
+                if len(results) != len(remaining):
                     raise StoreUnavailable(
-                        f"Table Storage answered {len(answers)} of {len(left)} operations."
+                        f"Table Storage answered {len(results)} of {len(remaining)} operations."
                     )
                 return
 
-    async def _is_of(self, table: str, partition: str, key: str, write_id: str) -> bool:
-        """Whether a row is of this write."""
+    async def _has_write_id(self, table: str, partition: str, key: str, write_id: str) -> bool:
+        """Whether this write wrote the row."""
         async with self._request():
             try:
                 found = await self._client(table).get_entity(partition, key, select=[_WRITE])
@@ -136,16 +138,16 @@ class AzureTables:
             return found.get(_WRITE) == write_id
 
     async def discard(self, table: str, partition: str, key: str) -> None:
-        """See the port."""
+        """See `Tables`."""
         await self.write(table, partition, [Discard(key)])
 
-    async def everything(self, table: str) -> AsyncIterator[StoredRow]:
-        """See the port."""
+    async def scan_table(self, table: str) -> AsyncIterator[StoredRow]:
+        """See `Tables`."""
         pages = self._client(table).list_entities().by_page()
         while True:
             async with self._request():
                 page = await anext(pages, None)
-                rows = [] if page is None else [_stored(table, entity) async for entity in page]
+                rows = [] if page is None else [_to_row(table, entity) async for entity in page]
             for row in rows:
                 yield row
             if page is None or pages.continuation_token is None:  # type: ignore[attr-defined]
@@ -159,75 +161,74 @@ class AzureTables:
     @asynccontextmanager
     async def _request(self) -> AsyncIterator[None]:
         self.requests += 1
-        async with answered(self._seconds):
+        async with guarded_request(self._seconds):
             yield
 
 
-def _stored(table: str, entity: Mapping[str, Any]) -> StoredRow:
+def _to_row(table: str, entity: Mapping[str, Any]) -> StoredRow:
     values: dict[str, Value] = {name: value for name, value in entity.items() if name not in _OWN}
     etag: str = entity.metadata["etag"]  # type: ignore[attr-defined] # of the library's own mapping
     return StoredRow(entity["RowKey"], values, etag, entity["PartitionKey"], table)
 
 
 @dataclass(frozen=True, slots=True)
-class _Recognizable:
-    """A transaction whose row `key` carries the id of this write; `key` is None if it only removes rows."""
+class _MarkedWrite:
+    """A transaction whose row `key` has the id of this write; `key` is None if it only deletes rows."""
 
     operations: Sequence[Operation]
     key: str | None
     write_id: str
 
 
-def _recognizable(operations: Sequence[Operation]) -> _Recognizable:
-    """Mark a new row, which others change least soon; without one, one that is written over."""
+def _with_write_id(operations: Sequence[Operation]) -> _MarkedWrite:
+    """Mark an inserted row, since others are least likely to change it soon; without one, a replaced row."""
     write_id = str(uuid4())
     rows = [op for kind in (Insert, Replace, Upsert) for op in operations if isinstance(op, kind)]
     if not rows:
-        return _Recognizable(operations, None, write_id)
-    chosen = rows[0]
-    marked = replace(chosen, row=Row(chosen.row.key, {**chosen.row.values, _WRITE: write_id}))
-    return _Recognizable([marked if op is chosen else op for op in operations], chosen.row.key, write_id)
+        return _MarkedWrite(operations, None, write_id)
+    first = rows[0]
+    marked = replace(first, row=Row(first.row.key, {**first.row.values, _WRITE: write_id}))
+    return _MarkedWrite([marked if op is first else op for op in operations], first.row.key, write_id)
 
 
 def _without_missing(
-    operations: Sequence[Operation], refused: HttpResponseError, partition: str
+    operations: Sequence[Operation], error: HttpResponseError, partition: str
 ) -> list[Operation]:
-    """The transaction without the row that it would remove and that is not there.
+    """The transaction without the deletion of a row that does not exist.
 
-    Raises `StoreConflict` if a condition was refused, `RecordTooLarge`, and the refusal itself if it is another.
-    Storage names one operation, and it is not documented that this is the first that fails; it does not matter,
-    since a transaction that is sent once more is refused for what else is wrong with it.
+    Raises `StoreConflict` if a condition failed, `RecordTooLarge`, or else the error itself. Storage names one failed
+    operation; which one is not documented, and does not matter: sending the rest again fails on the others.
     """
-    code, place = code_of(refused), failed_operation_index(refused)
-    if place is not None and place < len(operations) and isinstance(operations[place], Discard):
+    code, index = code_of(error), failed_operation_index(error)
+    if index is not None and index < len(operations) and isinstance(operations[index], Discard):
         if code in MISSING_ROW:
-            return [*operations[:place], *operations[place + 1 :]]
+            return [*operations[:index], *operations[index + 1 :]]
         if code == MISSING_TABLE and all(isinstance(each, Discard) for each in operations):
             return []
-    if refused.status_code == TOO_LARGE:
-        raise RecordTooLarge(wire_size(partition, operations), MAX_TRANSACTION_BYTES) from refused
-    unclear = code in MISSING_ROW and place is None and any(isinstance(op, Discard) for op in operations)
+    if error.status_code == TOO_LARGE:
+        raise RecordTooLarge(wire_size(partition, operations), MAX_TRANSACTION_BYTES) from error
+    unclear = code in MISSING_ROW and index is None and any(isinstance(op, Discard) for op in operations)
     if code in CONFLICTS and not unclear:
-        raise StoreConflict(f"refused with {code} at operation {place}") from refused
-    raise refused
+        raise StoreConflict(f"{code} at operation {index}") from error
+    raise error
 
 
-def _request_of(partition: str, operation: Operation) -> tuple[Any, ...]:
+def _to_request(partition: str, operation: Operation) -> tuple[Any, ...]:
     match operation:
         case Insert(row):
-            return ("create", _entity(partition, row))
+            return ("create", _to_entity(partition, row))
         case Replace(row, etag):
             condition = {
                 "mode": UpdateMode.REPLACE,
                 "etag": etag,
                 "match_condition": MatchConditions.IfNotModified,
             }
-            return ("update", _entity(partition, row), condition)
+            return ("update", _to_entity(partition, row), condition)
         case Upsert(row):
-            return ("upsert", _entity(partition, row), {"mode": UpdateMode.REPLACE})
+            return ("upsert", _to_entity(partition, row), {"mode": UpdateMode.REPLACE})
         case Discard(key):
             return ("delete", {"PartitionKey": partition, "RowKey": key})
 
 
-def _entity(partition: str, row: Row) -> dict[str, Any]:
+def _to_entity(partition: str, row: Row) -> dict[str, Any]:
     return {"PartitionKey": partition, "RowKey": row.key, **row.values}

@@ -1,7 +1,7 @@
-"""Which deployment slot a storage account belongs to, so that no two slots work on the same tables or task hub.
+"""Claims: the deployment slot that owns a storage account, so that no two slots share tables or a task hub.
 
-The host of another slot on the same task hub takes half of the work, and does it with its own settings. A claim is
-written once, by the first slot that starts, and never changes hands by itself: whoever has it may be running.
+If two slots shared a task hub, each would do half of the work, with its own settings. The first slot that starts
+writes the claim, and it never changes by itself, because its owner may be running.
 """
 
 from dataclasses import dataclass
@@ -15,52 +15,52 @@ _PARTITION, _SLOT = "slots", "slot"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a slot needs for itself: the row's key, words for people, and the setting that names the account."""
+    """A resource to claim: the key of its row, its description, and the setting that names its account."""
 
     key: str
-    resource: str
+    description: str
     setting: str
 
 
 def tables_claim(setting: str) -> Claim:
-    """The tables of the service."""
+    """The claim of the service's tables."""
     return Claim(keys.claimed_tables(), "the table storage of the service", setting)
 
 
 def hub_claim(hub: str, setting: str) -> Claim:
-    """A task hub."""
+    """The claim of a task hub."""
     return Claim(keys.claimed_hub(hub), f"the task hub {hub}", setting)
 
 
-async def claim(tables: Tables, wanted: Claim, slot: str) -> None:
-    """Claim storage for a slot: one request if the slot has it already, at most four.
+async def claim(tables: Tables, resource: Claim, slot: str) -> None:
+    """Claim storage for a slot: one request if the slot owns it already, at most four.
 
-    Raises `ClaimedByAnotherSlot`, `RecordUnreadable`, or `StoreUnavailable`.
+    Raises `ClaimedByAnotherSlot`, `RecordUnreadable`, `StoreUnavailable`.
     """
-    held = await tables.get(keys.CLAIMS, _PARTITION, wanted.key) or await _insert(tables, wanted, slot)
-    owner = _owner(held) if held else slot
+    row = await tables.get(keys.CLAIMS, _PARTITION, resource.key) or await _insert(tables, resource, slot)
+    owner = _owner(row) if row else slot
     if owner.casefold() != slot.casefold():
         raise ClaimedByAnotherSlot(
-            resource=wanted.resource,
-            setting=wanted.setting,
+            resource=resource.description,
+            setting=resource.setting,
             slot=slot,
             owner=owner,
-            row=f"{keys.CLAIMS}/{_PARTITION}/{wanted.key}",
+            row=f"{keys.CLAIMS}/{_PARTITION}/{resource.key}",
         )
 
 
-def _owner(held: StoredRow) -> str:
-    owner = held.values.get(_SLOT)
+def _owner(row: StoredRow) -> str:
+    owner = row.values.get(_SLOT)
     if not isinstance(owner, str):
-        raise RecordUnreadable(f"{held.table}/{held.partition}/{held.key}", f"no text at {_SLOT}")
+        raise RecordUnreadable(f"{row.table}/{row.partition}/{row.key}", f"no text at {_SLOT}")
     return owner
 
 
-async def _insert(tables: Tables, wanted: Claim, slot: str) -> StoredRow | None:
-    """Insert the claim; the row of whoever was faster, or our own whose answer was lost."""
+async def _insert(tables: Tables, resource: Claim, slot: str) -> StoredRow | None:
+    """Insert the claim. If the row exists, return it: another slot was faster, or our own response was lost."""
     await tables.create_tables([keys.CLAIMS])
     try:
-        await tables.write(keys.CLAIMS, _PARTITION, [Insert(Row(wanted.key, {_SLOT: slot}))])
+        await tables.write(keys.CLAIMS, _PARTITION, [Insert(Row(resource.key, {_SLOT: slot}))])
     except StoreConflict:
-        return await tables.get(keys.CLAIMS, _PARTITION, wanted.key)
+        return await tables.get(keys.CLAIMS, _PARTITION, resource.key)
     return None

@@ -1,4 +1,4 @@
-"""Records as rows: JSON split over string properties, since one property holds at most 32 K characters."""
+"""Records as rows: JSON, split into string properties because one property holds at most 32 K characters."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -16,36 +16,36 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_BYTES = 48 * 1024
-"""A record's limit, in UTF-8. List rows repeat it, and what that takes on the wire has a limit too: `sizes`."""
-_CHUNK = 16_000  # characters; at worst twice as many UTF-16 units, which is the limit of one property
+"""The limit of a record in UTF-8. List rows repeat the record, and `sizes` limits the whole transaction."""
+_CHUNK = 16_000  # characters: up to 32,000 UTF-16 units, just below the limit of one property
 
 
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[T]):
-    """A record as read, and the tag that writing it back needs."""
+    """A record as read, and the ETag that replacing it needs."""
 
     value: T
     etag: str
 
 
 SetAside = Callable[[RecordUnreadable], None]
-"""What is told of a row that cannot be read where the rest goes on without it."""
+"""Called for each row that cannot be parsed and is skipped."""
 
 
 def log_set_aside(unreadable: RecordUnreadable) -> None:
-    """Tell the log of a row that is left out."""
+    """Log a row that is skipped."""
     logger.warning("row_set_aside %s", unreadable)
 
 
 class Codec(Generic[T]):
-    """Turns one type of record into rows and back. Reading validates what was stored."""
+    """Converts one type of record to rows and back. Reading validates the stored JSON."""
 
     def __init__(self, record_type: type[T], limit: int = MAX_BYTES) -> None:
         self._adapter: TypeAdapter[T] = TypeAdapter(record_type)
         self._limit = limit
 
     def values(self, record: T) -> dict[str, Value]:
-        """The properties that hold a record. Raises `RecordTooLarge`."""
+        """The properties of a row for a record. Raises `RecordTooLarge`."""
         data = self._adapter.dump_json(record, by_alias=True)
         if len(data) > self._limit:
             raise RecordTooLarge(len(data), self._limit)
@@ -53,19 +53,19 @@ class Codec(Generic[T]):
         return {f"json{i // _CHUNK}": text[i : i + _CHUNK] for i in range(0, len(text), _CHUNK)}
 
     def row(self, key: str, record: T) -> Row:
-        """The row that holds a record under a key."""
+        """The row for a record. Raises `RecordTooLarge`."""
         return Row(key, self.values(record))
 
     def read(self, row: StoredRow) -> T:
-        """The record that a row holds. Raises `RecordUnreadable`."""
+        """The record of a row. Raises `RecordUnreadable`."""
         try:
             return self._adapter.validate_json(_joined(row.values))
         except ValidationError as invalid:
-            place = f"{row.table}/{row.partition}/{without_names(row.key)}"
-            raise RecordUnreadable(place, _why(invalid)) from None  # its text quotes what is stored
+            location = f"{row.table}/{row.partition}/{without_names(row.key)}"
+            raise RecordUnreadable(location, _why(invalid)) from None  # its message quotes stored data
 
     def readable(self, row: StoredRow | None, set_aside: SetAside = log_set_aside) -> T | None:
-        """The record that a row holds; None without a row, or if it cannot be read, which is logged."""
+        """The record of a row; None without a row, or if it cannot be parsed, which `set_aside` reports."""
         try:
             return self.read(row) if row else None
         except RecordUnreadable as unreadable:
@@ -73,9 +73,9 @@ class Codec(Generic[T]):
             return None
 
     def each_readable(self, rows: Iterable[StoredRow], set_aside: SetAside = log_set_aside) -> list[T]:
-        """The records that rows hold, in their order, without those that cannot be read, which are logged."""
-        found = (self.readable(row, set_aside) for row in rows)
-        return [record for record in found if record is not None]
+        """The records of rows in order, without those that cannot be parsed, which `set_aside` reports."""
+        records = (self.readable(row, set_aside) for row in rows)
+        return [record for record in records if record is not None]
 
 
 def _joined(values: Mapping[str, Value]) -> str:
@@ -86,7 +86,7 @@ def _joined(values: Mapping[str, Value]) -> str:
 
 
 def _why(invalid: ValidationError) -> str:
-    """What is wrong and in which field; no value, and no place within the field, which may be an address."""
+    """The kind of error and the top-level field: no value and no nested path, which can be an email address."""
     first = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
     field = f" at {first['loc'][0]}" if first["loc"] else ""
     return f"{first['type']}{field}"

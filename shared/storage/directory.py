@@ -1,6 +1,6 @@
-"""The directory: organizations, tenants, people, profiles, solutions and customers.
+"""The directory: organizations, tenants, people, solutions and customers.
 
-What one process read counts for 60 seconds, so a withdrawn role ends within a minute (V7).
+A process caches what it reads for 60 seconds, so a removed role is lost within a minute (V7).
 """
 
 import asyncio
@@ -16,7 +16,6 @@ from shared.domain.directory import (
 )
 from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.stage_map import StageMap
-from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.directory_search import (
@@ -28,7 +27,8 @@ from shared.storage.directory_search import (
     solution_search_rows,
     update_search_rows,
 )
-from shared.storage.tables import Insert, Operation, Replace, Row, Tables, Upsert, in_transactions
+from shared.storage.tables import Row, Tables, Upsert, in_transactions
+from shared.storage.versions import put_next_version
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class Directory:
         self._cache: dict[tuple[str, str], tuple[float, object]] = {}
 
     async def organization_of_tenant(self, tenant_id: str) -> OrganizationId | None:
-        """Whose tenant this is."""
+        """The organization of a tenant, or None."""
 
         async def read() -> OrganizationId | None:
             row = await self._tables.get(keys.DIRECTORY, "tenants", keys.safe(tenant_id))
@@ -57,7 +57,7 @@ class Directory:
         return await self._cached("tenant", tenant_id, read)
 
     async def organization(self, organization_id: str) -> Organization | None:
-        """An organization with its locations."""
+        """An organization with its locations, or None."""
 
         async def read() -> Organization | None:
             row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), "o")
@@ -66,7 +66,7 @@ class Directory:
         return await self._cached("organization", organization_id, read)
 
     async def organization_of_location(self, location_id: str) -> OrganizationId | None:
-        """Whose location this is."""
+        """The organization that has a location, or None."""
 
         async def read() -> OrganizationId | None:
             row = await self._tables.get(keys.DIRECTORY, "locations", keys.safe(location_id))
@@ -75,30 +75,22 @@ class Directory:
         return await self._cached("location", location_id, read)
 
     async def stage_map(self, organization_id: OrganizationId) -> StageMap:
-        """An organization's own names of stages (S3); empty if it has stored none."""
+        """The stage map of an organization (S3); empty if it has none."""
         row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), "s")
         return _STAGE_MAPS.read(row) if row else StageMap()
 
     async def put_stage_map(self, organization_id: OrganizationId, after: StageMap) -> None:
-        """Replace an organization's names of stages by a table of the next version. Raises `StoreConflict`."""
-        row = _STAGE_MAPS.row("s", after)
-        stored = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), "s")
-        if stored is None:
-            operation: Operation = Insert(row)
-        elif _STAGE_MAPS.read(stored).version == after.version - 1:
-            operation = Replace(row, stored.etag)
-        else:
-            raise StoreConflict("The stage map has changed meanwhile.")
-        await self._tables.write(keys.DIRECTORY, keys.safe(organization_id), [operation])
+        """Replace a stage map by its next version. Raises `StoreConflict` if another version is stored."""
+        await put_next_version(self._tables, _STAGE_MAPS, keys.safe(organization_id), "s", after)
 
     async def organizations(self, ids: Iterable[str]) -> dict[str, Organization]:
-        """Those of these organizations that exist."""
-        wanted = sorted(set(ids))
-        found = await asyncio.gather(*(self.organization(each) for each in wanted))
+        """The organizations with these ids that exist, by id."""
+        distinct = sorted(set(ids))
+        found = await asyncio.gather(*(self.organization(each) for each in distinct))
         return {organization.id: organization for organization in found if organization}
 
     async def person(self, organization_id: OrganizationId, person_id: PersonId) -> Person | None:
-        """A person of an organization."""
+        """A person of an organization, or None."""
 
         async def read() -> Person | None:
             key = f"p:{keys.safe(person_id)}"
@@ -108,12 +100,12 @@ class Directory:
         return await self._cached("person", f"{organization_id}/{person_id}", read)
 
     def invalidate_people(self, organization_id: OrganizationId, person_id: PersonId) -> None:
-        """Read an organization's people anew: one of them was changed."""
+        """Drop cached people of an organization after a change of one of them."""
         self._cache.pop(("person", f"{organization_id}/{person_id}"), None)
         self._cache.pop(("people", organization_id), None)
 
     async def people(self, organization_id: OrganizationId) -> tuple[Person, ...]:
-        """All people of an organization who can be read."""
+        """All people of an organization, without rows that cannot be parsed."""
 
         async def read() -> tuple[Person, ...]:
             partition = keys.safe(organization_id)
@@ -123,22 +115,22 @@ class Directory:
         return await self._cached("people", organization_id, read)
 
     async def solutions(self, ids: Iterable[str]) -> dict[str, CatalogueSolution]:
-        """Those of these solutions that exist."""
-        wanted = sorted(set(ids))
-        found = await asyncio.gather(*(self._solution(each) for each in wanted))
+        """The solutions with these ids that exist, by id."""
+        distinct = sorted(set(ids))
+        found = await asyncio.gather(*(self._solution(each) for each in distinct))
         return {solution.id: solution for solution in found if solution}
 
     async def customers(self, name: str, country: str, duns: str | None) -> tuple[CustomerEntity, ...]:
-        """The entities of a name and country, and that of a D-U-N-S number wherever it is (C7)."""
-        namesakes = keys.starting_with(name_prefix(name))
-        rows = await self._tables.between(keys.DIRECTORY, customer_partition(country), *namesakes)
+        """The entities with a name and country, and the entity with a D-U-N-S number in any country (C7)."""
+        same_name = keys.starting_with(name_prefix(name))
+        rows = await self._tables.between(keys.DIRECTORY, customer_partition(country), *same_name)
         if duns and (row := await self._tables.get(keys.DIRECTORY, "customers", keys.bounded(duns))):
             rows.append(row)
         entities = _CUSTOMERS.each_readable(rows)
         return tuple({entity.identity: entity for entity in entities}.values())
 
     async def is_empty(self) -> bool:
-        """Whether nothing has been imported yet."""
+        """Whether nothing has been imported."""
         return not await self._tables.between(keys.DIRECTORY, "tenants", "", "~", 1)
 
     async def put_organization(
@@ -147,8 +139,8 @@ class Directory:
         tenant_id: str,
         people: Iterable[Person],
     ) -> None:
-        """Write an organization with its tenant and people."""
-        await self._reshelve_partner(organization)
+        """Insert or replace an organization, its tenant and people."""
+        await self._update_partner_search_rows(organization)
         rows = [_ORGANIZATIONS.row("o", organization)]
         rows += [_PEOPLE.row(f"p:{keys.safe(person.id)}", person) for person in people]
         await self._put(keys.safe(organization.id), rows)
@@ -157,44 +149,43 @@ class Directory:
         await self._put("locations", places)
 
     async def put_solutions(self, solutions: Iterable[CatalogueSolution]) -> None:
-        """Write solutions; of those of one id the last counts."""
-        await self._put_shelved(
+        """Insert or replace solutions; the last one with an id counts."""
+        await self._put_searchable(
             "solutions", {each.id: each for each in solutions}, _SOLUTIONS, solution_search_rows
         )
 
     async def put_customers(self, customers: Iterable[CustomerEntity]) -> None:
-        """Write customers; of those of one identity the last counts."""
+        """Insert or replace customers; the last one with an identity counts."""
         entities = {each.identity: each for each in customers}
-        await self._put_shelved("customers", entities, _CUSTOMERS, customer_search_rows)
+        await self._put_searchable("customers", entities, _CUSTOMERS, customer_search_rows)
 
-    async def _reshelve_partner(self, after: Organization) -> None:
-        """To be called before the record is written, as `_put_shelved` says."""
+    async def _update_partner_search_rows(self, after: Organization) -> None:
+        """Call this before the record is written, as `_put_searchable` explains."""
         row = await self._tables.get(keys.DIRECTORY, keys.safe(after.id), "o")
         before = _ORGANIZATIONS.readable(row)
         await update_search_rows(
             self._tables, partner_search_rows(before) if before else {}, partner_search_rows(after)
         )
 
-    async def _put_shelved(
+    async def _put_searchable(
         self,
         partition: str,
         records: Mapping[str, T],
         codec: Codec[T],
-        shelve: Callable[[T], Mapping[Place, Row]],
+        search_rows: Callable[[T], Mapping[Place, Row]],
     ) -> None:
-        """Write records by their ids, and the rows by which they are found.
+        """Write records by their ids, and their search rows.
 
-        A record tells where its earlier version was found, so it is replaced last: if this is cut short, the next
-        import of it still takes the earlier rows away. One that cannot be read is written over, and what it was
-        found by before stays.
+        The old record shows which search rows to delete, so it is replaced last: if this is interrupted, the next
+        import still deletes them. A record that cannot be parsed is replaced, and its old search rows stay.
         """
         for group in in_transactions((keys.bounded(each), record) for each, record in records.items()):
             stored = await asyncio.gather(
                 *(self._tables.get(keys.DIRECTORY, partition, key) for key, _ in group)
             )
-            known = codec.each_readable(row for row in stored if row)
-            before = [place for record in known for place in shelve(record)]
-            after = {place: row for _, record in group for place, row in shelve(record).items()}
+            old = codec.each_readable(row for row in stored if row)
+            before = [place for record in old for place in search_rows(record)]
+            after = {place: row for _, record in group for place, row in search_rows(record).items()}
             await update_search_rows(self._tables, before, after)
             await self._put(partition, [codec.row(key, record) for key, record in group])
 
@@ -211,10 +202,10 @@ class Directory:
 
     async def _cached(self, kind: str, key: str, read: Callable[[], Awaitable[T]]) -> T:
         now = self._clock()
-        held = self._cache.get((kind, key))
-        if held and now - held[0] < CACHE_SECONDS:
-            return held[1]  # type: ignore[return-value] # what was stored under this kind has this type
+        cached = self._cache.get((kind, key))
+        if cached and now - cached[0] < CACHE_SECONDS:
+            return cached[1]  # type: ignore[return-value] # values of one kind have one type
         value = await read()
-        if value:  # what is unknown now may be imported in a second, and strangers must not fill our memory
+        if value:  # no misses: an import may follow, and unknown ids must not fill the memory
             self._cache[kind, key] = (now, value)
         return value

@@ -1,7 +1,7 @@
 """Finding partners, solutions and customers by the start of their names (P4, T6).
 
-Besides its record each of them has a row, in order of name, on every shelf where it is looked for. A look-up reads a
-range of one shelf, so what it costs does not grow with the catalogue.
+Besides its record, each of them has search rows: one in each search partition that it is found in, sorted by name. A
+search reads one range of one partition, so its cost does not grow with the catalogue.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ _PARTNERS = "partners"
 _ALL_SOLUTIONS, _OF_PARTNERS, _ASSESSMENTS = "solutions:all", "solutions:partners", "solutions:assessments"
 
 Place = tuple[str, str]
-"""A shelf, which is a partition, and the key of a row on it."""
+"""A search partition, and the key of a row in it."""
 
 
 class _Named(Protocol):
@@ -33,7 +33,7 @@ N = TypeVar("N", bound=_Named)
 
 
 class DirectorySearch:
-    """Look-ups by the start of a name as `normalized_name` compares it, at most `limit` in order of name.
+    """Searches by the start of a normalized name; results are in order of name, at most `limit`.
 
     Methods raise as `Tables` does.
     """
@@ -52,46 +52,48 @@ class DirectorySearch:
     async def solutions(
         self, kind: SolutionKind | None, asking: OrganizationId, start: str, limit: int
     ) -> tuple[CatalogueSolution, ...]:
-        """The solutions of a kind, as the asking organization sees it, or of all kinds, that a deal can name (T6).
+        """The solutions that a deal can include, of one kind for the asking organization, or of all kinds (T6).
 
-        Microsoft's own are to itself both those of its company and Microsoft's.
+        For Microsoft itself, its own solutions are of both kinds `MyCompany` and `Microsoft`.
         """
-        shelf, others = _shelf(kind, asking), kind == "ThirdParty"
+        partition, exclude_own = _partition(kind, asking), kind == "ThirdParty"
         return await self._find(
-            _SOLUTIONS, shelf, start, limit, lambda each: not others or each.owner != asking
+            _SOLUTIONS, partition, start, limit, lambda each: not exclude_own or each.owner != asking
         )
 
     async def _find(
-        self, codec: Codec[N], shelf: str, start: str, limit: int, wanted: Callable[[N], bool]
+        self, codec: Codec[N], partition: str, start: str, limit: int, is_wanted: Callable[[N], bool]
     ) -> tuple[N, ...]:
-        """One request, unless what it brings is not wanted or, in names too long for keys, does not start so."""
+        """Usually one request; more if rows are filtered out, or names are too long for keys and do not match."""
         name = normalized_name(start)
         first, end = keys.starting_with(keys.head(name)) if name else ("", "\x7f")
         found: list[N] = []
         size = limit
         while True:
-            rows = await self._tables.between(keys.DIRECTORY, shelf, first, end, size)
+            rows = await self._tables.between(keys.DIRECTORY, partition, first, end, size)
             read = codec.each_readable(rows)
-            found += [each for each in read if normalized_name(each.name).startswith(name) and wanted(each)]
+            found += [
+                each for each in read if normalized_name(each.name).startswith(name) and is_wanted(each)
+            ]
             if len(found) >= limit or len(rows) < size:
                 return tuple(found[:limit])
-            first, size = f"{rows[-1].key} ", 2 * size  # a space is the lowest character of our keys
+            first, size = f"{rows[-1].key} ", 2 * size  # a space is the lowest character in our keys
 
 
 async def update_search_rows(tables: Tables, earlier: Iterable[Place], rows: Mapping[Place, Row]) -> None:
-    """Write rows on their shelves, and take away those of earlier versions that are not among them."""
-    shelves: defaultdict[str, list[Row]] = defaultdict(list)
-    for (shelf, _), row in rows.items():
-        shelves[shelf].append(row)
-    for shelf, together in shelves.items():
-        for operations in in_transactions(map(Upsert, together)):
-            await tables.write(keys.DIRECTORY, shelf, operations)
-    for shelf, key in set(earlier) - rows.keys():
-        await tables.discard(keys.DIRECTORY, shelf, key)
+    """Write search rows, and delete those of the earlier version that are not among them."""
+    by_partition: defaultdict[str, list[Row]] = defaultdict(list)
+    for (partition, _), row in rows.items():
+        by_partition[partition].append(row)
+    for partition, group in by_partition.items():
+        for operations in in_transactions(map(Upsert, group)):
+            await tables.write(keys.DIRECTORY, partition, operations)
+    for partition, key in set(earlier) - rows.keys():
+        await tables.discard(keys.DIRECTORY, partition, key)
 
 
 def partner_search_rows(organization: Organization) -> dict[Place, Row]:
-    """Where a partner is looked for: nowhere unless it can be invited (C3)."""
+    """The search rows of a partner; none unless it can be invited (C3)."""
     if organization.kind != "partner" or not organization.transacting:
         return {}
     row = _ORGANIZATIONS.row(_by_name(organization.name, organization.id), organization)
@@ -99,26 +101,26 @@ def partner_search_rows(organization: Organization) -> dict[Place, Row]:
 
 
 def solution_search_rows(solution: CatalogueSolution) -> dict[Place, Row]:
-    """Where a solution is looked for: by kind and among all; nowhere unless a deal can name it (T6)."""
+    """The search rows of a solution, by kind and among all; none unless a deal can include it (T6)."""
     if not solution.can_be_chosen:
         return {}
     row = _SOLUTIONS.row(_by_name(solution.name, solution.id), solution)
-    return {(shelf, row.key): row for shelf in (_ALL_SOLUTIONS, *_shelves(solution))}
+    return {(partition, row.key): row for partition in (_ALL_SOLUTIONS, *_partitions(solution))}
 
 
 def customer_search_rows(customer: CustomerEntity) -> dict[Place, Row]:
-    """Where a customer is looked for: in its country; entities of one name stand side by side."""
+    """The search row of a customer, in its country; entities with the same name have separate rows."""
     row = _CUSTOMERS.row(_by_name(customer.name, customer.identity), customer)
     return {(customer_partition(customer.address.country), row.key): row}
 
 
 def customer_partition(country: str) -> str:
-    """The shelf of a country's customers."""
+    """The search partition of a country's customers."""
     return f"customers:{keys.bounded(country)}"
 
 
 def name_prefix(name: str) -> str:
-    """What the keys of all who have exactly this name start with."""
+    """The key prefix of all search rows with exactly this name."""
     return keys.bounded(normalized_name(name)) + keys.END_OF_NAME
 
 
@@ -126,25 +128,25 @@ def _by_name(name: str, identifier: str) -> str:
     return name_prefix(name) + keys.bounded(identifier)
 
 
-def _of(owner: OrganizationId) -> str:
+def _own_partition(owner: OrganizationId) -> str:
     return f"solutions:of:{keys.bounded(owner)}"
 
 
-def _shelves(solution: CatalogueSolution) -> tuple[str, ...]:
+def _partitions(solution: CatalogueSolution) -> tuple[str, ...]:
     if solution.assessment:
         return (_ASSESSMENTS,)
-    own = _of(solution.owner)
+    own = _own_partition(solution.owner)
     return (own,) if solution.owner == MICROSOFT else (own, _OF_PARTNERS)
 
 
-def _shelf(kind: SolutionKind | None, asking: OrganizationId) -> str:
+def _partition(kind: SolutionKind | None, asking: OrganizationId) -> str:
     match kind:
         case None:
             return _ALL_SOLUTIONS
         case "MyCompany":
-            return _of(asking)
+            return _own_partition(asking)
         case "Microsoft":
-            return _of(OrganizationId(MICROSOFT))
+            return _own_partition(OrganizationId(MICROSOFT))
         case "ThirdParty":
             return _OF_PARTNERS
         case "SolutionAssessment":

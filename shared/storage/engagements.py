@@ -1,6 +1,6 @@
-"""Which organizations take part in a deal, where their referrals are, and what they say to each other.
+"""Engagements: the parties of a deal, the keys of their referrals, and their conversation.
 
-Of the parties only membership is kept: nothing goes stale.
+Of the parties, only the keys are stored, so nothing can get out of date.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from shared.storage.tables import Insert, Operation, Replace, StoredRow, Tables,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """The parties of an engagement: its creator, and whom it invited, in order of invitation."""
+    """The parties of an engagement: the creator, and the invited parties in order of invitation."""
 
     creator: ReferralKey
     invited: tuple[ReferralKey, ...]
@@ -25,7 +25,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What somebody of a party said to all parties (E3). `sequence` counts from 1 without gaps."""
+    """A message of one party to all parties (E3). `sequence` counts from 1 without gaps."""
 
     sequence: int
     at: datetime
@@ -37,9 +37,9 @@ class Message:
 
 _PARTIES, _MESSAGES, _SEQUENCES = Codec[ReferralKey](ReferralKey), Codec[Message](Message), Codec[int](int)
 MAX_MESSAGES = 1000
-"""What a conversation holds at most, since it is read whole: as many keys as one storage page."""
+"""The limit of a conversation, which is always read in full: the keys of one storage page."""
 _ATTEMPTS = 20
-_CREATOR, _SAID, _KEY = "e", "m:", "k:"
+_CREATOR, _MESSAGE, _KEY = "e", "m:", "k:"
 
 
 class Engagements:
@@ -49,7 +49,7 @@ class Engagements:
         self._tables = tables
 
     async def get(self, engagement_id: EngagementId) -> Membership | None:
-        """The members of a deal, or None; without invited ones who cannot be read."""
+        """The parties of a deal, or None; rows of invited parties that cannot be parsed are skipped."""
         rows = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with("e"))
         if not rows:
             return None
@@ -57,64 +57,66 @@ class Engagements:
         return Membership(creator=_PARTIES.read(rows[0]), invited=tuple(_PARTIES.each_readable(invited)))
 
     async def join(self, deal: Referral, invitations: list[Referral]) -> None:
-        """Write down the creator and those it invited; to be repeated freely."""
+        """Store the creator and the invited parties; idempotent."""
         rows = [_PARTIES.row(_CREATOR, deal.key)]
         rows += [_PARTIES.row(f"p:{invitation.id}", invitation.key) for invitation in invitations]
         await self._tables.write(keys.ENGAGEMENTS, deal.engagement_id, [Upsert(row) for row in rows])
 
     async def messages(self, engagement_id: EngagementId) -> tuple[Message, ...]:
-        """The conversation, oldest first, without messages that cannot be read."""
-        rows = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_SAID))
+        """The conversation, oldest first, without messages that cannot be parsed."""
+        rows = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_MESSAGE))
         return tuple(_MESSAGES.each_readable(rows))
 
     async def append(self, engagement_id: EngagementId, message: Message) -> Message:
-        """Append a message, with the sequence that is next; one with a key is appended once.
+        """Append a message with the next sequence; a message with an idempotency key is appended once.
 
-        Whoever inserts a sequence first has it, and the others take the next. Raises `NotAllowed` when the
-        conversation is full (E3), `Contended`.
+        Of concurrent writers, the first to insert a sequence gets it, and the others try the next. Raises
+        `NotAllowed` if the conversation is full (E3), `Contended`.
         """
         for _ in range(_ATTEMPTS):
-            keyed = await self._under(engagement_id, message.key_hash) if message.key_hash else None
-            if keyed and (earlier := await self._said(engagement_id, keyed)):
-                return earlier
-            numbered = replace(message, sequence=await self._last(engagement_id) + 1)
-            if numbered.sequence > MAX_MESSAGES:
-                raise NotAllowed(f"A conversation holds at most {MAX_MESSAGES:,} messages; this one is full.")
+            key_row = await self._get_key(engagement_id, message.key_hash) if message.key_hash else None
+            if key_row and (existing := await self._get_by_key(engagement_id, key_row)):
+                return existing
+            appended = replace(message, sequence=await self._last_sequence(engagement_id) + 1)
+            if appended.sequence > MAX_MESSAGES:
+                raise NotAllowed(
+                    f"A conversation has at most {MAX_MESSAGES:,} messages, and this one is full."
+                )
             try:
-                await self._tables.write(keys.ENGAGEMENTS, engagement_id, _insertions(numbered, keyed))
+                await self._tables.write(keys.ENGAGEMENTS, engagement_id, _insertions(appended, key_row))
             except StoreConflict:
                 continue
-            return numbered
-        raise Contended("Many are writing into this conversation; repeat the request in a second.")
+            return appended
+        raise Contended("Other messages were posted at the same time: repeat the request in a second.")
 
-    async def _last(self, engagement_id: EngagementId) -> int:
+    async def _last_sequence(self, engagement_id: EngagementId) -> int:
         """The sequence of the latest message, 0 without any."""
         rows = await self._tables.between(
-            keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_SAID), MAX_MESSAGES, keys_only=True
+            keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_MESSAGE), MAX_MESSAGES, keys_only=True
         )
-        return int(rows[-1].key.removeprefix(_SAID)) if rows else 0
+        return int(rows[-1].key.removeprefix(_MESSAGE)) if rows else 0
 
-    async def _under(self, engagement_id: EngagementId, key_hash: str) -> StoredRow | None:
-        """Which message was said under a request's key."""
+    async def _get_key(self, engagement_id: EngagementId, key_hash: str) -> StoredRow | None:
+        """The row that maps an idempotency key to the sequence of its message."""
         return await self._tables.get(keys.ENGAGEMENTS, engagement_id, f"{_KEY}{key_hash}")
 
-    async def _said(self, engagement_id: EngagementId, keyed: StoredRow) -> Message | None:
-        """The message of a key; None if it, or which it is, was lost or cannot be read."""
-        sequence = _SEQUENCES.readable(keyed)
+    async def _get_by_key(self, engagement_id: EngagementId, key_row: StoredRow) -> Message | None:
+        """The message of an idempotency key; None if one of the two rows is missing or cannot be parsed."""
+        sequence = _SEQUENCES.readable(key_row)
         if sequence is None:
             return None
-        said = await self._tables.get(keys.ENGAGEMENTS, engagement_id, _place(sequence))
-        return _MESSAGES.readable(said)
+        row = await self._tables.get(keys.ENGAGEMENTS, engagement_id, _message_key(sequence))
+        return _MESSAGES.readable(row)
 
 
-def _insertions(message: Message, keyed: StoredRow | None) -> list[Operation]:
-    """What writes a message; with a key also which message the key stands for, in place of one that was lost."""
-    said = Insert(_MESSAGES.row(_place(message.sequence), message))
+def _insertions(message: Message, key_row: StoredRow | None) -> list[Operation]:
+    """The operations that store a message, and with an idempotency key also its key row."""
+    insert = Insert(_MESSAGES.row(_message_key(message.sequence), message))
     if message.key_hash is None:
-        return [said]
+        return [insert]
     key = _SEQUENCES.row(f"{_KEY}{message.key_hash}", message.sequence)
-    return [said, Replace(key, keyed.etag) if keyed else Insert(key)]
+    return [insert, Replace(key, key_row.etag) if key_row else Insert(key)]
 
 
-def _place(sequence: int) -> str:
-    return f"{_SAID}{sequence:06d}"
+def _message_key(sequence: int) -> str:
+    return f"{_MESSAGE}{sequence:06d}"

@@ -1,6 +1,6 @@
-"""Heartbeats: when the sweep ran last, and when the durable engine last did anything for us.
+"""Heartbeats: when the sweep last ran, and when the durable engine last ran an activity.
 
-Each process writes a heartbeat at most once a minute unless there is something new in it.
+Each process writes a heartbeat at most once a minute, or when its content changes.
 """
 
 import logging
@@ -16,15 +16,16 @@ logger = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=1)
 MAX_SILENCE = timedelta(minutes=20)
-"""More than the sweep leaves between two looks at what does not move: what it saw before that is over."""
+"""Longer than the interval at which the sweep checks a stuck orchestration: an older observation is obsolete."""
 _PARTITION, _SWEEP, _ENGINE = "heartbeats", "sweep", "engine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepBeat:
-    """When a sweep ended last; since when no orchestration that was woken has moved, and when that was seen last.
+    """The last sweep (wall clock).
 
-    All of the wall clock.
+    `at` is when it ended. `unmoved_since` is since when no woken orchestration has made progress, and `unmoved_at`
+    when that was last observed.
     """
 
     at: datetime
@@ -36,11 +37,10 @@ _SWEEPS, _TIMES = Codec[SweepBeat](SweepBeat), Codec[datetime](datetime)
 
 
 class Heartbeats:
-    """The repository of heartbeats, and what this process wrote last. Reading raises as `Tables` does.
+    """The repository of heartbeats. Reading raises as `Tables` does.
 
-    One that cannot be read counts as none, and is written over.
-
-    A heartbeat that cannot be written is logged: whoever looks for it finds that it is missing.
+    A heartbeat that cannot be parsed counts as missing. A failure to write one is only logged, since a missing
+    heartbeat is noticed by those who read it.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -48,8 +48,8 @@ class Heartbeats:
         self._swept_at: datetime | None = None
         self._acted_at: datetime | None = None
 
-    async def swept(self, at: datetime, *, moved: int, unmoved: int) -> None:
-        """A sweep ended, which found so many that had moved since they were woken, and so many that had not."""
+    async def record_sweep(self, at: datetime, *, moved: int, unmoved: int) -> None:
+        """Record the end of a sweep: how many woken orchestrations had made progress, and how many had not."""
         if not moved and not unmoved and self._swept_at and at - self._swept_at < EVERY:
             return
         try:
@@ -60,25 +60,25 @@ class Heartbeats:
                 beat = replace(beat, unmoved_since=beat.unmoved_since or at, unmoved_at=at)
             await self._tables.write(keys.STATUS, _PARTITION, [Upsert(_SWEEPS.row(_SWEEP, beat))])
             self._swept_at = at
-        except StoreUnavailable as failed:
-            logger.warning("heartbeat_not_written of=sweep: %s", failed)
+        except StoreUnavailable as error:
+            logger.warning("heartbeat_not_written of=sweep: %s", error)
 
     async def record_engine_activity(self, at: datetime) -> None:
-        """The engine ran an activity."""
+        """Record that the engine ran an activity."""
         if self._acted_at and at - self._acted_at < EVERY:
             return
         try:
             await self._tables.write(keys.STATUS, _PARTITION, [Upsert(_TIMES.row(_ENGINE, at))])
             self._acted_at = at
-        except StoreUnavailable as failed:
-            logger.warning("heartbeat_not_written of=engine: %s", failed)
+        except StoreUnavailable as error:
+            logger.warning("heartbeat_not_written of=engine: %s", error)
 
     async def sweep(self) -> SweepBeat | None:
-        """The sweep's last heartbeat."""
+        """The last heartbeat of the sweep, or None."""
         row = await self._tables.get(keys.STATUS, _PARTITION, _SWEEP)
         return _SWEEPS.readable(row)
 
     async def engine(self) -> datetime | None:
-        """When the engine last ran an activity."""
+        """When the engine last ran an activity, or None."""
         row = await self._tables.get(keys.STATUS, _PARTITION, _ENGINE)
         return _TIMES.readable(row)

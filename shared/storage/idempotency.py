@@ -1,4 +1,4 @@
-"""What was carried out under an idempotency key (C5): a row in the partition of what the request created."""
+"""Idempotency keys (C5): a row in the partition of the record that the request created."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,10 +14,10 @@ from shared.storage.tables import Insert, Operation, Replace, Tables
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotencyRecord:
-    """A request that was carried out under a key: which body, when, and what it created.
+    """A request that was executed with a key: the hash of its body, when, and its result.
 
     `record_id` is the id of the referral, request for information or registration that the request created or
-    changed; `created` are those of the invitations or registrations that it added to a deal.
+    changed; `created` are the ids of the invitations or registrations that it added to a deal.
     """
 
     organization_id: OrganizationId
@@ -30,20 +30,20 @@ class IdempotencyRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestKey:
-    """The key of a request, to be stored with what the request creates.
+    """The key of a request, to be stored in the transaction of the request.
 
-    `expired` is what lies under the key and counts no longer.
+    `expired` is the stored record of an earlier request with this key that has expired.
     """
 
     record: IdempotencyRecord
     expired: Stored[IdempotencyRecord] | None = None
 
-    def creating(self, record_id: str, created: tuple[str, ...] = ()) -> "RequestKey":
-        """The key with what its request creates."""
+    def with_result(self, record_id: str, created: tuple[str, ...] = ()) -> "RequestKey":
+        """The key with the result of its request."""
         return replace(self, record=replace(self.record, record_id=record_id, created=created))
 
     def operation(self) -> Operation:
-        """What stores the record: an insert, or the replacement of one that has expired."""
+        """The operation that stores the record: insert it, or replace the expired one."""
         row = _RECORDS.row(keys.idempotency(self.record.key_hash), self.record)
         return Replace(row, self.expired.etag) if self.expired else Insert(row)
 
@@ -58,12 +58,12 @@ class IdempotencyKeys:
         self._tables = tables
 
     async def get(self, organization_id: OrganizationId, key_hash: str) -> Stored[IdempotencyRecord] | None:
-        """What was carried out under a key, perhaps longer ago than keys count."""
+        """The request that was executed with a key, even if the key has expired; or None."""
         partition = keys.partition_of(organization_id, ReferralId(key_hash))
         row = await self._tables.get(keys.REFERRALS, partition, keys.idempotency(key_hash))
         return Stored(_RECORDS.read(row), row.etag) if row else None
 
     async def is_used(self, key: RequestKey) -> bool:
-        """Whether another request of the same key was stored since this one looked."""
+        """Whether another request with the same key has been stored since this one read it."""
         found = await self.get(key.record.organization_id, key.record.key_hash)
         return found is not None and (key.expired is None or found.etag != key.expired.etag)

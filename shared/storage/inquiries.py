@@ -1,7 +1,7 @@
-"""Requests for information as they were taken in (R2): the decision, and the leads that it makes.
+"""Submitted requests for information (R2).
 
-A request lies with the application that took it in, in one transaction with its leads as they will begin, the work
-of delivering them, and its idempotency key.
+A request is stored with the application that submitted it, in one transaction with its leads, the work of delivering
+them, and its idempotency key.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -17,7 +17,7 @@ from shared.storage.referral_lists import REFERRALS
 from shared.storage.referrals import WORK, require_lead_sizes
 from shared.storage.tables import Insert, Operation, Tables
 
-_TAKEN = Codec[SubmittedInquiry](SubmittedInquiry)
+_INQUIRIES = Codec[SubmittedInquiry](SubmittedInquiry)
 
 
 class Inquiries:
@@ -26,21 +26,21 @@ class Inquiries:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def take(
+    async def insert(
         self,
-        taken: SubmittedInquiry,
+        submitted: SubmittedInquiry,
         leads: Sequence[Referral],
         work: Work,
         key: RequestKey | None,
     ) -> None:
-        """Store a request whole.
+        """Store a request with its leads, work and idempotency key.
 
-        Raises `StoreConflict` if it, or one under its key, is there already; `RecordTooLarge`, before anything is
-        sent, if a lead takes more than an invitation may, or all of them more than a transaction.
+        Raises `StoreConflict` if it, or a request with its key, exists; `RecordTooLarge`, before anything is sent, if
+        a lead exceeds the limit of an invitation, or all together that of a transaction.
         """
-        record = inquiry_key(taken)
+        record = inquiry_key(submitted)
         operations: list[Operation] = [
-            Insert(_TAKEN.row(keys.inquiry(taken.id), taken)),
+            Insert(_INQUIRIES.row(keys.inquiry(submitted.id), submitted)),
             Insert(WORK.row(keys.work(record.referral_id, work.label), work)),
             *(Insert(REFERRALS.row(keys.invitation(record.referral_id, lead.id), lead)) for lead in leads),
         ]
@@ -51,22 +51,22 @@ class Inquiries:
         await self._tables.write(keys.REFERRALS, partition, operations)
 
     async def get(self, organization_id: OrganizationId, inquiry_id: InquiryId) -> SubmittedInquiry | None:
-        """A request of an application's."""
+        """A request of an application, or None."""
         partition = keys.partition_of(organization_id, ReferralId(inquiry_id))
         row = await self._tables.get(keys.REFERRALS, partition, keys.inquiry(inquiry_id))
-        return _TAKEN.read(row) if row else None
+        return _INQUIRIES.read(row) if row else None
 
     async def scan_all(self, set_aside: SetAside = log_set_aside) -> AsyncIterator[SubmittedInquiry]:
-        """Every request of every application; for an operator's check, since it reads the whole table.
+        """All requests of all applications, for operator tools: reads the whole table.
 
-        `set_aside` is told of each that cannot be read.
+        `set_aside` is called for each row that cannot be parsed.
         """
-        async for row in self._tables.everything(keys.REFERRALS):
+        async for row in self._tables.scan_table(keys.REFERRALS):
             is_inquiry = row.key.startswith(keys.inquiry(InquiryId("")))
-            if is_inquiry and (taken := _TAKEN.readable(row, set_aside)):
-                yield taken
+            if is_inquiry and (submitted := _INQUIRIES.readable(row, set_aside)):
+                yield submitted
 
 
-def inquiry_key(taken: SubmittedInquiry) -> ReferralKey:
-    """Where a request lies: its work and its orchestration are found as a referral's are."""
-    return ReferralKey(organization_id=taken.organization_id, referral_id=ReferralId(taken.id))
+def inquiry_key(submitted: SubmittedInquiry) -> ReferralKey:
+    """The key of a request; its work and orchestration have the same keys as those of a referral."""
+    return ReferralKey(organization_id=submitted.organization_id, referral_id=ReferralId(submitted.id))

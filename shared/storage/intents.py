@@ -1,7 +1,7 @@
-"""Intents: what the service means to look at, and when, written down before so that nobody's death loses it.
+"""Intents: records that the service must look at, and when, so that no crash can lose them.
 
-They are kept in order of due time across all organizations, so that what is due is found at a cost that does not
-depend on how many there are.
+They are sorted by due time across all organizations, so the cost of finding the due ones does not depend on their
+total number.
 """
 
 import logging
@@ -20,17 +20,21 @@ from shared.storage.tables import Discard, Operation, Row, StoredRow, Tables, Up
 logger = logging.getLogger(__name__)
 
 Reason = Literal["commit", "moment", "wake", "restart"]
-"""Why a record is looked at: an attempt to commit a step, a moment that comes by the clock (a reminder, an expiry,
-an escalation), an operator who wants it woken, or one who wants its orchestration started anew."""
+"""Why a record must be looked at:
+
+- `commit`: an attempt to commit a change
+- `moment`: a reminder, an expiry or an escalation becomes due
+- `wake`, `restart`: an operator wants its orchestration woken, or restarted
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """What became of an orchestration since it was woken.
+    """The progress of an orchestration since it was woken. Times are those of the domain clock.
 
-    `steps` name what it had to do then; `unmoved` counts the looks in a row that found the very same. `restarts`
-    counts how often it was started anew without a step taken since. While it is being ended, `ended_at` is when it
-    was told so last, and `tells` how often. Times are the domain clock's.
+    - `steps`: what it had to do then; `unmoved`: how many checks in a row have found the same steps.
+    - `restarts`: how often it was restarted without any progress since.
+    - `ended_at`, `tells`: while it is being terminated, when the request was last sent, and how often.
     """
 
     woken_at: datetime | None = None
@@ -46,12 +50,12 @@ NOT_WOKEN = Watch()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A record to be looked at when it is `due` (domain clock).
+    """A record to look at when it is `due` (domain clock).
 
-    `id` is the operation id of a commit; else that of the record, or for an operator's an id of its own. `label` is
-    that of the work row which the commit would open. `registration` is given where it is not the referral's own
-    orchestration that is meant, but that of a review. `at` is when it was written by the wall clock, which tells
-    whether the handler of a commit can still be alive.
+    - `id`: the operation id of a commit; the id of the record for `moment`; a new id for an operator's intent.
+    - `label`: the label of the work row that the commit opens.
+    - `registration`: set if the intent is about the orchestration of a review instead of the referral's.
+    - `at`: when it was written (wall clock), which shows whether the handler of a commit can still be running.
     """
 
     id: str
@@ -65,14 +69,13 @@ class Intent:
 
     @property
     def instance_id(self) -> str:
-        """The orchestration that has to move."""
+        """The id of the orchestration that must make progress."""
         return self.registration or self.party.referral_id
 
 
 _INTENTS = Codec[Intent](Intent)
 _UNREADABLE = "unreadable:"
-"""What the keys start with of rows that could not be read: after all times, so that no look at what is due meets
-them again."""
+"""The key prefix of rows that could not be parsed: it sorts after all due times, so they are never due."""
 
 
 class Intents:
@@ -82,60 +85,62 @@ class Intents:
         self._tables = tables
 
     async def announce(self, *intents: Intent) -> None:
-        """Write up to 100 intents, before what they are about is tried; twice is the same as once."""
+        """Store up to 100 intents before the attempt that they announce; idempotent."""
         await self._write([Upsert(_row(intent)) for intent in intents])
 
     async def due(self, now: datetime, limit: int) -> list[Intent]:
-        """What is due, the longest due first, at most `limit`; what cannot be read is set aside.
+        """The due intents, the longest due first, at most `limit`. Rows that cannot be parsed are set aside.
 
-        Empty only if nothing is due that can be read.
+        Empty only if no intent that can be parsed is due.
         """
         start, end = "", keys.intents_after(now)
         while rows := await self._tables.between(keys.INTENTS, keys.ALL_INTENTS, start, end, limit):
-            found: list[Intent] = []
+            intents: list[Intent] = []
             for row in rows:
                 try:
-                    found.append(_INTENTS.read(row))
+                    intents.append(_INTENTS.read(row))
                 except RecordUnreadable as unreadable:
                     await self._set_aside(row, unreadable)
-            if found:
-                return found
+            if intents:
+                return intents
             start = keys.after(rows[-1].key)
         return []
 
     async def move(self, intent: Intent, moved: Intent) -> None:
-        """Put an intent in the place of another one of the same record.
+        """Replace an intent by another one of the same record.
 
-        Whose work is done meanwhile is looked at once more, and forgotten then.
+        If the work is done in the meantime, the record is looked at once more, and the intent is removed then.
         """
         old, row = keys.intent(intent.due, intent.id), _row(moved)
         await self._write([Upsert(row), *([Discard(old)] if old != row.key else [])])
 
     async def remove(self, intent: Intent) -> None:
-        """Remove an intent that is no longer needed, or is not there any more."""
+        """Remove an intent, if it exists."""
         await self._discard(keys.intent(intent.due, intent.id))
 
     async def remove_commit(self, operation_id: OperationId, due: datetime) -> None:
-        """Remove the intent of a commit whose work is done, unless it has been moved: then it is looked at once."""
+        """Remove the intent of a commit whose work is done. If it was moved, the sweep removes it later."""
         await self._discard(keys.intent(due, operation_id))
 
     async def all(self) -> AsyncIterator[Intent]:
-        """Every intent that can be read; for an operator's check."""
-        async for row in self._tables.everything(keys.INTENTS):
+        """All intents that can be parsed, for operator tools."""
+        async for row in self._tables.scan_table(keys.INTENTS):
             if not row.key.startswith(_UNREADABLE) and (intent := _INTENTS.readable(row)):
                 yield intent
 
     async def unreadable(self) -> int:
-        """How many rows were set aside."""
+        """The number of rows that were set aside."""
         start, end = keys.starting_with(_UNREADABLE)
         return len(await self._tables.between(keys.INTENTS, keys.ALL_INTENTS, start, end, keys_only=True))
 
     async def _set_aside(self, row: StoredRow, unreadable: RecordUnreadable) -> None:
-        logger.error("intent_unreadable: set aside; `check --wake` has its record looked at. %s", unreadable)
+        logger.error(
+            "intent_unreadable: set aside; run `check --wake` to have its record looked at. %s", unreadable
+        )
         try:
             await self._write([Upsert(Row(f"{_UNREADABLE}{row.key}", row.values)), Discard(row.key)])
-        except StoreUnavailable as failed:  # the next look meets it again
-            logger.warning("intent_not_set_aside key=%s: %s", row.key, failed)
+        except StoreUnavailable as error:  # the next sweep finds it again
+            logger.warning("intent_not_set_aside key=%s: %s", row.key, error)
 
     async def _write(self, operations: Sequence[Operation]) -> None:
         await self._tables.write(keys.INTENTS, keys.ALL_INTENTS, operations)
@@ -149,5 +154,5 @@ def _row(intent: Intent) -> Row:
 
 
 def reschedule(intent: Intent, due: datetime) -> Intent:
-    """An intent for a later time, of which nothing was seen yet."""
+    """The intent at another due time, with its watch reset."""
     return replace(intent, due=due, watch=NOT_WOKEN)

@@ -1,7 +1,7 @@
-"""Tables, partition keys and row keys: where everything is kept.
+"""Tables, partition keys and row keys. Private to `shared.storage`.
 
 Ids are UUIDv7; an inverted id is its bitwise complement, so that an ascending range reads newest first.
-docs/architecture.md has the table of what each key serves.
+docs/architecture.md has the table of all keys.
 """
 
 from datetime import datetime
@@ -23,35 +23,35 @@ from shared.domain.vocabulary import Status
 REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY = "referrals", "engagements", "intents", "mail", "directory"
 REVIEWS, STATUS = "reviews", "status"
 CLAIMS = "claims"
-"""Which deployment slot a storage account belongs to: in the tables' account and in the task hub's."""
+"""Which deployment slot owns a storage account; in the account of the tables and in that of the task hub."""
 TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY, REVIEWS, STATUS)
 
 
 def partition_of(organization_id: OrganizationId, referral_id: ReferralId) -> str:
-    """The partition of an organization's records. Every organization has one shard so far: the id decides nothing."""
+    """The partition of an organization's records. So far each organization has one shard, so the id is unused."""
     del referral_id
     return organization_id
 
 
 def document(referral_id: ReferralId) -> str:
-    """The referral itself."""
+    """The row of the referral itself."""
     return f"d:{referral_id}"
 
 
 ALL, UPDATED_LAST, UPDATED_FIRST, OLDEST = "n:", "u:", "c:", "d:"
-"""What list rows of a whole organization start with: newest first, latest change first, earliest change first; and
-the documents themselves, which come oldest first."""
+"""Prefixes of the list rows of a whole organization: newest first, last update first, first update first; and of the
+documents, which are sorted oldest first."""
 PARTNER_LED = "v:"
-"""What the rows start with that show partner-led deals to Microsoft's sellers, in Microsoft's partition."""
+"""Prefix of the rows, in Microsoft's partition, that list partner-led deals for its sellers."""
 
 REGISTRATIONS = "g:"
-"""What the rows of registrations start with, before the deal's id."""
+"""Prefix of the rows of registrations, before the deal's id."""
 ROUNDS = "h:"
-"""What the rows of their rounds start with, before the registration's id."""
+"""Prefix of the rows of review rounds, before the registration's id."""
 NO_DEAL = ReferralId("alone")
-"""In place of a deal's id, for registrations of deals that were never co-sold (G8)."""
+"""Instead of a deal's id, for registrations of deals that were never co-sold (G8)."""
 ANSWERS = "a:"
-"""What the rows start with that keep how long answers took."""
+"""Prefix of the rows of response times."""
 
 Tab = Literal["in", "out", "lead", "qlead"]
 TABS: tuple[Tab, ...] = get_args(Tab)
@@ -63,17 +63,17 @@ def newest(referral_id: ReferralId) -> str:
 
 
 def updated_last(updated_at: datetime, referral_id: ReferralId) -> str:
-    """List row: all of an organization's referrals, the latest change first."""
+    """List row: all of an organization's referrals, last update first."""
     return f"{UPDATED_LAST}{_LATEST - _milliseconds(updated_at):012x}:{inverted(referral_id)}"
 
 
 def updated_first(updated_at: datetime, referral_id: ReferralId) -> str:
-    """List row: all of an organization's referrals, the earliest change first."""
+    """List row: all of an organization's referrals, first update first."""
     return f"{UPDATED_FIRST}{_milliseconds(updated_at):012x}:{referral_id}"
 
 
 def place_since(moment: datetime) -> str:
-    """Where, earliest change first, the changes of a moment begin."""
+    """The first position of updates at a moment, in the order of `updated_first`."""
     return f"{_milliseconds(moment):012x}"
 
 
@@ -83,7 +83,7 @@ def in_tab(tab: Tab, status: Status, referral_id: ReferralId) -> str:
 
 
 def tab_prefix(tab: Tab, status: str) -> str:
-    """What all list rows of a tab and a status start with."""
+    """The prefix of the list rows of a tab and a status."""
     return f"s:{tab}:{status}:"
 
 
@@ -93,42 +93,42 @@ def of_location(location_id: LocationId, referral_id: ReferralId) -> str:
 
 
 def location_prefix(location_id: LocationId) -> str:
-    """What all list rows of a location start with."""
+    """The prefix of the list rows of a location."""
     return f"l:{safe(location_id)}:"
 
 
 def of_seller_team(team: str, referral_id: ReferralId) -> str:
-    """List row: what was routed to a team of Microsoft's sellers, newest first (P3)."""
+    """List row: the referrals routed to a team of Microsoft's sellers, newest first (P3)."""
     return f"{seller_team_prefix(team)}{inverted(referral_id)}"
 
 
 def seller_team_prefix(team: str) -> str:
-    """What all list rows of a seller team start with."""
+    """The prefix of the list rows of a seller team."""
     return f"r:{safe(team)}:"
 
 
 def of_member(email: str, referral_id: ReferralId) -> str:
-    """List row: the referrals whose team has this email, newest first."""
+    """List row: the referrals with this email in the team, newest first."""
     return f"{member_prefix(email)}{inverted(referral_id)}"
 
 
 def member_prefix(email: str) -> str:
-    """What all list rows of a team member start with."""
+    """The prefix of the list rows of a team member."""
     return f"m:{digest(email.casefold())[:32]}:"
 
 
 def favorite(person_id: PersonId, referral_id: ReferralId) -> str:
-    """A person's mark on a referral (N2), newest referral first."""
+    """A favorite of a person (N2), newest referral first."""
     return f"{favorite_prefix(person_id)}{inverted(referral_id)}"
 
 
 def favorite_prefix(person_id: PersonId) -> str:
-    """What all marks of a person start with."""
+    """The prefix of the favorites of a person."""
     return f"f:{safe(person_id)}:"
 
 
 def partner_led(referral_id: ReferralId) -> str:
-    """The row that shows a partner-led deal to Microsoft's sellers, newest first (V3)."""
+    """The row that lists a partner-led deal for Microsoft's sellers, newest first (V3)."""
     return f"{PARTNER_LED}{inverted(referral_id)}"
 
 
@@ -138,27 +138,27 @@ def entry(referral_id: ReferralId, sequence: int) -> str:
 
 
 def work(referral_id: ReferralId, label: str) -> str:
-    """Open work."""
+    """A row of work."""
     return f"w:{referral_id}:{label}"
 
 
 def invitation(referral_id: ReferralId, invitee: ReferralId) -> str:
-    """An invitation that a deal's creator sent."""
+    """An invitation, in the partition of the deal's creator."""
     return f"i:{referral_id}:{invitee}"
 
 
 def inquiry(inquiry_id: InquiryId) -> str:
-    """A request for information that an application took in."""
+    """A request for information, in the partition of the application."""
     return f"q:{inquiry_id}"
 
 
 def answer(referral_id: ReferralId) -> str:
-    """How long an organization took to answer a referral, newest referral first."""
+    """The response time of an organization for a referral, newest referral first."""
     return f"{ANSWERS}{inverted(referral_id)}"
 
 
 def registration(referral_id: ReferralId, registration_id: RegistrationId) -> str:
-    """A registration, with the deal that it belongs to."""
+    """A registration, stored with its deal."""
     return f"{REGISTRATIONS}{referral_id}:{registration_id}"
 
 
@@ -168,17 +168,17 @@ def review_round(registration_id: RegistrationId, number: int) -> str:
 
 
 ALL_INTENTS = "intents"
-"""The one partition of table `intents`: one query finds what is due, in order. It takes 2,000 rows a second, which
-is hundreds of deals a second."""
+"""The only partition of table `intents`, so that one query finds the due ones in order. It takes 2,000 rows a second,
+which is hundreds of deals a second."""
 
 
 def intent(due: datetime, identifier: str) -> str:
-    """What has to be looked at, the earliest first."""
+    """An intent, the earliest due first."""
     return f"{_milliseconds(due):012x}:{identifier}"
 
 
 def intents_after(moment: datetime) -> str:
-    """Where those begin that are due after a moment."""
+    """The first key of intents that are due after a moment."""
     return f"{_milliseconds(moment) + 1:012x}"
 
 
@@ -188,12 +188,12 @@ def claimed_tables() -> str:
 
 
 def claimed_hub(hub: str) -> str:
-    """The claim of a task hub, whose name has the same meaning in any case."""
+    """The claim of a task hub; its name is case-insensitive."""
     return f"hub:{safe(hub.casefold())}"
 
 
 def idempotency(key_hash: str) -> str:
-    """A request that was carried out under this key."""
+    """The idempotency record of a key."""
     return f"k:{key_hash}"
 
 
@@ -203,45 +203,44 @@ def children(kind: str, referral_id: ReferralId) -> tuple[str, str]:
 
 
 def starting_with(prefix: str) -> tuple[str, str]:
-    """The range of all keys that start with a prefix."""
+    """The range of all keys with a prefix: start (inclusive) and end (exclusive)."""
     return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
 def every_mail() -> tuple[str, str]:
-    """The range of all mails about a referral: the labels of work begin with a digit or a letter."""
+    """The range of all mails about a referral: their keys start with a digit or a letter."""
     return "0", chr(ord("z") + 1)
 
 
 def safe(text: str) -> str:
-    """Text as part of a key: without the characters that keys must not hold, and without our separator."""
+    """Text as part of a key: without characters that are not allowed in keys, and without our separator `:`."""
     return quote(text, safe=" !$&'()*+,;=@").replace("_", "%5F").replace("%", "_")
 
 
 MAX_PART_LENGTH = 250
-"""Characters of a bounded part, at most: two of them and what separates them stay below the 512 UTF-16 units that are
-a key's 1 KiB."""
+"""The maximum length of a bounded part: two parts and a separator fit into a key (512 UTF-16 units)."""
 _DIGEST = 32
 _LONGEST_HEAD = MAX_PART_LENGTH - _DIGEST - len("~")
 
 
 def bounded(text: str) -> str:
-    """Text of any length as part of a key: safe, and what is longer than `MAX_PART_LENGTH` as its head and a digest."""
+    """Text of any length as part of a key: safe, and longer than `MAX_PART_LENGTH` as its head and a digest."""
     whole = safe(text)
     return whole if len(whole) <= MAX_PART_LENGTH else f"{head(text)}~{digest(text)[:_DIGEST]}"
 
 
 END_OF_NAME = "  "
-"""What parts a name from an id in the keys of shelves: no name holds it, and it sorts before whatever a longer name
-goes on with."""
+"""Separates name and id in the keys of search rows: no name contains it, and it sorts before every continuation of
+a longer name."""
 
 
 def without_names(key: str) -> str:
-    """A key as it can be logged: of one on a shelf, which begins with somebody's name, the id alone."""
+    """A key without personal data, for logs: of a search row, which starts with a name, only the id."""
     return key.rpartition(END_OF_NAME)[2]
 
 
 def head(text: str) -> str:
-    """What the bounded form of every text that starts so starts with: whole characters, as many as always fit."""
+    """The longest common prefix of the bounded forms of all texts that start with this one."""
     size = 0
     for count, character in enumerate(text):
         size += len(safe(character))
@@ -251,7 +250,7 @@ def head(text: str) -> str:
 
 
 def after(key: str) -> str:
-    """The first key that comes after another one of the same range: where the next page starts."""
+    """The first possible key after another one of the same range: the start of the next page."""
     return f"{key}-"
 
 

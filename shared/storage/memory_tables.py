@@ -1,4 +1,4 @@
-"""Table Storage in memory: the twin of `azure_tables`, for tests that need neither network nor disk."""
+"""Table Storage in memory, with the same contract as `azure_tables`, for tests without network and disk."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -16,10 +16,10 @@ class MemoryTables:
         self._writes = 0
 
     async def create_tables(self, names: Sequence[str]) -> None:
-        """See the port: here a table is there when it has rows."""
+        """Does nothing: a table exists when it has rows."""
 
     async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
-        """See the port."""
+        """See `Tables`."""
         return self._partition(table, partition).get(key)
 
     async def between(
@@ -32,16 +32,18 @@ class MemoryTables:
         *,
         keys_only: bool = False,
     ) -> list[StoredRow]:
-        """See the port."""
+        """See `Tables`."""
         rows = self._partition(table, partition)
         found = [rows[key] for key in sorted(rows) if start <= key < end][:limit]
         return [replace(row, values={}) for row in found] if keys_only else found
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        """See the port."""
+        """See `Tables`."""
         keys = [op.key if isinstance(op, Discard) else op.row.key for op in operations]
         if not 0 < len(keys) <= MAX_TRANSACTION_OPERATIONS or len(set(keys)) != len(keys):
-            message = f"a transaction holds 1 to {MAX_TRANSACTION_OPERATIONS} operations on distinct keys, not {keys}"
+            message = (
+                f"a transaction has 1 to {MAX_TRANSACTION_OPERATIONS} operations on distinct keys, not {keys}"
+            )
             raise ValueError(message)
         if (size := wire_size(partition, operations)) > MAX_TRANSACTION_BYTES:
             raise RecordTooLarge(size, MAX_TRANSACTION_BYTES)
@@ -51,11 +53,11 @@ class MemoryTables:
         self._rows[table, partition] = rows
 
     async def discard(self, table: str, partition: str, key: str) -> None:
-        """See the port."""
+        """See `Tables`."""
         self._partition(table, partition).pop(key, None)
 
-    async def everything(self, table: str) -> AsyncIterator[StoredRow]:
-        """See the port."""
+    async def scan_table(self, table: str) -> AsyncIterator[StoredRow]:
+        """See `Tables`."""
         for (name, _), rows in list(self._rows.items()):
             for row in list(rows.values()) if name == table else ():
                 yield row

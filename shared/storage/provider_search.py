@@ -1,4 +1,4 @@
-"""Reading what a search for partners needs: profiles of a country, names, and how fast they answer (rule P4)."""
+"""The search for partners: reads profiles, names and response times, and ranks the matches (rule P4)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain.ids import OrganizationId
-from shared.domain.providers import Criteria, Match, Provider, alternatives, match_profiles, rank
+from shared.domain.providers import Criteria, Match, Provider, match_alternatives, match_profiles, rank
 from shared.domain.referral import Referral
 from shared.domain.response_speed import MAX_ANSWERS, ResponseSpeed, response_speed
 from shared.storage.directory import Directory
@@ -14,14 +14,14 @@ from shared.storage.profiles import Profiles
 from shared.storage.referrals import Referrals
 
 RANKING_TTL = timedelta(minutes=5)
-"""How long a process ranks an organization by the name and the speed that it read."""
+"""How long a process caches the name and response speed of an organization."""
 MAX_CONCURRENT_READS = 32
-"""How many organizations a process reads at the same time."""
+"""How many organizations a process reads concurrently."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
-    """What the ranking asks of an organization, as it was read at a moment."""
+class _RankingData:
+    """The data of an organization that the ranking needs, and when it was read."""
 
     at: datetime
     name: str
@@ -32,55 +32,55 @@ class _Standing:
 class ProviderSearch:
     """Searches for partners. Its methods raise as `Tables` does, and `RecordUnreadable`.
 
-    Everybody who fits is compared: to leave some out unread would hide the fastest. So a search reads the country's
-    profiles, one request for each 1,000, and of each organization that fits its record and its latest answers, two
-    requests, but those only once in five minutes.
+    All matches are ranked, because an unread one could be the fastest. A search reads the country's profiles (one
+    request for each 1,000), and for each matching organization its record and its latest answers (two requests,
+    cached for five minutes).
     """
 
     profiles: Profiles
     directory: Directory
     referrals: Referrals
-    _known: dict[OrganizationId, _Standing] = field(default_factory=dict)
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT_READS))
+    _cache: dict[OrganizationId, _RankingData] = field(default_factory=dict)
+    _semaphore: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT_READS))
 
     async def find(self, criteria: Criteria, limit: int, now: datetime) -> tuple[Provider, ...]:
-        """The best of the partners that meet every criterion."""
-        found = match_profiles(await self.profiles.in_country(criteria.country), criteria)
-        return (await self._ranked(found, now))[:limit]
+        """The best partners that match all criteria."""
+        matches = match_profiles(await self.profiles.in_country(criteria.country), criteria)
+        return (await self._rank(matches, now))[:limit]
 
     async def find_alternatives(self, lead: Referral, now: datetime) -> tuple[Provider, ...]:
-        """Whom the customer of a lead may turn to instead: no more than its request allows (R4)."""
-        allowed = lead.inquiry.alternatives if lead.inquiry else 0
-        if not allowed:
+        """Other partners to suggest to the customer of a lead, at most as many as its request asks for (R4)."""
+        limit = lead.inquiry.alternatives if lead.inquiry else 0
+        if not limit:
             return ()
-        found = alternatives(await self.profiles.in_country(lead.customer.address.country), lead)
-        return (await self._ranked(found, now))[:allowed]
+        matches = match_alternatives(await self.profiles.in_country(lead.customer.address.country), lead)
+        return (await self._rank(matches, now))[:limit]
 
-    async def _ranked(self, found: Sequence[Match], now: datetime) -> tuple[Provider, ...]:
-        standings = await asyncio.gather(
-            *(self._standing(match.profile.organization_id, now) for match in found)
+    async def _rank(self, matches: Sequence[Match], now: datetime) -> tuple[Provider, ...]:
+        ranking_data = await asyncio.gather(
+            *(self._ranking_data(match.profile.organization_id, now) for match in matches)
         )
         return rank(
             Provider(
                 organization_id=match.profile.organization_id,
-                name=standing.name,
+                name=data.name,
                 locations=tuple((place.id, place.name) for place in match.locations),
                 words=match.words,
-                speed=standing.speed,
+                speed=data.speed,
             )
-            for match, standing in zip(found, standings, strict=True)
-            if standing
+            for match, data in zip(matches, ranking_data, strict=True)
+            if data
         )
 
-    async def _standing(self, organization_id: OrganizationId, now: datetime) -> _Standing | None:
-        known = self._known.get(organization_id)
-        if known and known.at <= now < known.at + RANKING_TTL:
-            return known
-        async with self._turns:
+    async def _ranking_data(self, organization_id: OrganizationId, now: datetime) -> _RankingData | None:
+        cached = self._cache.get(organization_id)
+        if cached and cached.at <= now < cached.at + RANKING_TTL:
+            return cached
+        async with self._semaphore:
             organization = await self.directory.organization(organization_id)
             if organization is None:
                 return None
             speed = response_speed(await self.referrals.answers(organization_id, MAX_ANSWERS))
-        standing = _Standing(at=now, name=organization.name, speed=speed)
-        self._known[organization_id] = standing
-        return standing
+        data = _RankingData(at=now, name=organization.name, speed=speed)
+        self._cache[organization_id] = data
+        return data

@@ -1,7 +1,7 @@
-"""Lists of an organization's referrals: the rows that serve them, and reading several ranges as one, in order.
+"""Lists of an organization's referrals: their list rows, and reading several ranges as one sorted list.
 
-A list row repeats the whole record, so a page is one range query. The part of its key after the range's prefix
-is its place: places sort alike in all ranges of one order, so ranges merge, and a continuation needs no more.
+A list row repeats the whole record, so a page is one range query. The part of its key after the prefix is its place:
+all ranges of an order use the same places, so ranges can be merged, and a place is all that a continuation needs.
 """
 
 import asyncio
@@ -17,32 +17,32 @@ from shared.storage.tables import StoredRow, Tables
 
 T = TypeVar("T")
 REFERRALS = Codec[Referral](Referral, limit=MAX_BYTES + 64 * 1024)
-"""People's changes are held to the limit; what the clock or another party adds must never fail for its size, and
-neither must what a closed deal shows of its registrations."""
+"""`MAX_BYTES` limits the changes by people. Changes by the system, by other parties and by registrations use the
+extra room, because they must never fail for their size."""
 
 MAX_PAGE_ROWS = 1000
-"""Rows of one storage page."""
+"""The number of rows of one storage page."""
 MAX_PAGES = 5
-"""How many storage pages one request reads at most, besides the first of each range."""
+"""The maximum number of storage pages that one scan reads, besides the first page of each range."""
 
 
 def list_keys(referral: Referral) -> set[str]:
     """The keys of a referral's list rows."""
-    found = {
+    list_rows = {
         keys.newest(referral.id),
         keys.updated_last(referral.updated_at, referral.id),
         keys.updated_first(referral.updated_at, referral.id),
         keys.in_tab(tab_of(referral), referral.status, referral.id),
     }
     if referral.location:
-        found.add(keys.of_location(referral.location, referral.id))
+        list_rows.add(keys.of_location(referral.location, referral.id))
     if referral.routed:
-        found.add(keys.of_seller_team(referral.routed.team, referral.id))
-    return found | {keys.of_member(contact.email, referral.id) for contact in referral.team}
+        list_rows.add(keys.of_seller_team(referral.routed.team, referral.id))
+    return list_rows | {keys.of_member(contact.email, referral.id) for contact in referral.team}
 
 
 def tab_of(referral: Referral) -> keys.Tab:
-    """The tab that a referral stands in (N1)."""
+    """The tab that lists a referral (N1)."""
     if referral.is_lead:
         return "lead" if referral.qualification == "Direct" else "qlead"
     return "in" if referral.direction == "Incoming" else "out"
@@ -50,7 +50,7 @@ def tab_of(referral: Referral) -> keys.Tab:
 
 @dataclass(slots=True)
 class _Cursor:
-    """How far one range is read."""
+    """The read position in one range."""
 
     prefix: str
     start: str
@@ -59,7 +59,7 @@ class _Cursor:
     ended: bool = False
 
     @property
-    def wants(self) -> bool:
+    def needs_rows(self) -> bool:
         return not self.buffer and not self.ended
 
     @property
@@ -68,10 +68,10 @@ class _Cursor:
 
 
 class Scan(Generic[T]):
-    """Reads ranges of one partition as one list, from the place `first` on, and after the place `after`.
+    """Reads ranges of one partition as one list, from the place `first`, and after the place `after`.
 
-    `place` is that of the last record given. `complete` tells, once there are no more, whether that was the end of
-    the list or only of what one request may read.
+    `place` is the place of the last record. `complete` shows at the end whether the scan reached the end of the list;
+    otherwise it reached the limit of one request.
     """
 
     def __init__(
@@ -96,33 +96,33 @@ class Scan(Generic[T]):
         self.complete = False
 
     async def records(self, first_page: int) -> AsyncIterator[T]:
-        """The records in order, without those that cannot be read. `first_page` are likely to be enough."""
+        """The records in order, without rows that cannot be parsed. `first_page`: how many rows to read first."""
         async for row in self._rows(first_page):
             if record := self._codec.readable(row):
                 yield record
 
     async def keys(self) -> AsyncIterator[str]:
-        """The keys in order, each place once."""
+        """The keys in order, one for each place."""
         async for row in self._rows(MAX_PAGE_ROWS):
             yield row.key
 
     async def _rows(self, first_page: int) -> AsyncIterator[StoredRow]:
-        """The rows in order, each place once."""
+        """The rows in order, one for each place."""
         size = min(first_page, MAX_PAGE_ROWS)
         while True:
-            wanting = [cursor for cursor in self._cursors if cursor.wants]
-            if len(wanting) > self._budget:
+            empty = [cursor for cursor in self._cursors if cursor.needs_rows]
+            if len(empty) > self._budget:
                 return
-            self._budget -= len(wanting)
-            await asyncio.gather(*(self._fill(cursor, size) for cursor in wanting))
-            if wanting:
+            self._budget -= len(empty)
+            await asyncio.gather(*(self._fill(cursor, size) for cursor in empty))
+            if empty:
                 size = MAX_PAGE_ROWS
-            filled = [cursor for cursor in self._cursors if cursor.buffer]
-            if not filled:
+            ready = [cursor for cursor in self._cursors if cursor.buffer]
+            if not ready:
                 self.complete = True
                 return
-            self.place = min(cursor.place for cursor in filled)
-            same = [cursor.buffer.popleft() for cursor in filled if cursor.place == self.place]
+            self.place = min(cursor.place for cursor in ready)
+            same = [cursor.buffer.popleft() for cursor in ready if cursor.place == self.place]
             yield same[0]
 
     async def _fill(self, cursor: _Cursor, size: int) -> None:

@@ -1,6 +1,6 @@
 """An organization's referrals: documents, list rows, timeline, work, invitations, idempotency keys.
 
-All rows of one referral share a partition, so one entity-group transaction holds a whole step.
+All rows of a referral share a partition, so one entity-group transaction can store a whole change.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ from shared.storage.tables import Discard, Insert, Operation, Replace, Row, Stor
 T = TypeVar("T")
 _ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
 _ANSWERS = Codec[int](int)
-_AS_SENT, _AS_INVITED = Codec[Referral](Referral), Codec[Referral](Referral, limit=MAX_BYTES - 4096)
-"""What people may send, and what of it an invitation may take: its reader's answer must find room in it."""
-_ROOM, _ROOM_IN_ROW, _ROOM_IN_INVITED, _ROOM_IN_REGISTERED = 384 * 1024, 1024, 64, 256
-"""Bytes on the wire that people leave free in a transaction, for what comes to a record without them, or when they
-cannot shorten it any more: an entry, a registration with what reviewers say of it, and in every row that holds the
-record how it ended, what was heard of each party, and what is registered."""
+_BY_PEOPLE, _INVITATIONS = Codec[Referral](Referral), Codec[Referral](Referral, limit=MAX_BYTES - 4096)
+"""The limits for changes by people: of a record, and of an invitation, which must leave room for the answer."""
+_ROOM, _ROOM_PER_ROW, _ROOM_PER_INVITATION, _ROOM_PER_REGISTRATION = 384 * 1024, 1024, 64, 256
+"""Bytes of a transaction that changes by people must leave free, for later changes that people cannot make smaller:
+an entry, and a registration with its review; and in every row that repeats the record, how it was closed, the state
+of each invited party, and each registration."""
 
 
 _PARTIES = Codec[ReferralKey](ReferralKey)
@@ -48,7 +48,7 @@ class Referrals:
         self._tables = tables
 
     async def get(self, record: ReferralKey) -> Stored[Referral] | None:
-        """A referral, or None if its organization has none of this id."""
+        """A referral, or None."""
         row = await self._get(record, keys.document(record.referral_id))
         return Stored(REFERRALS.read(row), row.etag) if row else None
 
@@ -58,13 +58,13 @@ class Referrals:
         read: Stored[Referral] | None,
         key: RequestKey | None = None,
     ) -> None:
-        """Store one step whole: document, list rows, entry, work, invitations, idempotency key.
+        """Store a change in one transaction: document, list rows, entries, work, invitations, idempotency key.
 
-        `read` is what the step was decided on, None for a new referral. Raises `StoreConflict` when it, or what lies
-        under the key, changed meanwhile, `RecordTooLarge` before anything is sent.
+        `read` is the record that the change is based on, None for a new referral. Raises `StoreConflict` if it, or
+        the record of the idempotency key, has changed since; `RecordTooLarge` before anything is sent.
 
-        Only people's steps are held to limits of size, and these leave room for those of the clock and of other
-        parties, which must never fail for it, and for registrations, which come when the deal is closed.
+        Only changes by people are limited in size. The limits leave room for changes by the system and by other
+        parties, which must never fail for their size, and for registrations, which follow after the deal is closed.
         """
         after = change.after
         operations: list[Operation] = [_document_operation(after, read), *_list_operations(change)]
@@ -84,41 +84,41 @@ class Referrals:
         if key:
             operations.append(key.operation())
         if change.entry.actor.name and not change.registrations:
-            _require_room(change, operations)
+            _require_size(change, operations)
         await self._tables.write(keys.REFERRALS, _partition(after.key), operations)
 
     async def entry(self, record: ReferralKey, sequence: int) -> Entry | None:
-        """One timeline entry; one that cannot be read is as one that is not there."""
+        """One timeline entry; None if it does not exist or cannot be parsed."""
         return _ENTRIES.readable(await self._get(record, keys.entry(record.referral_id, sequence)))
 
     async def entries(self, record: ReferralKey, after: int = 0, limit: int | None = None) -> list[Entry]:
-        """The timeline after a sequence, oldest first, without entries that cannot be read."""
+        """The timeline after a sequence, oldest first, without entries that cannot be parsed."""
         _, end = keys.children("t", record.referral_id)
         start = keys.entry(record.referral_id, after + 1)
         return _ENTRIES.each_readable(await self._between(record, start, end, limit))
 
     async def work(self, record: ReferralKey) -> list[Stored[Work]]:
-        """All work of a referral, done or not, in order of label; what cannot be read counts as done."""
+        """All work of a referral, done or not, by label; rows that cannot be parsed count as done."""
         rows = await self._between(record, *keys.children("w", record.referral_id))
         return [_stored_work(row, record) for row in rows]
 
     async def get_work(self, record: ReferralKey, label: str) -> Stored[Work] | None:
-        """One row of work; what cannot be read counts as done."""
+        """One row of work, or None; a row that cannot be parsed counts as done."""
         row = await self._get(record, keys.work(record.referral_id, label))
         return _stored_work(row, record) if row else None
 
     async def insert_work(self, record: ReferralKey, work: Work) -> None:
-        """Open work that no entry caused (a reminder). Raises `StoreConflict` if it exists."""
+        """Insert work without an entry (a reminder or an escalation). Raises `StoreConflict` if it exists."""
         await self._tables.write(keys.REFERRALS, _partition(record), [Insert(_work_row(work))])
 
     async def save_work(self, record: ReferralKey, work: Work, etag: str) -> None:
-        """Keep how far work is. Raises `StoreConflict` if somebody else did meanwhile."""
+        """Update work. Raises `StoreConflict` if it has changed."""
         await self._tables.write(keys.REFERRALS, _partition(record), [Replace(_work_row(work), etag)])
 
     async def invitations(self, record: ReferralKey) -> list[Referral]:
-        """The referrals that a deal's creator invited, as they were decided, oldest first.
+        """The invitations of a deal's creator as they were sent, oldest first.
 
-        Those that cannot be read are left out.
+        Rows that cannot be parsed are skipped.
         """
         return REFERRALS.each_readable(await self._between(record, *keys.children("i", record.referral_id)))
 
@@ -131,28 +131,28 @@ class Referrals:
         first: str | None = None,
         keys_only: bool = False,
     ) -> Scan[Referral]:
-        """A reading of list ranges as one list; `after` and `first` are places of rows."""
+        """A scan of list ranges as one list; `after` and `first` are places, see `Scan`."""
         partition = keys.partition_of(organization_id, ReferralId(""))
         return Scan(
             self._tables, partition, prefixes, REFERRALS, after=after, first=first, keys_only=keys_only
         )
 
-    async def several(self, parties: Iterable[ReferralKey]) -> list[Referral]:
-        """Those of these referrals that exist and can be read, read at once, in the order asked."""
+    async def get_many(self, referral_keys: Iterable[ReferralKey]) -> list[Referral]:
+        """The referrals with these keys that exist and can be parsed, in the order of the keys; read concurrently."""
         rows = await asyncio.gather(
-            *(self._get(record, keys.document(record.referral_id)) for record in parties)
+            *(self._get(record, keys.document(record.referral_id)) for record in referral_keys)
         )
         return REFERRALS.each_readable(row for row in rows if row)
 
     async def answers(self, organization_id: OrganizationId, limit: int) -> list[int]:
-        """In how many minutes an organization answered what it received, of the latest that it did (P4)."""
+        """The response times in minutes of an organization's latest answers, newest referral first (P4)."""
         partition = keys.partition_of(organization_id, ReferralId(""))
         start, end = keys.starting_with(keys.ANSWERS)
         rows = await self._tables.between(keys.REFERRALS, partition, start, end, limit)
         return _ANSWERS.each_readable(rows)
 
     async def favorites(self, person: Person) -> frozenset[ReferralId]:
-        """The referrals that a person marked (N2)."""
+        """The ids of a person's favorites (N2)."""
         prefix = keys.favorite_prefix(person.id)
         partition = keys.partition_of(person.organization_id, ReferralId(""))
         rows = await self._tables.between(
@@ -161,30 +161,30 @@ class Referrals:
         return frozenset(ReferralId(reverted(row.key[len(prefix) :])) for row in rows)
 
     async def is_favorite(self, person: Person, record: ReferralKey) -> bool:
-        """Whether a person marked a referral."""
+        """Whether a referral is a favorite of a person."""
         return await self._get(record, keys.favorite(person.id, record.referral_id)) is not None
 
     async def mark_favorite(self, person: Person, record: ReferralKey) -> None:
-        """Mark a referral for a person; twice is the same as once."""
+        """Mark a referral as a favorite of a person; idempotent."""
         row = Row(keys.favorite(person.id, record.referral_id), {})
         await self._tables.write(keys.REFERRALS, _partition(record), [Upsert(row)])
 
     async def unmark_favorite(self, person: Person, record: ReferralKey) -> None:
-        """Remove a person's mark, if there is one."""
+        """Remove a favorite of a person, if it exists."""
         key = keys.favorite(person.id, record.referral_id)
         await self._tables.discard(keys.REFERRALS, _partition(record), key)
 
     async def add_partner_led(self, deal: ReferralKey) -> None:
-        """List a deal as partner-led for Microsoft's sellers (V3); its details stay where they are."""
+        """List a deal as partner-led for Microsoft's sellers (V3); the row only has its key."""
         row = _PARTIES.row(keys.partner_led(deal.referral_id), deal)
         await self._tables.write(keys.REFERRALS, _sellers(), [Upsert(row)])
 
     async def remove_partner_led(self, deal: ReferralKey) -> None:
-        """List a deal as partner-led no longer."""
+        """Remove a deal from the list of partner-led deals, if it is there."""
         await self._tables.discard(keys.REFERRALS, _sellers(), keys.partner_led(deal.referral_id))
 
     async def list_partner_led(self, after: str | None, limit: int) -> list[tuple[str, ReferralKey | None]]:
-        """The deals that are listed as partner-led, newest first, each with its place; None cannot be read."""
+        """The place and key of the listed partner-led deals, newest first; the key is None if it cannot be parsed."""
         start, end = keys.starting_with(keys.PARTNER_LED)
         if after:
             start = keys.after(f"{keys.PARTNER_LED}{after}")
@@ -192,11 +192,11 @@ class Referrals:
         return [(row.key[len(keys.PARTNER_LED) :], _PARTIES.readable(row)) for row in rows]
 
     async def scan_all(self, set_aside: SetAside = log_set_aside) -> AsyncIterator[Referral]:
-        """Every referral of every organization; for an operator's check, since it reads the whole table.
+        """All referrals of all organizations, for operator tools: reads the whole table.
 
-        `set_aside` is told of each that cannot be read.
+        `set_aside` is called for each row that cannot be parsed.
         """
-        async for row in self._tables.everything(keys.REFERRALS):
+        async for row in self._tables.scan_table(keys.REFERRALS):
             is_document = row.key.startswith(keys.document(ReferralId("")))
             if is_document and (referral := REFERRALS.readable(row, set_aside)):
                 yield referral
@@ -214,26 +214,25 @@ def _partition(record: ReferralKey) -> str:
     return keys.partition_of(record.organization_id, record.referral_id)
 
 
-def _require_room(change: Change, operations: Sequence[Operation]) -> None:
-    """Refuse a step of somebody's that takes more than people may take of a record, or of a transaction."""
+def _require_size(change: Change, operations: Sequence[Operation]) -> None:
+    """Raise `RecordTooLarge` if a change by a person exceeds the limits of a record or of a transaction."""
     after = change.after
-    _AS_SENT.values(after)
+    _BY_PEOPLE.values(after)
     for invitation in change.invitations:
-        _AS_INVITED.values(invitation)
-    registered = sum(2 * (_ROOM_IN_REGISTERED + len(dumps(s.id))) for s in registrable(after))
-    room = _ROOM + len(operations) * (_ROOM_IN_ROW + _ROOM_IN_INVITED * len(after.invited) + registered)
+        _INVITATIONS.values(invitation)
+    registrations = sum(2 * (_ROOM_PER_REGISTRATION + len(dumps(s.id))) for s in registrable(after))
+    room = _ROOM + len(operations) * (
+        _ROOM_PER_ROW + _ROOM_PER_INVITATION * len(after.invited) + registrations
+    )
     size = wire_size(_partition(after.key), operations)
     if size > MAX_TRANSACTION_BYTES - room:
         raise RecordTooLarge(size, MAX_TRANSACTION_BYTES - room)
 
 
 def require_lead_sizes(partition: str, leads: Iterable[Referral], operations: Sequence[Operation]) -> None:
-    """Refuse a request whose leads leave their readers no room to answer, or that takes more than a transaction.
-
-    Raises `RecordTooLarge`, before anything is sent.
-    """
+    """Raise `RecordTooLarge` if a lead leaves no room for its answer, or the operations exceed a transaction."""
     for lead in leads:
-        _AS_INVITED.values(lead)
+        _INVITATIONS.values(lead)
     if (size := wire_size(partition, operations)) > MAX_TRANSACTION_BYTES:
         raise RecordTooLarge(size, MAX_TRANSACTION_BYTES)
 
@@ -244,18 +243,18 @@ def _document_operation(after: Referral, read: Stored[Referral] | None) -> Opera
 
 
 def _list_operations(change: Change) -> list[Operation]:
-    """The list rows of the record as it is now, and the removal of those that it had before and has no more.
+    """Write the list rows of the new record, and delete those that only the old record has.
 
-    A step that nobody sees in the record itself (an entry about somebody else) leaves them as they are.
+    A change that only adds entries (about another party or a mail) leaves the list rows as they are.
     """
     before, after = change.before, change.after
     if before and replace(before, sequence=after.sequence) == after:
         return []
     values = REFERRALS.values(after)
-    wanted = list_keys(after)
-    stale = list_keys(before) - wanted if before else set[str]()
+    current = list_keys(after)
+    stale = list_keys(before) - current if before else set[str]()
     return [
-        *(Upsert(Row(key, values)) for key in sorted(wanted)),
+        *(Upsert(Row(key, values)) for key in sorted(current)),
         *(Discard(key) for key in sorted(stale)),
     ]
 
@@ -265,9 +264,9 @@ def _sellers() -> str:
 
 
 def _stored_work(row: StoredRow, record: ReferralKey) -> Stored[Work]:
-    """A row of work; of one that cannot be read the label, so that nobody opens it again, and nothing to do.
+    """Parse a row of work. If that fails, keep its label, so that it is not opened again, without any task.
 
-    To fail over it would keep all else from the record: its expiry, and what other rows want done.
+    An error instead would block everything else about the record: its expiry and the work of other rows.
     """
     label = row.key.removeprefix(keys.work(record.referral_id, ""))
     unknown = Work(referral_id=record.referral_id, label=label, operation_id=OperationId(""), tasks=())

@@ -1,4 +1,4 @@
-"""A registration as rows: the record, and each round of its review, of which there may be any number (G5)."""
+"""The rows of a registration: the record, and one row for each review round (G5)."""
 
 from shared.domain.ids import ReferralId
 from shared.domain.registration import Registration, ReviewRound
@@ -8,11 +8,11 @@ from shared.storage.tables import Upsert
 
 REGISTRATIONS = Codec[Registration](Registration, limit=160 * 1024)
 ROUNDS = Codec[ReviewRound](ReviewRound, limit=96 * 1024)
-"""The fields of a form and of a review have limits of their own, which together stay below these."""
+"""The fields of forms and reviews have their own limits, whose sum is below these."""
 
 
 def registration_operations(deal_id: ReferralId, registration: Registration) -> list[Upsert]:
-    """What stores a registration as it is now; a step changes no round but the latest."""
+    """The operations that store a registration; only its latest round can have changed."""
     record = REGISTRATIONS.row(keys.registration(deal_id, registration.id), registration)
     latest = registration.latest
     if latest is None:

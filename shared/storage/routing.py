@@ -2,10 +2,10 @@
 
 from shared.domain.routing import RoutingTable
 from shared.domain.vocabulary import MICROSOFT
-from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import Insert, Operation, Replace, Tables, Upsert
+from shared.storage.tables import Tables, Upsert
+from shared.storage.versions import put_next_version
 
 _TABLES = Codec[RoutingTable](RoutingTable)
 _KEY = "r"
@@ -21,19 +21,14 @@ class Routing:
         self._tables = tables
 
     async def get(self) -> RoutingTable:
-        """The table as it is now; an empty one before the first."""
+        """The current table; an empty one if none is stored."""
         row = await self._tables.get(keys.DIRECTORY, MICROSOFT, _KEY)
         return _TABLES.read(row) if row else RoutingTable()
 
     async def put(self, table: RoutingTable) -> None:
-        """Write the next version over the one before. Raises `StoreConflict` if that is not what is there."""
-        row = _TABLES.row(_KEY, table)
-        stored = await self._tables.get(keys.DIRECTORY, MICROSOFT, _KEY)
-        if (_TABLES.read(stored).version if stored else 0) != table.version - 1:
-            raise StoreConflict("The routing table has changed meanwhile.")
-        operation: Operation = Replace(row, stored.etag) if stored else Insert(row)
-        await self._tables.write(keys.DIRECTORY, MICROSOFT, [operation])
+        """Replace the table by its next version. Raises `StoreConflict` if another version is stored."""
+        await put_next_version(self._tables, _TABLES, MICROSOFT, _KEY, table)
 
-    async def enter(self, table: RoutingTable) -> None:
-        """Write a table whatever is there, for an import."""
+    async def overwrite(self, table: RoutingTable) -> None:
+        """Insert or replace the table without a version check, for imports."""
         await self._tables.write(keys.DIRECTORY, MICROSOFT, [Upsert(_TABLES.row(_KEY, table))])

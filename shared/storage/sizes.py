@@ -1,4 +1,4 @@
-"""How large a transaction is on the wire. Text is ASCII JSON there: 서 takes six bytes, a quote of our JSON two."""
+"""The size of a transaction on the wire, where text is ASCII JSON: 서 takes six bytes, a quote in our JSON two."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,27 +7,27 @@ from urllib.parse import quote
 from shared.storage.tables import Discard, Operation, Value
 
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
-"""What storage takes in one transaction."""
+"""The limit of storage for one transaction."""
 _FRAME = 1024  # headers and boundaries of one operation, besides its keys
 
 
 def wire_size(partition: str, operations: Sequence[Operation]) -> int:
-    """Bytes of a transaction as the client library writes it, or somewhat more; never less."""
-    known: dict[int, int] = {}  # list rows share their values
-    return sum(_size(partition, operation, known) for operation in operations)
+    """An upper bound of the bytes of a transaction as the client sends it."""
+    sizes: dict[int, int] = {}  # by id: list rows share their values
+    return sum(_size(partition, operation, sizes) for operation in operations)
 
 
-def _size(partition: str, operation: Operation, known: dict[int, int]) -> int:
+def _size(partition: str, operation: Operation, sizes: dict[int, int]) -> int:
     if isinstance(operation, Discard):
         return _FRAME + _size_of_keys(partition, operation.key)
     values = operation.row.values
-    if id(values) not in known:
-        known[id(values)] = _size_of_values(values)
-    return _FRAME + _size_of_keys(partition, operation.row.key) + known[id(values)]
+    if id(values) not in sizes:
+        sizes[id(values)] = _size_of_values(values)
+    return _FRAME + _size_of_keys(partition, operation.row.key) + sizes[id(values)]
 
 
 def _size_of_keys(partition: str, key: str) -> int:
-    """Both stand in the address and in the entity."""
+    """Both keys are in the URL and in the entity."""
     return sum(
         len(quote(text.replace("'", "''"), safe="")) + len(json.dumps(text)) for text in (partition, key)
     )

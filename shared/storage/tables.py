@@ -1,6 +1,6 @@
-"""The port to Table Storage: rows, key ranges and entity-group transactions, nothing more.
+"""The interface to Table Storage: rows, key ranges and entity-group transactions.
 
-Two adapters keep the same contract, and the same tests: `azure_tables` and, in memory, `memory_tables`.
+Two implementations have the same contract and run the same tests: `azure_tables`, and `memory_tables` in memory.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 Value = str | int | bool
 MAX_TRANSACTION_OPERATIONS = 100
-"""What one transaction holds at most."""
+"""The maximum number of operations in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row: its key within the partition and its properties."""
+    """A row: its key in the partition, and its properties."""
 
     key: str
     values: Mapping[str, Value]
@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class StoredRow(Row):
-    """A row as read, with the tag that a conditional write needs and the place it came from."""
+    """A row as read, with its ETag, partition and table."""
 
     etag: str
     partition: str
@@ -34,14 +34,14 @@ class StoredRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Write a row that must not exist."""
+    """Insert a row; conflicts if it exists."""
 
     row: Row
 
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Write a row that must exist unchanged since it was read."""
+    """Replace a row; conflicts if it has changed since it was read, or does not exist."""
 
     row: Row
     etag: str
@@ -49,17 +49,17 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """Write a row whatever is there."""
+    """Insert or replace a row, without a condition."""
 
     row: Row
 
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """Remove a row, if it is there.
+    """Delete a row, if it exists.
 
-    Whether it is there is not a condition. If somebody could bring it in at the same moment, the transaction needs
-    a condition (`Insert`, `Replace`) that refuses one of both.
+    A missing row is no conflict. If another writer can insert the row at the same time, the transaction needs another
+    operation with a condition (`Insert`, `Replace`), so that one of the two writers gets a conflict.
     """
 
     key: str
@@ -69,10 +69,10 @@ Operation = Insert | Replace | Upsert | Discard
 
 
 class Tables(Protocol):
-    """Table Storage as this service uses it. Every method raises `StoreUnavailable` when storage does not answer."""
+    """Table Storage as this service uses it. Every method raises `StoreUnavailable` if storage does not answer."""
 
     async def create_tables(self, names: Sequence[str]) -> None:
-        """Create the tables that do not exist; until then they read as empty."""
+        """Create the tables that do not exist."""
         ...
 
     async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
@@ -89,29 +89,28 @@ class Tables(Protocol):
         *,
         keys_only: bool = False,
     ) -> list[StoredRow]:
-        """The rows with start ≤ key < end in order of key, at most `limit`; with `keys_only` without properties."""
+        """The rows with start ≤ key < end, sorted by key, at most `limit`; with `keys_only` without properties."""
         ...
 
     async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        """All operations or none, on one partition; at most `MAX_TRANSACTION_OPERATIONS`, each key once.
+        """Execute all operations or none, on one partition; at most `MAX_TRANSACTION_OPERATIONS`, each key once.
 
-        Raises `StoreConflict` when an operation's condition fails because of somebody else's write: what storage
-        took of this one and did not confirm is success. `RecordTooLarge` when all of it takes more than
-        `sizes.MAX_TRANSACTION_BYTES` on the wire.
+        Raises `StoreConflict` if a condition fails because of another write; a retry that conflicts with its own
+        unconfirmed first attempt counts as success. Raises `RecordTooLarge` above `sizes.MAX_TRANSACTION_BYTES`.
         """
         ...
 
     async def discard(self, table: str, partition: str, key: str) -> None:
-        """Remove a row, if it is there."""
+        """Delete a row, if it exists."""
         ...
 
-    def everything(self, table: str) -> AsyncIterator[StoredRow]:
-        """Every row of a small table, in no order that callers may rely on."""
+    def scan_table(self, table: str) -> AsyncIterator[StoredRow]:
+        """All rows of a table, in no particular order."""
         ...
 
 
-def in_transactions(things: Iterable[T]) -> Iterator[list[T]]:
-    """Things in their order, in groups of as many as one transaction holds; none of them is empty."""
-    rest = iter(things)
+def in_transactions(items: Iterable[T]) -> Iterator[list[T]]:
+    """Split items into non-empty groups that fit into one transaction, in order."""
+    rest = iter(items)
     while group := list(islice(rest, MAX_TRANSACTION_OPERATIONS)):
         yield group

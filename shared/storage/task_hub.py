@@ -1,7 +1,7 @@
-"""The task hub as it lies in Azure Storage: whether the engine's tables and queues are there.
+"""The task hub in Azure Storage: whether the engine's tables and queues exist.
 
-The host makes them when it starts, and not again while it runs; without them it takes starts and events and loses
-them. Their names are those of the Durable extension's Azure Storage backend.
+The host creates them only when it starts; if they are deleted later, it accepts starts and events and loses them. The
+names are those of the Durable extension's Azure Storage backend.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from shared.storage.azure_errors import REQUEST_SECONDS
 
 
 class TaskHub(Protocol):
-    """Where the engine keeps its state, as far as it can be looked at."""
+    """The storage of the durable engine, for health checks."""
 
     async def missing(self) -> list[str]:
-        """What of it is not there, by name. Raises `StoreUnavailable`."""
+        """The sorted names of missing tables and queues. Raises `StoreUnavailable`."""
         ...
 
 
 class AzureTaskHub:
-    """Implements `TaskHub` for a hub of this name with so many control queues: two requests, made at once."""
+    """Implements `TaskHub` for a hub name and a number of control queues, with two concurrent requests."""
 
     def __init__(
         self, tables: TableServiceClient, queues: QueueServiceClient, name: str, partitions: int
@@ -34,41 +34,41 @@ class AzureTaskHub:
         self._tables = tables
         self._queues = queues
         self._name = name
-        self._wanted_tables = {f"{name}History", f"{name}Instances"}
-        self._wanted_queues = {f"{name.lower()}-control-{number:02d}" for number in range(partitions)}
-        self._wanted_queues.add(f"{name.lower()}-workitems")
+        self._table_names = {f"{name}History", f"{name}Instances"}
+        self._queue_names = {f"{name.lower()}-control-{number:02d}" for number in range(partitions)}
+        self._queue_names.add(f"{name.lower()}-workitems")
 
     async def missing(self) -> list[str]:
-        """See the port."""
-        async with _translated():
-            tables, queues = await asyncio.gather(self._found_tables(), self._found_queues())
-        # The names of tables are compared without case: the account keeps the spelling of whoever made them.
-        absent = [f"table {name}" for name in self._wanted_tables if name.casefold() not in tables]
-        absent += [f"queue {name}" for name in self._wanted_queues - queues]
-        return sorted(absent)
+        """See `TaskHub`."""
+        async with _guarded_requests():
+            tables, queues = await asyncio.gather(self._find_tables(), self._find_queues())
+        # Table names are case-insensitive: the account keeps the case of the request that created a table.
+        missing = [f"table {name}" for name in self._table_names if name.casefold() not in tables]
+        missing += [f"queue {name}" for name in self._queue_names - queues]
+        return sorted(missing)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._tables.close()
         await self._queues.close()
 
-    async def _found_tables(self) -> set[str]:
-        names = " or ".join(f"TableName eq '{name}'" for name in sorted(self._wanted_tables))
+    async def _find_tables(self) -> set[str]:
+        names = " or ".join(f"TableName eq '{name}'" for name in sorted(self._table_names))
         return {table.name.casefold() async for table in self._tables.query_tables(names)}
 
-    async def _found_queues(self) -> set[str]:
+    async def _find_queues(self) -> set[str]:
         prefix = f"{self._name.lower()}-"
         return {queue.name async for queue in self._queues.list_queues(name_starts_with=prefix)}
 
 
 @asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
+async def _guarded_requests() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(REQUEST_SECONDS):
             yield
-    except TimeoutError as slow:
+    except TimeoutError as error:
         raise StoreUnavailable(
-            f"The task hub's storage gave no answer within {REQUEST_SECONDS} seconds."
-        ) from slow
-    except AzureError as failed:
-        raise StoreUnavailable(f"The task hub's storage could not be reached: {failed}") from failed
+            f"The task hub's storage did not answer within {REQUEST_SECONDS} seconds."
+        ) from error
+    except AzureError as error:
+        raise StoreUnavailable(f"The task hub's storage could not be reached: {error}") from error

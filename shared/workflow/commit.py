@@ -161,7 +161,9 @@ class Commits:
     ) -> bool:
         attempts.all.append(change)
         try:
-            await self._referrals.commit(change, read, key and key.creating(change.after.id, _added(change)))
+            await self._referrals.commit(
+                change, read, key and key.with_result(change.after.id, _added(change))
+            )
         except StoreConflict as refused:
             logger.info("commit_refused referral=%s: %s", change.after.id, refused)
             attempts.refused.append(change)

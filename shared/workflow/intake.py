@@ -49,11 +49,11 @@ class Intake:
         place = inquiry_key(taken)
         work = work_of(place.referral_id, label_of(1), taken.operation_id, (Deliver(),))
         work = await self.announcements.announce_work(place, work, taken.at)
-        key = key and key.creating(taken.id)
+        key = key and key.with_result(taken.id)
 
         async def attempt() -> SubmittedInquiry | None:
             try:
-                await self.inquiries.take(taken, leads, work, key)
+                await self.inquiries.insert(taken, leads, work, key)
             except (StoreConflict, StoreUnavailable) as failed:
                 logger.info("intake_uncertain inquiry=%s: %s", taken.id, failed)
                 return await self.inquiries.get(taken.organization_id, taken.id)

@@ -57,7 +57,7 @@ class Invitations:
 
     async def arrived(self, invitations: Sequence[Referral]) -> dict[ReferralId, Referral]:
         """Those of these invitations that their invitees have, as they are there now."""
-        found = await self._referrals.several(invitation.key for invitation in invitations)
+        found = await self._referrals.get_many(invitation.key for invitation in invitations)
         return {referral.id: referral for referral in found}
 
     async def brought_up_to_date(
@@ -66,7 +66,7 @@ class Invitations:
         """A deal whose `invited` is true for these organizations: read at the invitees, not only heard of (T3)."""
         wanted = set(organizations)
         parties = [i.party for i in deal.invited if i.party.organization_id in wanted]
-        found = {referral.key: referral for referral in await self._referrals.several(parties)}
+        found = {referral.key: referral for referral in await self._referrals.get_many(parties)}
         invited = tuple(
             update_invited_party(each, found[each.party]) if each.party in found else each
             for each in deal.invited

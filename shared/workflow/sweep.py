@@ -97,7 +97,7 @@ class Sweep:
             if len(found) == BATCH:
                 await self.pause((tally.ended - ended) / ENDS_PER_SECOND)
                 await run.until_taken_up()
-        await self.heartbeats.swept(self.wall_clock(), moved=tally.moved, unmoved=tally.unmoved)
+        await self.heartbeats.record_sweep(self.wall_clock(), moved=tally.moved, unmoved=tally.unmoved)
         return tally.woken
 
 
