@@ -60,4 +60,4 @@ def require_invitable(deal: Referral, organizations: tuple[str, ...]) -> None:
 
 
 def _why_not_creator(deal: Referral) -> str:
-    return f"Only {deal.creator.organization_id}, the creator of the deal, can invite others into it."
+    return f"Only {deal.creator.organization_id}, which created the deal, can invite others into it."
