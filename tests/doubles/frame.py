@@ -24,7 +24,7 @@ class KnownCallers:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def recognize(self, authorization: str | None) -> Caller:
+    async def authenticate(self, authorization: str | None) -> Caller:
         if authorization is None:
             raise Unauthenticated("Send a token.")
         return await caller_of(self._service, "rae")

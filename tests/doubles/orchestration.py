@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from activities.referral_steps import expire_if_overdue, open_reminder
+
 from shared.domain.referral import ReferralKey
 from shared.wiring import Service
 from shared.workflow.observe import ChangeBuilder, observe

@@ -19,7 +19,7 @@ async def in_queue(registrations: Registrations, statuses: Sequence[Registration
 
 async def registered_by(registrations: Registrations, organization_id: OrganizationId) -> list[Registration]:
     """An organization's registrations, deal by deal."""
-    return await _to_the_end(lambda after: registrations.of_organization(organization_id, after))
+    return await _to_the_end(lambda after: registrations.scan_organization(organization_id, after))
 
 
 async def _to_the_end(read: Callable[[str | None], Scan[T]]) -> list[T]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId, ReferralId
-from shared.domain.lifecycle import BY_THE_CLOCK, expire
+from shared.domain.lifecycle import SYSTEM_ACTOR, expire
 from shared.domain.referral import Referral, ReferralKey
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.intents import Intent, Intents
@@ -76,7 +76,7 @@ class Swept:
         stored = await self.referrals.get(party)
         assert stored
         operation_id = OperationId(f"expire-{referral_id}")
-        context = CommandContext(actor=BY_THE_CLOCK, now=self.engine.now, operation_id=operation_id)
+        context = CommandContext(actor=SYSTEM_ACTOR, now=self.engine.now, operation_id=operation_id)
         await self.referrals.commit(expire(stored.value, context), stored)
 
     async def left(self) -> list[Intent]:

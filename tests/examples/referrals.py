@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.change import Change, CommandContext, EntryDraft, ChangeBuilder, created
+from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft, created
 from shared.domain.ids import EngagementId, LocationId, OperationId, OrganizationId, ReferralId
 from shared.domain.referral import (
     Address,
@@ -12,7 +12,7 @@ from shared.domain.referral import (
     Contact,
     Customer,
     InviteContext,
-    Invited,
+    InvitedParty,
     Referral,
     ReferralKey,
     Solution,
@@ -104,10 +104,10 @@ def step(
     return ChangeBuilder.of(record).then(EntryDraft(kind=kind), tasks, **new).change(as_)
 
 
-def invited(*records: Referral, **heard: Any) -> tuple[Invited, ...]:
+def invited(*records: Referral, **heard: Any) -> tuple[InvitedParty, ...]:
     """These referrals as their deal's creator keeps them."""
     return tuple(
-        Invited(
+        InvitedParty(
             **{
                 "party": record.party,
                 "organization_name": record.organization_name,

@@ -14,8 +14,8 @@ from shared.domain.registration import (
     RegistrationContact,
     RegistrationForm,
     Verdict,
-    reviewed,
-    submitted,
+    review,
+    submit,
 )
 from tests.examples.referrals import CREATOR, NOW
 
@@ -74,9 +74,9 @@ def draft(**changes: Any) -> Registration:
 
 def in_review(at: datetime = NOW, **changes: Any) -> Registration:
     """A record that waits for its first review since `at`."""
-    return submitted(draft(**changes), FORM, at)
+    return submit(draft(**changes), FORM, at)
 
 
 def sent_back(at: datetime = NOW, **changes: Any) -> Registration:
     """A record whose correction is asked for since `at`."""
-    return reviewed(in_review(at, **changes), REQUEST, at)
+    return review(in_review(at, **changes), REQUEST, at)

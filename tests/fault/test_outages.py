@@ -103,9 +103,9 @@ def test_a_hundred_mails_that_hang_delay_no_expiry_no_answer_and_no_news(service
         for number in range(HANGING):
             service.rae.create(deal(f"Hanging {number}.", "fabrikam", "northwind", "litware"))
         assert kim.act(declined["id"], "decline", {"reason": "TimelineTooShort"}).status_code == 200
-        heard_of = partial(heard, service, made["id"])
-        eventually(lambda: heard_of() >= 1, ON_TIME.total_seconds())
-        eventually(lambda: heard_of() == 3, 2 * ON_TIME.total_seconds())
+        update_invited_party = partial(heard, service, made["id"])
+        eventually(lambda: update_invited_party() >= 1, ON_TIME.total_seconds())
+        eventually(lambda: update_invited_party() == 3, 2 * ON_TIME.total_seconds())
         expired = nia.read(silent["id"])
         assert expired["substatus"] == "Expired"
         deadline = datetime.fromisoformat(silent["expirationDateTime"])

@@ -102,7 +102,7 @@ def account(url: str) -> TableAccount:
 
 
 async def everything(tables: AzureTables) -> list[Any]:
-    return [row async for row in tables.everything("table")]
+    return [row async for row in tables.scan_table("table")]
 
 
 REQUESTS: dict[str, Callable[[AzureTables], Awaitable[Any]]] = {
@@ -151,7 +151,7 @@ async def identity(silent: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_an_identity_that_does_not_answer_ends_the_request_that_needs_it() -> None:
     account = TableAccount(setting="TABLES_ENDPOINT", endpoint="https://tables.invalid")
     tables = AzureTables(wiring.tables_client(account), SECONDS)
-    await ends(tables.get("table", "p", "r"), StoreUnavailable, "no whole answer within")
+    await ends(tables.get("table", "p", "r"), StoreUnavailable, "did not answer within")
     await tables.close()
     settings = replace(SETTINGS, mail_endpoint="https://mail.invalid", mail_access_key=None)
     service = AzureMailService(wiring.email_client(settings), "no-reply@referrals.example", SECONDS)

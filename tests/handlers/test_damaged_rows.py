@@ -22,7 +22,7 @@ from shared.domain.ids import EngagementId, OrganizationId, ReferralId
 from shared.domain.referral import ReferralKey
 from shared.errors import RecordUnreadable, StoreUnavailable
 from shared.storage import keys
-from shared.storage.claims import claim, of_tables
+from shared.storage.claims import claim, tables_claim
 from shared.storage.codec import Codec
 from shared.storage.directory import Directory
 from shared.storage.engagements import Engagements, Message
@@ -53,7 +53,7 @@ async def damage(tables: Tables, row: StoredRow, *, missing: bool = False) -> No
 
 
 async def rows_of(tables: MemoryTables, *names: str) -> list[StoredRow]:
-    return [row for name in names for row in [each async for each in tables.everything(name)]]
+    return [row for name in names for row in [each async for each in tables.scan_table(name)]]
 
 
 class Story:
@@ -209,8 +209,8 @@ async def test_the_check_counts_what_cannot_be_read_and_finds_the_rest(played: M
         await tables.write("referrals", "fabrikam", [Upsert(Row(key, BROKEN))])
     assert {party.organization_id for party in await unfinished(tables)} == before - {"fabrikam"}
     told: list[RecordUnreadable] = []
-    assert len([each async for each in Referrals(tables).everyone(told.append)]) == len(ids) - 1
-    assert [each async for each in Inquiries(tables).everyone(told.append)] == []
+    assert len([each async for each in Referrals(tables).scan_all(told.append)]) == len(ids) - 1
+    assert [each async for each in Inquiries(tables).scan_all(told.append)] == []
     assert [each.row.rpartition("/")[2] for each in told] == [f"d:{ids['fabrikam']}", "q:1"]
 
 
@@ -358,7 +358,7 @@ async def test_lists_of_the_directory_leave_out_what_cannot_be_read_and_no_name_
     assert [each.id for each in await directory.people(OrganizationId("contoso"))] == ["mia"]
     assert [each.organization_id for each in await profiles.in_country("US")] == ["fabrikam", "northwind"]
     wanted = [("contoso", "US"), ("fabrikam", "US")]
-    assert list(await profiles.several(wanted)) == [("fabrikam", "US")]
+    assert list(await profiles.get_many(wanted)) == [("fabrikam", "US")]
     assert [each.name for each in await directory.customers("Relecloud", "US", None)] == []
     assert "row_set_aside" in caplog.text
     assert "relecloud" not in caplog.text.casefold()
@@ -404,7 +404,7 @@ async def test_what_reviewers_find_a_registration_by_is_written_anew_when_it_is_
     party = await played.party("contoso")
     assert party in await unfinished(played.tables)
     assert await played.queue() == [] or prefix == "r:"
-    found = next(each for each in await registrations.of_deal(party) if each.id == record["id"])
+    found = next(each for each in await registrations.list_for_deal(party) if each.id == record["id"])
     assert not await registrations.is_indexed(found)
     await registrations.reindex(party, found.id)
     assert await registrations.is_indexed(found)
@@ -416,7 +416,7 @@ async def test_a_claim_that_cannot_be_read_is_told_of() -> None:
     tables = MemoryTables()
     await tables.write("claims", "slots", [Upsert(Row("tables", {}))])
     with pytest.raises(RecordUnreadable, match="claims/slots/tables"):
-        await claim(tables, of_tables("TABLES_ENDPOINT"), "Production")
+        await claim(tables, tables_claim("TABLES_ENDPOINT"), "Production")
 
 
 def test_what_is_told_of_an_unreadable_row_holds_nothing_of_what_it_held() -> None:

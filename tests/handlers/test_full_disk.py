@@ -13,7 +13,7 @@ from api.platform.health import Health
 from api.platform.mail_events import receive
 from shared import disk
 from shared.clock import wall_clock
-from shared.disk import LEAST_FREE, require_room
+from shared.disk import MIN_FREE_BYTES, require_free_space
 from shared.errors import ConfigurationError, DiskFull
 from shared.settings import read_settings
 from shared.wiring import wiring
@@ -32,7 +32,7 @@ def _young_process(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def free(frame: Frame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, int]:
     """What is free in which folder; the service watches one of them."""
-    space = {str(tmp_path): LEAST_FREE}
+    space = {str(tmp_path): MIN_FREE_BYTES}
     service = await wiring.service()
     watching = replace(SETTINGS, watched_disk=str(tmp_path))
     monkeypatch.setattr(wiring, "_service", replace(service, settings=watching))
@@ -41,7 +41,7 @@ async def free(frame: Frame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def run_out(free: dict[str, int]) -> None:
-    free.update(dict.fromkeys(free, LEAST_FREE - 1))
+    free.update(dict.fromkeys(free, MIN_FREE_BYTES - 1))
 
 
 async def done(_: Request) -> Response:
@@ -63,7 +63,7 @@ async def test_a_command_is_refused_until_there_is_room_again(
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
     error = json.loads(refused.get_body())["error"]
     assert (error["code"], error["message"]) == ("serviceNotAvailable", TOLD)
-    free.update(dict.fromkeys(free, LEAST_FREE))
+    free.update(dict.fromkeys(free, MIN_FREE_BYTES))
     assert (await answer(frame, method)).status_code == 200
 
 
@@ -95,18 +95,18 @@ async def test_reports_about_mails_are_not_taken(free: dict[str, int]) -> None:
 @pytest.mark.parametrize("left", [0, 199_999_999])
 def test_less_than_200_megabytes_is_too_little(left: int) -> None:
     with pytest.raises(DiskFull, match=f"has {left // 10**6} MB left"):
-        require_room("anywhere", lambda _: left)
+        require_free_space("anywhere", lambda _: left)
 
 
 def test_200_megabytes_are_enough() -> None:
-    require_room("anywhere", lambda _: 200_000_000)
+    require_free_space("anywhere", lambda _: 200_000_000)
 
 
 def test_no_disk_is_watched_unless_a_setting_names_one() -> None:
     def nothing_free(_: str) -> int:
         raise AssertionError("looked at")
 
-    require_room(None, nothing_free)
+    require_free_space(None, nothing_free)
     mandatory = dict.fromkeys(("MAIL_ENDPOINT", "MAIL_SENDER", "AUTH_AUDIENCE", "PORTAL_URL"), "https://x")
     environment = {**mandatory, "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     assert read_settings(environment).watched_disk is None
@@ -116,4 +116,4 @@ def test_no_disk_is_watched_unless_a_setting_names_one() -> None:
 
 def test_a_folder_that_is_not_there_is_a_wrong_setting(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Set WATCHED_DISK to a folder"):
-        require_room(str(tmp_path / "missing"))
+        require_free_space(str(tmp_path / "missing"))

@@ -104,7 +104,7 @@ class Maker:
         if key:
             partition = keys.partition_of(key.record.organization_id, ReferralId(name))
             await self._service.tables.write(
-                keys.REFERRALS, partition, [key.creating(name, ("part",)).operation()]
+                keys.REFERRALS, partition, [key.with_result(name, ("part",)).operation()]
             )
 
     async def replay(self, first: IdempotencyRecord) -> Response:

@@ -12,26 +12,26 @@ from hypothesis import strategies as st
 from api.http.odata import DEEPEST, MOST_CONDITIONS, filter_of
 from api.http.problems import BadQuery
 from shared.domain.listing import (
+    MULTI_VALUED,
     OPERATORS,
     OPTIONAL,
-    SEVERAL,
     AllOf,
     AnyOf,
     Condition,
     Field,
-    Listed,
+    ListItem,
     Not,
     Operator,
     Predicate,
     Value,
     matches,
 )
-from shared.domain.referral import Routed
+from shared.domain.referral import RoutedTeam
 from shared.domain.vocabulary import DealType, Direction, Qualification, Sharing, Status, Substatus
 from tests.examples.referrals import NOW, contact, referral
 
 ID, ANOTHER = "0190a5c0-0000-7000-8000-00000000000a", "0190a5c0-0000-7000-8000-00000000000b"
-SHOWN = Listed(
+SHOWN = ListItem(
     referral=referral(
         id=ID,
         engagement_id=ID,
@@ -39,7 +39,7 @@ SHOWN = Listed(
         campaign_id="C-1",
         external_reference_id="CRM-1",
         expires_at=NOW,
-        routed=Routed(team="americas", team_name="Americas", rule=None),
+        routed=RoutedTeam(team="americas", team_name="Americas", rule=None),
     ),
     favorite=True,
     my_team=True,
@@ -100,7 +100,7 @@ def _part(predicate: Predicate) -> str:
 
 def _condition(condition: Condition) -> str:
     collection, _, name = condition.field.rpartition("/")
-    if condition.field in SEVERAL:
+    if condition.field in MULTI_VALUED:
         return f"{collection}/any(x:{_comparison(f'x/{name}', condition)})"
     return _comparison(condition.field, condition)
 
@@ -176,7 +176,7 @@ def test_an_operator_that_a_field_lacks_is_refused_with_those_that_it_has(
 ) -> None:
     with pytest.raises(BadQuery) as refused:
         filter_of(written(Condition(field, operator, OWN_AND_LATER[field][:1])))
-    if field in SEVERAL and operator == "startswith":
+    if field in MULTI_VALUED and operator == "startswith":
         assert "one comparison inside a lambda" in str(refused.value)
     else:
         assert f"{field} with {', '.join(OPERATORS[field])}; not with {operator}" in str(refused.value)

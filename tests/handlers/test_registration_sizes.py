@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.referrals.transitions import win_referral
-from shared.domain.registration_rules import LONGEST_REASON
+from shared.domain.registration_rules import MAX_REASON_LENGTH
 from tests.doubles.played_deal import faults
 from tests.doubles.played_registration import MOST_SOLUTIONS, PlayedRegistration, body_of, name_of
 from tests.doubles.registration_form import FORM
@@ -14,7 +14,7 @@ from tests.doubles.registration_form import FORM
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 WIDE = "😀"
 LARGEST: dict[str, Any] = {
-    "reason": WIDE * LONGEST_REASON,
+    "reason": WIDE * MAX_REASON_LENGTH,
     "errors": [{"target": "/contractNamesPartnerAndSolution", "message": WIDE * 200}] * 20,
 }
 ESTIMATE = [{"target": "/contract/value", "message": "This looks like an estimate."}]
@@ -67,10 +67,10 @@ async def test_a_reason_has_at_most_two_thousand_characters() -> None:
     deal = PlayedRegistration(NOW)
     await deal.won()
     record = (await deal.records())["IpCoSell"]
-    longer = "x" * (LONGEST_REASON + 1)
+    longer = "x" * (MAX_REASON_LENGTH + 1)
     refused = await deal.review(record, "requestAction", errors=ESTIMATE, reason=longer)
     assert faults(refused) == [("/reason", "tooLong")]
-    assert (await deal.review(record, "reject", reason="x" * LONGEST_REASON)).status == 200
+    assert (await deal.review(record, "reject", reason="x" * MAX_REASON_LENGTH)).status == 200
 
 
 def team_of(people: int) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 from shared.domain.ids import OperationId, OrganizationId, ReferralId
 from shared.domain.referral import ReferralKey
 from shared.errors import MailPaused, MailRefused, MailServiceDown, MailUnavailable
-from shared.mail.delivery import GIVE_UP, Delivery
+from shared.mail.delivery import GIVE_UP_AFTER, Delivery
 from shared.mail.gate import SPREAD, MailGate
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.memory_tables import MemoryTables
@@ -190,7 +190,9 @@ async def test_a_mail_that_is_refused_for_good_is_not_tried_again() -> None:
     assert desk.service.attempts.total() == 0
 
 
-@pytest.mark.parametrize(("age", "given_up"), [(GIVE_UP - timedelta(seconds=1), False), (GIVE_UP, True)])
+@pytest.mark.parametrize(
+    ("age", "given_up"), [(GIVE_UP_AFTER - timedelta(seconds=1), False), (GIVE_UP_AFTER, True)]
+)
 async def test_after_seven_days_a_mail_counts_as_refused(age: timedelta, given_up: bool) -> None:
     desk = Desk()
     desk.service.before = [MailUnavailable("away")]
@@ -207,7 +209,7 @@ async def test_a_mail_is_given_up_after_seven_days_although_its_service_never_an
     for hours in (0, 24, 167):
         with pytest.raises(MailUnavailable):
             await desk.attempt(NOW + timedelta(hours=hours))
-    given_up = await desk.attempt(NOW + GIVE_UP)
+    given_up = await desk.attempt(NOW + GIVE_UP_AFTER)
     assert (given_up.state, given_up.reason) == ("refused", "notAcceptedWithinSevenDays")
     assert (await desk.state()).state == "refused"
 
@@ -235,7 +237,7 @@ async def test_one_bad_address_keeps_nobody_elses_mail_away() -> None:
     desk.service.bad_address = "gone@fabrikam.com"
     together = replace(RECORD, recipients=("kim@fabrikam.com", "gone@fabrikam.com", "lee@fabrikam.com"))
     assert (await desk.attempt(record=together)).state == "split"
-    parts = await desk.records.of_message(RECORD.referral_id, f"{RECORD.key}:")
+    parts = await desk.records.list_for_message(RECORD.referral_id, f"{RECORD.key}:")
     after = [await desk.delivery.attempt(part, NOW, pointless=False) for part in parts]
     assert {part.recipients: part.state for part in after} == {
         ("kim@fabrikam.com",): "accepted",
@@ -247,8 +249,8 @@ async def test_one_bad_address_keeps_nobody_elses_mail_away() -> None:
 
 async def test_a_mail_is_found_by_its_operation_once_it_may_be_sent() -> None:
     desk = Desk()
-    assert await desk.records.of_operation(RECORD.operation_id) is None
+    assert await desk.records.get_by_operation(RECORD.operation_id) is None
     await desk.attempt()
-    found = await desk.records.of_operation(RECORD.operation_id)
+    found = await desk.records.get_by_operation(RECORD.operation_id)
     assert found
     assert found.value.key == RECORD.key

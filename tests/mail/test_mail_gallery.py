@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from samples.mail_gallery import Picture, pictures
-from shared.domain.messages import TO_CUSTOMERS, MailKind
+from shared.domain.messages import CUSTOMER_MAILS, MailKind
 from shared.mail.rendering import TEXT_WIDTH, available_languages, display_width
 
 LINK = "http://portal.example/referrals/00000000-0000-7000-8000-000000000000"
@@ -41,7 +41,7 @@ def test_a_mail_of_the_sample_world_is_whole(picture: Picture) -> None:
     for part in (mail.text, mail.html):
         assert "{{" not in part
         assert "None" not in part
-        assert (LINK in part) == (picture.kind not in TO_CUSTOMERS)
+        assert (LINK in part) == (picture.kind not in CUSTOMER_MAILS)
     assert max(display_width(line) for line in mail.text.splitlines() if line != LINK) <= TEXT_WIDTH
     assert f'lang="{picture.language}"' in mail.html
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.errors import MailPaused, MailServiceDown, MailUnavailable
-from shared.mail.gate import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, SPREAD, TRIAL, MailGate
+from shared.mail.gate import FAILURES, FIRST_PAUSE, MAX_PAUSE, SPREAD, TRIAL, MailGate
 from shared.mail.service import CALL_SECONDS
 from shared.storage.mail import MailRecords
 from shared.storage.memory_tables import MemoryTables
@@ -107,7 +107,7 @@ async def test_the_pause_doubles_up_to_five_minutes_while_the_first_attempt_fail
         now += await senders.pause()
         await senders.fail(1, now)
     assert pauses == [30, 60, 120, 240, 300, 300]
-    assert timedelta(seconds=pauses[-1]) == LONGEST_PAUSE
+    assert timedelta(seconds=pauses[-1]) == MAX_PAUSE
 
 
 async def test_a_first_attempt_that_is_answered_opens_the_gate_for_all() -> None:

@@ -16,10 +16,10 @@ from jinja2 import UndefinedError
 
 from samples.world import load
 from shared.domain.messages import (
-    OF_LEADS,
-    OF_REGISTRATIONS,
-    TO_CUSTOMERS,
-    TO_REVIEWERS,
+    CUSTOMER_MAILS,
+    LEAD_MAILS,
+    REGISTRATION_MAILS,
+    REVIEWER_MAILS,
     MailFacts,
     MailKind,
     PersonFact,
@@ -39,9 +39,9 @@ from shared.mail.rendering import (
 from shared.reference.names import names
 
 KINDS: tuple[MailKind, ...] = get_args(MailKind)
-OF_DEALS = [kind for kind in KINDS if kind not in OF_LEADS | TO_CUSTOMERS | OF_REGISTRATIONS]
-TO_PARTNERS = [kind for kind in KINDS if kind not in TO_CUSTOMERS]
-WITH_NOTES = [*OF_DEALS, *sorted(OF_LEADS)]
+OF_DEALS = [kind for kind in KINDS if kind not in LEAD_MAILS | CUSTOMER_MAILS | REGISTRATION_MAILS]
+TO_PARTNERS = [kind for kind in KINDS if kind not in CUSTOMER_MAILS]
+WITH_NOTES = [*OF_DEALS, *sorted(LEAD_MAILS)]
 OF_CORRECTIONS: tuple[MailKind, ...] = ("actionRequired", "actionReminder")
 LANGUAGES = ("en-US", "ko-KR")
 TODAY = date(2026, 11, 20)
@@ -156,11 +156,13 @@ AS_WORDS = {
 NAMED = dict.fromkeys(
     OF_DEALS, ("Contoso", "Fabrikam", "ERP renewal 2026", "Adventure Works", "United States")
 )
-NAMED |= dict.fromkeys(OF_LEADS, ("Fabrikam", "ERP renewal 2026", "Adventure Works", "United States"))
-NAMED |= dict.fromkeys(TO_CUSTOMERS, ("Contoso", "ERP renewal 2026", "Adventure Works"))
-NAMED |= dict.fromkeys(OF_REGISTRATIONS, ("Fabrikam", "ERP renewal 2026", "Adventure Works", "United States"))
-NAMED |= dict.fromkeys(TO_REVIEWERS, ("Contoso", "ERP renewal 2026", "Adventure Works", "United States"))
-SECTIONS = Counter([*WITH_NOTES, *OF_CORRECTIONS, *(OF_REGISTRATIONS - TO_REVIEWERS)])
+NAMED |= dict.fromkeys(LEAD_MAILS, ("Fabrikam", "ERP renewal 2026", "Adventure Works", "United States"))
+NAMED |= dict.fromkeys(CUSTOMER_MAILS, ("Contoso", "ERP renewal 2026", "Adventure Works"))
+NAMED |= dict.fromkeys(
+    REGISTRATION_MAILS, ("Fabrikam", "ERP renewal 2026", "Adventure Works", "United States")
+)
+NAMED |= dict.fromkeys(REVIEWER_MAILS, ("Contoso", "ERP renewal 2026", "Adventure Works", "United States"))
+SECTIONS = Counter([*WITH_NOTES, *OF_CORRECTIONS, *(REGISTRATION_MAILS - REVIEWER_MAILS)])
 VOID = frozenset({"meta", "br"})
 
 
@@ -234,12 +236,12 @@ def test_both_parts_hold_the_link(kind: MailKind) -> None:
 @pytest.mark.parametrize("kind", WITH_NOTES)
 def test_both_parts_hold_the_notes(kind: MailKind) -> None:
     message = mail(kind=kind)
-    heading = "What the customer writes" if kind in OF_LEADS else "Notes from Contoso"
+    heading = "What the customer writes" if kind in LEAD_MAILS else "Notes from Contoso"
     assert f"{heading}:\n> Two lines\n> of a paragraph.\n>\n> And another one.\n" in message.text
     assert "Two lines<br>of a paragraph.</p>" in message.html
 
 
-@pytest.mark.parametrize("kind", sorted(OF_REGISTRATIONS))
+@pytest.mark.parametrize("kind", sorted(REGISTRATION_MAILS))
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_mail_of_a_registration_has_none_of_the_deals_notes(kind: MailKind, language: str) -> None:
     """M7: a deal's notes were not written for the reviewers, and the partner knows its own."""
@@ -248,7 +250,7 @@ def test_a_mail_of_a_registration_has_none_of_the_deals_notes(kind: MailKind, la
         assert "Two lines" not in part
 
 
-@pytest.mark.parametrize("kind", sorted(OF_REGISTRATIONS - TO_REVIEWERS))
+@pytest.mark.parametrize("kind", sorted(REGISTRATION_MAILS - REVIEWER_MAILS))
 def test_what_reviewers_wrote_to_a_decision_is_told_with_it(kind: MailKind) -> None:
     message, heading = mail(kind=kind), "Reason" if kind == "registrationRejected" else "Notes from Contoso"
     assert f"\n{heading}:\n> The contract was signed\n> before the deal.\n" in message.text
@@ -292,7 +294,7 @@ def test_an_unknown_field_is_an_error_and_not_a_mail() -> None:
         mail(kind="actionRequired", registration=asked)
 
 
-@pytest.mark.parametrize("kind", sorted(OF_REGISTRATIONS))
+@pytest.mark.parametrize("kind", sorted(REGISTRATION_MAILS))
 def test_a_mail_of_a_registration_without_one_is_an_error_and_not_a_mail(kind: MailKind) -> None:
     with pytest.raises(UndefinedError):
         mail(kind=kind, registration=None)
@@ -331,15 +333,15 @@ def test_a_registration_that_is_handed_in_again_says_so() -> None:
     assert "2차" in korean.html
 
 
-@pytest.mark.parametrize("kind", sorted(OF_REGISTRATIONS))
+@pytest.mark.parametrize("kind", sorted(REGISTRATION_MAILS))
 def test_only_the_reviewers_are_told_that_they_review_registrations(kind: MailKind) -> None:
     for part in (flat(mail(kind=kind).text), Page(mail(kind=kind).html).text):
-        assert ("because you review deal registrations" in part) == (kind in TO_REVIEWERS)
-        assert ("because you work on co-sell referrals" in part) == (kind not in TO_REVIEWERS)
-        assert ("partner administrator" in part) == (kind not in TO_REVIEWERS)
+        assert ("because you review deal registrations" in part) == (kind in REVIEWER_MAILS)
+        assert ("because you work on co-sell referrals" in part) == (kind not in REVIEWER_MAILS)
+        assert ("partner administrator" in part) == (kind not in REVIEWER_MAILS)
 
 
-@pytest.mark.parametrize("kind", sorted(TO_CUSTOMERS))
+@pytest.mark.parametrize("kind", sorted(CUSTOMER_MAILS))
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_customer_reads_nobodys_notes_reason_or_portal(kind: MailKind, language: str) -> None:
     """M7: whatever the facts hold."""
@@ -360,7 +362,7 @@ def test_a_mail_is_whole_without_the_optional_facts(kind: MailKind, language: st
         assert "None" not in part
         assert "Notes" not in part
         assert "Relecloud" in part
-    facts = 0 if kind in TO_CUSTOMERS else 2 if kind in OF_REGISTRATIONS else 1
+    facts = 0 if kind in CUSTOMER_MAILS else 2 if kind in REGISTRATION_MAILS else 1
     assert [tag for tag, _ in page.elements].count("th") == facts
     assert "h2" not in [tag for tag, _ in page.elements]
     assert "\n\n\n" not in message.text
@@ -611,7 +613,7 @@ UNTRUE_OF_MICROSOFTS = {
 }
 
 
-@pytest.mark.parametrize("kind", sorted(OF_LEADS | TO_CUSTOMERS))
+@pytest.mark.parametrize("kind", sorted(LEAD_MAILS | CUSTOMER_MAILS))
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_of_a_lead_from_microsoft_nobody_reads_that_the_customer_sent_a_request(
     kind: MailKind, language: str
@@ -632,7 +634,7 @@ def test_korean_calls_needs_and_notes_by_their_usual_names() -> None:
         assert words in text
 
 
-@pytest.mark.parametrize("kind", sorted(TO_CUSTOMERS))
+@pytest.mark.parametrize("kind", sorted(CUSTOMER_MAILS))
 def test_a_customer_is_told_to_choose_a_different_partner(kind: MailKind) -> None:
     """R4: with others that fit, if there are any."""
     assert "Please choose a different partner." in flat(mail(kind=kind).text)
@@ -746,6 +748,6 @@ def test_whatever_strangers_type_the_mail_is_well_formed(facts: MailFacts) -> No
     message = mail(facts)
     assert len(message.subject.splitlines()) == 1
     assert Page(message.html).open == []
-    assert (f"\n{LINK}\n" in message.text) == (facts.kind not in TO_CUSTOMERS)
+    assert (f"\n{LINK}\n" in message.text) == (facts.kind not in CUSTOMER_MAILS)
     for part in (message.subject, message.text, message.html):
         part.encode("utf-8")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from shared.domain.messages import MailKind
-from shared.domain.registration import Registration, reviewed, submitted
+from shared.domain.registration import Registration, review, submit
 from shared.domain.work import Notify
+from shared.mail.message_context import MessageContext
 from shared.mail.pointless import is_pointless
-from shared.mail.scene import Scene
 from tests.examples.referrals import NOW, creators, referral
 from tests.examples.registrations import APPROVAL, FORM, REQUEST, in_review, sent_back
 
@@ -68,13 +68,13 @@ def test_a_message_has_no_point_once_what_it_asks_for_is_done_or_too_late(
     message: MailKind, state: dict[str, Any], label: str, later: timedelta, pointless: bool
 ) -> None:
     record = referral(**state)
-    scene = Scene(subject=record, reader=record, entry=None)
+    scene = MessageContext(subject=record, reader=record, entry=None)
     task = Notify(message=message, audience="invitee")
     assert is_pointless(task, scene, label, NOW + later) == pointless
 
 
 WAITING, ASKED = in_review(NOW), sent_back(NOW)
-AGAIN = submitted(ASKED, FORM, NOW + DAY)
+AGAIN = submit(ASKED, FORM, NOW + DAY)
 ESCALATION, REMINDER = f"registrationEscalated:{WAITING.id}:001:001", f"actionReminder:{WAITING.id}:001:001"
 OF_A_REGISTRATION: list[tuple[MailKind, Registration | None, int | None, str, int, bool]] = [
     ("registrationSubmitted", WAITING, 1, ENTRY, 1, False),
@@ -85,8 +85,8 @@ OF_A_REGISTRATION: list[tuple[MailKind, Registration | None, int | None, str, in
     ("registrationSubmitted", None, 1, ENTRY, 1, True),
     ("actionRequired", ASKED, 1, ENTRY, 1, False),
     ("actionRequired", AGAIN, 1, ENTRY, 1, True),
-    ("actionRequired", reviewed(AGAIN, REQUEST, NOW + 2 * DAY), 1, ENTRY, 3, True),
-    ("registrationApproved", reviewed(WAITING, APPROVAL, NOW), 1, ENTRY, 30, False),
+    ("actionRequired", review(AGAIN, REQUEST, NOW + 2 * DAY), 1, ENTRY, 3, True),
+    ("registrationApproved", review(WAITING, APPROVAL, NOW), 1, ENTRY, 30, False),
     ("registrationEscalated", WAITING, None, ESCALATION, 1, False),
     ("registrationEscalated", WAITING, None, ESCALATION, 10, False),
     ("registrationEscalated", WAITING, None, ESCALATION, 17, True),
@@ -111,7 +111,9 @@ def test_a_message_of_a_registration_has_no_point_once_its_review_went_on(
     pointless: bool,
 ) -> None:
     """G5, G7: by a decision, a correction, or the next escalation or reminder."""
-    scene = Scene(subject=creators(), reader=creators(), entry=None, registration=record, round=number)
+    scene = MessageContext(
+        subject=creators(), reader=creators(), entry=None, registration=record, round=number
+    )
     task = Notify(message=message, audience="registrants")
     assert is_pointless(task, scene, label, NOW + days * DAY) == pointless
 
@@ -122,6 +124,6 @@ def test_an_outcome_is_told_to_those_who_did_not_turn_the_deal_down(
     message: Any, state: dict[str, Any], pointless: bool
 ) -> None:
     """M4, L7."""
-    scene = Scene(subject=creators(), reader=referral(**state), entry=None)
+    scene = MessageContext(subject=creators(), reader=referral(**state), entry=None)
     task = Notify(message=message, audience="party")
     assert is_pointless(task, scene, ENTRY, NOW + DAY) == pointless

@@ -104,9 +104,9 @@ class DeadlyTables:
         await self._tables.discard(table, partition, key)
         await self._fate.after(StoreUnavailable("after"))
 
-    async def everything(self, table: str) -> AsyncIterator[StoredRow]:
+    async def scan_table(self, table: str) -> AsyncIterator[StoredRow]:
         await self._fate.before(StoreUnavailable("before"))
-        async for row in self._tables.everything(table):
+        async for row in self._tables.scan_table(table):
             yield row
 
 

@@ -50,7 +50,7 @@ class ReviewSchedule(Schedule):
 
     async def record(self) -> Registration | None:
         """The record that is reviewed, if there is one."""
-        found = await self.calm.registrations.of_deal(self.deal.party)
+        found = await self.calm.registrations.list_for_deal(self.deal.party)
         reviewed = next((each for each in found if each.kind == "IpCoSell"), None)
         self.deal.rid = reviewed.id if reviewed else ""
         return reviewed

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
 from activities.review_steps import open_nudge
+from shared.workflow.observe_review import observe_review
+
 from api.http.operation import Handler
 from api.http.response import Response
 from api.referrals.create import create_referral
@@ -18,7 +20,6 @@ from shared.admin.check import ask_for_restarts, unfinished
 from shared.errors import ServiceError
 from shared.storage.memory_tables import MemoryTables
 from shared.workflow.observe import Plan, observe
-from shared.workflow.observe_review import observe_review
 from shared.workflow.sweep import LONGEST_HANDLER
 from shared.workflow.wake import party_of, registration_of
 from tests.doubles.service import ask, service_on

@@ -11,7 +11,7 @@ import pytest
 
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.lifecycle import never_notified_operation
-from shared.domain.messages import OF_ARRIVAL
+from shared.domain.messages import ARRIVAL_MAILS
 from shared.domain.referral import Referral, ReferralKey
 from shared.workflow.perform import LONGEST_DELAY
 from tests.model.lead_schedule import COMPANIES, LeadSchedule
@@ -92,7 +92,7 @@ async def check(schedule: Schedule) -> None:
     if deal is None:
         assert all(what != "create" or status != 201 for _, what, status in schedule.answers)
         return
-    invited = await schedule.calm.referrals.several(deal.others)
+    invited = await schedule.calm.referrals.get_many(deal.invited_keys)
     records = [deal, *invited]
     assert len(invited) == len(deal.invited), "an invitation is missing (C5)"
     expected = {"fabrikam", "northwind"} | ({"msft"} if deal.deal_type == "CoSell" else set())
@@ -113,7 +113,7 @@ async def _check_timeline(schedule: Schedule, record: Referral) -> None:
         "the timeline has gaps (L9)"
     )
     assert entries[-1].sequence == record.sequence
-    if not record.is_creators:
+    if not record.belongs_to_creator:
         assert sum(entry.kind in OUTCOMES for entry in entries) == 1, "not exactly one outcome (L4)"
     once = {(entry.operation_id, entry.kind) for entry in entries}
     assert len(once) == len(entries), "an operation was stored twice"
@@ -124,7 +124,7 @@ async def _check_type(schedule: Schedule, deal: Referral, records: list[Referral
     for record in records:
         if record.status == "Active":
             assert record.deal_type == deal.deal_type, f"{record.organization_id} has another type"
-    shown = [party for _, party in await schedule.calm.referrals.shown_to_sellers(None, 10)]
+    shown = [party for _, party in await schedule.calm.referrals.list_partner_led(None, 10)]
     assert shown == ([deal.party] if deal.deal_type == "PartnerLed" else []), "the sellers' list is wrong"
 
 
@@ -136,7 +136,7 @@ def _check_withdrawals(schedule: Schedule, deal: Referral, records: list[Referra
     by_then = schedule.calm_since + LONGEST_DELAY * 2
     for record in records:
         if deal.substatus == "Lost" and record.closed_at and record.closed_at > by_then:
-            assert record.is_creators or record.accepted_at or record.status_reason, (
+            assert record.belongs_to_creator or record.accepted_at or record.status_reason, (
                 f"{record.organization_id} was left with an open invitation into a lost deal"
             )
 
@@ -223,9 +223,9 @@ async def _check_news(schedule: Schedule, deal: Referral, records: list[Referral
 
 async def _check_never_notified(schedule: Schedule, records: list[Referral]) -> None:
     """It is said once of whoever let a referral expire that no mail had told of, and of nobody else (M8)."""
-    notified = {mail.referral_id for mail in schedule.mail.taken.values() if mail.message in OF_ARRIVAL}
+    notified = {mail.referral_id for mail in schedule.mail.taken.values() if mail.message in ARRIVAL_MAILS}
     for record in records:
-        if record.is_creators and not record.inquiry:
+        if record.belongs_to_creator and not record.inquiry:
             continue
         operation_id = never_notified_operation(record.id)
         entries = await schedule.calm.referrals.entries(record.creator)

@@ -98,7 +98,7 @@ async def test_reviewers_find_what_is_true_after_their_table_was_restored_from_a
     await schedule.deal.register()
     await schedule.engine.settle()
     table = keys.REFERRALS if restored == "newer" else keys.REVIEWS
-    backup = [] if restored == "lost" else [row async for row in schedule.tables.everything(table)]
+    backup = [] if restored == "lost" else [row async for row in schedule.tables.scan_table(table)]
     await schedule.deal.review("approve")
     await schedule.engine.settle()
     await _restore(schedule.tables, table, backup)
@@ -106,12 +106,12 @@ async def test_reviewers_find_what_is_true_after_their_table_was_restored_from_a
     await ask_to_wake(schedule.tables, [schedule.deal.party], schedule.now)
     await schedule.calm.sweep.run(schedule.engine, schedule.now)
     assert await schedule.calm.registrations.is_indexed(await schedule.deal.record())
-    for record in await schedule.calm.registrations.of_deal(schedule.deal.party):
+    for record in await schedule.calm.registrations.list_for_deal(schedule.deal.party):
         await _check_filing(schedule, record)
 
 
 async def _restore(tables: Tables, table: str, backup: Sequence[StoredRow]) -> None:
-    for row in [row async for row in tables.everything(table)]:
+    for row in [row async for row in tables.scan_table(table)]:
         await tables.discard(table, row.partition, row.key)
     for row in backup:
         await tables.write(table, row.partition, [Insert(Row(row.key, row.values))])
@@ -121,10 +121,12 @@ async def check(schedule: ReviewSchedule) -> None:
     deal = schedule.deal
     stored = await schedule.calm.referrals.get(deal.party)
     assert stored
-    records = await schedule.calm.registrations.of_deal(deal.party)
+    records = await schedule.calm.registrations.list_for_deal(deal.party)
     confirmed = 201 in (status for _, what, status in schedule.answers if what == "register_deal")
     assert len(records) == (2 if records or confirmed else 0), "a record is missing, or there is one too many"
-    assert stored.value.registrations == tuple(each.shown for each in records), "the deal shows another state"
+    assert stored.value.registrations == tuple(each.summary for each in records), (
+        "the deal shows another state"
+    )
     work = await schedule.calm.referrals.work(deal.party)
     assert not [row.value.label for row in work if row.value.open], "work was left open"
     left = [intent async for intent in schedule.calm.intents.all() if intent.reason != "moment"]

@@ -11,13 +11,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from activities.review_steps import open_nudge
+from shared.workflow.observe_review import observe_review
 
 from activities import review_steps
-from activities.review_steps import open_nudge
-from orchestrators.one_turn import LONGEST_PAUSE
+from orchestrators.one_turn import MAX_PAUSE
 from shared.errors import StoreUnavailable
 from shared.workflow.observe import Plan
-from shared.workflow.observe_review import observe_review
 from tests.doubles.registered_deal import FORM
 from tests.orchestrations.conftest import ReviewStory
 
@@ -235,11 +235,11 @@ async def test_an_escalation_that_an_activity_opens_again_stays_the_one_that_it_
     await review.day(FIRST)
     review.new_messages()
     party, label = review.deal.party, f"registrationEscalated:{review.deal.rid}:001:001"
-    before = await review.service.referrals.work_row(party, label)
+    before = await review.service.referrals.get_work(party, label)
     assert before
     assert not before.value.open
     await open_nudge(review.service, party, label)
-    assert await review.service.referrals.work_row(party, label) == before
+    assert await review.service.referrals.get_work(party, label) == before
 
 
 async def test_the_contact_that_a_form_names_is_told_with_the_team(review: ReviewStory) -> None:
@@ -293,4 +293,4 @@ async def test_a_turn_that_fails_pauses_though_an_event_came_early(
     go_on.set()
     await review.advance("PT25M")
     pauses = [(after - before).total_seconds() // 30 for before, after in pairwise(looks[2:9])]
-    assert pauses == [1, 2, 4, 8, LONGEST_PAUSE.total_seconds() // 30, 10]
+    assert pauses == [1, 2, 4, 8, MAX_PAUSE.total_seconds() // 30, 10]

@@ -39,7 +39,7 @@ async def agrees(deal: RegisteredDeal) -> Registration:
     record, service = await deal.record(), deal.service
     stored = await service.referrals.get(deal.party)
     assert stored
-    assert record.shown in stored.value.registrations
+    assert record.summary in stored.value.registrations
     assert (await deal.told())[-1] == record.status
     assert len(await deal.told()) == record.version
     await service.registrations.file(record)
@@ -116,7 +116,7 @@ async def test_an_assignment_beside_a_decision_loses_neither(deal: RegisteredDea
 async def test_a_deal_registered_twice_at_once_has_one_registration(deal: RegisteredDeal) -> None:
     """G2; under one key both are answered with the same records (C5)."""
     assert await statuses(deal.register(), deal.register()) == [201, 409]
-    assert len(await deal.service.registrations.of_deal(deal.party)) == 2
+    assert len(await deal.service.registrations.list_for_deal(deal.party)) == 2
 
 
 async def test_one_request_to_register_that_arrives_three_times_under_its_key_is_answered_the_same(
@@ -125,4 +125,4 @@ async def test_one_request_to_register_that_arrives_three_times_under_its_key_is
     answers = await asyncio.gather(*(deal.register("key") for _ in range(3)))
     assert {answer.status for answer in answers} == {201}
     assert answers[0].body == answers[1].body == answers[2].body
-    assert len(await deal.service.registrations.of_deal(deal.party)) == 2
+    assert len(await deal.service.registrations.list_for_deal(deal.party)) == 2

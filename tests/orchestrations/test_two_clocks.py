@@ -5,13 +5,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from shared.workflow.observe_review import observe_review
 
 from activities import referral_steps, review_steps
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import ReferralKey
 from shared.workflow.observe import Plan, observe
-from shared.workflow.observe_review import observe_review
 from tests.orchestrations.conftest import ReviewStory, Story
 from tests.orchestrations.test_referral_lifecycle import EXPIRED, FIRST_REMINDER, LAST_REMINDER
 from tests.orchestrations.test_registration_review import ESCALATED, FIRST
@@ -151,7 +151,7 @@ async def test_a_mail_that_was_put_off_is_tried_again_without_haste_whosever_clo
     story.mail.away = True
     clocks.worker_is_ahead(skew)
     await story.advance("PT2H")
-    row = await story.service.referrals.work_row(northwind(story), "reminder-first")
+    row = await story.service.referrals.get_work(northwind(story), "reminder-first")
     assert row
     assert 2 <= row.value.tasks[0].attempts <= 8, "after 1, 2, 4, 8, 16, 32 minutes, and the net of each"
     clocks.looks.clear()

@@ -28,7 +28,7 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.referral import Referral
 from shared.domain.refusals import Refusal
-from shared.domain.registration import Registration, reviewed, saved, submitted
+from shared.domain.registration import Registration, review, save, submit
 from shared.domain.vocabulary import RegistrationKind, RegistrationStatus, Status, Substatus
 from shared.storage.memory_tables import MemoryTables
 from tests.doubles.mail_service import MemoryMailService
@@ -185,11 +185,11 @@ def test_a_command_after_the_deadline_goes_along_the_arrow_of_the_expiry() -> No
 
 
 ACTIONS: dict[str, Callable[[Registration], Registration]] = {
-    "save": lambda record: saved(record, FORM, (), NOW),
-    "submit": lambda record: submitted(record, FORM, NOW),
-    "approve": lambda record: reviewed(record, APPROVAL, NOW),
-    "reject": lambda record: reviewed(record, REJECTION, NOW),
-    "requestAction": lambda record: reviewed(record, REQUEST, NOW),
+    "save": lambda record: save(record, FORM, (), NOW),
+    "submit": lambda record: submit(record, FORM, NOW),
+    "approve": lambda record: review(record, APPROVAL, NOW),
+    "reject": lambda record: review(record, REJECTION, NOW),
+    "requestAction": lambda record: review(record, REQUEST, NOW),
 }
 
 
@@ -220,10 +220,10 @@ def test_the_diagram_of_registrations_shows_every_transition_that_the_rules_allo
 
 def test_each_submission_opens_a_round_as_the_diagram_says() -> None:
     """G5."""
-    first = submitted(draft(), FORM, NOW)
-    second = submitted(reviewed(first, REQUEST, NOW), FORM, NOW)
+    first = submit(draft(), FORM, NOW)
+    second = submit(review(first, REQUEST, NOW), FORM, NOW)
     assert (first.rounds, second.rounds) == (1, 2)
-    assert saved(reviewed(first, REQUEST, NOW), replace(FORM, solution_value=None), (), NOW).rounds == 1
+    assert save(review(first, REQUEST, NOW), replace(FORM, solution_value=None), (), NOW).rounds == 1
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,9 @@ def test_the_directory_import_takes_the_whole_world(world: DirectoryDocument) ->
     )
 
 
-def test_every_person_has_the_one_role_and_the_scope_that_the_scenarios_need(world: DirectoryDocument) -> None:
+def test_every_person_has_the_one_role_and_the_scope_that_the_scenarios_need(
+    world: DirectoryDocument,
+) -> None:
     found = {
         one["email"]: (organization, *one["roles"], one["global"], tuple(one["locations"]))
         for organization, one in people_of(world)
@@ -130,7 +132,9 @@ def test_every_location_stands_in_the_active_profile_of_its_country(world: Direc
         assert all(profile["active"] for profile in each["profiles"])
 
 
-def test_a_profile_has_at_most_five_locations_and_there_is_one_profile_per_country_p1(world: DirectoryDocument) -> None:
+def test_a_profile_has_at_most_five_locations_and_there_is_one_profile_per_country_p1(
+    world: DirectoryDocument,
+) -> None:
     assert all(1 <= len(profile["locations"]) <= 5 for _, profile in profiles_of(world))
     countries = Counter((each["id"], profile["country"]) for each, profile in profiles_of(world))
     assert set(countries.values()) == {1}
@@ -330,7 +334,9 @@ def test_no_color_turns_colour_off_on_a_terminal(monkeypatch: pytest.MonkeyPatch
     assert out.getvalue() == "A deal\n"
 
 
-def test_the_demos_deal_names_one_adventure_works_by_number_and_closes_in_the_future(world: DirectoryDocument) -> None:
+def test_the_demos_deal_names_one_adventure_works_by_number_and_closes_in_the_future(
+    world: DirectoryDocument,
+) -> None:
     body = deal.creation(RAE, NOW)
     known = {duns(customer) for customer in named(world, "Adventure Works")}
     assert duns(body["customerProfile"]) in known

@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.catalogue import Catalogue
 from shared.domain.creation import NewIds, create_deal, receive_invitation
-from shared.domain.customer import settle_customer
+from shared.domain.customer import match_customer
 from shared.domain.deal_rules import faults_of_deal
 from shared.domain.directory import CatalogueSolution, CustomerEntity, Location, Organization
 from shared.domain.draft import (
@@ -266,7 +266,7 @@ def test_of_several_namesakes_one_without_a_number_is_meant_by_its_address(
     plain = [replace(numbered, ids=(), address=each) for each in addresses]
     elsewhere = replace(numbered, address=Address(country="US", city="Redmond"))
     draft = CustomerDraft(name="Adventure Works", address=AddressDraft(country="US", city=city))
-    found = settle_customer(draft, (numbered, elsewhere, *plain))
+    found = match_customer(draft, (numbered, elsewhere, *plain))
     assert (found.faults[0].code if found.faults else found.entity and found.entity.address.city) == settled
     assert len(found.candidates) == (4 if settled == "invalidValue" else 0)
 
@@ -289,6 +289,6 @@ def test_which_company_a_customer_is(
     """C7: a known number decides; a single namesake does; several do not."""
     ids = (ProfileId(profile_type="Duns", id=number),) if number else ()
     draft = CustomerDraft(name="ADVENTURE  works", address=AddressDraft(country=country), ids=ids)
-    found = settle_customer(draft, tuple(entity(each) for each in entities))
+    found = match_customer(draft, tuple(entity(each) for each in entities))
     assert (found.faults[0].code if found.faults else found.entity and found.entity.duns) == settled
     assert len(found.candidates) == (2 if settled == "invalidValue" and country == "US" else 0)

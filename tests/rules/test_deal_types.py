@@ -9,9 +9,9 @@ import pytest
 
 from shared.domain.change import ChangeBuilder
 from shared.domain.deal_type import UPGRADES, Upgrade, deal_type, type_of
-from shared.domain.invitable import MOST_INVITATIONS, require_invitable, why_not, why_not_again
-from shared.domain.inviting import inviting, retyped
-from shared.domain.referral import Invited, Referral, ReferralKey, Solution
+from shared.domain.invitable import MAX_INVITATIONS_PER_DEAL, require_invitable, why_not, why_not_again
+from shared.domain.inviting import inviting, update_deal_type
+from shared.domain.referral import InvitedParty, Referral, ReferralKey, Solution
 from shared.domain.refusals import NotAllowed
 from shared.domain.vocabulary import HELP_CODES, NO_HELP, DealType
 from shared.domain.work import Invite, Publish, UpdateDealType
@@ -139,8 +139,8 @@ def test_the_latest_invitation_counts() -> None:
 
 def test_a_deal_invites_so_often_and_no_more() -> None:
     many = tuple(
-        Invited(party=ReferralKey(organization_id=f"p{i}", referral_id=f"r{i}"), organization_name="P")
-        for i in range(MOST_INVITATIONS)
+        InvitedParty(party=ReferralKey(organization_id=f"p{i}", referral_id=f"r{i}"), organization_name="P")
+        for i in range(MAX_INVITATIONS_PER_DEAL)
     )
     assert why_not_again("another", many)
     assert why_not_again("another", many[1:]) is None
@@ -199,7 +199,7 @@ def test_a_deal_that_microsoft_created_is_co_sell_whatever_it_says() -> None:
 
 def test_a_type_that_stays_changes_nothing() -> None:
     step = ChangeBuilder.of(deal("CoSell", invited=invited(referral(organization_id="msft"))))
-    assert retyped(step) == step
+    assert update_deal_type(step) == step
 
 
 def test_what_a_party_does_to_its_own_record_changes_no_type() -> None:
@@ -207,7 +207,7 @@ def test_what_a_party_does_to_its_own_record_changes_no_type() -> None:
     asked = replace(referral().invite_context, help_code="QuotesOrLicensing")
     for kind in get_args(DealType):
         step = ChangeBuilder.of(referral(status="Active", deal_type=kind, invite_context=asked))
-        assert retyped(step) == step
+        assert update_deal_type(step) == step
 
 
 def _asked(who: str):

@@ -10,7 +10,7 @@ import pytest
 from shared.domain.actions import editable_fields
 from shared.domain.change import ChangeBuilder
 from shared.domain.draft import ContactDraft, CustomerDraft, DealDraft, TermsDraft
-from shared.domain.editing import MAX_REMOVED, edited, faults_of_edit, shown_to_microsoft, wanted
+from shared.domain.editing import MAX_REMOVED, apply_draft, apply_edit, faults_of_edit, share_with_microsoft
 from shared.domain.referral import Consent, Contact, Referral, Solution
 from tests.examples.referrals import NOW, contact, context, creators, invited, referral
 from tests.rules.test_creation import CATALOGUE
@@ -126,14 +126,14 @@ def test_what_microsoft_was_promised_of_the_customer_stays() -> None:
 
 
 def test_an_edit_keeps_solutions_as_they_were_and_takes_new_ones_from_the_catalogue() -> None:
-    after = wanted(DEAL, terms(DEAL, solutions=("GONE", "S")), CATALOGUE).terms.solutions
+    after = apply_draft(DEAL, terms(DEAL, solutions=("GONE", "S")), CATALOGUE).terms.solutions
     assert [(each.name, each.kind) for each in after] == [("Gone", "MyCompany"), ("S", "MyCompany")]
 
 
 def test_an_edit_without_a_difference_is_no_step() -> None:
-    same = wanted(DEAL, draft_of(DEAL), CATALOGUE)
-    assert edited(ChangeBuilder.of(DEAL), same).told == ()
-    renamed = edited(ChangeBuilder.of(DEAL), replace(same, name="Renamed")).change(context())
+    same = apply_draft(DEAL, draft_of(DEAL), CATALOGUE)
+    assert apply_edit(ChangeBuilder.of(DEAL), same).told == ()
+    renamed = apply_edit(ChangeBuilder.of(DEAL), replace(same, name="Renamed")).change(context())
     assert [entry.kind for entry in renamed.entries] == ["edited"]
     assert renamed.entry.changed == ("name",)
     assert (renamed.entry.from_state, renamed.entry.to_state) == (None, None)
@@ -141,7 +141,7 @@ def test_an_edit_without_a_difference_is_no_step() -> None:
 
 def test_the_yes_to_the_second_question_is_told_as_the_change_of_type_that_it_is() -> None:
     """T2, E4."""
-    change = shown_to_microsoft(ChangeBuilder.of(DEAL)).change(context())
+    change = share_with_microsoft(ChangeBuilder.of(DEAL)).change(context())
     assert [(e.kind, e.from_state, e.to_state) for e in change.entries] == [
         ("typeChanged", "Private", "PartnerLed")
     ]

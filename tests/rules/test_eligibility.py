@@ -6,18 +6,24 @@ from typing import Any, get_args
 
 import pytest
 
+from shared.domain.deal_registration import (
+    create_drafts,
+    kinds_of,
+    require_registrable,
+    select_solution,
+    solution_fault,
+)
 from shared.domain.eligibility import (
-    MicrosoftsPart,
+    MicrosoftParticipation,
     eligibility,
-    microsofts_part,
+    microsoft_participation,
     registrable,
     unregistered,
     warnings,
 )
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
-from shared.domain.referral import Invited, Referral, ReferralKey, RegistrationSummary, Solution, Terms
+from shared.domain.referral import InvitedParty, Referral, ReferralKey, RegistrationSummary, Solution, Terms
 from shared.domain.refusals import NotAllowed
-from shared.domain.deal_registration import drafts, kinds_of, no_solution, require_registrable, solution_named
 from shared.domain.vocabulary import DealType, Substatus
 from tests.examples.referrals import NOW, context, creators, referral
 from tests.examples.registrations import FORM, draft
@@ -64,14 +70,14 @@ def deal(*names: str, **changes: Any) -> Referral:
     return creators(**(won | changes))
 
 
-def microsofts(substatus: Substatus | None) -> tuple[Invited, ...]:
+def microsofts(substatus: Substatus | None) -> tuple[InvitedParty, ...]:
     """Microsoft as the deal's creator keeps it, beside another party that has won."""
     party = ReferralKey(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId("f"))
-    other = Invited(party=party, organization_name="Fabrikam", substatus="Won")
+    other = InvitedParty(party=party, organization_name="Fabrikam", substatus="Won")
     if substatus is None:
         return (other,)
     party = ReferralKey(organization_id=OrganizationId("msft"), referral_id=ReferralId("m"))
-    return (other, Invited(party=party, organization_name="Microsoft", substatus=substatus))
+    return (other, InvitedParty(party=party, organization_name="Microsoft", substatus=substatus))
 
 
 @pytest.mark.parametrize("named", NAMED)
@@ -88,7 +94,7 @@ def test_a_deal_is_eligible_when_all_conditions_hold_and_the_answer_says_which_f
             substatus=substatus,
             invited=microsofts(heard),
         )
-        found = eligibility(record, microsofts_part(record, record))
+        found = eligibility(record, microsoft_participation(record, record))
         expected = {
             "dealType": deal_type in {"CoSell", "PartnerLed"},
             "incentiveSolution": named in WITH_IP,
@@ -116,24 +122,24 @@ def test_a_deal_that_microsoft_created_needs_no_acceptance_of_microsofts() -> No
     """T4: its creator takes part."""
     created = deal(organization_id=OrganizationId("msft"), invited=())
     own = referral(status="Closed", substatus="Won", terms=deal("ip").terms, accepted_at=NOW)
-    assert microsofts_part(own, created) == "takesPart"
+    assert microsoft_participation(own, created) == "takesPart"
     assert eligibility(own, "takesPart").eligible
 
 
 def test_only_microsofts_own_invitation_counts_as_microsofts() -> None:
     record = deal(invited=microsofts(None))
-    assert microsofts_part(record, record) == "never"
+    assert microsoft_participation(record, record) == "never"
 
 
 @pytest.mark.parametrize(("status", "part"), [("New", "none"), ("Active", "none"), ("Closed", "never")])
 @pytest.mark.parametrize("heard", [None, "Declined", "Expired"])
 def test_while_its_creator_works_on_a_deal_microsoft_can_still_be_invited_to_it(
-    status: str, part: MicrosoftsPart, heard: Substatus | None
+    status: str, part: MicrosoftParticipation, heard: Substatus | None
 ) -> None:
     """T3: also for a party that has won its own part already."""
     created = deal(status=status, substatus="Accepted", invited=microsofts(heard))
     own = referral(status="Closed", substatus="Won", terms=deal("ip").terms, accepted_at=NOW)
-    assert microsofts_part(own, created) == part
+    assert microsoft_participation(own, created) == part
 
 
 @pytest.mark.parametrize(
@@ -149,10 +155,10 @@ def test_while_its_creator_works_on_a_deal_microsoft_can_still_be_invited_to_it(
     ],
 )
 def test_microsofts_part_is_told_to_nobody_who_does_not_work_on_the_deal(
-    own: dict[str, Any], part: MicrosoftsPart
+    own: dict[str, Any], part: MicrosoftParticipation
 ) -> None:
     """V1."""
-    assert microsofts_part(referral(**own), deal(invited=microsofts("Accepted"))) == part
+    assert microsoft_participation(referral(**own), deal(invited=microsofts("Accepted"))) == part
 
 
 REMEDIES: list[tuple[dict[str, Any], str, str]] = [
@@ -209,7 +215,7 @@ def test_of_a_closed_deal_nothing_is_asked_that_cannot_be_done_any_more(
     ],
 )
 def test_of_microsofts_part_one_is_asked_for_what_one_can_do(
-    record: Referral, part: MicrosoftsPart, said: str
+    record: Referral, part: MicrosoftParticipation, said: str
 ) -> None:
     """T3: a closed deal invites nobody; an open invitation can still be accepted."""
     assert said in _explanation(record, "microsoftEngaged", part)
@@ -222,7 +228,7 @@ def test_whoever_is_not_asked_again_is_not_to_be_asked_again(reason: str) -> Non
     declined = replace(microsoft, reason=reason)
     created = deal("ip", status="Active", substatus="Accepted", invited=(*others, declined))
     expected = "none" if reason == "Other" else "never"
-    assert microsofts_part(created, created) == expected
+    assert microsoft_participation(created, created) == expected
 
 
 def test_an_invited_party_is_told_to_ask_the_deals_creator_for_what_only_it_can_do() -> None:
@@ -230,7 +236,7 @@ def test_an_invited_party_is_told_to_ask_the_deals_creator_for_what_only_it_can_
     assert "ask its creator to invite Microsoft" in _explanation(own, "dealType")
 
 
-def _explanation(record: Referral, rule_id: str, part: MicrosoftsPart = "invited") -> str:
+def _explanation(record: Referral, rule_id: str, part: MicrosoftParticipation = "invited") -> str:
     found = eligibility(record, part)
     return next(rule.explanation for rule in found.rules if rule.id == rule_id and not rule.passed)
 
@@ -253,7 +259,7 @@ def test_the_records_of_a_solution_follow_from_its_incentives(name: str, kinds: 
     """G4: one, or two."""
     solution = SOLUTIONS[name]
     assert kinds_of(solution) == kinds
-    made = drafts(deal(name), solution, FORM, (RegistrationId("a"), RegistrationId("b")), context())
+    made = create_drafts(deal(name), solution, FORM, (RegistrationId("a"), RegistrationId("b")), context())
     assert [(each.kind, each.id) for each in made] == list(zip(kinds, ("a", "b"), strict=False))
     for each in made:
         assert (each.status, each.version, each.latest, each.errors) == ("Draft", 0, None, ())
@@ -265,7 +271,7 @@ def test_the_records_of_a_solution_follow_from_its_incentives(name: str, kinds: 
 
 def done(name: str, **changes: Any) -> RegistrationSummary:
     """A registration of this solution."""
-    return draft(solution_id=SOLUTIONS[name].id, **changes).shown
+    return draft(solution_id=SOLUTIONS[name].id, **changes).summary
 
 
 def test_each_solution_with_an_incentive_is_registered_by_itself_and_once() -> None:
@@ -296,7 +302,7 @@ def test_a_request_registers_the_solution_that_it_names_or_the_only_one_that_is_
 ) -> None:
     record = deal(*named, registrations=tuple(map(done, registered)))
     require_registrable(record, ELIGIBLE, wanted)
-    assert solution_named(record, wanted) == SOLUTIONS[found]
+    assert select_solution(record, wanted) == SOLUTIONS[found]
 
 
 @pytest.mark.parametrize(
@@ -313,8 +319,8 @@ def test_a_request_that_names_no_solution_of_several_is_told_which_there_are(
 ) -> None:
     record = deal(*named)
     require_registrable(record, ELIGIBLE, wanted)
-    assert solution_named(record, wanted) is None
-    fault = no_solution(record, wanted)
+    assert select_solution(record, wanted) is None
+    fault = solution_fault(record, wanted)
     assert (fault.code, fault.target) == (code, "/solutionId")
     assert "IP" in fault.message
 
@@ -356,7 +362,7 @@ def test_of_another_solutions_draft_nobody_is_told_who_names_this_one(wanted: st
 def test_a_solution_that_a_deal_names_twice_is_registered_once() -> None:
     named_twice = deal("ip", "ip")
     assert [each.id for each in unregistered(named_twice)] == ["IP"]
-    assert solution_named(named_twice, None)
+    assert select_solution(named_twice, None)
     explanation = next(
         r.explanation for r in eligibility(named_twice, "none").rules if r.id == "incentiveSolution"
     )

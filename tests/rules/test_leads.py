@@ -8,10 +8,10 @@ import pytest
 
 from shared.domain.directory import Location, Organization, Profile, ProfileLocation
 from shared.domain.ids import InquiryId, LocationId, OrganizationId
-from shared.domain.lead import HOT_FOR, Undelivered, addressed, contact_alert
-from shared.domain.providers import Criteria, Provider, alternatives, matching, ranked
+from shared.domain.lead import HOT_DURATION, Undelivered, contact_alert, resolve_location
+from shared.domain.providers import Criteria, Provider, match_alternatives, match_profiles, rank
 from shared.domain.referral import Address, Customer, Inquiry, Referral
-from shared.domain.response_speed import ENOUGH, minutes_to_answer, response_speed
+from shared.domain.response_speed import MIN_ANSWERS, minutes_to_answer, response_speed
 from shared.domain.timeline import EntryKind
 from tests.examples.referrals import NOW, begun, context, creators, referral, step
 
@@ -80,15 +80,15 @@ def test_a_lead_goes_to_a_location_that_wants_it_or_nowhere(
     target: str | None, home: Profile | None, of_target: Profile | None, size: str, expected: str
 ) -> None:
     """R3, R6: case by case."""
-    found = addressed(CONTOSO, target, home, of_target, size)
+    found = resolve_location(CONTOSO, target, home, of_target, size)
     assert (found.reason if isinstance(found, Undelivered) else found) == expected
 
 
 @pytest.mark.parametrize(
     ("record", "after", "alert"),
     [
-        (lead(), HOT_FOR - MINUTE, "hot"),
-        (lead(), HOT_FOR, "overdue"),
+        (lead(), HOT_DURATION - MINUTE, "hot"),
+        (lead(), HOT_DURATION, "overdue"),
         (lead(status="Active"), MINUTE, "hot"),
         (lead(status="Active"), 9 * DAY, "overdue"),
         (lead(status="Closed"), MINUTE, None),
@@ -112,10 +112,10 @@ def test_a_search_finds_active_profiles_with_one_location_that_meets_everything(
         profile(*apart, who="apart"),
         profile(both, who="asleep", active=False),
     )
-    found = matching(profiles, Criteria(country="US", industry="retail", keyword="erp"))
+    found = match_profiles(profiles, Criteria(country="US", industry="retail", keyword="erp"))
     assert [match.profile.organization_id for match in found] == ["both"]
     assert found[0].words == ("retail", "erp")
-    assert len(matching(profiles, Criteria(country="US"))) == 2
+    assert len(match_profiles(profiles, Criteria(country="US"))) == 2
 
 
 def test_a_customer_is_offered_those_that_fit_most_and_nobody_it_asked() -> None:
@@ -130,9 +130,9 @@ def test_a_customer_is_offered_those_that_fit_most_and_nobody_it_asked() -> None
     )
     customer = Customer(name="R", address=Address(country="US"), size=LARGE)
     needy = lead(customer=customer, industries=("retail",), products=("Azure",))
-    found = alternatives(profiles, needy)
+    found = match_alternatives(profiles, needy)
     assert [match.profile.organization_id for match in found] == ["two", "one"]
-    without = alternatives(profiles, lead(customer=customer))
+    without = match_alternatives(profiles, lead(customer=customer))
     assert {match.profile.organization_id for match in without} == {"one", "two", "none"}
 
 
@@ -152,14 +152,14 @@ def test_ranking_goes_by_words_then_speed_then_name() -> None:
         provider("c", "notMeasured", "a"),
         provider("e", "slower", "a"),
     )
-    assert ranked(reversed(order)) == order
+    assert rank(reversed(order)) == order
 
 
 @pytest.mark.parametrize(
     ("minutes", "band"),
     [
         ([], "notMeasured"),
-        ([1] * (ENOUGH - 1), "notMeasured"),
+        ([1] * (MIN_ANSWERS - 1), "notMeasured"),
         ([1, 1440, 99999], "withinADay"),
         ([1, 1441, 99999], "withinThreeDays"),
         ([1, 4320, 99999], "withinThreeDays"),

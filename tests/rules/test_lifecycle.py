@@ -17,10 +17,10 @@ from shared.domain.lifecycle import (
     decline,
     expire,
     is_overdue,
-    is_withdrawn_with,
     lose,
     win,
     withdraw,
+    withdraws_invitation,
 )
 from shared.domain.referral import Referral
 from shared.domain.refusals import NotAllowed, Refusal, TerminalState
@@ -127,7 +127,7 @@ def test_a_closed_deal_takes_no_new_party_but_microsoft_after_won(
 ) -> None:
     """L8: open invitations end with the deal."""
     closed = creators(status="Closed", substatus=outcome, closed_at=NOW)
-    assert is_withdrawn_with(closed, organization) is not open_
+    assert withdraws_invitation(closed, organization) is not open_
     invited = referral(organization_id=organization)
     if open_:
         assert accept(invited, Acceptance(), context(), creator=closed).after.status == "Active"

@@ -13,12 +13,12 @@ from shared.domain.listing import (
     AnyOf,
     Condition,
     Field,
-    Listed,
+    ListItem,
     Not,
     Predicate,
-    demanded,
-    earliest,
+    lower_bound,
     matches,
+    required_values,
     values_of,
 )
 from shared.domain.referral import Address
@@ -28,7 +28,7 @@ HOUR = timedelta(hours=1)
 RECORD = referral(
     team=(contact("Kim@Fabrikam.com"), contact("lee@fabrikam.com")), campaign_id="C-1", expires_at=None
 )
-SHOWN = Listed(referral=RECORD, favorite=True)
+SHOWN = ListItem(referral=RECORD, favorite=True)
 CASES = [
     ("status", "eq", ("New",), True),
     ("status", "ne", ("New",), False),
@@ -127,25 +127,25 @@ RECORDS = st.builds(
 @given(PREDICATES, RECORDS)
 def test_what_matches_has_what_is_demanded_and_is_not_before_the_earliest(predicate, record) -> None:
     """So a list may be read from the ranges that the demands leave."""
-    item = Listed(referral=record, favorite=False)
+    item = ListItem(referral=record, favorite=False)
     if not matches(predicate, item):
         return
     for field in TEXTUAL:
-        wanted = demanded(predicate, field)
+        wanted = required_values(predicate, field)
         assert wanted is None or set(values_of(field, item)) & wanted
     for field, at in (("createdDateTime", record.created_at), ("updatedDateTime", record.updated_at)):
-        bound = earliest(predicate, field)
+        bound = lower_bound(predicate, field)
         assert bound is None or at >= bound
 
 
 def test_demands_are_found_through_conjunctions_and_complete_disjunctions() -> None:
     new, active = Condition("status", "eq", ("New",)), Condition("status", "eq", ("Active",))
     other = Condition("campaignId", "eq", ("x",))
-    assert demanded(AllOf((new, other)), "status") == {"New"}
-    assert demanded(AnyOf((new, active)), "status") == {"New", "Active"}
-    assert demanded(AnyOf((new, other)), "status") is None
-    assert demanded(Not(new), "status") is None
-    assert demanded(AllOf((AnyOf((new, active)), active)), "status") == {"Active"}
+    assert required_values(AllOf((new, other)), "status") == {"New"}
+    assert required_values(AnyOf((new, active)), "status") == {"New", "Active"}
+    assert required_values(AnyOf((new, other)), "status") is None
+    assert required_values(Not(new), "status") is None
+    assert required_values(AllOf((AnyOf((new, active)), active)), "status") == {"Active"}
     kim, lee = (Condition("team/email", "eq", (email,)) for email in ("kim@x.com", "lee@x.com"))
-    assert demanded(AllOf((kim, lee)), "team/email") == {"kim@x.com"}  # both may be in one team
-    assert demanded(Condition("team/email", "eq", ("A@x.com",)), "team/email") == {"a@x.com"}
+    assert required_values(AllOf((kim, lee)), "team/email") == {"kim@x.com"}  # both may be in one team
+    assert required_values(Condition("team/email", "eq", ("A@x.com",)), "team/email") == {"a@x.com"}

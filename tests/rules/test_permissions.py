@@ -8,7 +8,7 @@ from shared.domain.directory import Organization, Person
 from shared.domain.ids import LocationId, OrganizationId, PersonId
 from shared.domain.permissions import (
     Caller,
-    is_kept,
+    is_retained,
     may_create,
     may_see,
     may_see_partner_led,
@@ -95,9 +95,9 @@ def test_who_may_create_where(
 def test_a_closed_referral_is_shown_until_its_retention_is_over() -> None:
     """N3: a setting; seven years if nothing else is said."""
     week = timedelta(days=7)
-    assert is_kept(NOW, NOW + week - timedelta(seconds=1), week)
-    assert not is_kept(NOW, NOW + week, week)
-    assert is_kept(None, NOW + 999 * week, week)
+    assert is_retained(NOW, NOW + week - timedelta(seconds=1), week)
+    assert not is_retained(NOW, NOW + week, week)
+    assert is_retained(None, NOW + 999 * week, week)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shared.domain.refusals import NotAllowed, Refusal, TerminalState
 from shared.domain.deal_registration import registered, status_of
+from shared.domain.refusals import NotAllowed, Refusal, TerminalState
 from shared.domain.registration import (
     CLOSED,
     Contract,
@@ -23,9 +23,9 @@ from shared.domain.registration import (
     RegistrationForm,
     ReviewRound,
     Verdict,
-    reviewed,
-    saved,
-    submitted,
+    review,
+    save,
+    submit,
 )
 from shared.domain.vocabulary import (
     ConsumptionTenant,
@@ -82,14 +82,14 @@ class Life(RuleBasedStateMachine):
     @rule(form=FORMS)
     def submit(self, form: RegistrationForm) -> None:
         before = self.record
-        self.take(lambda: submitted(before, form, self.now), {"Draft", "ActionRequired"})
+        self.take(lambda: submit(before, form, self.now), {"Draft", "ActionRequired"})
         if self.record is not before:
             assert (self.record.form, self.record.submitted_at) == (form, self.now)
 
     @rule(form=FORMS, errors=ERRORS)
     def save(self, form: RegistrationForm, errors: list[FieldError]) -> None:
         before = self.record
-        self.take(lambda: saved(before, form, tuple(errors), self.now), {"Draft", "ActionRequired"})
+        self.take(lambda: save(before, form, tuple(errors), self.now), {"Draft", "ActionRequired"})
         if self.record is not before:
             assert (self.record.form, self.record.status) == (form, before.status)
             self.faults = tuple(errors)
@@ -97,7 +97,7 @@ class Life(RuleBasedStateMachine):
     @rule(decision=st.sampled_from(sorted(VERDICTS)))
     def review(self, decision: str) -> None:
         before = self.record
-        self.take(lambda: reviewed(before, VERDICTS[decision], self.now), {"ReviewPending"})
+        self.take(lambda: review(before, VERDICTS[decision], self.now), {"ReviewPending"})
         if self.record is not before:
             self.asked = VERDICTS[decision].errors
             assert self.record.form == before.form, "a review changes nothing of what was sent"
@@ -170,14 +170,14 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def the_deal_shows_what_the_record_says(self) -> None:
-        shown, record = self.record.shown, self.record
+        shown, record = self.record.summary, self.record
         assert (shown.id, shown.kind, shown.solution_id) == (record.id, record.kind, record.solution_id)
         assert shown.status == record.status
 
     @invariant()
     def reviewers_see_what_was_handed_in(self) -> None:
         if self.record.status in {"ReviewPending", "Approved", "Rejected", "Submitted"}:
-            assert self.record.as_submitted == self.record.form
+            assert self.record.submitted_form == self.record.form
 
     @invariant()
     def it_comes_back_as_it_was_stored(self) -> None:
@@ -187,9 +187,9 @@ class Life(RuleBasedStateMachine):
     @rule(form=FORMS)
     def nothing_whatever_changes_it_any_more(self, form: RegistrationForm) -> None:
         for step in (
-            lambda: submitted(self.record, form, self.now),
-            lambda: saved(self.record, form, (), self.now),
-            lambda: reviewed(self.record, APPROVAL, self.now),
+            lambda: submit(self.record, form, self.now),
+            lambda: save(self.record, form, (), self.now),
+            lambda: review(self.record, APPROVAL, self.now),
         ):
             with pytest.raises(Refusal):
                 step()
@@ -281,30 +281,30 @@ def test_only_a_record_in_review_is_decided(status: RegistrationStatus) -> None:
     """G5."""
     record = replace(in_review(), status=status)
     if status == "ReviewPending":
-        assert reviewed(record, APPROVAL, NOW).status == "Approved"
+        assert review(record, APPROVAL, NOW).status == "Approved"
         return
     with pytest.raises(TerminalState if status in CLOSED else NotAllowed):
-        reviewed(record, APPROVAL, NOW)
+        review(record, APPROVAL, NOW)
 
 
 def test_an_isv_connect_record_is_complete_at_once_and_never_reviewed() -> None:
     """G4, G5."""
-    record = submitted(draft(kind="IsvConnect"), FORM, NOW)
+    record = submit(draft(kind="IsvConnect"), FORM, NOW)
     assert (record.status, record.closed, record.version) == ("Submitted", True, 1)
     with pytest.raises(TerminalState):
-        reviewed(record, APPROVAL, NOW)
+        review(record, APPROVAL, NOW)
 
 
 def test_a_correction_kept_for_later_neither_loses_what_was_asked_for_nor_begins_a_round() -> None:
     before = sent_back()
-    after = saved(before, RegistrationForm(), (FieldError(target="/solutionValue", message="Missing."),), NOW)
+    after = save(before, RegistrationForm(), (FieldError(target="/solutionValue", message="Missing."),), NOW)
     assert (after.status, after.errors, after.latest) == ("ActionRequired", ASKED, before.latest)
 
 
 def test_every_round_is_kept_with_what_was_decided_by_whom_and_why() -> None:
     later = NOW + timedelta(days=3)
-    again = submitted(sent_back(), FORM, later)
-    done = reviewed(again, REJECTION, later + timedelta(days=1))
+    again = submit(sent_back(), FORM, later)
+    done = review(again, REJECTION, later + timedelta(days=1))
     assert sent_back().latest == ReviewRound(
         number=1,
         form=FORM,
@@ -344,29 +344,29 @@ TOLD = {
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        (None, saved(draft(), FORM, (), NOW), None),
-        (None, submitted(draft(kind="IsvConnect"), FORM, NOW), None),
+        (None, save(draft(), FORM, (), NOW), None),
+        (None, submit(draft(kind="IsvConnect"), FORM, NOW), None),
         (None, in_review(), "ReviewPending"),
         (draft(), in_review(), "ReviewPending"),
-        (draft(), saved(draft(), FORM, (), NOW), None),
+        (draft(), save(draft(), FORM, (), NOW), None),
         (in_review(), sent_back(), "ActionRequired"),
-        (sent_back(), submitted(sent_back(), FORM, NOW), "ReviewPending"),
-        (sent_back(), saved(sent_back(), FORM, (), NOW), None),
-        (in_review(), reviewed(in_review(), APPROVAL, NOW), "Approved"),
-        (in_review(), reviewed(in_review(), REJECTION, NOW), "Rejected"),
+        (sent_back(), submit(sent_back(), FORM, NOW), "ReviewPending"),
+        (sent_back(), save(sent_back(), FORM, (), NOW), None),
+        (in_review(), review(in_review(), APPROVAL, NOW), "Approved"),
+        (in_review(), review(in_review(), REJECTION, NOW), "Rejected"),
     ],
 )
 def test_each_change_is_told_once_in_the_timeline_and_a_new_state_by_mail(
     before: Registration | None, after: Registration, told: str | None
 ) -> None:
     """G6, M4: the mail goes with the state, not with every change."""
-    deal = creators(registrations=(before.shown,) if before else ())
+    deal = creators(registrations=(before.summary,) if before else ())
     change = registered(deal, (after,), context(), "because")
     (entry,) = change.entries
     assert (entry.kind, entry.reason) == ("registrationChanged", "because")
     assert (entry.from_state, entry.to_state) == (before.status if before else None, after.status)
     assert entry.details == {"registrationId": after.id, "kind": after.kind, "solution": "Solution"}
-    assert change.after.registrations == (after.shown,)
+    assert change.after.registrations == (after.summary,)
     assert (change.registrations, change.after.version) == ((after,), deal.version + 1)
     assert change.work
     follow, *mails = [state.task for state in change.work.tasks]
@@ -376,11 +376,11 @@ def test_each_change_is_told_once_in_the_timeline_and_a_new_state_by_mail(
 
 def test_two_records_of_one_request_are_one_step_with_an_entry_each() -> None:
     """G4."""
-    isv = submitted(draft(kind="IsvConnect", id="a"), FORM, NOW)
+    isv = submit(draft(kind="IsvConnect", id="a"), FORM, NOW)
     ip = in_review(id="b")
     change = registered(creators(), (ip, isv), context())
     assert [entry.to_state for entry in change.entries] == ["ReviewPending", "Submitted"]
-    assert change.after.registrations == (isv.shown, ip.shown)
+    assert change.after.registrations == (isv.summary, ip.summary)
     assert change.registrations == (ip, isv)
 
 
@@ -392,11 +392,11 @@ def test_a_deal_shows_the_worst_of_its_registrations_else_whether_it_can_be_regi
     statuses: list[RegistrationStatus], eligible: bool
 ) -> None:
     """G2; drafts are nobody's milestone."""
-    deal = creators(registrations=tuple(replace(draft().shown, status=each) for each in statuses))
+    deal = creators(registrations=tuple(replace(draft().summary, status=each) for each in statuses))
     expected = next((each for each in WORST if each in statuses), "Eligible" if eligible else None)
     assert status_of(deal, eligible=eligible) == expected
 
 
 def test_a_verdict_leaves_no_trace_of_an_earlier_one() -> None:
-    done = reviewed(submitted(sent_back(), FORM, NOW), Verdict(decision="approve", reviewer="Roy"), NOW)
+    done = review(submit(sent_back(), FORM, NOW), Verdict(decision="approve", reviewer="Roy"), NOW)
     assert (done.errors, done.latest.errors, done.latest.reason) == ((), (), None)

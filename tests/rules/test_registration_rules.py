@@ -20,8 +20,8 @@ from shared.domain.registration import (
 )
 from shared.domain.registration_rules import (
     FIELDS,
-    LONGEST_ERROR,
-    MOST_ERRORS,
+    MAX_ERROR_LENGTH,
+    MAX_ERRORS,
     errors_of,
     faults_of_form,
     faults_of_verdict,
@@ -197,8 +197,8 @@ def test_a_reviewer_can_ask_for_the_correction_of_every_field_of_the_form() -> N
 def test_a_draft_keeps_its_faults_within_bounds(messages: list[str]) -> None:
     """Stored with the deal, they must not grow without end (C6)."""
     kept = errors_of(tuple(Fault("required", f"/{i}", text) for i, text in enumerate(messages)))
-    assert [error.target for error in kept] == [f"/{i}" for i in range(min(len(messages), MOST_ERRORS))]
-    assert all(error.message == text[:LONGEST_ERROR] for error, text in zip(kept, messages, strict=False))
+    assert [error.target for error in kept] == [f"/{i}" for i in range(min(len(messages), MAX_ERRORS))]
+    assert all(error.message == text[:MAX_ERROR_LENGTH] for error, text in zip(kept, messages, strict=False))
 
 
 def error(target: str = "/contract/value") -> FieldError:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.registration import Registration, reviewed, saved, submitted
+from shared.domain.registration import Registration, review, save, submit
 from shared.domain.review_due import ReviewDue, reminder_task, what_is_due
 from shared.domain.work import Notify
 from shared.domain.working_days import WorkingCalendar
@@ -121,18 +121,18 @@ def test_what_was_sent_is_not_due_again_and_what_was_missed_is_not_made_up_for(
 def test_a_new_round_begins_anew() -> None:
     """What was said in the first round is no reason to be silent in the second."""
     corrected = FRIDAY + 40 * DAY
-    again = submitted(ASKED, FORM, corrected)
+    again = submit(ASKED, FORM, corrected)
     assert due(again, corrected + HOUR, {escalation(1)}).nudge is None
     at = CALENDAR.after(corrected, 5)
     assert due(again, corrected, {escalation(1)}).next_at == at
     assert label(due(again, at, {escalation(1)})) == escalation(1, rounds=2)
-    back = reviewed(again, REQUEST, at)
+    back = review(again, REQUEST, at)
     assert due(back, at, {reminder(1)}).next_at == at + 30 * DAY
     assert label(due(back, at + 30 * DAY, {reminder(1)})) == reminder(1, rounds=2)
 
 
 def test_a_correction_kept_for_later_is_no_answer() -> None:
-    kept = saved(ASKED, FORM, (), FRIDAY + 29 * DAY)
+    kept = save(ASKED, FORM, (), FRIDAY + 29 * DAY)
     assert label(due(kept, FRIDAY + 30 * DAY)) == reminder(1)
 
 
@@ -140,10 +140,10 @@ def test_a_correction_kept_for_later_is_no_answer() -> None:
     "record",
     [
         draft(),
-        submitted(draft(kind="IsvConnect"), FORM, FRIDAY),
-        reviewed(WAITING, APPROVAL, FRIDAY),
-        reviewed(WAITING, REJECTION, FRIDAY),
-        reviewed(submitted(ASKED, FORM, FRIDAY), APPROVAL, FRIDAY),
+        submit(draft(kind="IsvConnect"), FORM, FRIDAY),
+        review(WAITING, APPROVAL, FRIDAY),
+        review(WAITING, REJECTION, FRIDAY),
+        review(submit(ASKED, FORM, FRIDAY), APPROVAL, FRIDAY),
     ],
 )
 def test_nothing_is_ever_due_on_a_draft_or_on_what_is_closed(record: Registration) -> None:

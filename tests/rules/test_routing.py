@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam, considered, route
+from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam, evaluate_rules, route
 
 TEAMS = tuple(SellerTeam(id=each, name=each.title()) for each in ("asia", "farms", "rest"))
 TABLE = RoutingTable(
@@ -41,7 +41,7 @@ def test_without_teams_nothing_is_routed() -> None:
 
 
 def test_a_rule_says_why_it_fits_or_not() -> None:
-    assert [(each.fits, each.why) for each in considered(TABLE, "JP", ("Farming",))] == [
+    assert [(each.fits, each.why) for each in evaluate_rules(TABLE, "JP", ("Farming",))] == [
         (False, "The customer is in JP, and the rule is for KR."),
         (True, "It fits JP."),
         (True, "It fits Farming."),
@@ -51,6 +51,6 @@ def test_a_rule_says_why_it_fits_or_not() -> None:
 @given(st.sampled_from(["KR", "JP", "US", ""]), st.lists(st.sampled_from(["Farming", "fishing", "Retail"])))
 def test_the_winner_is_the_first_that_was_said_to_fit(country: str, industries: list[str]) -> None:
     routed = route(TABLE, country, industries)
-    fitting = [each.rule.id for each in considered(TABLE, country, industries) if each.fits]
+    fitting = [each.rule.id for each in evaluate_rules(TABLE, country, industries) if each.fits]
     assert routed
     assert routed.rule == (fitting[0] if fitting else None)

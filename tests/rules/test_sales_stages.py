@@ -13,7 +13,7 @@ from shared.domain.change import ChangeBuilder
 from shared.domain.lifecycle import win
 from shared.domain.referral import Referral, Solution
 from shared.domain.refusals import Invalid, NotAllowed, Refusal
-from shared.domain.sales_stage import WantedStage, has_every_stage, initial_stage, stage_at, staged
+from shared.domain.sales_stage import RequestedStage, apply_stage, has_every_stage, initial_stage, stage_at
 from shared.domain.vocabulary import ASSESSMENT_STAGES, STANDARD_STAGES, SalesStage
 from tests.examples.referrals import NOW, context, creators, referral
 
@@ -29,7 +29,7 @@ STAGES = get_args(SalesStage)
 def marked(record: Referral, stage: str) -> str:
     """The stage reached, or how it is refused."""
     try:
-        return staged(ChangeBuilder.of(record), WantedStage(name=stage), "/stage").after.sales_stage
+        return apply_stage(ChangeBuilder.of(record), RequestedStage(name=stage), "/stage").after.sales_stage
     except Refusal as refused:
         return type(refused).__name__
 
@@ -65,8 +65,11 @@ def test_each_side_has_its_own_initial_stage() -> None:
     assert marked(at(OUTBOUND, "Proposed"), "Accepted") == "Invalid"
     assert marked(at(INBOUND, "Proposed"), "Created") == "Invalid"
     assert marked(at(INBOUND, "Proposed"), "Accepted") == "Accepted"
-    mapped = WantedStage(name="Created", initial=True)
-    assert staged(ChangeBuilder.of(at(INBOUND, "Proposed")), mapped, "/stage").after.sales_stage == "Accepted"
+    mapped = RequestedStage(name="Created", initial=True)
+    assert (
+        apply_stage(ChangeBuilder.of(at(INBOUND, "Proposed")), mapped, "/stage").after.sales_stage
+        == "Accepted"
+    )
 
 
 PERCENTAGES = """
@@ -88,8 +91,8 @@ PERCENTAGES = """
 def test_a_percentage_is_the_greatest_stage_not_above_it(line: str) -> None:
     """S2."""
     percent, stage = line.split()
-    wanted = WantedStage(percent=Decimal(percent))
-    moved = staged(ChangeBuilder.of(at(OUTBOUND, "Proposed")), wanted, "/percent")
+    wanted = RequestedStage(percent=Decimal(percent))
+    moved = apply_stage(ChangeBuilder.of(at(OUTBOUND, "Proposed")), wanted, "/percent")
     assert moved.after.sales_stage == stage
     if stage == "Created":
         assert stage_at(INBOUND, Decimal(percent)) == "Accepted"
@@ -98,17 +101,17 @@ def test_a_percentage_is_the_greatest_stage_not_above_it(line: str) -> None:
 @pytest.mark.parametrize(("percent", "word"), [("100", "/win"), ("100.1", "0 to 99"), ("-1", "0 to 99")])
 def test_a_hundred_percent_is_the_outcomes_and_beyond_is_nothing(percent: str, word: str) -> None:
     with pytest.raises(Invalid) as refused:
-        staged(ChangeBuilder.of(OUTBOUND), WantedStage(percent=Decimal(percent)), "/percent")
+        apply_stage(ChangeBuilder.of(OUTBOUND), RequestedStage(percent=Decimal(percent)), "/percent")
     (fault,) = refused.value.faults
     assert fault.target == "/percent"
     assert word in fault.message
 
 
 def test_a_mark_is_told_and_the_same_mark_again_is_not() -> None:
-    step = staged(ChangeBuilder.of(OUTBOUND), WantedStage(name="Proposed"), "/stage")
+    step = apply_stage(ChangeBuilder.of(OUTBOUND), RequestedStage(name="Proposed"), "/stage")
     (told,) = step.told
     assert (told.kind, told.from_state, told.to_state) == ("stageChanged", "Created", "Proposed")
-    same = staged(ChangeBuilder.of(step.after), WantedStage(name="Proposed"), "/stage")
+    same = apply_stage(ChangeBuilder.of(step.after), RequestedStage(name="Proposed"), "/stage")
     assert same.told == ()
 
 
@@ -119,7 +122,7 @@ def test_no_sequence_of_marks_wins_an_assessment_before_its_stages(marks: list[S
     order = ("Created", *ASSESSMENT_STAGES)
     for stage in marks:
         try:
-            record = staged(ChangeBuilder.of(record), WantedStage(name=stage), "/stage").after
+            record = apply_stage(ChangeBuilder.of(record), RequestedStage(name=stage), "/stage").after
         except Refusal:
             continue
         here = order.index(record.sales_stage)

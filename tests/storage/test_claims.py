@@ -9,7 +9,7 @@ from localcloud import azurite
 from shared.errors import ClaimedByAnotherSlot, ConfigurationError
 from shared.settings import HUB_SETTING
 from shared.storage.azure_tables import AzureTables
-from shared.storage.claims import claim, of_hub
+from shared.storage.claims import claim, hub_claim
 from shared.storage.keys import TABLES
 from shared.storage.tables import Tables
 from shared.wiring import Wiring
@@ -25,13 +25,13 @@ MANDATORY = {
 
 
 async def test_a_slot_that_has_claimed_storage_may_start_again(tables: Tables, partition: str) -> None:
-    wanted = of_hub(partition, SETTING)
+    wanted = hub_claim(partition, SETTING)
     for slot in ("staging", "staging", "Staging"):
         await claim(tables, wanted, slot)
 
 
 async def test_another_slot_is_refused_with_both_names_and_what_to_do(tables: Tables, partition: str) -> None:
-    wanted = of_hub(partition, SETTING)
+    wanted = hub_claim(partition, SETTING)
     await claim(tables, wanted, "Production")
     with pytest.raises(ClaimedByAnotherSlot) as refused:
         await claim(tables, wanted, "staging")
@@ -47,7 +47,7 @@ async def test_production_does_not_take_over_what_another_slot_claimed(
     tables: Tables, partition: str
 ) -> None:
     """The slot may be running: only an operator knows."""
-    wanted = of_hub(partition, SETTING)
+    wanted = hub_claim(partition, SETTING)
     await claim(tables, wanted, "staging")
     with pytest.raises(ClaimedByAnotherSlot):
         await claim(tables, wanted, "Production")
@@ -56,7 +56,7 @@ async def test_production_does_not_take_over_what_another_slot_claimed(
 
 
 async def test_of_two_slots_that_start_at_once_one_has_the_storage(tables: Tables, partition: str) -> None:
-    wanted = of_hub(partition, SETTING)
+    wanted = hub_claim(partition, SETTING)
     slots = [f"slot-{number}" for number in range(5)]
     outcomes = await asyncio.gather(*(claim(tables, wanted, s) for s in slots), return_exceptions=True)
     refused = [each for each in outcomes if isinstance(each, ClaimedByAnotherSlot)]
@@ -65,10 +65,10 @@ async def test_of_two_slots_that_start_at_once_one_has_the_storage(tables: Table
 
 
 async def test_hubs_are_told_apart_by_name_whatever_its_case(tables: Tables, partition: str) -> None:
-    await claim(tables, of_hub(partition, SETTING), "Production")
-    await claim(tables, of_hub(f"{partition}2", SETTING), "staging")
+    await claim(tables, hub_claim(partition, SETTING), "Production")
+    await claim(tables, hub_claim(f"{partition}2", SETTING), "staging")
     with pytest.raises(ClaimedByAnotherSlot):
-        await claim(tables, of_hub(partition.upper(), SETTING), "staging")
+        await claim(tables, hub_claim(partition.upper(), SETTING), "staging")
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ async def _asked_of_everything(
     partition = keys.bounded(partition)[:100]
 
     async def everything() -> list[object]:
-        return [each async for each in tables.everything("claims")]
+        return [each async for each in tables.scan_table("claims")]
 
     async def anything() -> None:
         for ask in (

@@ -41,7 +41,7 @@ async def test_a_key_is_taken_once_and_replaced_only_as_it_was_read(tables: Tabl
     key = RequestKey(record=record_in(partition)).creating(first.id)
     await repository.commit(begun(first), None, key)
     with pytest.raises(StoreConflict):
-        await repository.commit(begun(second), None, key.creating(second.id))
+        await repository.commit(begun(second), None, key.with_result(second.id))
     assert await repository.get(second.party) is None
     found = await idempotency_keys.get(OrganizationId(partition), "k")
     assert found

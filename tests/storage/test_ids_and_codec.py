@@ -63,9 +63,9 @@ def test_safe_text_holds_nothing_that_keys_may_not_and_stays_distinct(a: str, b:
 
 @given(TEXT, TEXT)
 def test_a_bounded_part_fits_and_stays_distinct(a: str, b: str) -> None:
-    assert len(keys.bounded(a)) <= keys.LONGEST_PART
+    assert len(keys.bounded(a)) <= keys.MAX_PART_LENGTH
     assert (keys.bounded(a) == keys.bounded(b)) == (a == b)
-    assert keys.bounded(a) == keys.safe(a) or len(keys.safe(a)) > keys.LONGEST_PART
+    assert keys.bounded(a) == keys.safe(a) or len(keys.safe(a)) > keys.MAX_PART_LENGTH
 
 
 @pytest.mark.parametrize("text", ["x" * 400, "/" * 200, "é" * 200, "한" * 200, "🙂" * 200, "ab_%한🙂" * 50])
@@ -75,7 +75,7 @@ def test_a_head_ends_with_a_whole_character_and_starts_all_that_start_so(text: s
     assert keys.head(text) in {keys.safe(text[:length]) for length in range(len(text))}
     for length in range(1, len(text) + 1):
         assert keys.bounded(text).startswith(keys.head(text[:length]))
-    widest = keys.LONGEST_PART - len("~") - 32
+    widest = keys.MAX_PART_LENGTH - len("~") - 32
     assert widest - len(keys.safe("🙂")) < len(keys.head(text)) <= widest
 
 

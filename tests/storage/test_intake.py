@@ -9,7 +9,7 @@ import pytest
 from api.http.response import Response
 from api.leads.submit import submit_leads
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
-from shared.domain.inquiry import Outcome, TakenInquiry
+from shared.domain.inquiry import Outcome, SubmittedInquiry
 from shared.domain.referral import Inquiry, InviteContext, Referral, ReferralKey
 from shared.domain.work import Deliver, work_of
 from shared.errors import RecordTooLarge, StoreUnavailable
@@ -42,8 +42,8 @@ def intake(tables: Tables) -> Intake:
     )
 
 
-def taken(partition: str, number: int = 1) -> TakenInquiry:
-    return TakenInquiry(
+def taken(partition: str, number: int = 1) -> SubmittedInquiry:
+    return SubmittedInquiry(
         id=InquiryId(f"00000000-0000-7000-8000-{number:012d}"),
         organization_id=OrganizationId(partition),
         operation_id=OperationId(f"{partition}-{number}"),
@@ -195,7 +195,7 @@ async def test_leads_that_take_too_much_are_refused_before_anything_is_sent(
     wanted = [replace(lead("portal", number), invite_context=words) for number in range(leads)]
     work = work_of(party_of(request_).referral_id, "000001", request_.operation_id, (Deliver(),))
     try:
-        await inquiries.take(request_, wanted, work, None)
+        await inquiries.insert(request_, wanted, work, None)
     except RecordTooLarge:
         assert not tables.sent
     assert tables.sent == taken_in

@@ -14,7 +14,7 @@ from api.referrals.list import list_referrals
 from shared.domain.ids import LocationId, ReferralId, uuid7
 from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.referral_lists import PAGES, REFERRALS, list_keys
+from shared.storage.referral_lists import MAX_PAGES, REFERRALS, list_keys
 from shared.storage.tables import Row, Upsert
 from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import import_small_world
@@ -33,8 +33,8 @@ QUERIES = {
     "$filter=team/any(t:t/email eq 'rae@contoso.com')": HANDFUL,
     "$filter=updatedDateTime ge 2026-11-01T00:00:00Z&$orderby=updatedDateTime": HANDFUL,
     "$filter=direction eq 'Outgoing'": HANDFUL + 2,
-    "$filter=campaignId eq 'NOWHERE'": PAGES + 2,
-    "$count=true": HANDFUL + PAGES + 1,
+    "$filter=campaignId eq 'NOWHERE'": MAX_PAGES + 2,
+    "$count=true": HANDFUL + MAX_PAGES + 1,
     "$skip=1000": HANDFUL + 1,
 }
 

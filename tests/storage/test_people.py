@@ -8,7 +8,7 @@ from shared.domain.directory import Person
 from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.refusals import NotAllowed
 from shared.storage.directory import Directory
-from shared.storage.people import People, StaleTag
+from shared.storage.people import ETagMismatch, People
 from shared.storage.tables import Tables
 
 
@@ -50,10 +50,10 @@ async def test_a_person_is_changed_as_read_or_not_at_all(tables: Tables, partiti
     ana = person(partition, "ana", "MpnPartnerAdmin")
     stored = await people.put(ana, None)
     for known in (None, "another"):
-        with pytest.raises(StaleTag) as stale:
+        with pytest.raises(ETagMismatch) as stale:
             await people.put(ana, known)
         assert stale.value.etag == stored.etag
-    with pytest.raises(StaleTag):
+    with pytest.raises(ETagMismatch):
         await people.remove(ana.organization_id, PersonId("nobody"), stored.etag)
     with pytest.raises(NotAllowed):
         await people.remove(ana.organization_id, ana.id, stored.etag)

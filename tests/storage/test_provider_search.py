@@ -13,7 +13,7 @@ from shared.domain.referral import Inquiry
 from shared.storage.directory import Directory
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.profiles import Profiles
-from shared.storage.provider_search import KNOWN_FOR, ProviderSearch
+from shared.storage.provider_search import RANKING_TTL, ProviderSearch
 from shared.storage.referrals import Referrals
 from tests.examples.referrals import NOW, begun, context, referral, step
 
@@ -28,7 +28,9 @@ async def country(*ids: str) -> tuple[ProviderSearch, MemoryTables]:
         organization = Organization(id=each, name=each.title(), kind="partner")
         await directory.put_organization(organization, f"tenant-{each}", [])
         place = ProfileLocation(id=LocationId(f"{each}-x"), name="Place")
-        await profiles.enter([Profile(organization_id=each, country="US", active=True, locations=(place,))])
+        await profiles.overwrite(
+            [Profile(organization_id=each, country="US", active=True, locations=(place,))]
+        )
     tables.requests = 0
     return ProviderSearch(profiles, directory, Referrals(tables)), tables
 
@@ -59,7 +61,7 @@ async def test_an_organization_is_read_once_in_five_minutes() -> None:
     assert len(await search.find(AMERICANS, 10, NOW)) == 3
     assert tables.requests == 1 + 2 * 3
     await answers(search, "c", 5, 5, 5)
-    for later, reads, first in ((KNOWN_FOR - timedelta(seconds=1), 1, "a"), (KNOWN_FOR, 1 + 3, "c")):
+    for later, reads, first in ((RANKING_TTL - timedelta(seconds=1), 1, "a"), (RANKING_TTL, 1 + 3, "c")):
         tables.requests = 0
         found = await search.find(AMERICANS, 10, NOW + later)
         assert (tables.requests, found[0].organization_id) == (reads, first)
@@ -95,7 +97,7 @@ def test_each_word_is_normalized_once_however_many_needs_there_are(monkeypatch: 
         products=needs,
         services=needs,
     )
-    (found,) = providers.alternatives([profile], lead)
+    (found,) = providers.match_alternatives([profile], lead)
     assert found.words == ("OFFER 1",) * 3
     assert len(normalized) == 3 * (len(needs) + len(words))
-    assert providers.alternatives([replace(profile, active=False)], lead) == ()
+    assert providers.match_alternatives([replace(profile, active=False)], lead) == ()

@@ -10,20 +10,20 @@ from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
 
+from shared.domain.deal_registration import registered
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import Referral, ReferralKey, Solution, Terms
-from shared.domain.deal_registration import registered
 from shared.domain.registration import (
     FieldError,
     RegisteredCustomer,
     Registration,
     RegistrationContact,
     ReviewRound,
-    reviewed,
-    saved,
-    submitted,
+    review,
+    save,
+    submit,
 )
-from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON, MOST_ERRORS
+from shared.domain.registration_rules import MAX_ERROR_LENGTH, MAX_ERRORS, MAX_REASON_LENGTH
 from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.codec import Stored
@@ -54,13 +54,13 @@ def fresh(partition: str, number: int = 1, **changes: object) -> Registration:
 
 def life(partition: str) -> list[Registration]:
     """A record's versions from its draft to its approval in the second round."""
-    versions = [saved(fresh(partition), FORM, (), NOW)]
+    versions = [save(fresh(partition), FORM, (), NOW)]
     for step in (
-        lambda r, at: submitted(r, FORM, at),
-        lambda r, at: reviewed(r, REQUEST, at),
-        lambda r, at: saved(r, FORM, (), at),
-        lambda r, at: submitted(r, FORM, at),
-        lambda r, at: reviewed(r, APPROVAL, at),
+        lambda r, at: submit(r, FORM, at),
+        lambda r, at: review(r, REQUEST, at),
+        lambda r, at: save(r, FORM, (), at),
+        lambda r, at: submit(r, FORM, at),
+        lambda r, at: review(r, APPROVAL, at),
     ):
         versions.append(step(versions[-1], versions[-1].updated_at + timedelta(days=1)))
     return versions
@@ -143,7 +143,7 @@ async def test_filings_that_interleave_are_never_both_taken() -> None:
 async def test_an_isv_connect_record_is_filed_and_never_queued(tables: Tables, partition: str) -> None:
     """G5: only IP co-sell records are reviewed."""
     registrations = Registrations(tables)
-    complete = submitted(fresh(partition, kind="IsvConnect"), FORM, NOW)
+    complete = submit(fresh(partition, kind="IsvConnect"), FORM, NOW)
     await registrations.file(complete)
     assert await registrations.filed(complete.id)
     assert await queued(registrations, partition) == []
@@ -154,8 +154,8 @@ async def test_the_queue_shows_the_longest_waiting_first(tables: Tables, partiti
     registrations = Registrations(tables)
     days = {1: 3, 2: 1, 3: 4, 4: 2}
     for number, day in days.items():
-        record = submitted(fresh(partition, number), FORM, NOW + timedelta(days=day))
-        await registrations.file(record if number % 2 else reviewed(record, REJECTION, record.updated_at))
+        record = submit(fresh(partition, number), FORM, NOW + timedelta(days=day))
+        await registrations.file(record if number % 2 else review(record, REJECTION, record.updated_at))
     found = await queued(registrations, partition)
     assert [each.id for each in found] == [identified(partition, number) for number in (2, 4, 1, 3)]
 
@@ -170,19 +170,19 @@ async def test_a_registration_is_stored_in_the_step_of_its_deal_or_not_at_all(
     read = await referrals.get(deal.party)
     assert read
     both = (
-        submitted(fresh(partition, 1, kind="IsvConnect"), FORM, NOW),
-        submitted(fresh(partition, 2), FORM, NOW),
+        submit(fresh(partition, 1, kind="IsvConnect"), FORM, NOW),
+        submit(fresh(partition, 2), FORM, NOW),
     )
     await referrals.commit(registered(read.value, both, context(operation="one")), read)
-    late = submitted(fresh(partition, 3), FORM, NOW)
+    late = submit(fresh(partition, 3), FORM, NOW)
     with pytest.raises(StoreConflict):
         await referrals.commit(registered(read.value, (late,), context(operation="two")), read)
-    assert await registrations.of_deal(deal.party) == list(both)
+    assert await registrations.list_for_deal(deal.party) == list(both)
     assert await registrations.get(deal.party, both[1].id) == both[1]
     assert await registrations.get(deal.party, identified(partition, 3)) is None
     stored = await referrals.get(deal.party)
     assert stored
-    assert stored.value.registrations == tuple(each.shown for each in both)
+    assert stored.value.registrations == tuple(each.summary for each in both)
     kinds = [entry.kind for entry in await referrals.entries(deal.party)]
     assert kinds == ["received", "registrationChanged", "registrationChanged"]
 
@@ -194,9 +194,9 @@ async def test_a_deal_shows_its_own_registrations_alone(tables: Tables, partitio
         await referrals.commit(begun(deal), None)
         read = await referrals.get(deal.party)
         assert read
-        own = submitted(fresh(partition, number, referral=deal.party), FORM, NOW)
+        own = submit(fresh(partition, number, referral=deal.party), FORM, NOW)
         await referrals.commit(registered(deal, (own,), context()), read)
-        assert await registrations.of_deal(deal.party) == [own]
+        assert await registrations.list_for_deal(deal.party) == [own]
     assert len(await registered_by(registrations, OrganizationId(partition))) == 2
 
 
@@ -208,10 +208,10 @@ async def test_a_review_takes_any_number_of_rounds_and_keeps_each(tables: Tables
     record, decided = fresh(partition), list[ReviewRound]()
     for number in range(1, 41):
         at = NOW + timedelta(days=number)
-        record = submitted(record, replace(FORM, solution_value=Decimal(number)), at)
+        record = submit(record, replace(FORM, solution_value=Decimal(number)), at)
         await stored(tables, deal.party, record, f"submit-{number}")
         asked = FieldError(target="/solutionValue", message=f"Not {number}.")
-        record = reviewed(record, replace(REQUEST, errors=(asked,)), at)
+        record = review(record, replace(REQUEST, errors=(asked,)), at)
         await stored(tables, deal.party, record, f"review-{number}")
         assert record.latest
         decided.append(record.latest)
@@ -232,7 +232,7 @@ async def test_the_longest_words_of_partner_and_reviewer_find_room(
     registrations = Registrations(tables)
     deal = creators(id=ReferralId("deal-1"), organization_id=OrganizationId(partition))
     await Referrals(tables).commit(begun(deal), None)
-    errors = (FieldError(target="/contract/startDateTime", message=letter * LONGEST_ERROR),) * MOST_ERRORS
+    errors = (FieldError(target="/contract/startDateTime", message=letter * MAX_ERROR_LENGTH),) * MAX_ERRORS
     name = letter * 255
     form = replace(
         FORM,
@@ -240,10 +240,8 @@ async def test_the_longest_words_of_partner_and_reviewer_find_room(
         customer=RegisteredCustomer(name=name, country="US", city=name, state=name),
         contact=RegistrationContact(first_name=name, last_name=name, phone_number=name, email=name),
     )
-    sent = submitted(
-        fresh(partition, solution_id=letter * 100, solution_name=name, deal_name=name), form, NOW
-    )
-    record = reviewed(sent, replace(REQUEST, errors=errors, reason=letter * LONGEST_REASON), NOW)
+    sent = submit(fresh(partition, solution_id=letter * 100, solution_name=name, deal_name=name), form, NOW)
+    record = review(sent, replace(REQUEST, errors=errors, reason=letter * MAX_REASON_LENGTH), NOW)
     await stored(tables, deal.party, record, "review")
     await registrations.file(record)
     assert await registrations.get(deal.party, record.id) == record
@@ -299,7 +297,7 @@ async def test_a_deal_that_is_full_to_the_last_character_shows_all_that_can_be_r
     assert await taken(tables, fits)
     for number, solution in enumerate(solutions):
         both = tuple(
-            submitted(
+            submit(
                 fresh(partition, number, id=_id(kind, number), kind=kind, solution_id=solution.id), FORM, NOW
             )
             for kind in ("IsvConnect", "IpCoSell")
@@ -317,7 +315,7 @@ def _id(kind: str, number: int) -> RegistrationId:
 
 
 def report(partition: str, number: int = 1) -> Registration:
-    return submitted(fresh(partition, number, kind="IsvConnect", referral=None), FORM, NOW)
+    return submit(fresh(partition, number, kind="IsvConnect", referral=None), FORM, NOW)
 
 
 def key_in(partition: str, expired: Stored[IdempotencyRecord] | None = None) -> RequestKey:
@@ -332,14 +330,14 @@ async def test_a_deal_that_was_never_co_sold_is_registered_without_one(
 ) -> None:
     """G8."""
     registrations, record = Registrations(tables), report(partition)
-    await registrations.insert_alone(record, None)
+    await registrations.insert_without_deal(record, None)
     place = stored_with(record)
-    assert place == ReferralKey(organization_id=OrganizationId(partition), referral_id=keys.ALONE)
+    assert place == ReferralKey(organization_id=OrganizationId(partition), referral_id=keys.NO_DEAL)
     assert await registrations.get(place, record.id) == record
     assert await registered_by(registrations, record.organization_id) == [record]
     assert await registrations.rounds(record) == [record.latest]
     with pytest.raises(StoreConflict):
-        await registrations.insert_alone(record, None)
+        await registrations.insert_without_deal(record, None)
 
 
 async def test_under_one_key_one_report_is_stored(tables: Tables, partition: str) -> None:
@@ -347,24 +345,25 @@ async def test_under_one_key_one_report_is_stored(tables: Tables, partition: str
     registrations, key = Registrations(tables), key_in(partition)
     records = [report(partition, number) for number in range(1, 5)]
     done = await asyncio.gather(
-        *(registrations.insert_alone(each, key.creating(each.id)) for each in records), return_exceptions=True
+        *(registrations.insert_without_deal(each, key.with_result(each.id)) for each in records),
+        return_exceptions=True,
     )
     assert [isinstance(each, StoreConflict) for each in done].count(False) == 1
     (stored,) = await registered_by(registrations, OrganizationId(partition))
     found = await IdempotencyKeys(tables).get(OrganizationId(partition), "key")
     assert found
-    assert found.value == key.creating(stored.id).record
+    assert found.value == key.with_result(stored.id).record
 
 
 async def test_a_key_that_has_expired_is_replaced_once(tables: Tables, partition: str) -> None:
     """C5."""
     registrations, keys_ = Registrations(tables), IdempotencyKeys(tables)
     first, second, third = (report(partition, number) for number in (1, 2, 3))
-    await registrations.insert_alone(first, key_in(partition).creating(first.id))
+    await registrations.insert_without_deal(first, key_in(partition).creating(first.id))
     expired = key_in(partition, await keys_.get(OrganizationId(partition), "key"))
-    await registrations.insert_alone(second, expired.creating(second.id))
+    await registrations.insert_without_deal(second, expired.creating(second.id))
     with pytest.raises(StoreConflict):
-        await registrations.insert_alone(third, expired.creating(third.id))
+        await registrations.insert_without_deal(third, expired.creating(third.id))
     assert await registered_by(registrations, first.organization_id) == [first, second]
 
 
@@ -494,14 +493,14 @@ class Away(MemoryTables):
 
 async def test_a_filing_that_storage_refuses_now_is_left_to_the_work() -> None:
     registrations = Registrations(Away())
-    record = submitted(fresh("contoso"), FORM, NOW)
-    await registrations.index_or_leave_to_work(record)
+    record = submit(fresh("contoso"), FORM, NOW)
+    await registrations.index_or_defer(record)
     with pytest.raises(StoreUnavailable):
         await registrations.file(record)
 
 
 async def test_a_filing_that_another_one_overtakes_is_left_to_the_work() -> None:
     registrations, versions = Registrations(YieldingTables()), life("contoso")
-    await asyncio.gather(*map(registrations.index_or_leave_to_work, versions))
+    await asyncio.gather(*map(registrations.index_or_defer, versions))
     await registrations.file(replace(versions[-1]))
     assert await queued(registrations, "contoso") == [versions[-1]]

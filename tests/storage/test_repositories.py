@@ -130,9 +130,9 @@ async def test_news_of_others_leave_the_list_rows_alone(tables: Tables, partitio
     new = numbered(partition, 1)
     await repository.commit(begun(new), None)
     stored = await repository.get(new.party)
-    rows = {row.key: row.etag async for row in tables.everything(keys.REFERRALS)}
+    rows = {row.key: row.etag async for row in tables.scan_table(keys.REFERRALS)}
     await repository.commit(apply_party_change(new, referral(), "Closed/Won", context("op-2")), stored)
-    after = {row.key: row.etag async for row in tables.everything(keys.REFERRALS)}
+    after = {row.key: row.etag async for row in tables.scan_table(keys.REFERRALS)}
     assert {key for key in rows if after[key] != rows[key]} == {keys.document(new.id)}
 
 
@@ -166,13 +166,13 @@ async def test_rows_that_two_ranges_share_come_once(tables: Tables, partition: s
 async def test_a_request_reads_a_bounded_number_of_storage_pages_and_says_that_there_is_more(
     tables: Tables, partition: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(referral_lists, "LARGEST_PAGE", 2)
+    monkeypatch.setattr(referral_lists, "MAX_PAGE_ROWS", 2)
     repository = Referrals(tables)
     for index in range(13):
         await repository.commit(begun(numbered(partition, index)), None)
     scan = repository.scan(OrganizationId(partition), (keys.ALL,))
     found = [each async for each in scan.records(1)]
-    assert (len(found), scan.complete) == (1 + 2 * (referral_lists.PAGES - 1), False)
+    assert (len(found), scan.complete) == (1 + 2 * (referral_lists.MAX_PAGES - 1), False)
     rest = repository.scan(OrganizationId(partition), (keys.ALL,), after=scan.place)
     assert len([each async for each in rest.records(50)]) == 13 - len(found)
     assert rest.complete
@@ -232,7 +232,7 @@ async def test_a_full_conversation_takes_no_more_and_still_knows_what_was_said_i
     tables: Tables, partition: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """E3."""
-    monkeypatch.setattr(engagements, "MOST_MESSAGES", 3)
+    monkeypatch.setattr(engagements, "MAX_MESSAGES", 3)
     repository = Engagements(tables)
     engagement = EngagementId(f"f-{partition}")
     kept = [await repository.append(engagement, replace(SAID, key_hash=f"k{n}")) for n in range(3)]

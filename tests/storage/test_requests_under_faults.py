@@ -106,7 +106,7 @@ async def creating(world: DirectoryDocument) -> Command:
     async def look(answer: Response) -> object:
         membership = await world.calm.engagements.get(answer.body["engagementId"])
         assert membership
-        invited = await world.calm.referrals.several(membership.invited)
+        invited = await world.calm.referrals.get_many(membership.invited)
         kinds = [e.kind for e in await world.calm.referrals.entries(membership.creator)]
         return kinds, sorted((r.organization_id, r.status) for r in invited)
 
@@ -251,7 +251,7 @@ async def submitting_leads(world: DirectoryDocument) -> Command:
             )
             for each in answer.body["recipients"]
         ]
-        return [(r.organization_id, r.status) for r in await world.calm.referrals.several(parties)]
+        return [(r.organization_id, r.status) for r in await world.calm.referrals.get_many(parties)]
 
     return Command(ask, 201, look)
 
@@ -271,7 +271,7 @@ async def reporting_a_closed_deal(world: DirectoryDocument) -> Command:
 
     async def look(answer: Response) -> object:
         (record,) = answer.body["value"]
-        place = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=keys.ALONE)
+        place = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=keys.NO_DEAL)
         found = await world.calm.registrations.get(place, RegistrationId(record["id"]))
         return found and found.deal_name == key
 
@@ -288,7 +288,7 @@ async def registering_it(world: DirectoryDocument) -> Command:
 
     async def look(_: Response) -> object:
         party = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(identifier))
-        return sorted(each.kind for each in await world.calm.registrations.of_deal(party))
+        return sorted(each.kind for each in await world.calm.registrations.list_for_deal(party))
 
     return Command(ask, 201, look)
 
@@ -377,7 +377,9 @@ async def _enter(calm: Service, organization: str, name: str, role: Any) -> None
     await calm.people.put(person, None)
 
 
-async def _requests(world: DirectoryDocument, begin: Callable[[DirectoryDocument], Awaitable[Command]]) -> tuple[list[str], object]:
+async def _requests(
+    world: DirectoryDocument, begin: Callable[[DirectoryDocument], Awaitable[Command]]
+) -> tuple[list[str], object]:
     """What a command asks of storage when all is well, and what is there then."""
     command = await begin(world)
     before = len(world.proxy.seen)

@@ -43,11 +43,11 @@ async def test_a_profile_follows_its_own_version_and_no_other(tables: Tables, pa
 async def test_a_countrys_profiles_are_found_together(tables: Tables, partition: str) -> None:
     profiles = Profiles(tables)
     made = [profile(partition, who) for who in ("b", "a", "c")]
-    await profiles.enter(made)
+    await profiles.overwrite(made)
     found = await profiles.in_country(partition)
     assert [each.organization_id for each in found] == ["a", "b", "c"]
     assert await profiles.in_country(f"{partition}x") == []
-    several = await profiles.several([("a", partition), ("z", partition), ("a", partition)])
+    several = await profiles.get_many([("a", partition), ("z", partition), ("a", partition)])
     assert several == {("a", partition): made[1]}
 
 
@@ -55,7 +55,7 @@ async def test_an_import_replaces_a_profile_whatever_its_version(tables: Tables,
     profiles = Profiles(tables)
     await profiles.put(profile(partition, "a"))
     await profiles.put(profile(partition, "a", version=2))
-    await profiles.enter([profile(partition, "a")])
+    await profiles.overwrite([profile(partition, "a")])
     stored = await profiles.get(OrganizationId("a"), partition)
     assert stored
     assert stored.version == 1
@@ -63,7 +63,7 @@ async def test_an_import_replaces_a_profile_whatever_its_version(tables: Tables,
 
 async def test_the_routing_table_follows_its_version(tables: Tables) -> None:
     routing = Routing(tables)
-    await routing.enter(RoutingTable(version=1))
+    await routing.overwrite(RoutingTable(version=1))
     after = RoutingTable(
         teams=(SellerTeam(id="t", name="T", members=("a@b.c",)),), default_team="t", version=2
     )

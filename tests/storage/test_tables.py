@@ -153,7 +153,7 @@ async def test_discarding_what_is_not_there_is_no_fault(tables: Tables, partitio
 async def test_everything_crosses_partitions(tables: Tables, partition: str) -> None:
     for index in range(3):
         await tables.write("intents", f"{partition}{index}", [Insert(row("a"))])
-    found = {each.partition async for each in tables.everything("intents")}
+    found = {each.partition async for each in tables.scan_table("intents")}
     assert {f"{partition}{index}" for index in range(3)} <= found
 
 

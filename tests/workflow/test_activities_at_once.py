@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
-
 from activities.review_steps import open_nudge
+from shared.workflow.observe_review import observe_review
+
 from api.referrals.transitions import accept_referral, decline_referral, win_referral
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId, RegistrationId
@@ -17,7 +18,6 @@ from shared.domain.lifecycle import record_failed_mail
 from shared.domain.referral import Referral
 from shared.storage.mail import MailRecord
 from shared.workflow.observe import observe
-from shared.workflow.observe_review import observe_review
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.orchestration import run_activity
 from tests.doubles.played_deal import PlayedDeal

@@ -45,7 +45,7 @@ def report(status: Any, recipient: str = "kim@fabrikam.com", **fields: Any) -> D
 
 
 async def state(service: Service) -> MailRecord:
-    stored = await service.reports.records.of_operation(MAIL.operation_id)
+    stored = await service.reports.records.get_by_operation(MAIL.operation_id)
     assert stored
     return stored.value
 

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 from activities.referral_steps import as_json, net_delay
+
 from shared.workflow.observe import Plan
 from tests.examples.referrals import NOW
 

@@ -144,7 +144,7 @@ async def test_where_one_mail_arrived_nobody_asks_what_became_of_another() -> No
     played.mail.away = True
     await passes(played, 4 * DAY)
     party = await played.party("northwind")
-    records = await played.service.reports.records.of_referral(party.referral_id)
+    records = await played.service.reports.records.list_for_referral(party.referral_id)
     states = [(stored.value.message, stored.value.state) for stored in records]
     assert ("reminder", "sending") in states
     assert ("expired", "planned") in states
@@ -166,7 +166,7 @@ async def test_a_mail_that_was_taken_without_our_knowing_told_of_it() -> None:
     await played.follow("northwind")
     played.mail.send = send  # type: ignore[method-assign]
     party = await played.party("northwind")
-    records = await played.service.reports.records.of_referral(party.referral_id)
+    records = await played.service.reports.records.list_for_referral(party.referral_id)
     assert {stored.value.state for stored in records} == {"sending"}
     played.now += timedelta(seconds=30)
     await played.follow("contoso", "northwind")

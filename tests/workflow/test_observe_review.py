@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from shared.workflow.observe_review import observe_review
 
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import ReferralKey
@@ -11,7 +12,6 @@ from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.registration_rows import registration_operations
 from shared.storage.registrations import Registrations
-from shared.workflow.observe_review import observe_review
 from tests.examples.registrations import in_review
 
 DEAL = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId("deal"))

@@ -73,7 +73,7 @@ class Played(PlayedDeal):
         """One run over a row of work; gives the row as it is then."""
         party = await self.party(organization)
         await (work_runner or self.service.work_runner).perform(self.engine, party, label, self.now)
-        row = await self.service.referrals.work_row(party, label)
+        row = await self.service.referrals.get_work(party, label)
         assert row
         return row.value
 
@@ -129,7 +129,7 @@ async def planned(played: Played, people: list[str]) -> None:
     played.mail.away = True
     await played.perform()
     records, party = played.service.work_runner.notices.records, await played.party("northwind")
-    (stored,) = await records.of_message(party.referral_id, INVITED)
+    (stored,) = await records.list_for_message(party.referral_id, INVITED)
     mail = replace(stored.value, recipients=tuple(people), state="planned", first_sent_at=None)
     await records.save(mail, stored.etag)
     played.mail.away = False
@@ -320,6 +320,6 @@ async def test_a_command_is_answered_whatever_becomes_of_its_work(
     async def fails(*_: object) -> None:
         raise failure
 
-    monkeypatch.setattr(Referrals, "work_row", fails)
+    monkeypatch.setattr(Referrals, "get_work", fails)
     party = await played.party("northwind")
     assert not await played.service.work_runner.after_commit(played.engine, party, INVITED, played.now)

@@ -29,7 +29,7 @@ def test_a_sweep_that_does_not_run_is_a_fault_once_the_process_is_old_enough(swe
 
 
 @pytest.mark.parametrize(
-    ("sweep", "engine_acted", "stands_still"),
+    ("sweep", "record_engine_activity", "stands_still"),
     [
         (beat(1), None, False),
         (beat(1, since=6), None, True),
@@ -50,9 +50,9 @@ def test_a_sweep_that_does_not_run_is_a_fault_once_the_process_is_old_enough(swe
     ],
 )
 def test_an_engine_that_moves_nothing_is_a_fault(
-    sweep: SweepBeat, engine_acted: float | None, stands_still: bool
+    sweep: SweepBeat, record_engine_activity: float | None, stands_still: bool
 ) -> None:
-    acted_at = None if engine_acted is None else NOW - engine_acted * MINUTE
+    acted_at = None if record_engine_activity is None else NOW - record_engine_activity * MINUTE
     fault = fault_of_progress(sweep, acted_at, LONG_AGO, NOW)
     assert ("durable engine has moved nothing" in (fault or "")) == stands_still
 

@@ -21,7 +21,7 @@ from shared.admin.check import (
     until_taken_up,
 )
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId, RegistrationId
-from shared.domain.inquiry import Outcome, TakenInquiry
+from shared.domain.inquiry import Outcome, SubmittedInquiry
 from shared.domain.referral import Referral, RegistrationSummary
 from shared.storage import keys
 from shared.storage.inquiries import party_of
@@ -87,7 +87,7 @@ async def test_the_reviews_of_a_deals_registrations_are_restarted_with_it(swept:
 
 
 async def test_a_request_for_information_is_restarted_under_its_own_id(swept: Swept) -> None:
-    taken = TakenInquiry(
+    taken = SubmittedInquiry(
         id=InquiryId("inquiry"),
         organization_id=OrganizationId("portal"),
         operation_id=OperationId("op"),
@@ -377,7 +377,9 @@ def test_options_that_do_not_go_together_are_refused(
 
 
 async def test_an_instance_that_does_not_end_keeps_no_other_of_its_record_down(swept: Swept) -> None:
-    review = RegistrationSummary(id=RegistrationId("review"), kind="IpCoSell", solution_id="S", status="ReviewPending")
+    review = RegistrationSummary(
+        id=RegistrationId("review"), kind="IpCoSell", solution_id="S", status="ReviewPending"
+    )
     deal = creators(status="Closed", substatus="Won", registrations=(review,))
     swept.engine.deaf.add("review")
     await asked(swept, deal, running=(deal.id, "review"))

@@ -39,7 +39,7 @@ async def parked(swept: Swept, identifier: str = ID) -> None:
     announced = await swept.committed(begun(referral(id=ReferralId(identifier))))
     swept.engine.run(identifier)
     assert announced.work
-    row = await swept.referrals.work_row(announced.after.party, announced.work.label)
+    row = await swept.referrals.get_work(announced.after.party, announced.work.label)
     assert row
     done = tuple(replace(state, done=True) for state in row.value.tasks)
     await swept.referrals.save_work(announced.after.party, replace(row.value, tasks=done), row.etag)
@@ -102,7 +102,7 @@ async def test_an_attempt_that_lost_is_not_taken_for_the_one_that_won(swept: Swe
 
 async def test_work_that_was_put_off_is_looked_at_when_it_is_due_again(swept: Swept) -> None:
     await open_deal(swept)
-    row = await swept.referrals.work_row(creators().party, "000001")
+    row = await swept.referrals.get_work(creators().party, "000001")
     assert row
     later = tuple(replace(state, due=NOW + 32 * MINUTE) for state in row.value.tasks)
     await swept.referrals.save_work(creators().party, replace(row.value, tasks=later), row.etag)
@@ -442,7 +442,7 @@ async def test_an_engine_that_does_not_answer_counts_as_one_that_moves_nothing(s
 
 async def test_a_standstill_of_long_ago_is_not_counted_into_another_one(swept: Swept) -> None:
     for at in (0, 600):
-        await swept.heartbeats.swept(NOW + at * MINUTE, moved=0, unmoved=1)
+        await swept.heartbeats.record_sweep(NOW + at * MINUTE, moved=0, unmoved=1)
     beat = await swept.heartbeats.sweep()
     assert beat
     assert beat.unmoved_since == NOW + 600 * MINUTE
