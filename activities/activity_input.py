@@ -14,7 +14,7 @@ def orchestration_time(sent: ActivityInput) -> datetime:
     return datetime.fromisoformat(sent["now"])
 
 
-def agreed_time(sent: ActivityInput) -> datetime:
+def earlier_time(sent: ActivityInput) -> datetime:
     """The earlier of the orchestration's time and this worker's own: what it shows has come by both clocks (L4).
 
     A host whose clock is fast makes nothing early; one whose clock is slow makes things late by as much.

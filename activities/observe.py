@@ -5,7 +5,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.activity_input import ActivityInput, agreed_time, orchestration_time
+from activities.activity_input import ActivityInput, earlier_time, orchestration_time
 from shared import clock
 from shared.domain.ids import digest
 from shared.wiring import wiring
@@ -17,7 +17,7 @@ blueprint = df.Blueprint()
 
 EARLIEST_NET = timedelta(minutes=5)
 NET_SPREAD_SECONDS = 600
-LOOK_AGAIN = timedelta(seconds=30)
+RECHECK_AFTER = timedelta(seconds=30)
 """How long to wait for a moment that has come by the orchestration's clock, and not yet by the worker's."""
 ACTIVITY_OF = {"expire": "expire_referral", "remind": "remind", "perform": "perform"}
 
@@ -39,12 +39,12 @@ async def _observe(sent: ActivityInput) -> dict[str, Any]:
     await service.heartbeats.engine_acted(clock.wall_clock())
     registration = registration_of(sent)
     plan = await observe_record(
-        service.referrals, service.registrations, record_of(sent), registration, agreed_time(sent)
+        service.referrals, service.registrations, record_of(sent), registration, earlier_time(sent)
     )
-    return as_json(plan, registration or sent["referralId"], orchestration_time(sent))
+    return plan_to_json(plan, registration or sent["referralId"], orchestration_time(sent))
 
 
-def as_json(plan: Plan, instance_id: str, orchestration_now: datetime) -> dict[str, Any]:
+def plan_to_json(plan: Plan, instance_id: str, orchestration_now: datetime) -> dict[str, Any]:
     """A plan as it travels to the orchestration, with the time of its own timer instead of the record's moment.
 
     The orchestration's clock may be ahead of the one that the plan was made by. A timer for a time that it shows
@@ -52,7 +52,7 @@ def as_json(plan: Plan, instance_id: str, orchestration_now: datetime) -> dict[s
     """
     next_at = None
     if plan.next_at:
-        next_at = max(plan.next_at + net_delay(instance_id), orchestration_now + LOOK_AGAIN)
+        next_at = max(plan.next_at + backup_timer_delay(instance_id), orchestration_now + RECHECK_AFTER)
     return {
         "steps": [{"activity": ACTIVITY_OF[step.kind], "label": step.label} for step in plan.steps],
         "nextAt": next_at.isoformat() if next_at else None,
@@ -60,7 +60,7 @@ def as_json(plan: Plan, instance_id: str, orchestration_now: datetime) -> dict[s
     }
 
 
-def net_delay(instance_id: str) -> timedelta:
+def backup_timer_delay(instance_id: str) -> timedelta:
     """How long after a moment of its record an orchestration's own timer fires: 5 to 15 minutes, each its own.
 
     The sweep hands out what is due; the timer is the net behind it. The deadline is the record's, not the timer's, so

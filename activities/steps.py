@@ -4,7 +4,7 @@ from datetime import datetime
 
 import azure.durable_functions as df
 
-from activities.activity_input import ActivityInput, agreed_time
+from activities.activity_input import ActivityInput, earlier_time
 from shared.domain.change import Change, CommandContext
 from shared.domain.due import reminder_work
 from shared.domain.lifecycle import BY_THE_CLOCK, expire, is_overdue
@@ -20,7 +20,7 @@ blueprint = df.Blueprint()
 @blueprint.activity_trigger(input_name="sent")
 async def expire_referral(sent: ActivityInput) -> None:
     """Close a referral whose time to answer is over (L4)."""
-    await expire_if_overdue(await wiring.service(), record_of(sent), agreed_time(sent))
+    await expire_if_overdue(await wiring.service(), record_of(sent), earlier_time(sent))
 
 
 @blueprint.activity_trigger(input_name="sent")
@@ -35,7 +35,7 @@ async def perform(sent: ActivityInput, client: df.DurableOrchestrationClient) ->
     """Try the due tasks of the work row `label` once each."""
     service = await wiring.service()
     await service.work_runner.perform(
-        DurableEngine(client), record_of(sent), sent["label"], agreed_time(sent)
+        DurableEngine(client), record_of(sent), sent["label"], earlier_time(sent)
     )
 
 

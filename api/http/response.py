@@ -1,4 +1,4 @@
-"""What a handler answers, and how it goes on the wire (docs/api.md, conventions)."""
+"""The responses that handlers return, and how they become HTTP responses (docs/api.md, conventions)."""
 
 import json
 import uuid
@@ -14,7 +14,7 @@ from shared import clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A status, a body (a model, JSON, or text of another media type), and headers besides those of all answers."""
+    """A status, a body (a model, JSON, or text of another media type), and headers besides the common ones."""
 
     status: int = 200
     body: Any = None
@@ -22,7 +22,7 @@ class Response:
     media_type: str = "application/json"
 
     def to_http(self, client_request_id: str | None) -> func.HttpResponse:
-        """The answer on the wire, with the headers that every answer has."""
+        """The HTTP response, with the headers common to all responses."""
         headers = {
             "request-id": str(uuid.uuid4()),
             "client-request-id": _header_value(client_request_id) or str(uuid.uuid4()),
@@ -51,5 +51,5 @@ class Response:
 
 
 def _header_value(text: str | None) -> str | None:
-    """A client's id to be sent back, if it can stand in a header."""
+    """A client's id, if it is valid as a header value."""
     return text if text and text.isascii() and text.isprintable() and len(text) <= 255 else None

@@ -60,7 +60,7 @@ async def unfinished(tables: Tables, set_aside: SetAside = log_set_aside) -> lis
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RecordStates:
     """How unfinished records stand, by the ids of their orchestrations.
 
     `waiting` ones have nothing to do before people act or the clock does. `moving` ones have something to do and will
@@ -74,7 +74,7 @@ class Standing:
     unwatched: tuple[str, ...] = ()
 
 
-async def standing(tables: Tables, parties: list[ReferralKey], now: datetime) -> Standing:
+async def record_states(tables: Tables, parties: list[ReferralKey], now: datetime) -> RecordStates:
     """Tell waiting records from dead ones; `now` is the domain clock's."""
     referrals, registrations = Referrals(tables), Registrations(tables)
     watched: dict[str, list[Intent]] = defaultdict(list)
@@ -86,7 +86,7 @@ async def standing(tables: Tables, parties: list[ReferralKey], now: datetime) ->
             plan = await observe(referrals, registrations, record, each, now)
             name = each or record.referral_id
             found[_stands(plan, watched[name], now)].append(name)
-    return Standing(**{name: tuple(ids) for name, ids in found.items()})
+    return RecordStates(**{name: tuple(ids) for name, ids in found.items()})
 
 
 def _stands(plan: Plan, intents: Sequence[Intent], now: datetime) -> str:
@@ -171,7 +171,7 @@ class Summary:
     of records that could not be read.
     """
 
-    standing: Standing
+    record_states: RecordStates
     unreadable: int = 0
     asked: int = 0
     left: tuple[str, ...] = ()
@@ -181,15 +181,15 @@ class Summary:
     @property
     def records(self) -> int:
         """How many orchestrations unfinished records need."""
-        each = self.standing
+        each = self.record_states
         return len(each.waiting) + len(each.moving) + len(each.dead) + len(each.unwatched)
 
 
-async def look_after(tables: Tables, options: argparse.Namespace, now: datetime) -> Summary:
+async def check_records(tables: Tables, options: argparse.Namespace, now: datetime) -> Summary:
     """Count, and ask for what the options say. `now` is the domain clock's."""
     damaged: list[RecordUnreadable] = []
     parties = await unfinished(tables, damaged.append)
-    stand, intents = await standing(tables, parties, now), Intents(tables)
+    stand, intents = await record_states(tables, parties, now), Intents(tables)
     summary = Summary(stand, await intents.unreadable(), damaged=tuple(each.row for each in damaged))
     if not (options.wake or options.restart):
         return summary
@@ -214,7 +214,7 @@ async def _run(options: argparse.Namespace) -> Summary:
     print(f"The records at {client.url}, which {account.setting} names:", flush=True)  # noqa: T201
     tables = AzureTables(client)
     try:
-        return await look_after(tables, options, clock.now())
+        return await check_records(tables, options, clock.now())
     finally:
         await tables.close()
 
@@ -236,7 +236,7 @@ def main() -> int:
 
 
 def _told(options: argparse.Namespace, summary: Summary) -> str:
-    stand = summary.standing
+    stand = summary.record_states
     lines = [
         (
             f"{summary.records} orchestrations are needed: {len(stand.waiting)} wait for people or for the clock, "

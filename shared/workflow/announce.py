@@ -34,9 +34,9 @@ class Announcements:
     async def announce(self, change: Change, now: datetime) -> Change:
         """Announce a step; gives it as it is to be committed. Raises `StoreUnavailable`."""
         work = _announced(change.work, now) if change.work else None
-        intents = [*self.moments_of(change, now)]
+        intents = [*self.due_intents(change, now)]
         if work:
-            intents.append(self.intent_of(change.after.key, work))
+            intents.append(self.commit_intent(change.after.key, work))
         if intents:
             await self.intents.announce(*intents)
         return replace(change, work=work)
@@ -44,7 +44,7 @@ class Announcements:
     async def announce_work(self, record: ReferralKey, work: Work, now: datetime) -> Work:
         """Announce work that no step opens; gives it as it is to be stored. Raises `StoreUnavailable`."""
         announced = _announced(work, now)
-        await self.intents.announce(self.intent_of(record, announced))
+        await self.intents.announce(self.commit_intent(record, announced))
         return announced
 
     async def withdraw(self, change: Change) -> None:
@@ -61,7 +61,7 @@ class Announcements:
         except StoreUnavailable:
             logger.info("intent_left referral=%s: the sweep will forget it", record.referral_id)
 
-    def intent_of(self, record: ReferralKey, work: Work) -> Intent:
+    def commit_intent(self, record: ReferralKey, work: Work) -> Intent:
         """The intent that announces work."""
         return Intent(
             id=work.operation_id,
@@ -72,7 +72,7 @@ class Announcements:
             due=work.announced_for or self.wall_clock(),
         )
 
-    def moments_of(self, change: Change, now: datetime) -> Iterator[Intent]:
+    def due_intents(self, change: Change, now: datetime) -> Iterator[Intent]:
         """The next moments that a step brings to its record, and to the reviews of its registrations."""
         after = change.after
         if change.before is None and (due := _next(due_on_referral(after, (), now), now)):

@@ -119,7 +119,7 @@ class Commits:
         finally:
             await self._withdraw(attempts)
 
-    async def bring_in(self, change: Change, now: datetime) -> None:
+    async def insert_record_once(self, change: Change, now: datetime) -> None:
         """Bring in a record that was decided elsewhere, once: that it is there already is success.
 
         Raises `StoreUnavailable` if it is not known to be in.
@@ -152,7 +152,7 @@ class Commits:
 
         await self.step(record, CommandContext(actor=BY_THE_CLOCK, now=now), decide)
 
-    async def replayed(self, record: ReferralKey, key_hash: str) -> bool:
+    async def has_step_with_key(self, record: ReferralKey, key_hash: str) -> bool:
         """Whether a step of this referral was taken under this idempotency key."""
         return any(entry.key_hash == key_hash for entry in await self._referrals.entries(record))
 

@@ -81,7 +81,7 @@ class DurableEngine:
         status = await self._status(instance_id)
         return status is not None and status.runtime_status not in _FINISHED
 
-    async def begun_at(self, instance_id: str) -> datetime | None:
+    async def last_turn_at(self, instance_id: str) -> datetime | None:
         """See the port. Each turn continues as new, and that is a creation to the engine."""
         status = await self._status(instance_id)
         if status is None or status.runtime_status in _FINISHED:

@@ -87,4 +87,4 @@ class Intake:
     async def _deliver(self, lead: Referral, by: OrganizationId, now: datetime) -> None:
         await self.engagements.join(lead, [])
         context = CommandContext(actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("lead", lead.id))
-        await self.commits.bring_in(receive_lead(lead, by, context), now)
+        await self.commits.insert_record_once(receive_lead(lead, by, context), now)

@@ -55,12 +55,12 @@ class Invitations:
         except StoreUnavailable:
             logger.warning("invitations_pending referral=%s: the orchestration will send them", deal.id)
 
-    async def arrived(self, invitations: Sequence[Referral]) -> dict[ReferralId, Referral]:
+    async def delivered(self, invitations: Sequence[Referral]) -> dict[ReferralId, Referral]:
         """Those of these invitations that their invitees have, as they are there now."""
         found = await self._referrals.several(invitation.key for invitation in invitations)
         return {referral.id: referral for referral in found}
 
-    async def brought_up_to_date(
+    async def with_current_invitations(
         self, deal: Referral, organizations: Iterable[str] = (MICROSOFT,)
     ) -> Referral:
         """A deal whose `invited` is true for these organizations: read at the invitees, not only heard of (T3)."""
@@ -85,4 +85,4 @@ class Invitations:
         context = CommandContext(
             actor=BY_THE_CLOCK, now=now, operation_id=derived_operation("invite", invitation.id)
         )
-        await self._commits.bring_in(receive_invitation(invitation, deal, context), now)
+        await self._commits.insert_record_once(receive_invitation(invitation, deal, context), now)

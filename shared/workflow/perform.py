@@ -69,7 +69,7 @@ LONGEST_RUN = timedelta(seconds=60)
 """By the wall clock: after it a run begins nothing more, neither a task nor what a task does for one reader."""
 LONGEST_TASK = timedelta(seconds=90)
 """By the wall clock: after it a task is broken off, as by a crash. It comes to that only where storage is slow."""
-PASSING = (
+TRANSIENT = (
     *(Contended, EngineUnavailable, MailUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable),
     TimeoutError,
 )
@@ -109,7 +109,7 @@ class WorkRunner:
     async def _try(self, engine: Orchestrations, record: ReferralKey, label: str, now: datetime) -> bool:
         try:
             return await self.perform(engine, record, label, now)
-        except PASSING as failed:
+        except TRANSIENT as failed:
             logger.warning("work_left referral=%s work=%s: %s", record.referral_id, label, failed)
         except Exception:
             logger.exception("work_failed referral=%s work=%s", record.referral_id, label)
@@ -163,7 +163,7 @@ class WorkRun:
                 "task_goes_on referral=%s work=%s: %s", self.record.referral_id, self.work.label, rest
             )
             return state
-        except PASSING as failed:
+        except TRANSIENT as failed:
             due = self.now + self._passed() + delay_after(state.attempts, failed)
             logger.warning(
                 "task_put_off referral=%s work=%s task=%s until=%s: %s",

@@ -15,9 +15,9 @@ from shared.errors import EngineUnavailable
 
 logger = logging.getLogger(__name__)
 
-KEPT = timedelta(days=1)
+RETENTION = timedelta(days=1)
 """How long a finished instance can be looked at, from its last beginning."""
-MOST_PAGES = 10
+MAX_PAGES = 10
 """Of at most 100 instances each: what one run takes on."""
 LONGEST_RUN = timedelta(minutes=2)
 """After which no further instance is begun: well below functionTimeout, which ends all that the worker does."""
@@ -48,8 +48,8 @@ class Purge:
         """
         end = self.wall_clock() + LONGEST_RUN
         removed = 0
-        for _ in range(MOST_PAGES):
-            found = await self._page(engine, now - KEPT, end)
+        for _ in range(MAX_PAGES):
+            found = await self._page(engine, now - RETENTION, end)
             removed += found
             if not found or self.wall_clock() >= end:  # after none, the next page would be the same one again
                 break

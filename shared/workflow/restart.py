@@ -35,7 +35,7 @@ async def instances_of(referrals: Referrals, record: ReferralKey) -> list[Regist
     return [None, *(each.id for each in registered if each.in_review)]
 
 
-async def restarted(engine: Orchestrations, intent: Intent, now: datetime) -> Intent | None:
+async def restart_round(engine: Orchestrations, intent: Intent, now: datetime) -> Intent | None:
     """A round: start an instance again if it has ended, else tell it to end, or wait; None once it has begun anew.
 
     One that began after it was told to end is its successor, which a handler or another intent has started; were it
@@ -43,11 +43,11 @@ async def restarted(engine: Orchestrations, intent: Intent, now: datetime) -> In
     the next round. Raises `EngineUnavailable`: the next round tries again.
     """
     watch = intent.watch
-    begun_at = await engine.begun_at(intent.instance_id)
-    if begun_at is None:
+    last_turn_at = await engine.last_turn_at(intent.instance_id)
+    if last_turn_at is None:
         await begin(engine, intent.party, intent.registration)
         return None
-    if watch.ended_at and begun_at >= watch.ended_at.replace(microsecond=0):
+    if watch.ended_at and last_turn_at >= watch.ended_at.replace(microsecond=0):
         return None
     if watch.ended_at is None or now - watch.ended_at >= _patience(watch.tells):
         await engine.terminate(intent.instance_id, REASON)
@@ -57,7 +57,7 @@ async def restarted(engine: Orchestrations, intent: Intent, now: datetime) -> In
     return _next_round(replace(intent, watch=watch), now)
 
 
-def after_a_failure(intent: Intent, now: datetime) -> Intent:
+def retry_later(intent: Intent, now: datetime) -> Intent:
     """The intent as it waits after the engine or storage did not do as it was asked.
 
     It is looked at again as it was, but not by the next sweep, which belongs to others; unless it is being restarted:

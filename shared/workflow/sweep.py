@@ -22,8 +22,8 @@ from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.workflow.observe import Plan, PlannedStep, observe, steps_of
 from shared.workflow.restart import (
-    after_a_failure,
-    restarted,
+    restart_round,
+    retry_later,
 )
 from shared.workflow.wake import Orchestrations, wake
 
@@ -44,9 +44,9 @@ LAST_WOKEN, BETWEEN_GLANCES, LONGEST_WAIT = 3, 0.5, 15.0
 ENDS_PER_SECOND = 5
 """How many orchestrations are ended a second."""
 _AT_ONCE = 10
-LOOKS = 2
+LOOKS_UNTIL_DEAD = 2
 """How many looks in a row must find nothing changed until an orchestration counts as dead."""
-FIRST_GLANCE = timedelta(seconds=10)
+FIRST_RECHECK = timedelta(seconds=10)
 """After an orchestration with nothing to do was woken or started: whether it has begun a turn. An operator waits."""
 BETWEEN_LOOKS, LONGEST_BETWEEN_LOOKS = timedelta(minutes=1), timedelta(minutes=16)
 """How long after a wake-up to look what came of it; longer while starting anew does not help. A minute is more than
@@ -150,7 +150,7 @@ class _Run:
         except _PASSING as failed:
             logger.warning("sweep_failed instance=%s: %s", intent.instance_id, failed)
             self.tally.unmoved += isinstance(failed, EngineUnavailable)
-            await self._try_later(intent, after_a_failure(intent, self.now))
+            await self._try_later(intent, retry_later(intent, self.now))
         except Exception:
             logger.exception("sweep_stumbled instance=%s", intent.instance_id)
             await self._try_later(intent, replace(intent, due=self.now + UNTIL_REPAIRED))
@@ -216,8 +216,8 @@ class _Run:
         woken_at = intent.watch.woken_at
         if woken_at is None:
             return False
-        begun_at = await self.engine.begun_at(intent.instance_id)
-        return plan.finished if begun_at is None else begun_at >= woken_at.replace(microsecond=0)
+        last_turn_at = await self.engine.last_turn_at(intent.instance_id)
+        return plan.finished if last_turn_at is None else last_turn_at >= woken_at.replace(microsecond=0)
 
     async def _move(self, intent: Intent, due: datetime | None) -> None:
         """Look again when something is due next, if ever. An operator's wish becomes the record's moment."""
@@ -241,7 +241,7 @@ class _Run:
         else:
             self.tally.unmoved += 1
             watch = replace(watch, unmoved=watch.unmoved + 1)
-        if watch.unmoved >= LOOKS and not await self._is_under_way(intent):
+        if watch.unmoved >= LOOKS_UNTIL_DEAD and not await self._is_under_way(intent):
             await self._end(intent, watch)
             return
         if intent.reason == "wake" and not stood_still and intent.registration is None:
@@ -252,13 +252,13 @@ class _Run:
             self.woken.append((intent, marks))
         kept = watch.steps if stood_still else marks
         woken = replace(watch, woken_at=watch.woken_at or self.now, steps=kept)
-        soon = FIRST_GLANCE if not marks and not stood_still else _between_looks(watch)
+        soon = FIRST_RECHECK if not marks and not stood_still else _between_looks(watch)
         await self.sweep.intents.move(intent, replace(intent, due=self.now + soon, watch=woken))
 
     async def _is_under_way(self, intent: Intent) -> bool:
         """Whether it may live: it began a turn just now, or a mail of its record is being handed over."""
-        begun_at = await self.engine.begun_at(intent.instance_id)
-        if begun_at and self.now - begun_at < BETWEEN_LOOKS:
+        last_turn_at = await self.engine.last_turn_at(intent.instance_id)
+        if last_turn_at and self.now - last_turn_at < BETWEEN_LOOKS:
             return True
         return await self.sweep.mails.is_leased(intent.party.referral_id, self.sweep.wall_clock())
 
@@ -272,7 +272,7 @@ class _Run:
 
     async def _restart(self, intent: Intent) -> None:
         """A round of a restart. Whoever has begun anew is watched again: that it was started proves nothing."""
-        waiting = await restarted(self.engine, intent, self.now)
+        waiting = await restart_round(self.engine, intent, self.now)
         if waiting:
             self.tally.ended += 1
             if intent.watch.ended_at:
@@ -284,7 +284,7 @@ class _Run:
         watch = intent.watch
         begun = Watch(woken_at=self.now, steps=watch.steps, restarts=watch.restarts + bool(watch.tells))
         if intent.reason == "restart":
-            watched = replace(intent, reason="wake", due=self.now + FIRST_GLANCE, watch=begun)
+            watched = replace(intent, reason="wake", due=self.now + FIRST_RECHECK, watch=begun)
         else:
             watched = replace(intent, due=self.now + _between_looks(begun), watch=begun)
         await self.sweep.intents.move(intent, watched)

@@ -29,7 +29,7 @@ class Orchestrations(Protocol):
         """Start an instance; False if it is running already."""
         ...
 
-    async def begun_at(self, instance_id: str) -> datetime | None:
+    async def last_turn_at(self, instance_id: str) -> datetime | None:
         """When an instance last began a turn, by the engine's clock in whole seconds; None if it does not run.
 
         Of one that is suspended or has not begun it is long ago. An event alone changes nothing of it: an instance
