@@ -10,10 +10,10 @@ from api.http.schemas import View
 from shared.domain.referral import Contact
 
 
-def json_number(value: Decimal | None) -> int | float | None:
-    """An amount as a JSON number. Up to 999,999,999,999.99 a double is exact to the cent."""
-    if value is None:
-        return None
+def json_number(value: object) -> object:
+    """A decimal as a JSON number; other values stay. Up to 999,999,999,999.99 a double is exact to the cent."""
+    if not isinstance(value, Decimal):
+        return value
     return int(value) if value == value.to_integral_value() else float(value)
 
 
