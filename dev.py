@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The one entry for people: python3 dev.py run | test | lint | demo | bench | token | mail | check | directory.
+"""The developers' command line: python3 dev.py run | test | lint | demo | bench | token | mail | check | directory.
 
-Needs Python 3.11 or newer and nothing else: it makes the virtual environment and continues inside it.
-Older versions must still be able to read this file, to be told so.
+It needs nothing but Python 3.11 or newer: it creates the virtual environment and continues inside it.
+This file must also parse on older versions, to report the version that is needed.
 """
 
 import os
@@ -11,7 +11,7 @@ import sys
 
 def main() -> int:
     """Run a subcommand and return the exit code."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - the sentence is for those who have an older one
+    if sys.version_info < (3, 11):  # noqa: UP036 - this message is for older versions
         sys.stderr.write("dev.py needs Python 3.11 or newer; this is %d.%d.\n" % sys.version_info[:2])  # noqa: UP031
         return 2
     if os.name != "posix":
@@ -21,7 +21,7 @@ def main() -> int:
 
 
 def _run() -> int:
-    from localcloud.commands.bootstrap import enter_environment  # noqa: PLC0415 - newer Pythons only, from here on
+    from localcloud.commands.bootstrap import enter_environment  # noqa: PLC0415 - does not parse on older versions
     from localcloud.commands.parser import parse  # noqa: PLC0415
     from localcloud.errors import InstallError  # noqa: PLC0415
 
@@ -31,7 +31,7 @@ def _run() -> int:
     except InstallError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    from localcloud.commands.dispatch import dispatch  # noqa: PLC0415 - its packages are installed only now
+    from localcloud.commands.dispatch import dispatch  # noqa: PLC0415 - needs packages of the virtual environment
 
     return dispatch(options)
 

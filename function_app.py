@@ -1,4 +1,4 @@
-"""The function app: composes its blueprints; nothing else."""
+"""The function app: registers all triggers."""
 
 import azure.durable_functions as df
 import azure.functions as func

@@ -1,1 +1,1 @@
-"""Effects and look-ups that orchestrations ask for. Each may run twice, and takes the time from its caller."""
+"""The activities that orchestrations call. Each may run twice, and takes the time from its caller."""

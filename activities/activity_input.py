@@ -1,22 +1,22 @@
-"""What an orchestration hands to an activity: ids and times as text, by name; and which time an activity goes by."""
+"""The input of activities, ids and times as text by name, and the time that an activity uses."""
 
 from datetime import datetime
 from typing import Dict  # noqa: UP035 - see below
 
 from shared import clock
 
-# An annotation that the platform's indexer takes: it refuses `dict[str, str]`, and with it the whole app.
+# The platform's indexer rejects an app with `dict[str, str]` as an annotation.
 ActivityInput = Dict[str, str]  # noqa: UP006
 
 
 def orchestration_time(sent: ActivityInput) -> datetime:
-    """The orchestration's time."""
+    """The orchestration's time at the call."""
     return datetime.fromisoformat(sent["now"])
 
 
-def agreed_time(sent: ActivityInput) -> datetime:
-    """The earlier of the orchestration's time and this worker's own: what it shows has come by both clocks (L4).
+def earlier_time(sent: ActivityInput) -> datetime:
+    """The earlier of the orchestration's time and this worker's own: what is due by it is due by both clocks (L4).
 
-    A host whose clock is fast makes nothing early; one whose clock is slow makes things late by as much.
+    So a fast clock makes nothing happen early; a slow one delays by its difference.
     """
     return min(orchestration_time(sent), clock.now())

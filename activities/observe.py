@@ -1,11 +1,11 @@
-"""The activities that look what an orchestration has to do. Inputs and outputs carry ids, numbers and times only."""
+"""The activities that determine what an orchestration has to do. Inputs and outputs have only ids and times."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
-from activities.activity_input import ActivityInput, agreed_time, orchestration_time
+from activities.activity_input import ActivityInput, earlier_time, orchestration_time
 from shared import clock
 from shared.domain.ids import digest
 from shared.wiring import wiring
@@ -15,10 +15,10 @@ from shared.workflow.wake import record_of, registration_of
 
 blueprint = df.Blueprint()
 
-EARLIEST_NET = timedelta(minutes=5)
-NET_SPREAD_SECONDS = 600
-LOOK_AGAIN = timedelta(seconds=30)
-"""How long to wait for a moment that has come by the orchestration's clock, and not yet by the worker's."""
+SHORTEST_BACKUP_DELAY = timedelta(minutes=5)
+BACKUP_SPREAD_SECONDS = 600
+RECHECK_AFTER = timedelta(seconds=30)
+"""How long to wait if something is due by the orchestration's clock, but not yet by the worker's."""
 ACTIVITY_OF = {"expire": "expire_referral", "remind": "remind", "perform": "perform"}
 
 
@@ -30,7 +30,7 @@ async def observe(sent: ActivityInput) -> dict[str, Any]:
 
 @blueprint.activity_trigger(input_name="sent")
 async def observe_registration(sent: ActivityInput) -> dict[str, Any]:
-    """As `observe`, with a registrationId: of its review. Instances that wait have this name in their history."""
+    """As `observe`, for a review: with a registrationId. Waiting instances have this name in their history."""
     return await _observe(sent)
 
 
@@ -39,20 +39,20 @@ async def _observe(sent: ActivityInput) -> dict[str, Any]:
     await service.heartbeats.record_engine_activity(clock.wall_clock())
     registration = registration_of(sent)
     plan = await observe_record(
-        service.referrals, service.registrations, record_of(sent), registration, agreed_time(sent)
+        service.referrals, service.registrations, record_of(sent), registration, earlier_time(sent)
     )
-    return as_json(plan, registration or sent["referralId"], orchestration_time(sent))
+    return plan_to_json(plan, registration or sent["referralId"], orchestration_time(sent))
 
 
-def as_json(plan: Plan, instance_id: str, orchestration_now: datetime) -> dict[str, Any]:
-    """A plan as it travels to the orchestration, with the time of its own timer instead of the record's moment.
+def plan_to_json(plan: Plan, instance_id: str, orchestration_now: datetime) -> dict[str, Any]:
+    """A plan as JSON for the orchestration; `nextAt` is the time for its timer, which is later than the due time.
 
-    The orchestration's clock may be ahead of the one that the plan was made by. A timer for a time that it shows
-    already would fire at once, and again, until this worker's clock comes there too; so it looks again later.
+    The orchestration's clock may be ahead of the one used for the plan. A timer for a time that its clock has passed
+    would fire at once, again and again; so `nextAt` is always later than the orchestration's time.
     """
     next_at = None
     if plan.next_at:
-        next_at = max(plan.next_at + net_delay(instance_id), orchestration_now + LOOK_AGAIN)
+        next_at = max(plan.next_at + backup_timer_delay(instance_id), orchestration_now + RECHECK_AFTER)
     return {
         "steps": [{"activity": ACTIVITY_OF[step.kind], "label": step.label} for step in plan.steps],
         "nextAt": next_at.isoformat() if next_at else None,
@@ -60,10 +60,11 @@ def as_json(plan: Plan, instance_id: str, orchestration_now: datetime) -> dict[s
     }
 
 
-def net_delay(instance_id: str) -> timedelta:
-    """How long after a moment of its record an orchestration's own timer fires: 5 to 15 minutes, each its own.
+def backup_timer_delay(instance_id: str) -> timedelta:
+    """How long after a due time the orchestration's own timer fires: 5 to 15 minutes, different for each instance.
 
-    The sweep hands out what is due; the timer is the net behind it. The deadline is the record's, not the timer's, so
-    thousands of timers need not fall at once where thousands of deadlines do.
+    Usually the sweep wakes the orchestration when something is due; the timer is only a backup. Deadlines do not
+    depend on it, so where thousands of records are due at once, their timers can fire spread out.
     """
-    return EARLIEST_NET + int(digest(instance_id)[:8], 16) % NET_SPREAD_SECONDS * timedelta(seconds=1)
+    spread = timedelta(seconds=int(digest(instance_id)[:8], 16) % BACKUP_SPREAD_SECONDS)
+    return SHORTEST_BACKUP_DELAY + spread

@@ -1,10 +1,10 @@
-"""The activities that take a planned step. Inputs carry ids, numbers and times only."""
+"""The activities that carry out a planned step. Their inputs have only ids, labels and times."""
 
 from datetime import datetime
 
 import azure.durable_functions as df
 
-from activities.activity_input import ActivityInput, agreed_time
+from activities.activity_input import ActivityInput, earlier_time
 from shared.domain.change import Change, CommandContext
 from shared.domain.due import reminder_work
 from shared.domain.lifecycle import SYSTEM_ACTOR, expire, is_overdue
@@ -19,28 +19,28 @@ blueprint = df.Blueprint()
 
 @blueprint.activity_trigger(input_name="sent")
 async def expire_referral(sent: ActivityInput) -> None:
-    """Close a referral whose time to answer is over (L4)."""
-    await expire_if_overdue(await wiring.service(), record_of(sent), agreed_time(sent))
+    """Expire a referral whose deadline has passed (L4)."""
+    await expire_if_overdue(await wiring.service(), record_of(sent), earlier_time(sent))
 
 
 @blueprint.activity_trigger(input_name="sent")
 async def remind(sent: ActivityInput) -> None:
-    """Open the work of the reminder or escalation `label`, once (M3, G7)."""
+    """Create the work of the reminder or escalation `label`, once (M3, G7)."""
     await open_reminder(await wiring.service(), record_of(sent), sent["label"])
 
 
 @blueprint.activity_trigger(input_name="sent")
 @blueprint.durable_client_input(client_name="client")
 async def perform(sent: ActivityInput, client: df.DurableOrchestrationClient) -> None:
-    """Try the due tasks of the work row `label` once each."""
+    """Try each due task of the work row `label` once."""
     service = await wiring.service()
     await service.work_runner.perform(
-        DurableEngine(client), record_of(sent), sent["label"], agreed_time(sent)
+        DurableEngine(client), record_of(sent), sent["label"], earlier_time(sent)
     )
 
 
 async def expire_if_overdue(service: Service, referral: ReferralKey, now: datetime) -> None:
-    """Take the expiry step if it is due; a second run finds it taken."""
+    """Commit the expiry if it is due; a second run has no effect."""
 
     async def decide(read: Referral, context: CommandContext) -> Change | None:
         return expire(read, context) if is_overdue(read, context.now) else None
@@ -49,7 +49,7 @@ async def expire_if_overdue(service: Service, referral: ReferralKey, now: dateti
 
 
 async def open_reminder(service: Service, record: ReferralKey, label: str) -> None:
-    """Insert a reminder's work row; it exists once, whoever asks how often."""
+    """Insert a reminder's work row, unless it exists."""
     try:
         await service.referrals.insert_work(record, reminder_work(record.referral_id, label))
     except StoreConflict:

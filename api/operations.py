@@ -1,4 +1,4 @@
-"""Every HTTP operation of the service: to import this module is to declare them all (`api.http.operation`)."""
+"""Imports the modules of all HTTP operations, which declares the operations (see `api.http.operation`)."""
 
 from api.contract import pages
 from api.directory import lookups, people, profiles, reference_data, routing, stage_maps

@@ -1,1 +1,1 @@
-"""Durable orchestrations: they wait, order and decide; every look-up and every effect is an activity."""
+"""Durable orchestrations: they wait and call activities; all reads and effects happen in activities."""

@@ -1,4 +1,4 @@
-"""The life of a referral in time: reminders, expiry, mail and effects elsewhere. One instance per referral."""
+"""The orchestration of a referral's reminders, expiry and work. One instance per referral."""
 
 from collections.abc import Generator
 from typing import Any

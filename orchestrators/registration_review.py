@@ -1,4 +1,4 @@
-"""A registration's review in time: escalations and reminders (G7). One instance per record that is reviewed."""
+"""The orchestration of a review's escalations and reminders (G7). One instance per registration in review."""
 
 from collections.abc import Generator
 from typing import Any

@@ -51,7 +51,7 @@ _DEADLINE = datetime(2026, 12, 5, 9, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class SampleMail:
     """One mail of the gallery."""
 
     kind: MailKind
@@ -59,14 +59,14 @@ class Picture:
     mail: RenderedMail
 
 
-def pictures(portal_url: str) -> Iterator[Picture]:
+def sample_mails(portal_url: str) -> Iterator[SampleMail]:
     """Every kind in every language, with the facts that the sample world gives; an expiry both ways (M8)."""
     for kind in KINDS:
         told = facts(kind, portal_url)
         variants = (told, replace(told, never_notified=True)) if kind == "expired" else (told,)
         for language in sorted(available_languages()):
             for variant in variants:
-                yield Picture(kind, language, render(variant, language))
+                yield SampleMail(kind, language, render(variant, language))
 
 
 def facts(kind: MailKind, portal_url: str) -> MailFacts:
@@ -131,7 +131,7 @@ async def send_all() -> int:
     settings = read_settings()
     require_loopback(settings.mail_endpoint)
     service = AzureMailService(email_client(settings), settings.mail_sender)
-    shown = list(pictures(settings.portal_url))
+    shown = list(sample_mails(settings.portal_url))
     try:
         for picture in shown:
             await service.send(_record(picture), datetime.now(UTC))
@@ -140,7 +140,7 @@ async def send_all() -> int:
     return len(shown)
 
 
-def _record(picture: Picture) -> MailRecord:
+def _record(picture: SampleMail) -> MailRecord:
     gallery = ReferralId("gallery")
     return MailRecord(
         referral_id=gallery,

@@ -1,1 +1,1 @@
-"""What several resources share: the referral that a request names, the directory's part, parts of bodies."""
+"""Shared by several resources: access to referrals and engagements, the directory's data, steps, common models."""

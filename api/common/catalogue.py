@@ -1,4 +1,4 @@
-"""What the directory knows of what a request names, read at once."""
+"""Load the directory data that the rules need to decide about a request."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -18,21 +18,21 @@ from shared.domain.vocabulary import MICROSOFT
 T = TypeVar("T")
 
 
-async def catalogue_of(
+async def load_catalogue(
     request: Request,
     draft: DealDraft,
     invitations: tuple[InvitationDraft, ...] = (),
     solutions: Iterable[str] = (),
 ) -> Catalogue:
-    """The directory's part of a decision about a deal that exists: the draft's fields, invitations, its solutions.
+    """The organizations and solutions that a draft, further invitations or `solutions` name, and the routing table.
 
-    Lists longer than the rules allow (C6) are refused for their length, so nothing in them is looked up.
+    Lists longer than the rules allow (C6) are refused for their length, so their items are not looked up.
     """
     directory = request.service.directory
-    invited = (*judged(draft.invitations, MAX_INVITATIONS), *judged(invitations, MAX_INVITATIONS))
+    invited = (*within_limit(draft.invitations, MAX_INVITATIONS), *within_limit(invitations, MAX_INVITATIONS))
     named = {i.organization_id for i in invited if i.organization_id} | {MICROSOFT}
     lists = (draft.terms.solutions, *(i.terms.solutions for i in invited))
-    chosen = {*solutions, *(each for named_here in lists for each in judged(named_here, MAX_SOLUTIONS))}
+    chosen = {*solutions, *(each for ids in lists for each in within_limit(ids, MAX_SOLUTIONS))}
     return Catalogue(
         creator=request.caller.organization,
         organizations=await directory.organizations(named),
@@ -43,19 +43,19 @@ async def catalogue_of(
     )
 
 
-async def catalogue_of_new(request: Request, draft: DealDraft) -> Catalogue:
-    """The directory's part of a decision about a new deal, the customer's entities included (C7)."""
+async def load_new_deal_catalogue(request: Request, draft: DealDraft) -> Catalogue:
+    """As `load_catalogue` for a new deal, with the directory's candidates for its customer (C7)."""
     customer = draft.customer
     entities = await request.service.directory.customers(
         customer.name or "", customer.address.country or "", customer.duns
     )
-    return replace(await catalogue_of(request, draft), customers=entities)
+    return replace(await load_catalogue(request, draft), customers=entities)
 
 
-def inviting_of(
+def inviter_for(
     request: Request, catalogue: Catalogue, ids: tuple[ReferralId, ...], context: CommandContext
 ) -> InvitationFactory:
-    """What all invitations of a request have in common; `ids` are enough for each of them."""
+    """What all invitations of a request have in common; `ids` has at least one id for each of them."""
     return InvitationFactory(
         catalogue=catalogue,
         ids=ids,
@@ -64,6 +64,6 @@ def inviting_of(
     )
 
 
-def judged(named: tuple[T, ...], most: int) -> tuple[T, ...]:
-    """What of a list the rules look at one by one: all of it, or nothing."""
-    return named if len(named) <= most else ()
+def within_limit(items: tuple[T, ...], limit: int) -> tuple[T, ...]:
+    """The items whose data the rules need: all, or none of a list that is too long."""
+    return items if len(items) <= limit else ()

@@ -1,5 +1,6 @@
-"""The parts of a referral as requests send them (docs/api.md), and how they read as drafts of the domain."""
+"""Request models of the parts of a referral (docs/api.md), and their conversion to the domain's drafts."""
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
@@ -10,11 +11,11 @@ from api.http.fields import (
     Code,
     Country,
     Currency,
+    DateTime,
     Email,
     EmptyObjectAsList,
     Flag,
     Locale,
-    Moment,
     Name,
     Notes,
     Phone,
@@ -30,7 +31,8 @@ from shared.domain.draft import (
 from shared.domain.referral import Consent, ProfileId
 from shared.domain.vocabulary import CustomerSize, HelpCode, TargetType
 
-MANY = 1000  # bounds what is looked at; the rules say how many are allowed
+MAX_ITEMS = 1000
+"""Bounds the effort of parsing a list; the rules have lower limits."""
 
 
 class ContactPreferenceBody(Body):
@@ -49,17 +51,18 @@ class ContactBody(Body):
     def draft(self) -> ContactDraft:
         preference = self.contact_preference or ContactPreferenceBody()
         return ContactDraft(
-            first_name=self.first_name,
-            last_name=self.last_name,
-            phone_number=self.phone_number,
-            email=self.email,
-            title=self.title,
+            **self.model_dump(exclude={"contact_preference"}),
             locale=preference.locale,
             disable_notifications=bool(preference.disable_notifications),
         )
 
 
-Team = Annotated[tuple[ContactBody, ...], Field(max_length=MANY)]
+Team = Annotated[tuple[ContactBody, ...], Field(max_length=MAX_ITEMS)]
+
+
+def team_draft(team: Iterable[ContactBody] | None) -> tuple[ContactDraft, ...]:
+    """The contacts of a team as drafts; none for a team that was not sent."""
+    return tuple(contact.draft() for contact in team or ())
 
 
 class AddressBody(Body):
@@ -98,7 +101,7 @@ class CustomerBody(Body):
             ids=tuple(
                 ProfileId(profile_type=each.profile_type or "", id=each.id or "") for each in self.ids or ()
             ),
-            team=tuple(contact.draft() for contact in self.team or ()),
+            team=team_draft(self.team),
         )
 
 
@@ -127,17 +130,22 @@ class SolutionBody(Body):
     type: Code | None = None
 
 
-Solutions = Annotated[tuple[SolutionBody, ...], Field(max_length=MANY)]
+Solutions = Annotated[tuple[SolutionBody, ...], Field(max_length=MAX_ITEMS)]
 
 
-def _id_alone(value: object) -> object:
-    """Industries and the like come as objects with an id; the id is all that is kept."""
+def solution_ids(solutions: Iterable[SolutionBody] | None) -> tuple[str | None, ...]:
+    """The ids of solutions; none for a list that was not sent."""
+    return tuple(solution.id for solution in solutions or ())
+
+
+def _id_of(value: object) -> object:
+    """Industries, products and services are sent as text or as objects with an id; only the id is stored."""
     if isinstance(value, dict):
         return next((word for name, word in value.items() if str(name).lower() == "id"), value)
     return value
 
 
-Word = Annotated[Name, BeforeValidator(_id_alone)]
+Word = Annotated[Name, BeforeValidator(_id_of)]
 Words = Annotated[tuple[Word, ...], Field(max_length=100)]
 
 
@@ -156,9 +164,17 @@ class DetailsBody(Body):
     notes: Notes | None = None
     deal_value: Annotated[Amount | None, Required()] = None
     currency: Annotated[Currency | None, Required()] = None
-    closing_date_time: Annotated[Moment | None, Required()] = None
+    closing_date_time: Annotated[DateTime | None, Required()] = None
     requirements: RequirementsBody = RequirementsBody()
     customer_requested_contact: Flag | None = None
+
+    def terms(self) -> TermsDraft:
+        return TermsDraft(
+            deal_value=self.deal_value,
+            currency=self.currency,
+            closing_at=self.closing_date_time,
+            solutions=solution_ids(self.requirements.solutions),
+        )
 
 
 class InviteContextBody(Body):
@@ -180,7 +196,7 @@ class InvitationBody(Body):
     assistance_request_code: HelpCode | None = None
     deal_value: Amount | None = None
     currency: Currency | None = None
-    closing_date_time: Moment | None = None
+    closing_date_time: DateTime | None = None
     team: Team | None = None
     solutions: Solutions | None = None
 
@@ -194,7 +210,7 @@ class InvitationBody(Body):
                 deal_value=self.deal_value,
                 currency=self.currency,
                 closing_at=self.closing_date_time,
-                solutions=tuple(solution.id for solution in self.solutions or ()),
+                solutions=solution_ids(self.solutions),
             ),
-            team=None if self.team is None else tuple(contact.draft() for contact in self.team),
+            team=None if self.team is None else team_draft(self.team),
         )

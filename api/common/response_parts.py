@@ -1,11 +1,23 @@
-"""Parts of answers that several resources show (docs/api.md)."""
+"""Response models of the parts that several resources have in common (docs/api.md)."""
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from api.http.schemas import View
-from shared.domain.referral import Address, Contact
-from shared.domain.registration import FieldError
+from shared.domain.referral import Contact
+
+
+def json_number(value: object) -> object:
+    """A decimal as a JSON number; other values stay. Up to 999,999,999,999.99 a double is exact to the cent."""
+    if not isinstance(value, Decimal):
+        return value
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+Amount = Annotated[int | float | None, BeforeValidator(json_number)]
 
 
 class ContactPreferenceView(View):
@@ -44,46 +56,22 @@ class LocationFound(View):
 
 
 class FieldErrorView(View):
-    """What is wrong with a field of a registration; `target` is a JSON Pointer."""
+    """A correction that a field of a registration needs; `target` is its JSON Pointer."""
 
     target: str
     message: str
 
 
-def amount(value: Decimal | None) -> int | float | None:
-    """An amount as a JSON number, if there is one. Up to 999,999,999,999.99 a double holds every cent."""
-    if value is None:
-        return None
-    return int(value) if value == value.to_integral_value() else float(value)
-
-
-def field_errors(errors: Iterable[FieldError]) -> list[FieldErrorView]:
-    """What is wrong with which fields of a registration."""
-    return [FieldErrorView(target=each.target, message=each.message) for each in errors]
-
-
-def address(place: Address) -> AddressView:
-    """A postal address."""
-    return AddressView(
-        address_line1=place.address_line1,
-        address_line2=place.address_line2,
-        city=place.city,
-        state=place.state,
-        postal_code=place.postal_code,
-        country=place.country,
-        region=place.region,
-    )
-
-
-def contact(person: Contact) -> ContactView:
-    """A contact with its mail preference; what a customer's contact lacks is null."""
-    return ContactView(
-        first_name=person.first_name or None,
-        last_name=person.last_name or None,
-        phone_number=person.phone_number or None,
-        email=person.email or None,
-        title=person.title,
-        contact_preference=ContactPreferenceView(
-            locale=person.locale, disable_notifications=person.disable_notifications
-        ),
-    )
+def team_view(team: Iterable[Contact]) -> list[ContactView]:
+    """Contacts with their mail preferences. Fields that a customer's contact lacks are null."""
+    return [
+        ContactView(
+            first_name=person.first_name or None,
+            last_name=person.last_name or None,
+            phone_number=person.phone_number or None,
+            email=person.email or None,
+            title=person.title,
+            contact_preference=ContactPreferenceView.from_domain(person),
+        )
+        for person in team
+    ]

@@ -1,10 +1,10 @@
-"""Taking a step of the referral that a request names, and what follows from it (E2, L4, C5)."""
+"""Commit a step of the referral that a request names, and start what follows from it (E2, L4, C5)."""
 
 import logging
 from collections.abc import Awaitable, Callable
 
-from api.common.access import unknown_referral, visible_referral
-from api.http.etags import etag_of, is_meant, meant_version
+from api.common.access import referral_not_found, visible_referral
+from api.http.etags import etag_of, if_match_version, matches_if_match
 from api.http.problems import PreconditionFailed
 from api.http.request import Request
 from api.http.wire_names import wire_names
@@ -18,20 +18,22 @@ from shared.workflow.wake import Event, begin, wake_or_leave_to_sweep
 logger = logging.getLogger(__name__)
 
 Decision = Callable[[Referral, CommandContext], Awaitable[Change | None]]
-"""What a request makes of a referral as read; None where there is nothing to change. Raises a `Refusal`."""
+"""Decides the change of a referral as it was read; None if there is nothing to change. Raises a `Refusal`."""
 
 
 async def take_step(request: Request, decide: Decision, event: Event) -> Referral:
-    """Commit what a request decides and wake the orchestration; gives the record as it is then.
+    """Commit the decided change, wake the orchestration, and return the referral afterwards.
 
-    A request that the same person repeats with the same Idempotency-Key changes nothing and is answered as it was
-    the first time; a verb even if it names the version that its first time moved. Raises `NotFound`,
-    `PreconditionFailed`, the decision's `Refusal`.
+    A request repeated by the same person with the same Idempotency-Key changes nothing and gets the same response;
+    for a POST that holds even if If-Match names the version before. Raises `NotFound`, `PreconditionFailed`, the
+    decision's `Refusal`.
     """
     seen = await visible_referral(request)
     context = request.repeatable_context(f"{seen.id}/{_command(request)}")
     try:
-        change = await request.service.commits.step(seen.key, context, if_visible_and_meant(request, decide))
+        change = await request.service.commits.step(
+            seen.key, context, if_visible_and_current(request, decide)
+        )
     except (Refusal, PreconditionFailed) as refused:
         if isinstance(refused, PreconditionFailed) and request.method != "POST":
             raise
@@ -45,23 +47,25 @@ async def take_step(request: Request, decide: Decision, event: Event) -> Referra
 
 
 async def is_repetition(request: Request, deal: ReferralKey, context: CommandContext) -> bool:
-    """Whether a step that is refused was taken before, by the same request under the same Idempotency-Key."""
-    return context.key_hash is not None and await request.service.commits.replayed(deal, context.key_hash)
+    """Whether a refused request was carried out before, under the same Idempotency-Key."""
+    return context.key_hash is not None and await request.service.commits.has_step_with_key(
+        deal, context.key_hash
+    )
 
 
 def if_visible(request: Request, decide: Decision) -> Decision:
-    """A decision that is asked only if the caller still sees the referral (V5)."""
+    """A decision that first checks that the caller may still see the referral (V5)."""
 
     async def check(referral: Referral, context: CommandContext) -> Change | None:
         if not request.sees(referral):
-            raise unknown_referral()
+            raise referral_not_found()
         return await decide(referral, context)
 
     return check
 
 
-def if_visible_and_meant(request: Request, decide: Decision) -> Decision:
-    """A decision that is asked only if the caller still sees the referral, and means this version of it (V5, E2)."""
+def if_visible_and_current(request: Request, decide: Decision) -> Decision:
+    """As `if_visible`; also checks that If-Match names this version (E2)."""
 
     async def check(referral: Referral, context: CommandContext) -> Change | None:
         await _refuse_other_version(request, referral)
@@ -71,11 +75,11 @@ def if_visible_and_meant(request: Request, decide: Decision) -> Decision:
 
 
 async def follow_up(request: Request, change: Change, event: Event) -> None:
-    """After the commit: do at once what the caller will read next, then the rest of its work; wake the orchestration.
+    """After a commit: apply the effects that the caller can read, then do the other work; wake the orchestration.
 
-    Raises the refusal of a command that came too late, whose step was the expiry (L4).
+    Raises the refusal of a command that came after the deadline, whose step was the expiry (L4).
     """
-    await _do_what_is_read_next(request, change)
+    await _apply_readable_effects(request, change)
     await do_work(request, change)
     await wake_or_leave_to_sweep(request.engine, change.after.key, event)
     if change.refusal:
@@ -83,29 +87,29 @@ async def follow_up(request: Request, change: Change, event: Event) -> None:
 
 
 async def do_work(request: Request, change: Change) -> bool:
-    """Do the work of a step right after its commit, as far as there is time; whether all of it is done."""
+    """Do the work of a step right after its commit, within a time limit; whether all of it is done."""
     if change.work is None:
         return True
     runner, key = request.service.work_runner, change.after.key
     return await runner.after_commit(request.engine, key, change.work.label, request.now)
 
 
-async def begin_or_leave_to_sweep(request: Request, record: ReferralKey) -> None:
-    """Start the orchestration of a new record. If the engine does not answer, the next sweep starts it."""
+async def start_or_leave_to_sweep(request: Request, record: ReferralKey) -> None:
+    """Start the orchestration of a new record; if the engine does not answer, the next sweep starts it."""
     try:
         await begin(request.engine, record)
     except EngineUnavailable:
-        logger.warning("begin_failed record=%s: the sweep will start it", record.referral_id)
+        logger.warning("start_failed record=%s: the sweep will start it", record.referral_id)
 
 
-def unless_faulty(change: Change | None, faults: tuple[Fault, ...]) -> Change | None:
-    """State comes before fields: faults count only where the state would let the step through. Raises `Invalid`."""
+def refuse_faults(change: Change | None, faults: tuple[Fault, ...]) -> Change | None:
+    """Raise `Invalid` for faults, unless the change carries a refusal: errors of state precede those of fields."""
     if faults and not (change and change.refusal):
         raise Invalid(faults)
     return change
 
 
-async def _do_what_is_read_next(request: Request, change: Change) -> None:
+async def _apply_readable_effects(request: Request, change: Change) -> None:
     service = request.service
     if change.work and any(isinstance(state.task, Publish) for state in change.work.tasks):
         await service.visibility.follow_or_leave_to_work(change.after)
@@ -117,10 +121,10 @@ async def _do_what_is_read_next(request: Request, change: Change) -> None:
 
 async def _refuse_other_version(request: Request, referral: Referral) -> None:
     etag = etag_of(referral.version)
-    if is_meant(request, etag):
+    if matches_if_match(request, etag):
         return
-    meant = meant_version(request)
-    since = referral.version if meant is None else meant
+    named = if_match_version(request)
+    since = referral.version if named is None else named
     entries = await request.service.referrals.entries(referral.key)
     changed = wire_names(name for entry in entries if entry.version > since for name in entry.changed)
     raise PreconditionFailed(etag, changed)

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the operations and of the models that read and answer."""
+"""Builds the OpenAPI 3.1 document from the declared operations and their models."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,31 +13,31 @@ from api.http.operation import Operation, Returned, Schema
 from api.http.schemas import View
 
 _MODEL = "#/components/schemas/{model}"
-_MEANINGS = {
-    200: "Done.",
+_STATUSES = {
+    200: "OK.",
     201: "Created.",
-    204: "Done; there is no body.",
-    304: "Unchanged.",
-    400: "Not JSON in UTF-8, or a query that cannot be parsed or is not supported.",
-    401: "No token, or one that proves nothing.",
-    403: "The caller may not do this.",
-    404: "There is no such record, or none that the caller may see.",
-    409: "The state, direction or type forbids it, the record is closed, or the key was used for another body.",
-    411: "The request announces a body that did not arrive: send its Content-Length.",
-    412: "The record is not as If-Match says; innerError tells its tag and what changed.",
-    413: f"More than {MAX_BYTES:,} bytes.",
-    415: "Another media type.",
-    422: "The body has faults: all of them are in details.",
-    428: "If-Match is missing.",
-    500: "What is stored of this cannot be read: the service's operator has to repair it.",
-    503: "Try again after Retry-After seconds.",
+    204: "OK, without a body.",
+    304: "Not modified.",
+    400: "The body is not JSON in UTF-8, or a query option is malformed or not supported.",
+    401: "The token is missing or not valid.",
+    403: "The caller's roles do not allow this.",
+    404: "The record does not exist, or the caller may not see it.",
+    409: "The record's state, direction or type does not allow this, or the key was used with another body.",
+    411: "The body did not arrive: send it with a Content-Length header.",
+    412: "If-Match names another version; innerError has the current ETag and the changed fields.",
+    413: f"The body has more than {MAX_BYTES:,} bytes.",
+    415: "The media type is not supported.",
+    422: "The body has faults; details lists all of them.",
+    428: "The header If-Match is missing.",
+    500: "A stored record is damaged: the service's operator has to repair it.",
+    503: "Temporarily unavailable: retry after Retry-After seconds.",
 }
 _HEADERS = {
-    "If-Match": "The ETag of the version that is meant.",
+    "If-Match": "The ETag of the version to change.",
     "If-None-Match": "The ETag of the version that the client has.",
     "Idempotency-Key": "A request repeated with the same key and body within 7 days is carried out once.",
-    "client-request-id": "A GUID of the client's; a repeated creation with it and the same body is the same one.",
-    "Prefer": "return=representation answers 200 with the resource.",
+    "client-request-id": "The client's GUID; a creation repeated with it and the same body is carried out once.",
+    "Prefer": "With return=representation the response is 200 with the resource.",
 }
 
 
@@ -48,7 +48,7 @@ class FaultView(View):
 
 
 class ErrorBodyView(View):
-    """`details` lists every fault of a request at once; `innerError` what a client may act on."""
+    """`details` lists every fault of the request; `innerError` has data that a client can act on."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
     code: str
@@ -63,11 +63,11 @@ class ErrorView(View):
 
 
 def openapi_document(operations: Iterable[Operation]) -> Schema:
-    """The document of these operations."""
-    described = list(operations)
-    refs, definitions = _schemas(described)
+    """The OpenAPI document of the operations."""
+    declared = list(operations)
+    refs, definitions = _schemas(declared)
     paths: dict[str, Schema] = {}
-    for operation in described:
+    for operation in declared:
         paths.setdefault(f"/{operation.route}", {})[operation.method.lower()] = _operation(operation, refs)
     return {
         "openapi": "3.1.0",
@@ -138,15 +138,14 @@ def _responses(operation: Operation, refs: dict[Any, Schema]) -> Schema:
     responses: Schema = {
         str(status): _response(status, body, operation, refs) for status, body in operation.returns.items()
     }
-    shared = () if operation.public else (401, 403, 411, 500, 503)
-    for status in sorted({*operation.errors, *shared}):
+    for status in sorted(operation.error_statuses):
         content = {"application/json": {"schema": refs[ErrorView, "serialization"]}}
-        responses.setdefault(str(status), {"description": _MEANINGS[status], "content": content})
+        responses.setdefault(str(status), {"description": _STATUSES[status], "content": content})
     return responses
 
 
 def _response(status: int, body: Returned, operation: Operation, refs: dict[Any, Schema]) -> Schema:
-    response: Schema = {"description": _MEANINGS[status]}
+    response: Schema = {"description": _STATUSES[status]}
     if body is None:
         if status == 200:
             response["content"] = {"text/html" if operation.html else "application/json": {"schema": {}}}
@@ -158,14 +157,14 @@ def _response(status: int, body: Returned, operation: Operation, refs: dict[Any,
 
 
 def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Schema], Schema]:
-    """A reference for each model, and what the references lead to."""
-    wanted: dict[Any, None] = {(ErrorView, "serialization"): None}
+    """The reference to the schema of each model, and the schemas."""
+    models: dict[Any, None] = {(ErrorView, "serialization"): None}  # a dict keeps their order
     for operation in operations:
         if isinstance(operation.body, type):
-            wanted[operation.body, "validation"] = None
+            models[operation.body, "validation"] = None
         for body in operation.returns.values():
-            wanted |= {(model, "serialization"): None for model in _models(body)}
-    refs, definitions = models_json_schema(list(wanted), ref_template=_MODEL)
+            models |= {(model, "serialization"): None for model in _models(body)}
+    refs, definitions = models_json_schema(list(models), ref_template=_MODEL)
     return dict(refs), definitions["$defs"]
 
 

@@ -1,4 +1,4 @@
-"""`GET /v1.0/openapi.json` and `GET /docs`: the contract for programs and for people. Neither needs a token."""
+"""Serve the API description: `GET /v1.0/openapi.json` and `GET /docs`. Neither needs a token."""
 
 from functools import cache
 
@@ -12,25 +12,25 @@ from api.http.response import Response
 
 @public_operation("GET", "v1.0/openapi.json", returns={200: None})
 async def get_openapi(_request: PublicRequest) -> Response:
-    """The contract as an OpenAPI 3.1 document."""
+    """Get the OpenAPI 3.1 document of this API."""
     return Response(body=document())
 
 
 @public_operation("GET", "docs", returns={200: None}, html=True)
 async def get_docs(_request: PublicRequest) -> Response:
-    """The contract as a page."""
+    """Read the description of this API as a web page."""
     return Response(body=page(), media_type="text/html")
 
 
 @cache
 def document() -> Schema:
-    """The document of every operation of the service."""
+    """The OpenAPI document of all operations."""
     return openapi_document(OPERATIONS.values())
 
 
 @cache
 def page() -> str:
-    """The page: every operation with what it takes and answers, and every schema."""
+    """The HTML page with all operations and schemas."""
     environment = Environment(
         loader=PackageLoader("api.contract"), autoescape=select_autoescape(default=True), trim_blocks=True
     )

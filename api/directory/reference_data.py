@@ -1,4 +1,4 @@
-"""`GET /v1.0/reference-data`: every list of values of this API, with names in English and Korean."""
+"""The lists of values that the API uses, with names in English and Korean: `GET /v1.0/reference-data`."""
 
 from functools import cache
 from typing import Literal
@@ -26,7 +26,7 @@ class CodeView(View):
 
 
 class StageView(CodeView):
-    """`of` says which deals have the stage: all, all but assessments (`standard`), or assessments alone."""
+    """`of` says which deals have the stage: all, all except assessments (`standard`), or only assessments."""
 
     percent: int
     of: Literal["all", "standard", "solutionAssessment"]
@@ -69,16 +69,16 @@ class ReferenceDataView(View):
     countries: list[CodeView]
 
 
-@operation("GET", "v1.0/reference-data", returns=ReferenceDataView, errors=(403,))
+@operation("GET", "v1.0/reference-data", returns=ReferenceDataView)
 async def get_reference_data(request: Request) -> Response:
-    """Every list of values, the same for every signed-in person."""
+    """Get all lists of values; they are the same for everybody."""
     del request
     return Response(body=reference_data())
 
 
 @cache
 def reference_data() -> ReferenceDataView:
-    """Made once per process."""
+    """The lists, built once per process."""
     lists = {name: _codes(codes) for name, codes in names().items()}
     stages = [_stage(each) for each in lists.pop("salesStages")]
     values = {**lists, "salesStages": stages, "currencies": _currencies(), "countries": _countries()}
@@ -90,7 +90,7 @@ def _codes(codes: dict[str, dict[str, str]]) -> list[CodeView]:
 
 
 def _stage(view: CodeView) -> StageView:
-    stage: SalesStage = view.code  # type: ignore[assignment] # the names are those of the stages
+    stage: SalesStage = view.code  # type: ignore[assignment] # names.toml has the same codes
     of: Literal["all", "standard", "solutionAssessment"] = "all"
     if stage in STANDARD_STAGES:
         of = "standard"

@@ -1,7 +1,7 @@
-"""Reading a JSON body into a typed request and every fault of it at once.
+"""Parse a JSON body into a typed request model, and report every fault of it at once.
 
-All fields of a request model are optional to Pydantic; those that must be there carry `Required`. So a body with
-faults can be read without them, and the rules that need the remaining fields can still say what they find.
+To Pydantic all fields of a request model are optional; mandatory ones carry `Required`. So the valid part of a faulty
+body can still be read, and the domain rules can report what they find in it in the same answer.
 """
 
 import json
@@ -23,15 +23,17 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
-from api.http.fields import A_MOMENT, A_NUMBER
-from shared.domain.refusals import Fault, FaultCode
+from api.http.fields import NUMBER_HINT, TIME_HINT
+from shared.domain.refusals import Fault, FaultCode, Invalid
 
-MOST_FAULTS = 100
-"""How many faults one answer tells of."""
-MORE_FAULTS = Fault(
-    "invalidValue", "", f"There are more faults than these {MOST_FAULTS}: correct them, and send it again."
+MAX_FAULTS = 100
+"""How many faults one response lists."""
+TOO_MANY_FAULTS = Fault(
+    "invalidValue",
+    "",
+    f"There are more faults than these {MAX_FAULTS}: correct them and send the request again.",
 )
-"""The last fault of too many. It stands for the whole body, so that nothing is said about what was not read."""
+"""The last fault of a list that was cut. Its target is the whole body, so no missing fields are reported besides."""
 _FAULT_CODES: dict[str, FaultCode] = {
     "extra_forbidden": "unknownField",
     "literal_error": "invalidValue",
@@ -52,178 +54,211 @@ _MESSAGES = {
     "model_type": "Use a JSON object",
     "model_attributes_type": "Use a JSON object",
     "tuple_type": "Use a JSON array",
-    "extra_forbidden": "This service knows no such field; remove it.",
-    "string_too_short": "Write something here, or leave the field out where it is optional.",
+    "extra_forbidden": "There is no such field; remove it.",
+    "string_too_short": "Enter a text, or leave the field out if it is optional.",
     "too_long": "Send at most {max_length} of these",
     "string_type": "Use text",
     "bool_type": "Use true or false",
-    "decimal_type": A_NUMBER,
-    "decimal_parsing": A_NUMBER,
-    "finite_number": "Use a number of fewer digits",
+    "decimal_type": NUMBER_HINT,
+    "decimal_parsing": NUMBER_HINT,
+    "finite_number": "Use a number with fewer digits",
     "int_type": "Use a whole number",
     "int_parsing": "Use a whole number",
-    "datetime_parsing": A_MOMENT,
-    "datetime_from_date_parsing": A_MOMENT,
+    "datetime_parsing": TIME_HINT,
+    "datetime_from_date_parsing": TIME_HINT,
 }
 
 
 class Required:
-    """Marks a field that a request must have, with something in it."""
+    """Marks a mandatory field; null and empty values count as missing."""
 
 
 class RequiredOrNull(Required):
-    """Marks a field that a request must have, be it null."""
+    """Marks a field that must be sent but may be null."""
 
 
-def _mark_of(field: FieldInfo) -> Required | None:
+def _required_marker(field: FieldInfo) -> Required | None:
     return next((mark for mark in field.metadata if isinstance(mark, Required)), None)
 
 
-def _demand_something(properties: dict[str, Any], name: str) -> None:
-    """All fields are optional to Pydantic; what is mandatory is neither null nor empty to readers of the schema."""
-    shown = {key: value for key, value in properties[name].items() if key not in {"anyOf", "default"}}
+def _forbid_empty(properties: dict[str, Any], name: str) -> None:
+    """Publish a mandatory field as neither null nor empty, though it is optional to Pydantic."""
+    kept = {key: value for key, value in properties[name].items() if key not in {"anyOf", "default"}}
     choices = [
         each | ({"minItems": 1} if each.get("type") == "array" else {})
         for each in properties[name].get("anyOf", [])
         if each != {"type": "null"}
     ]
-    properties[name] = shown | ({"anyOf": choices} if len(choices) > 1 else choices[0] if choices else {})
+    properties[name] = kept | ({"anyOf": choices} if len(choices) > 1 else choices[0] if choices else {})
 
 
 class Body(BaseModel):
-    """Base of request models. Names are read whatever their case.
+    """Base of request models. Field names are matched case-insensitively; unknown fields are faults.
 
-    `ignored` are fields that the server owns and older clients send along; `unused` those that the wire format
-    documents and this service does not keep: accepted, and named in the resource's warnings.
+    Clients send back what they read. So every field of `response`, the resource that the request creates or changes,
+    is accepted; those that the request model does not have belong to the server and are ignored, as are the fields in
+    `ignored`. Fields in `unused` are part of the documented wire format but not stored: they are accepted and named
+    in the resource's warnings.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+    response: ClassVar[type[BaseModel] | None] = None
     ignored: ClassVar[frozenset[str]] = frozenset()
     unused: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def server_owned(cls) -> frozenset[str]:
+        """The fields (JSON names) that a client may send and that are ignored."""
+        returned = json_names(cls.response) if cls.response else frozenset()
+        return cls.ignored | (returned - json_names(cls) - cls.unused)
 
     @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> dict[str, Any]:
-        """The schema says as well what `Required`, `ignored` and `unused` mean."""
-        made = handler.resolve_ref_schema(handler(schema))
+        """Add mandatory, ignored and unused fields to the published schema."""
+        published = handler.resolve_ref_schema(handler(schema))
         fields = cls.model_fields.items()
-        required = {info.alias or name: mark for name, info in fields if (mark := _mark_of(info))}
+        required = {info.alias or name: mark for name, info in fields if (mark := _required_marker(info))}
         if required:
-            made["required"] = list(required)
+            published["required"] = list(required)
         for name, mark in required.items():
             if not isinstance(mark, RequiredOrNull):
-                _demand_something(made["properties"], name)
+                _forbid_empty(published["properties"], name)
         for name in sorted(cls.unused):
-            made["properties"].setdefault(name, {"description": "Accepted, and not kept."})
-        for name in sorted(cls.ignored):
-            made["properties"].setdefault(name, {"description": "The server's own; what is sent is ignored."})
-        return made
+            published["properties"].setdefault(name, {"description": "Accepted, but not stored."})
+        for name in sorted(cls.server_owned()):
+            published["properties"].setdefault(
+                name, {"description": "Set by the server; ignored in requests."}
+            )
+        return published
 
     @model_validator(mode="before")
     @classmethod
-    def _fold_names(cls, data: Any, info: ValidationInfo) -> Any:
+    def _normalize_names(cls, data: Any, info: ValidationInfo) -> Any:
         if not isinstance(data, dict):
             return data
         names = _known_names(cls)
-        folded = {names.get(str(key).lower(), str(key)): value for key, value in data.items()}
-        for name in cls.unused & folded.keys():
-            if info.context is not None:
-                info.context.setdefault("warnings", set()).add(name)
-        return {key: value for key, value in folded.items() if key not in cls.unused | cls.ignored}
+        values = {names.get(str(key).lower(), str(key)): value for key, value in data.items()}
+        if info.context is not None and (unused := cls.unused & values.keys()):
+            info.context.setdefault("unused", set()).update(unused)
+        dropped = _dropped_names(cls)
+        return {key: value for key, value in values.items() if key not in dropped}
 
 
 M = TypeVar("M", bound=Body)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[M]):
-    """A body as far as it could be read, its faults, and the names of documented fields that are not kept."""
+class ParsedBody(Generic[M]):
+    """The valid part of a body, its faults of form, and the names of the fields sent that are not stored."""
 
     body: M
     faults: tuple[Fault, ...]
     unused: tuple[str, ...]
 
+    def faults_with(self, rules: Iterable[Fault]) -> tuple[Fault, ...]:
+        """All faults of the request: those of form, then those that `rules` found in the valid part."""
+        return combine_faults(self.faults, rules)
 
-def read(model: type[M], document: Any, *, partial: bool = False) -> Reading[M]:
-    """A document as a request of this model, with all faults of form, and unless `partial` all missing fields.
+    def require_valid(self, rules: Iterable[Fault] = ()) -> None:
+        """Raise `Invalid` with all faults of the request, if there are any."""
+        if faults := self.faults_with(rules):
+            raise Invalid(faults)
 
-    Of more than `MOST_FAULTS` it has the first, and `MORE_FAULTS`.
+
+def read(model: type[M], document: Any, *, partial: bool = False) -> ParsedBody[M]:
+    """Parse a JSON document; missing mandatory fields are faults unless `partial`.
+
+    Lists at most `MAX_FAULTS` faults, then `TOO_MANY_FAULTS`.
     """
     context: dict[str, set[str]] = {}
     faults: tuple[Fault, ...] = ()
-    remaining, spelled = document, _Names()
+    remaining, names = document, _NameIndex()
     for depth in count():
         try:
             body = model.model_validate(remaining, context=context)
             break
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_input=False)
-            told = (_fault(error, document, spelled) for error in errors)
-            faults += tuple(islice(_unexplained(told, faults), MOST_FAULTS + 1))
-            if len(faults) > MOST_FAULTS:  # no more is said about this body: whole fields go at once
+            found = (_fault(error, document, names) for error in errors)
+            faults += tuple(islice(_independent(found, faults), MAX_FAULTS + 1))
+            if len(faults) > MAX_FAULTS:  # the list is full: drop whole top-level fields, to end at once
                 body = model.model_validate(_without(remaining, [error["loc"][:1] for error in errors]))
                 break
-            # What cannot be taken out by itself, such as a word in a list, goes with what holds it next time.
+            # A value that cannot be removed by itself, such as an item of a list, goes with its parent next time.
             remaining = _without(remaining, [error["loc"][: -depth or None] for error in errors])
-    missing = () if partial else _unexplained(_without_parts(_missing(body, ""), faults), faults)
-    return Reading(body, at_most(chain(faults, missing)), tuple(sorted(context.get("warnings", ()))))
+    missing = () if partial else _independent(_entirely_missing(_missing(body, ""), faults), faults)
+    return ParsedBody(body, limit_faults(chain(faults, missing)), tuple(sorted(context.get("unused", ()))))
 
 
-def unless_below(found: Iterable[Fault], known: Iterable[Fault]) -> tuple[Fault, ...]:
-    """The faults that known ones do not explain: what could not be read cannot be said to be missing or wrong too."""
-    return tuple(_unexplained(found, known))
+def combine_faults(known: tuple[Fault, ...], found: Iterable[Fault]) -> tuple[Fault, ...]:
+    """The known faults, then those found elsewhere."""
+    return (*known, *independent_faults(found, known))
 
 
-def at_most(found: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Faults as one answer tells of them: all, or of more than `MOST_FAULTS` the first and `MORE_FAULTS`."""
-    faults = tuple(islice(found, MOST_FAULTS + 1))
-    return faults if len(faults) <= MOST_FAULTS else (*faults[:MOST_FAULTS], MORE_FAULTS)
+def independent_faults(found: Iterable[Fault], known: Iterable[Fault]) -> tuple[Fault, ...]:
+    """The faults that do not follow from known ones: an unreadable value is not reported as missing or wrong too."""
+    return tuple(_independent(found, known))
 
 
-def places_to(target: str) -> Iterator[str]:
-    """A JSON Pointer, and those to all that holds the place, in lower case; the last is that of the whole."""
-    place = target.lower()
-    while place:
-        yield place
-        place = place.rpartition("/")[0]
-    yield place
+def limit_faults(found: Iterable[Fault]) -> tuple[Fault, ...]:
+    """All faults, or the first `MAX_FAULTS` and `TOO_MANY_FAULTS`."""
+    faults = tuple(islice(found, MAX_FAULTS + 1))
+    return faults if len(faults) <= MAX_FAULTS else (*faults[:MAX_FAULTS], TOO_MANY_FAULTS)
 
 
-def _unexplained(found: Iterable[Fault], known: Iterable[Fault]) -> Iterator[Fault]:
+def enclosing_pointers(target: str) -> Iterator[str]:
+    """A JSON Pointer in lower case, then those of its parents, up to the whole document ("")."""
+    pointer = target.lower()
+    while pointer:
+        yield pointer
+        pointer = pointer.rpartition("/")[0]
+    yield pointer
+
+
+def json_names(model: type[BaseModel]) -> frozenset[str]:
+    """The JSON names of a model's fields."""
+    return frozenset(field.alias or name for name, field in model.model_fields.items())
+
+
+def _independent(found: Iterable[Fault], known: Iterable[Fault]) -> Iterator[Fault]:
     faulty = {fault.target.lower() for fault in known}
-    return (fault for fault in found if faulty.isdisjoint(places_to(fault.target)))
+    return (fault for fault in found if faulty.isdisjoint(enclosing_pointers(fault.target)))
 
 
-def _without_parts(missing: Iterable[Fault], known: Iterable[Fault]) -> Iterator[Fault]:
-    """What is missing, but for that of which some part was sent and could not be read."""
-    sent = {place for fault in known for place in places_to(fault.target)}
+def _entirely_missing(missing: Iterable[Fault], known: Iterable[Fault]) -> Iterator[Fault]:
+    """Missing fields, except those of which some part was sent but is faulty."""
+    sent = {pointer for fault in known for pointer in enclosing_pointers(fault.target)}
     return (fault for fault in missing if fault.target.lower() not in sent)
 
 
-class _Names:
-    """The names of a document's objects by their lower-case forms; each object is gone through once."""
+class _NameIndex:
+    """Finds the names in a document's objects case-insensitively; each object is indexed once."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[dict[str, Any], dict[str, list[str]]]] = {}
 
-    def spelled(self, part: dict[str, Any], name: str | int) -> list[str]:
-        """How an object spells a name: as often as it was sent."""
+    def spellings(self, part: dict[str, Any], name: str | int) -> list[str]:
+        """The spellings in which an object has a name: several, if it was sent several times."""
         if id(part) not in self._known:
-            folded: dict[str, list[str]] = {}
+            by_lower_case: dict[str, list[str]] = {}
             for key in part:
-                folded.setdefault(key.lower(), []).append(key)
-            self._known[id(part)] = (part, folded)  # held, so that no other object gets its id
+                by_lower_case.setdefault(key.lower(), []).append(key)
+            self._known[id(part)] = (
+                part,
+                by_lower_case,
+            )  # keeps the object alive, so that its id stays unique
         return self._known[id(part)][1].get(str(name).lower(), [])
 
 
-def _pointer(location: Iterable[str | int], document: Any, names: _Names) -> str:
+def _pointer(location: Iterable[str | int], document: Any, names: _NameIndex) -> str:
     """The JSON Pointer of a location, with names spelled as they were sent."""
     parts: list[str] = []
     for step in location:
         name: str | int = step
         if isinstance(document, dict):
-            name = step if step in document else next(iter(names.spelled(document, step)), step)
+            name = step if step in document else next(iter(names.spellings(document, step)), step)
             document = document.get(name)
         elif isinstance(document, list) and isinstance(step, int) and step < len(document):
             document = document[step]
@@ -233,14 +268,15 @@ def _pointer(location: Iterable[str | int], document: Any, names: _Names) -> str
 
 @cache
 def _known_names(model: type[Body]) -> dict[str, str]:
-    return {name.lower(): name for name in _wire_names(model) | model.unused | model.ignored}
+    return {name.lower(): name for name in json_names(model) | _dropped_names(model)}
 
 
-def _wire_names(model: type[Body]) -> set[str]:
-    return {field.alias or name for name, field in model.model_fields.items()}
+@cache
+def _dropped_names(model: type[Body]) -> frozenset[str]:
+    return model.unused | model.server_owned()
 
 
-def _fault(error: Any, document: Any, names: _Names) -> Fault:
+def _fault(error: Any, document: Any, names: _NameIndex) -> Fault:
     kind: str = error["type"]
     code = cast("FaultCode", kind) if kind in _OWN_CODES else _FAULT_CODES.get(kind, "invalidType")
     message = _MESSAGES.get(kind, "").format(**error.get("ctx", {})) or error["msg"]
@@ -249,8 +285,8 @@ def _fault(error: Any, document: Any, names: _Names) -> Fault:
 
 
 def _without(document: Any, locations: list[tuple[str | int, ...]]) -> Any:
-    """A copy of a document without what is at these locations; places in lists stay, so that pointers keep."""
-    copy, names = json.loads(json.dumps(document, default=str)), _Names()
+    """A copy without the values at these locations; list items are emptied instead, so that indexes stay valid."""
+    copy, names = json.loads(json.dumps(document, default=str)), _NameIndex()
     for location in locations:
         if not location:
             return {}
@@ -258,27 +294,27 @@ def _without(document: Any, locations: list[tuple[str | int, ...]]) -> Any:
     return copy
 
 
-def _remove(document: Any, location: tuple[str | int, ...], names: _Names) -> None:
+def _remove(document: Any, location: tuple[str | int, ...], names: _NameIndex) -> None:
     for step in location[:-1]:
-        document = _at(document, step, names)
+        document = _child(document, step, names)
     last = location[-1]
     if isinstance(document, dict):
-        for key in names.spelled(document, last):
+        for key in names.spellings(document, last):
             document.pop(key, None)
     elif isinstance(document, list) and isinstance(last, int):
         document[last] = {}
 
 
-def _at(document: Any, step: str | int, names: _Names) -> Any:
+def _child(document: Any, step: str | int, names: _NameIndex) -> Any:
     if isinstance(document, dict):
-        return next((document[key] for key in names.spelled(document, step) if key in document), None)
+        return next((document[key] for key in names.spellings(document, step) if key in document), None)
     return document[step] if isinstance(document, list) and isinstance(step, int) else None
 
 
 def _missing(body: Body, at: str) -> Iterator[Fault]:
     for name, field in type(body).model_fields.items():
         value, target = getattr(body, name), f"{at}/{field.alias or name}"
-        if _is_missing(field, value, named=name in body.model_fields_set):
+        if _is_missing(field, value, sent=name in body.model_fields_set):
             yield Fault("required", target, "This field is mandatory.")
         for index, part in enumerate(value if isinstance(value, tuple) else ()):
             if isinstance(part, Body):
@@ -287,8 +323,8 @@ def _missing(body: Body, at: str) -> Iterator[Fault]:
             yield from _missing(value, target)
 
 
-def _is_missing(field: FieldInfo, value: object, *, named: bool) -> bool:
-    mark = _mark_of(field)
+def _is_missing(field: FieldInfo, value: object, *, sent: bool) -> bool:
+    mark = _required_marker(field)
     return mark is not None and not (
-        named if isinstance(mark, RequiredOrNull) else value not in (None, (), [])
+        sent if isinstance(mark, RequiredOrNull) else value not in (None, (), [])
     )

@@ -1,46 +1,46 @@
-"""ETags: which version of a record a request means (E2; docs/api.md, conventions)."""
+"""ETags and the conditional headers If-Match and If-None-Match (E2; docs/api.md, conventions)."""
 
 from api.http.problems import PreconditionFailed, PreconditionRequired
 from api.http.request import Request
 
 
 def etag_of(version: int) -> str:
-    """The ETag of a record that counts its changes, quotes included."""
+    """The ETag of a record of this version, quotes included."""
     return f'"{version}"'
 
 
-def is_known(request: Request, etag: str) -> bool:
-    """Whether the client has this version already, as If-None-Match says."""
-    known = request.header("If-None-Match")
-    return known is not None and _names(known, etag)
+def matches_if_none_match(request: Request, etag: str) -> bool:
+    """Whether If-None-Match says that the client has this version already."""
+    header = request.header("If-None-Match")
+    return header is not None and _names(header, etag)
 
 
-def is_meant(request: Request, etag: str) -> bool:
-    """Whether a request means this version: If-Match names it, or there is none."""
-    meant = request.header("If-Match")
-    return meant is None or _names(meant, etag)
+def matches_if_match(request: Request, etag: str) -> bool:
+    """Whether If-Match names this version; also true without the header."""
+    header = request.header("If-Match")
+    return header is None or _names(header, etag)
 
 
-def meant_version(request: Request) -> int | None:
-    """The version that If-Match names by its number, if it is one."""
-    meant = (request.header("If-Match") or "").strip().removeprefix("W/").strip('"')
-    return int(meant) if meant.isdigit() and len(meant) < 10 else None
+def if_match_version(request: Request) -> int | None:
+    """The version number in If-Match; None unless the header is a single ETag of a version."""
+    etag = (request.header("If-Match") or "").strip().removeprefix("W/").strip('"')
+    return int(etag) if etag.isdigit() and len(etag) < 10 else None
 
 
 def require_if_match(request: Request, record: str) -> None:
-    """Refuse a change that does not say which version of a record it means (E2). Raises `PreconditionRequired`."""
+    """Require the header If-Match; `record` is the word for what it names. Raises `PreconditionRequired` (E2)."""
     if request.header("If-Match") is None:
-        raise PreconditionRequired(f"Send the ETag of the {record} that you mean in If-Match.")
+        raise PreconditionRequired(f"Send the ETag of the {record} that you have read in If-Match.")
 
 
-def refuse_other_version(request: Request, etag: str) -> None:
-    """Refuse a change that means another version than the present one. Raises `PreconditionFailed`."""
-    if not is_meant(request, etag):
+def refuse_stale_version(request: Request, etag: str) -> None:
+    """Refuse a change whose If-Match names another version than the current one. Raises `PreconditionFailed`."""
+    if not matches_if_match(request, etag):
         raise PreconditionFailed(etag)
 
 
 def require_version(request: Request, etag: str | None, record: str) -> None:
-    """Refuse a change that does not mean the present version; `etag` is None while there is no such record.
+    """Require that If-Match names the current version; `etag` is None while the record does not exist.
 
     Raises `PreconditionRequired`, `PreconditionFailed`.
     """
@@ -49,7 +49,7 @@ def require_version(request: Request, etag: str | None, record: str) -> None:
             raise PreconditionFailed("")
         return
     require_if_match(request, record)
-    refuse_other_version(request, etag)
+    refuse_stale_version(request, etag)
 
 
 def _names(header: str, etag: str) -> bool:

@@ -1,4 +1,4 @@
-"""The types of single fields on the wire: lengths, formats and code lists (C6). One place for reading and OpenAPI."""
+"""Types of the fields of request bodies: lengths, formats and code lists, for parsing and for OpenAPI (C6)."""
 
 import re
 import unicodedata
@@ -19,10 +19,10 @@ _PHONE_SEPARATORS = re.compile(r"[\s().\-/]")
 _PHONE = re.compile(r"\+?\d{7,15}")
 _NUMBER = re.compile(r"[-+]?[\d.]+")
 _LOCALE = re.compile("[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
-A_NUMBER, A_MOMENT = "Use a number, with a point before its decimals", "Use text such as 2027-03-31T00:00:00Z"
+NUMBER_HINT, TIME_HINT = "Use a number with a decimal point", "Use text such as 2027-03-31T00:00:00Z"
 
 
-def _clean(allowed: set[str]) -> AfterValidator:
+def _no_control_characters(*, allowed: set[str]) -> AfterValidator:
     def check(text: str) -> str:
         if any(unicodedata.category(c) == "Cc" and c not in allowed for c in text):
             raise PydanticCustomError("invalidFormat", "Remove the control characters.")
@@ -31,12 +31,15 @@ def _clean(allowed: set[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-one_line, many_lines = _clean(set()), _clean({"\n", "\r", "\t"})
-"""Text without control characters; of many lines, without others than those of lines."""
-_line = StringConstraints(strip_whitespace=True, min_length=1, max_length=255)
-Name = Annotated[str, _line, one_line]
-Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), one_line]
-Notes = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000), many_lines]
+def _text(max_length: int) -> StringConstraints:
+    return StringConstraints(strip_whitespace=True, min_length=1, max_length=max_length)
+
+
+one_line = _no_control_characters(allowed=set())
+many_lines = _no_control_characters(allowed={"\n", "\r", "\t"})
+Name = Annotated[str, _text(255), one_line]
+Code = Annotated[str, _text(100), one_line]
+Notes = Annotated[str, _text(8000), many_lines]
 
 
 def _phone(text: str) -> str:
@@ -59,7 +62,7 @@ def _country(code: str) -> str:
 
 
 def _currency(code: str) -> str:
-    """Its form alone; whether there is such a currency is a rule about the amount."""
+    """Check the form alone; that the currency exists is a rule about the amount."""
     if not re.fullmatch("[A-Z]{3}", code):
         raise PydanticCustomError("invalidFormat", "Use an ISO 4217 currency code, such as USD.")
     return code
@@ -71,66 +74,67 @@ def _locale(tag: str) -> str:
     return tag
 
 
-def _only_text(value: object) -> object:
-    """Pydantic would read numbers as times, in text too; the wire has moments as ISO 8601 only."""
+def _iso_text(value: object) -> object:
+    """Refuse numbers, even as text: Pydantic would read them as times, but the API takes ISO 8601 only."""
     if not isinstance(value, str) or _NUMBER.fullmatch(value.strip()):
-        raise PydanticCustomError("invalidType", A_MOMENT)
+        raise PydanticCustomError("invalidType", TIME_HINT)
     return value
 
 
-def _utc(moment: datetime) -> datetime:
+def _utc(time: datetime) -> datetime:
     try:
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except OverflowError as beyond:
-        raise PydanticCustomError("outOfRange", "Use a date within the calendar.") from beyond
+        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+    except OverflowError as overflow:
+        raise PydanticCustomError("outOfRange", "Use a date in the years 1 to 9999.") from overflow
 
 
-def _with_offset(moment: datetime) -> datetime:
-    _utc(moment)
-    return moment.replace(tzinfo=moment.tzinfo or UTC)
+def _with_offset(time: datetime) -> datetime:
+    _utc(time)
+    return time.replace(tzinfo=time.tzinfo or UTC)
 
 
-def _no_bool(value: object) -> object:
+def _not_bool(value: object) -> object:
     if isinstance(value, bool):
-        raise PydanticCustomError("invalidType", A_NUMBER)
+        raise PydanticCustomError("invalidType", NUMBER_HINT)
     return value
 
 
 def _empty_object_as_list(value: object) -> object:
-    """Clients of the wire format send `{}` for no ids."""
+    """Some clients send `{}` for an empty list of ids."""
     return [] if value == {} else value
 
 
-def _shown(**extra: str) -> Any:
-    """What the contract says of a field besides what its type says."""
+def _schema(**extra: str) -> Any:
+    """Additions to the JSON schema of a type."""
     return Field(json_schema_extra=dict(extra))
 
 
 Phone = Annotated[
-    str, _line, one_line, AfterValidator(_phone), _shown(description="7 to 15 digits, with separators.")
+    str, _text(255), one_line, AfterValidator(_phone), _schema(description="7 to 15 digits, with separators.")
 ]
-Email = Annotated[str, _line, AfterValidator(_email), _shown(format="email")]
+Email = Annotated[str, _text(255), AfterValidator(_email), _schema(format="email")]
 Country = Annotated[
-    str, AfterValidator(_country), _shown(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")
+    str, AfterValidator(_country), _schema(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")
 ]
-Currency = Annotated[str, AfterValidator(_currency), _shown(pattern="^[A-Z]{3}$", description="ISO 4217.")]
+Currency = Annotated[str, AfterValidator(_currency), _schema(pattern="^[A-Z]{3}$", description="ISO 4217.")]
 Locale = Annotated[
     str,
     StringConstraints(max_length=35),
     AfterValidator(_locale),
-    _shown(pattern=f"^{_LOCALE.pattern}$", description="BCP 47."),
+    _schema(pattern=f"^{_LOCALE.pattern}$", description="BCP 47."),
 ]
-Moment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_utc)]
-LocalMoment = Annotated[datetime, BeforeValidator(_only_text), AfterValidator(_with_offset)]
-"""A moment whose day matters: it keeps the offset that it is sent with, UTC if none."""
-Amount = Annotated[Decimal, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
+DateTime = Annotated[datetime, BeforeValidator(_iso_text), AfterValidator(_utc)]
+"""A time, converted to UTC; UTC if it has no offset."""
+OffsetDateTime = Annotated[datetime, BeforeValidator(_iso_text), AfterValidator(_with_offset)]
+"""A time whose calendar day matters: it keeps its offset; UTC if it has none."""
+Amount = Annotated[Decimal, BeforeValidator(_not_bool), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 EmptyObjectAsList = BeforeValidator(_empty_object_as_list)
 UnknownAsNoHelp = BeforeValidator(lambda value: NO_HELP if value == "Unknown" else value)
-"""Older clients send `Unknown` for an answer that was not given."""
+"""Older clients send `Unknown` if the question was not answered."""
 
 
 @cache
 def currency_decimals() -> dict[str, int]:
-    """Each current ISO 4217 currency and how many decimals its amounts have."""
+    """The number of decimals of each current ISO 4217 currency."""
     return {each.alpha_3: get_currency_precision(each.alpha_3) for each in pycountry.currencies}

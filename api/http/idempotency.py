@@ -1,4 +1,4 @@
-"""Under which key a request counts, so that a repetition does nothing twice (C5)."""
+"""Idempotent creation: a request repeated under the same key creates nothing twice (C5)."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -12,49 +12,49 @@ from shared.errors import Contended
 from shared.storage.codec import Stored
 from shared.storage.idempotency import IdempotencyRecord, RequestKey
 
-KEY_LIVES = timedelta(days=7)
+KEY_LIFETIME = timedelta(days=7)
 
 
 async def idempotent(
     request: Request,
     command: str | None,
-    make: Callable[[RequestKey | None], Awaitable[Response | None]],
+    create: Callable[[RequestKey | None], Awaitable[Response | None]],
     replay: Callable[[IdempotencyRecord], Awaitable[Response]],
 ) -> Response:
-    """Carry out a request once under its key: make what it asks for, or answer as its first time was answered.
+    """Carry out a request once per key: `create` what it asks for, or `replay` the response to the original request.
 
-    `make` gives None where another request of the same key was stored first. What refuses a request may be its own
-    first time, carried out a moment ago, so the key is looked up again. Raises `IdempotencyConflict` for another
-    body. Without a `command` keys do not count.
+    `create` gives None if another request with the same key was stored first. A refusal may be caused by the original
+    request, carried out a moment ago, so the key is then looked up again. Keys are not used without a `command`.
+    Raises `IdempotencyConflict` if the key was used with another body, `Contended`.
     """
-    record = _record_of(request, command) if command else None
+    record = _new_record(request, command) if command else None
     if record is None:
-        return _made(await make(None))
-    expired = await _stored(request, record)
-    if expired and (first := _first(request, record, expired)):
-        return await replay(first)
+        return _require_stored(await create(None))
+    expired = await _load(request, record)
+    if expired and (original := _original(request, record, expired)):
+        return await replay(original)
     try:
-        response = await make(RequestKey(record=record, expired=expired))
+        response = await create(RequestKey(record=record, expired=expired))
     except (Refusal, PreconditionFailed):
-        if first := _first(request, record, await _stored(request, record)):
-            return await replay(first)
+        if original := _original(request, record, await _load(request, record)):
+            return await replay(original)
         raise
-    if response is None and (first := _first(request, record, await _stored(request, record))):
-        return await replay(first)
-    return _made(response)
+    if response is None and (original := _original(request, record, await _load(request, record))):
+        return await replay(original)
+    return _require_stored(response)
 
 
-def _made(response: Response | None) -> Response:
+def _require_stored(response: Response | None) -> Response:
     if response is None:
         raise Contended("The request could not be stored; repeat it in a second.")
     return response
 
 
-def _record_of(request: Request, command: str) -> IdempotencyRecord | None:
-    """The record to keep of a request under its key, without what it creates; None if it has no key.
+def _new_record(request: Request, command: str) -> IdempotencyRecord | None:
+    """The record of a request with a key, still without the ids that it creates; None if it has no key.
 
-    An Idempotency-Key wins, and conflicts with another body. A client-request-id, if the client sent one, counts
-    together with its body, so another body under it is a new request.
+    An Idempotency-Key takes precedence, and conflicts with another body. A client-request-id counts together with
+    the body, so another body under it is a new request.
     """
     person = request.caller.person
     body_hash = digest(repr(_canonical(request.body)))
@@ -74,15 +74,15 @@ def _record_of(request: Request, command: str) -> IdempotencyRecord | None:
     )
 
 
-async def _stored(request: Request, record: IdempotencyRecord) -> Stored[IdempotencyRecord] | None:
+async def _load(request: Request, record: IdempotencyRecord) -> Stored[IdempotencyRecord] | None:
     return await request.service.idempotency_keys.get(record.organization_id, record.key_hash)
 
 
-def _first(
+def _original(
     request: Request, record: IdempotencyRecord, stored: Stored[IdempotencyRecord] | None
 ) -> IdempotencyRecord | None:
-    """What the first of these requests created, if this is a repetition. Raises `IdempotencyConflict`."""
-    if stored is None or request.now - stored.value.at > KEY_LIVES:
+    """The record of the original request, unless its key has expired. Raises `IdempotencyConflict`."""
+    if stored is None or request.now - stored.value.at > KEY_LIFETIME:
         return None
     if record.body_hash != stored.value.body_hash:
         raise IdempotencyConflict(
@@ -92,7 +92,7 @@ def _first(
 
 
 def _canonical(document: object) -> object:
-    """A body with its names in order, so that the same body is the same however it was written."""
+    """A body with its names sorted, so that their order makes no difference to its hash."""
     if isinstance(document, dict):
         return sorted((str(key), _canonical(value)) for key, value in document.items())
     if isinstance(document, list):

@@ -1,4 +1,4 @@
-"""Bodies as JSON: bytes that arrived, of bounded size, depth and numbers (docs/api.md, Errors)."""
+"""Load JSON request bodies within limits on size, nesting and numbers (docs/api.md, Errors)."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,16 +7,13 @@ from typing import Any, NoReturn
 
 MAX_BYTES = 1024 * 1024
 MAX_NESTING = 50
-"""Arrays and objects inside each other, at most: what reads them goes down one call for each."""
-MOST_DIGITS = 1000
-"""Of a whole number."""
+"""How deep arrays and objects may be nested: the code that reads them recurses once per level."""
+MAX_DIGITS = 1000
+"""How many digits a whole number may have."""
 
 
 class UnreadableBody(Exception):
-    """A body that did not arrive, is too large, the wrong kind, or no JSON in UTF-8.
-
-    `status` is 411, 413, 415 or 400.
-    """
+    """The body did not arrive (`status` 411), is too large (413), of another media type (415) or not JSON (400)."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -24,23 +21,20 @@ class UnreadableBody(Exception):
 
 
 def refuse_lost_body(headers: Mapping[str, str], raw: bytes) -> None:
-    """Refuse a request that announces a body and has none: the Functions host drops bodies that come in chunks.
+    """Refuse a request that announces a body but has none: the Functions host drops chunked bodies.
 
-    Without it, what was asked for would be taken for an empty body, which many operations allow. `headers` are
-    looked up without regard to case. Raises `UnreadableBody`.
+    Otherwise it would be handled as an empty body, which many operations allow. The lookup in `headers` must be
+    case-insensitive. Raises `UnreadableBody`.
     """
     if not raw and ("Transfer-Encoding" in headers or headers.get("Content-Length", "").strip("0 ")):
         raise UnreadableBody(
             411,
-            "The body did not arrive: send it with its Content-Length, not as Transfer-Encoding: chunked.",
+            "The body did not arrive: send it with a Content-Length header, not with Transfer-Encoding: chunked.",
         )
 
 
 def load_json(content_type: str, raw: bytes, media_types: tuple[str, ...] = ("application/json",)) -> Any:
-    """The JSON of a request, nested `MAX_NESTING` deep at most; an empty body is an empty object.
-
-    Raises `UnreadableBody`.
-    """
+    """Load a JSON body within this module's limits; an empty body is an empty object. Raises `UnreadableBody`."""
     if len(raw) > MAX_BYTES:
         raise UnreadableBody(413, f"Send at most {MAX_BYTES:,} bytes.")
     if not raw.strip():
@@ -61,24 +55,24 @@ def load_json(content_type: str, raw: bytes, media_types: tuple[str, ...] = ("ap
 
 
 def _refuse_nesting(document: Any) -> None:
-    """Refuse what nests too deep, level by level: recursion would end where Python's stack does."""
+    """Check the depth level by level: recursion could exhaust Python's stack."""
     level = [document]
     for _ in range(MAX_NESTING):
-        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, dict | list)]
+        level = [inner for outer in level for inner in _children(outer) if isinstance(inner, dict | list)]
     if level:
         message = f"arrays and objects are nested more than {MAX_NESTING} levels deep"
         raise ValueError(message)
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
-        message = f"a number has more than {MOST_DIGITS:,} digits"
+    if len(digits) > MAX_DIGITS:
+        message = f"a number has more than {MAX_DIGITS:,} digits"
         raise ValueError(message)
     return int(digits)
 

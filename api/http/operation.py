@@ -1,7 +1,6 @@
-"""One HTTP operation is one function: `operation` makes its trigger and keeps what the contract says of it.
+"""The decorators that make a handler function an HTTP operation: its trigger, its OpenAPI entry, its log line.
 
-The frame of every operation recognizes the caller, reads the request, calls the handler, and turns refusals into
-answers. Nothing else does.
+The trigger authenticates the caller, parses the request, calls the handler, and turns errors into responses.
 """
 
 import logging
@@ -17,7 +16,7 @@ from pydantic import BaseModel
 
 from api.http.json_body import load_json, refuse_lost_body
 from api.http.paging import Option, refuse_unknown_options
-from api.http.problems import ANSWERABLE, describe
+from api.http.problems import HANDLED_ERRORS, describe
 from api.http.request import PublicRequest, Request
 from api.http.response import Response
 from shared import clock
@@ -33,25 +32,19 @@ Schema: TypeAlias = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 PublicHandler = Callable[[PublicRequest], Awaitable[Response]]
 Returned: TypeAlias = type[BaseModel] | tuple[type[BaseModel], ...] | None
-"""The model of a body, or several of which it is one; None for no body."""
+"""The model of a response body, or the models that it can have; None for no body."""
 
-READING = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that ask for nothing to be stored; the others are commands."""
-SEEING = (403, 404)
-"""How an operation refuses that only asks whether the caller sees a record."""
-CHANGING = (400, 403, 404, 409, 412, 413, 415, 422)
-"""How a change of a record refuses; 428 besides, where `If-Match` is mandatory."""
-CREATING = (400, 403, 404, 409, 413, 415, 422)
-"""How the creation of a record refuses."""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing; all others are commands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What the contract says of an operation: name and words are its function's.
+    """The description of an operation for the OpenAPI document; name, summary and description are its function's.
 
-    `returns` maps each good status to its body. `body` is the model or the schema of what it takes; `query` are the
-    options that it takes, None where options are not looked at. `errors` are the statuses that it can refuse with,
-    besides those that every operation shares.
+    `returns` maps each success status to its body. `body` is the model or JSON schema of the request body. `query`
+    lists the supported query options; None leaves them unchecked. `errors` are the error statuses that do not follow
+    from the rest: see `error_statuses`.
     """
 
     name: str
@@ -68,6 +61,22 @@ class Operation:
     public: bool = False
     html: bool = False
 
+    @property
+    def error_statuses(self) -> frozenset[int]:
+        """All error statuses: for public operations those in `errors`, otherwise also those that its inputs imply."""
+        if self.public:
+            return frozenset(self.errors)
+        implied = {401, 403, 411, 500, 503}
+        if "{" in self.route:
+            implied |= {404}
+        if self.query is not None:
+            implied |= {400}
+        if self.body is not None:
+            implied |= {400, 413, 415, 422}
+        if "If-Match" in self.headers:
+            implied |= {412}
+        return frozenset(implied | set(self.errors))
+
     def read(
         self,
         http: func.HttpRequest,
@@ -76,7 +85,7 @@ class Operation:
         caller: Caller,
         now: datetime,
     ) -> Request:
-        """A request as its handler takes it. Raises `BadQuery`, `UnreadableBody`."""
+        """The request for the handler: query options checked, body loaded. Raises `BadQuery`, `UnreadableBody`."""
         if self.query is not None:
             refuse_unknown_options(http, {option.name for option in self.query})
         body = None
@@ -86,7 +95,7 @@ class Operation:
 
 
 class Contract(TypedDict, total=False):
-    """What an operation says of itself besides method, route and answers: see `Operation`."""
+    """The optional arguments of the decorators; see `Operation`."""
 
     body: type[BaseModel] | Schema
     media_types: tuple[str, ...]
@@ -97,9 +106,9 @@ class Contract(TypedDict, total=False):
 
 
 OPERATIONS: dict[str, Operation] = {}
-"""Every operation that was declared, by name: `api.operations` declares them all."""
+"""Every declared operation by name; importing `api.operations` declares them all."""
 blueprint = df.Blueprint()
-"""Their triggers."""
+"""The triggers of all operations."""
 
 
 def operation(
@@ -109,19 +118,19 @@ def operation(
     returns: Mapping[int, Returned] | type[BaseModel],
     **contract: Unpack[Contract],
 ) -> Callable[[Handler], Handler]:
-    """Make a handler an operation for recognized callers; `contract` is the rest of an `Operation`.
+    """Declare an operation for authenticated callers; `contract` are further fields of its `Operation`.
 
-    The handler stays as it is, to be called by tests.
+    The handler itself is returned unchanged, so that tests can call it.
     """
 
     def declare(handler: Handler) -> Handler:
-        declared = _declared(handler, method, route, returns, public=False, contract=contract)
+        declared = _register(handler, method, route, returns, public=False, contract=contract)
 
         async def trigger(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-            async def answer() -> Response:
-                return await handler(await _request(declared, req, DurableEngine(client)))
+            async def handle() -> Response:
+                return await handler(await _authenticated(declared, req, DurableEngine(client)))
 
-            return await _respond(declared, req, answer)
+            return await _respond(declared, req, handle)
 
         trigger.__name__ = trigger.__qualname__ = declared.name
         bound = blueprint.durable_client_input(client_name="client")(trigger)
@@ -138,10 +147,10 @@ def public_operation(
     returns: Mapping[int, Returned] | type[BaseModel],
     **contract: Unpack[Contract],
 ) -> Callable[[PublicHandler], PublicHandler]:
-    """Make a handler an operation that needs no token; `contract` is the rest of an `Operation`."""
+    """Declare an operation that needs no token; `contract` are further fields of its `Operation`."""
 
     def declare(handler: PublicHandler) -> PublicHandler:
-        declared = _declared(handler, method, route, returns, public=True, contract=contract)
+        declared = _register(handler, method, route, returns, public=True, contract=contract)
 
         async def trigger(req: func.HttpRequest) -> func.HttpResponse:
             return await _respond(declared, req, lambda: handler(PublicRequest(http=req)))
@@ -153,7 +162,7 @@ def public_operation(
     return declare
 
 
-def _declared(
+def _register(
     handler: Handler | PublicHandler,
     method: str,
     route: str,
@@ -179,27 +188,27 @@ def _declared(
     return declared
 
 
-async def _request(declared: Operation, http: func.HttpRequest, engine: Orchestrations) -> Request:
-    """The request of a recognized caller: 401 before anything else is looked at.
+async def _authenticated(declared: Operation, http: func.HttpRequest, engine: Orchestrations) -> Request:
+    """The request of an authenticated caller; 401 comes before any other error.
 
-    A command needs room on the disk. A body that was announced must be there, whether or not the handler reads it.
+    Commands need free disk space. An announced body must have arrived, whether or not the handler reads it.
     """
     service = await wiring.service()
     caller = await service.callers.authenticate(http.headers.get("Authorization"))
-    if declared.method not in READING:
+    if declared.method not in SAFE_METHODS:
         require_free_space(service.settings.watched_disk)
     refuse_lost_body(http.headers, http.get_body())
     return declared.read(http, service, engine, caller, clock.now())
 
 
 async def _respond(
-    declared: Operation, http: func.HttpRequest, answer: Callable[[], Awaitable[Response]]
+    declared: Operation, http: func.HttpRequest, handle: Callable[[], Awaitable[Response]]
 ) -> func.HttpResponse:
-    begun = time.monotonic()
+    started = time.monotonic()
     try:
-        response = await answer()
-    except ANSWERABLE as refused:
-        response = Response(**describe(refused))
-    milliseconds = round((time.monotonic() - begun) * 1000)
+        response = await handle()
+    except HANDLED_ERRORS as error:
+        response = Response(**describe(error))
+    milliseconds = round((time.monotonic() - started) * 1000)
     logger.info("answered operation=%s status=%d ms=%d", declared.name, response.status, milliseconds)
     return response.to_http(http.headers.get("client-request-id"))

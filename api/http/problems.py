@@ -1,11 +1,11 @@
-"""Errors as answers: one table from exception to status and code (docs/api.md, conventions)."""
+"""Error responses: the table from exception to status and error code (docs/api.md, conventions)."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from api.http.body import MOST_FAULTS, at_most
+from api.http.body import MAX_FAULTS, limit_faults
 from api.http.json_body import UnreadableBody
 from shared.auth.callers import UnknownPerson
 from shared.domain.directory import CustomerEntity
@@ -21,34 +21,37 @@ logger = logging.getLogger(__name__)
 
 
 class BadQuery(Exception):
-    """A query that cannot be parsed, or asks for what this service does not support."""
+    """A query option is malformed or not supported."""
 
 
 class NotFound(Exception):
-    """There is no such record, or none that the caller may see (V5)."""
+    """The record does not exist, or the caller may not see it (V5)."""
 
 
 class Forbidden(Exception):
-    """The caller may not do this (V6)."""
+    """The caller lacks the role for this operation (V6)."""
 
 
 class PreconditionRequired(Exception):
-    """The request must say in If-Match which version it means (E2)."""
+    """The header If-Match is missing (E2)."""
 
 
 class IdempotencyConflict(Exception):
-    """The Idempotency-Key was used for another body (C5)."""
+    """The Idempotency-Key was used with another body (C5)."""
 
 
 @dataclass
 class PreconditionFailed(Exception):
-    """The record is not as the If-Match header says; `changed` names what changed since, where that is known."""
+    """If-Match names another version than the current one.
+
+    `changed` are the JSON Pointers of the fields changed since, where they are known.
+    """
 
     etag: str
     changed: tuple[str, ...] = ()
 
 
-ANSWERABLE = (
+HANDLED_ERRORS = (
     *(
         UnreadableBody,
         BadQuery,
@@ -64,21 +67,21 @@ RETRY_AFTER_SECONDS = "2"
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """Status, body and headers of the answer that tells of an error."""
-    for kind, answer in _TABLE:
+    """Status, body and headers of the response to an error."""
+    for kind, respond in _TABLE:
         if isinstance(error, kind):
-            return answer(error)
+            return respond(error)
     raise error
 
 
 def _plain(status: int, code: str, headers: dict[str, str] | None = None) -> Callable[[Any], dict[str, Any]]:
-    def answer(error: Exception) -> dict[str, Any]:
-        return _answer(status, code, str(error), headers=headers)
+    def respond(error: Exception) -> dict[str, Any]:
+        return _response(status, code, str(error), headers=headers)
 
-    return answer
+    return respond
 
 
-def _answer(
+def _response(
     status: int, code: str, message: str, headers: dict[str, str] | None = None, **more: Any
 ) -> dict[str, Any]:
     error: dict[str, Any] = {"code": code, "message": message, "target": None, **more}
@@ -86,15 +89,15 @@ def _answer(
 
 
 def _unreadable(error: UnreadableBody) -> dict[str, Any]:
-    return _answer(error.status, "invalidRequest", str(error))
+    return _response(error.status, "invalidRequest", str(error))
 
 
 def _invalid(error: Invalid) -> dict[str, Any]:
-    more: dict[str, Any] = {"details": [_detail(fault) for fault in at_most(error.faults)]}
+    more: dict[str, Any] = {"details": [_detail(fault) for fault in limit_faults(error.faults)]}
     if error.candidates:
         more["innerError"] = {"candidates": [_candidate(entity) for entity in error.candidates]}
-    many = f"{len(error.faults)} fault(s)" if len(error.faults) <= MOST_FAULTS else "too many faults"
-    return _answer(422, "invalidRequest", f"The request has {many}.", **more)
+    number = f"{len(error.faults)} fault(s)" if len(error.faults) <= MAX_FAULTS else "too many faults"
+    return _response(422, "invalidRequest", f"The request has {number}; see details.", **more)
 
 
 def _too_large(error: RecordTooLarge) -> dict[str, Any]:
@@ -102,24 +105,22 @@ def _too_large(error: RecordTooLarge) -> dict[str, Any]:
 
 
 def _damaged(error: RecordUnreadable) -> dict[str, Any]:
-    """Which row it is, is for the log alone: it may be none that the caller knows of."""
+    """Log which row it is; the response does not say, since the caller may not know of that record."""
     logger.error("record_unreadable %s", error)
-    message = (
-        "What is stored of this cannot be read. The service's operator has to repair it; repeating is no use."
-    )
-    return _answer(500, "recordUnreadable", message)
+    message = "A stored record is damaged. The service's operator has to repair it; retrying does not help."
+    return _response(500, "recordUnreadable", message)
 
 
 def _terminal(error: TerminalState) -> dict[str, Any]:
     more = {"innerError": {"reason": error.reason}} if error.reason else {}
-    return _answer(409, "terminalState", str(error), **more)
+    return _response(409, "terminalState", str(error), **more)
 
 
 def _modified(error: PreconditionFailed) -> dict[str, Any]:
-    message = "The record has changed since you read it: read it again and decide anew."
+    message = "The record has changed since you read it: read it again, then repeat your change."
     inner = {"eTag": error.etag, "changedFields": list(error.changed)}
     headers = {"ETag": error.etag} if error.etag else {}
-    return _answer(412, "resourceModified", message, headers=headers, innerError=inner)
+    return _response(412, "resourceModified", message, headers=headers, innerError=inner)
 
 
 def _detail(fault: Fault) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A request of a recognized caller, as handlers take it (docs/api.md, conventions)."""
+"""The requests that handlers take: of authenticated callers, and public ones (docs/api.md, conventions)."""
 
 import hashlib
 import secrets
@@ -26,34 +26,34 @@ class PublicRequest:
 
     @property
     def method(self) -> str:
-        """The method, in capitals."""
+        """The HTTP method, in capitals."""
         return str(self.http.method)
 
     @property
     def url(self) -> str:
-        """The address that was asked for, with its query."""
+        """The requested URL with its query."""
         return str(self.http.url)
 
     @property
     def options(self) -> dict[str, str]:
-        """The query options."""
+        """The query options by name."""
         return dict(self.http.params)
 
-    def in_route(self, name: str) -> str:
-        """The part of the route of this name."""
+    def route_param(self, name: str) -> str:
+        """A parameter of the route; empty if it has none of this name."""
         return str(self.http.route_params.get(name, ""))
 
     def header(self, name: str) -> str | None:
-        """A request header."""
+        """A request header; names are case-insensitive."""
         value: str | None = self.http.headers.get(name)
         return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(PublicRequest):
-    """A request of a recognized caller.
+    """A request of an authenticated caller.
 
-    `body` is its JSON, None where the operation takes none. `now` is the domain clock's, the same throughout.
+    `body` is the loaded JSON, None for operations without a body. `now` is the domain clock's time at the start.
     """
 
     body: Any
@@ -64,27 +64,27 @@ class Request(PublicRequest):
 
     @property
     def client_request_id(self) -> str | None:
-        """What the client calls this request."""
+        """The client's own id of this request."""
         return self.header("client-request-id")
 
     def new_id(self) -> str:
-        """A fresh id of this moment: a UUIDv7 of the domain clock."""
+        """A new UUIDv7 with the domain clock's time."""
         return uuid7(self.now, secrets.token_bytes(16))
 
     def sees(self, referral: Referral) -> bool:
-        """Whether the caller sees a referral, and it is still shown (V4, N3)."""
+        """Whether the caller may see a referral and its retention period is not over (V4, N3)."""
         return may_see(self.caller, referral) and self._is_shown(referral)
 
     def sees_partner_led(self, deal: Referral) -> bool:
-        """Whether the caller is a seller who sees a deal as partner-led, and it is still shown (V3, N3)."""
+        """Whether the caller is a seller who may see a partner-led deal within its retention period (V3, N3)."""
         return may_see_partner_led(self.caller, deal) and self._is_shown(deal)
 
-    def keeps(self, registration: Registration) -> bool:
-        """Whether a registration is still shown (N3)."""
+    def is_retained(self, registration: Registration) -> bool:
+        """Whether a registration's retention period is not over (N3)."""
         return is_retained(registration.retained_from, self.now, self.service.settings.retention)
 
     def context(self, command: str) -> CommandContext:
-        """The caller as the actor of a command, with the hash of the request's Idempotency-Key for it."""
+        """The context of a command of the caller, with the hash of the Idempotency-Key in the scope of `command`."""
         person = self.caller.person
         actor = Actor(organization_id=person.organization_id, name=person.name)
         key = self.header("Idempotency-Key")
@@ -92,10 +92,7 @@ class Request(PublicRequest):
         return CommandContext(actor=actor, now=self.now, key_hash=key_hash)
 
     def repeatable_context(self, command: str) -> CommandContext:
-        """The caller as the actor of a command that is repeated by the same request alone.
-
-        The same body, and meant of the same version: another one under the same key is another request.
-        """
+        """As `context`; the same key with another body or If-Match counts as another request."""
         body = hashlib.sha256(self.http.get_body()).hexdigest()
         return self.context(digest(command, self.header("If-Match") or "", body))
 

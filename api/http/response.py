@@ -1,4 +1,4 @@
-"""What a handler answers, and how it goes on the wire (docs/api.md, conventions)."""
+"""The responses that handlers return, and how they become HTTP responses (docs/api.md, conventions)."""
 
 import json
 import uuid
@@ -14,7 +14,7 @@ from shared import clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A status, a body (a model, JSON, or text of another media type), and headers besides those of all answers."""
+    """A status, a body (a model, JSON, or text of another media type), and headers besides the common ones."""
 
     status: int = 200
     body: Any = None
@@ -22,14 +22,16 @@ class Response:
     media_type: str = "application/json"
 
     def to_http(self, client_request_id: str | None) -> func.HttpResponse:
-        """The answer on the wire, with the headers that every answer of the API has; a page is none."""
-        headers = {**_api_headers(client_request_id), **self.headers} if self._is_json else self.headers
+        """The HTTP response, with the headers common to all responses."""
+        headers = {
+            "request-id": str(uuid.uuid4()),
+            "client-request-id": _header_value(client_request_id) or str(uuid.uuid4()),
+            "timestamp": clock.now().isoformat().replace("+00:00", "Z"),
+            "Cache-Control": "no-store",
+            **self.headers,
+        }
         return func.HttpResponse(
-            self._text(),
-            status_code=self.status,
-            headers=dict(headers),
-            mimetype=self.media_type,
-            charset="utf-8",
+            self._text(), status_code=self.status, headers=headers, mimetype=self.media_type, charset="utf-8"
         )
 
     def json(self) -> Any:
@@ -40,25 +42,14 @@ class Response:
             else self.body
         )
 
-    @property
-    def _is_json(self) -> bool:
-        return self.media_type == "application/json"
-
     def _text(self) -> str | None:
         if self.body is None:
             return None
-        return json.dumps(self.json(), ensure_ascii=False) if self._is_json else str(self.body)
-
-
-def _api_headers(client_request_id: str | None) -> dict[str, str]:
-    return {
-        "request-id": str(uuid.uuid4()),
-        "client-request-id": _header_value(client_request_id) or str(uuid.uuid4()),
-        "timestamp": clock.now().isoformat().replace("+00:00", "Z"),
-        "Cache-Control": "no-store",
-    }
+        if self.media_type == "application/json":
+            return json.dumps(self.json(), ensure_ascii=False)
+        return str(self.body)
 
 
 def _header_value(text: str | None) -> str | None:
-    """A client's id to be sent back, if it can stand in a header."""
+    """A client's id, if it is valid as a header value."""
     return text if text and text.isascii() and text.isprintable() and len(text) <= 255 else None

@@ -1,22 +1,22 @@
-"""The base of what operations answer (docs/api.md, conventions)."""
+"""Base classes of response models (docs/api.md, conventions)."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 
-def moment(at: datetime) -> str:
-    """A time as the wire shows it: ISO 8601, UTC as `Z`, which all times are in but the days of a contract."""
-    return at.isoformat().replace("+00:00", "Z")
+def format_datetime(time: datetime) -> str:
+    """A time as ISO 8601. All times are UTC, shown as `Z`, except dates of contracts, which keep their offset."""
+    return time.isoformat().replace("+00:00", "Z")
 
 
-Moment = Annotated[datetime, PlainSerializer(moment, return_type=str)]
+DateTime = Annotated[datetime, PlainSerializer(format_datetime, return_type=str)]
 
 
 class View(BaseModel):
-    """Base of answers: camelCase names, nothing left out."""
+    """Base of response models: camelCase names, every field present."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -25,13 +25,19 @@ class View(BaseModel):
         json_schema_serialization_defaults_required=True,
     )
 
+    @classmethod
+    def from_domain(cls, source: object, **computed: object) -> Self:
+        """The view of a domain object: fields that are not `computed` are its attributes of the same name."""
+        copied = {name: getattr(source, name) for name in cls.model_fields.keys() - computed.keys()}
+        return cls.model_validate({**copied, **computed}, from_attributes=True)
+
     def document(self) -> dict[str, Any]:
-        """The answer as JSON."""
+        """The response as JSON."""
         return self.model_dump(mode="json", by_alias=True)
 
 
 class PageView(BaseModel):
-    """Base of pages. A nextLink is there when there may be more."""
+    """Base of pages; nextLink is there unless this is the last page."""
 
     model_config = ConfigDict(frozen=True)
     next_link: Annotated[str, Field(alias="@odata.nextLink")] = ""

@@ -1,4 +1,4 @@
-"""Where the wire shows the fields that a step of this service can change."""
+"""The JSON Pointers, in the referral resource, of the domain fields that can change."""
 
 from collections.abc import Iterable
 
@@ -33,5 +33,5 @@ WIRE_NAMES = {
 
 
 def wire_names(changed: Iterable[str]) -> tuple[str, ...]:
-    """The wire's names of changed fields, in order."""
+    """The JSON Pointers of changed domain fields, sorted."""
     return tuple(sorted({WIRE_NAMES[name] for name in changed}))

@@ -1,1 +1,1 @@
-"""Requests for information: `/v1.0/leads` and `/v1.0/providers`."""
+"""Operations for applications that take in leads: `/v1.0/leads` and `/v1.0/providers`."""

@@ -1,4 +1,8 @@
-"""`GET /v1.0/providers`: partners that a customer may turn to, for applications that take in leads (P4, V6)."""
+"""Search partners that can receive a lead: `GET /v1.0/providers` (P4, V6)."""
+
+from typing import Annotated
+
+from pydantic import Field
 
 from api.common.response_parts import LocationFound
 from api.http.operation import operation
@@ -12,17 +16,17 @@ from shared.domain.providers import Criteria, Provider
 from shared.domain.response_speed import ResponseSpeed
 from shared.domain.vocabulary import CUSTOMER_SIZES, CustomerSize
 
-WORDS = ("industry", "product", "service", "keyword")
+CRITERIA = ("industry", "product", "service", "keyword")
 
 
 class ProviderView(View):
-    """A partner that was found, and why it stands where it stands; how fast it answers shows as a band."""
+    """A partner that was found, with an explanation of its rank."""
 
     organization_id: str
     name: str
     locations: list[LocationFound]
     matched: list[str]
-    response_speed: ResponseSpeed
+    response_speed: Annotated[ResponseSpeed, Field(description="How fast it answers leads.")]
     explanation: str
 
 
@@ -35,41 +39,41 @@ class ProvidersFound(View):
     "v1.0/providers",
     query=(
         Option("country", {"type": "string"}, "ISO 3166-1 alpha-2.", required=True),
-        *(Option(word, {"type": "string"}, f"One {word} of the profile.") for word in WORDS),
-        Option("customerSize", {"enum": list(CUSTOMER_SIZES)}, "Partners that want such customers."),
+        *(Option(name, {"type": "string"}, f"The {name} that the profile must have.") for name in CRITERIA),
+        Option("customerSize", {"enum": list(CUSTOMER_SIZES)}, "A size of customers that the partner wants."),
         TOP,
     ),
     returns=ProvidersFound,
-    errors=(400, 403),
 )
 async def find_providers(request: Request) -> Response:
-    """Partners with an active profile in a country that meets every criterion; fast responders come first."""
+    """Search partners whose active profile in a country meets all criteria.
+
+    Partners that answer leads fast come first (P4).
+    """
     options = request.options
     country, size, top = country_of(options.get("country")), _size(request), top_of(request)
     if not may_submit_leads(request.caller):
-        raise Forbidden("Only an application that the service's operator entered searches for providers.")
-    words = {word: (options.get(word) or "").strip() or None for word in WORDS}
+        raise Forbidden("Only registered lead applications can search providers; ask the service's operator.")
+    words = {name: (options.get(name) or "").strip() or None for name in CRITERIA}
     criteria = Criteria(country=country, customer_size=size, **words)
     providers = await request.service.providers.find(criteria, top, request.now)
     return Response(body=ProvidersFound(value=[_view(each, country) for each in providers]))
 
 
 def _size(request: Request) -> CustomerSize | None:
-    given = request.options.get("customerSize")
-    if given is None:
+    text = request.options.get("customerSize")
+    if text is None:
         return None
-    known = next((size for size in CUSTOMER_SIZES if size.lower() == given.lower()), None)
-    if known is None:
+    size = next((each for each in CUSTOMER_SIZES if each.lower() == text.lower()), None)
+    if size is None:
         raise BadQuery(f"customerSize is one of {', '.join(CUSTOMER_SIZES)}.")
-    return known
+    return size
 
 
 def _view(provider: Provider, country: str) -> ProviderView:
-    return ProviderView(
-        organization_id=provider.organization_id,
-        name=provider.name,
+    return ProviderView.from_domain(
+        provider,
         locations=[LocationFound(id=id_, name=name, country=country) for id_, name in provider.locations],
-        matched=list(provider.words),
+        matched=provider.words,
         response_speed=provider.speed,
-        explanation=provider.explanation,
     )

@@ -1,17 +1,19 @@
-"""What the lead operations take and answer (docs/api.md): a request for information (R2)."""
+"""Request models of the lead operations (docs/api.md), and their conversion to a draft (R2)."""
 
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from api.common.request_parts import (
-    MANY,
+    MAX_ITEMS,
     ConsentBody,
     CustomerBody,
+    DetailsBody,
+    RequirementsBody,
     Solutions,
     TargetBody,
     Team,
-    Words,
+    solution_ids,
 )
 from api.http.body import Body, Required
 from api.http.fields import Code, Flag, Name, Notes
@@ -26,26 +28,20 @@ from shared.domain.vocabulary import CustomerSize
 
 
 class LeadCustomerBody(CustomerBody):
-    """The customer of a lead; companies choose their customers by size (R6)."""
+    """The customer of a lead; its size is mandatory, since partners choose customers by size (R6)."""
 
     size: Annotated[CustomerSize | None, Required()] = None
     team: Annotated[Team | None, Required()] = None
 
 
-class LeadRequirementsBody(Body):
-    unused: ClassVar[frozenset[str]] = frozenset({"additionalRequirements", "offers", "salesPlays"})
-    industries: Words | None = None
-    products: Words | None = None
-    services: Words | None = None
+class LeadRequirementsBody(RequirementsBody):
     solutions: Solutions | None = None
 
 
 class LeadDetailsBody(Body):
-    """What a customer asks for. What a deal is worth is the accepting company's to estimate."""
+    """What a customer asks for, without a deal value: that is estimated by the accepting partner."""
 
-    unused: ClassVar[frozenset[str]] = frozenset(
-        {"additionalRequirements", "publisherName", "customerAction", "incentiveLevel"}
-    )
+    unused: ClassVar[frozenset[str]] = DetailsBody.unused
     notes: Notes | None = None
     requirements: LeadRequirementsBody = LeadRequirementsBody()
     customer_requested_contact: Flag | None = None
@@ -65,10 +61,10 @@ class LeadBody(Body):
     consent: ConsentBody = ConsentBody()
     details: LeadDetailsBody = LeadDetailsBody()
     alternatives: Annotated[int | None, Field(ge=0, le=MAX_ALTERNATIVES, strict=True)] = None
-    recipients: Annotated[tuple[RecipientBody, ...] | None, Field(max_length=MANY), Required()] = None
+    recipients: Annotated[tuple[RecipientBody, ...] | None, Field(max_length=MAX_ITEMS), Required()] = None
 
     def draft(self) -> InquiryDraft:
-        """What the request says, for the rules."""
+        """The request for information."""
         details, requirements = self.details, self.details.requirements
         return InquiryDraft(
             name=self.name,
@@ -79,7 +75,7 @@ class LeadBody(Body):
             industries=requirements.industries or (),
             products=requirements.products or (),
             services=requirements.services or (),
-            solutions=tuple(solution.id for solution in requirements.solutions or ()),
+            solutions=solution_ids(requirements.solutions),
             customer_requested_contact=bool(details.customer_requested_contact),
             alternatives=DEFAULT_ALTERNATIVES if self.alternatives is None else self.alternatives,
             recipients=tuple(

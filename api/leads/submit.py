@@ -1,12 +1,12 @@
-"""`POST /v1.0/leads`: one request for information to one company or many, and Microsoft's leads (R1, R2, R6)."""
+"""Send a customer's request for information, or Microsoft's lead, to partners: `POST /v1.0/leads` (R1, R2, R6)."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from api.common.catalogue import judged
-from api.common.steps import begin_or_leave_to_sweep
-from api.http.body import Reading, read, unless_below
+from api.common.catalogue import within_limit
+from api.common.steps import start_or_leave_to_sweep
+from api.http.body import ParsedBody, read
 from api.http.fields import currency_decimals
 from api.http.idempotency import idempotent
 from api.http.operation import operation
@@ -28,7 +28,6 @@ from shared.domain.inquiry import (
 )
 from shared.domain.lead import LeadFactory, Profiles
 from shared.domain.permissions import may_submit_leads
-from shared.domain.refusals import Invalid
 from shared.domain.work import label_of
 from shared.errors import StoreUnavailable
 from shared.storage.idempotency import IdempotencyRecord, RequestKey
@@ -39,7 +38,7 @@ COMMAND = "submitLeads"
 
 
 class RecipientView(View):
-    """What became of a request for one company: a lead, or the reason why there is none."""
+    """The result for one recipient: a lead, or the reason why it was not delivered."""
 
     organization_id: str
     delivered: bool
@@ -57,17 +56,20 @@ class LeadsView(View):
     "v1.0/leads",
     body=LeadBody,
     returns={201: LeadsView},
-    errors=(400, 403, 409, 413, 415, 422),
+    errors=(409,),
     headers=("Idempotency-Key", "client-request-id"),
 )
 async def submit_leads(request: Request) -> Response:
-    """Send a request for information to companies. 201 with what became of it for each."""
-    if not may_submit_leads(request.caller):
-        raise Forbidden("Only an application that the service's operator entered submits leads.")
-    reading = read(LeadBody, request.body)
+    """Send a request for information to partners.
 
-    async def make(key: RequestKey | None) -> Response | None:
-        leads = await _leads(request, reading)
+    Each recipient gets a lead of its own and does not see the others. The response has the result for each (R2).
+    """
+    if not may_submit_leads(request.caller):
+        raise Forbidden("Only registered lead applications can submit leads; ask the service's operator.")
+    parsed = read(LeadBody, request.body)
+
+    async def create(key: RequestKey | None) -> Response | None:
+        leads = await _leads(request, parsed)
         outcomes, referrals = leads.create()
         taken = SubmittedInquiry(
             id=leads.inquiry,
@@ -77,24 +79,22 @@ async def submit_leads(request: Request) -> Response:
             outcomes=outcomes,
         )
         stored = await request.service.intake.take(taken, referrals, key)
-        return await _delivered(request, stored) if stored else None
+        return await _deliver(request, stored) if stored else None
 
-    async def replay(first: IdempotencyRecord) -> Response:
-        taken = await request.service.inquiries.get(first.organization_id, InquiryId(first.record_id))
+    async def replay(original: IdempotencyRecord) -> Response:
+        taken = await request.service.inquiries.get(original.organization_id, InquiryId(original.record_id))
         if taken is None:
             raise StoreUnavailable("The request of this key is being stored; repeat it in a second.")
-        return await _delivered(request, taken)
+        return await _deliver(request, taken)
 
-    return await idempotent(request, COMMAND, make, replay)
+    return await idempotent(request, COMMAND, create, replay)
 
 
-async def _leads(request: Request, reading: Reading[LeadBody]) -> LeadFactory:
-    """The leads that a request makes. Raises `Invalid`."""
-    draft = reading.body.draft()
+async def _leads(request: Request, parsed: ParsedBody[LeadBody]) -> LeadFactory:
+    """The leads of a request. Raises `Invalid`."""
+    draft = parsed.body.draft()
     catalogue = await _catalogue(request, draft)
-    faults = (*reading.faults, *unless_below(faults_of_inquiry(draft, catalogue), reading.faults))
-    if faults:
-        raise Invalid(faults)
+    parsed.require_valid(faults_of_inquiry(draft, catalogue))
     return LeadFactory(
         draft=draft,
         catalogue=catalogue,
@@ -106,12 +106,12 @@ async def _leads(request: Request, reading: Reading[LeadBody]) -> LeadFactory:
     )
 
 
-async def _delivered(request: Request, taken: SubmittedInquiry) -> Response:
-    """Deliver the leads at once; only if storage or engine refuse something now, an orchestration is needed."""
-    place = inquiry_key(taken)
-    await request.service.intake.deliver_or_leave_to_work(place, request.now)
-    if not await request.service.work_runner.after_commit(request.engine, place, label_of(1), request.now):
-        await begin_or_leave_to_sweep(request, place)
+async def _deliver(request: Request, taken: SubmittedInquiry) -> Response:
+    """Deliver the leads at once; an orchestration is started only if some work could not be done."""
+    key = inquiry_key(taken)
+    await request.service.intake.deliver_or_leave_to_work(key, request.now)
+    if not await request.service.work_runner.after_commit(request.engine, key, label_of(1), request.now):
+        await start_or_leave_to_sweep(request, key)
     recipients = [_recipient(outcome) for outcome in taken.outcomes]
     return Response(status=201, body=LeadsView(id=taken.id, recipients=recipients))
 
@@ -121,9 +121,9 @@ async def _catalogue(request: Request, draft: InquiryDraft) -> Catalogue:
     return Catalogue(
         creator=request.caller.organization,
         organizations=await directory.organizations(
-            r.organization_id for r in judged(draft.recipients, MAX_RECIPIENTS) if r.organization_id
+            r.organization_id for r in within_limit(draft.recipients, MAX_RECIPIENTS) if r.organization_id
         ),
-        solutions=await directory.solutions(s for s in judged(draft.solutions, MAX_SOLUTIONS) if s),
+        solutions=await directory.solutions(s for s in within_limit(draft.solutions, MAX_SOLUTIONS) if s),
         customers=await directory.customers(
             customer.name or "", customer.address.country or "", customer.duns
         ),
@@ -132,22 +132,17 @@ async def _catalogue(request: Request, draft: InquiryDraft) -> Catalogue:
 
 
 async def _profiles(request: Request, draft: InquiryDraft, catalogue: Catalogue) -> Profiles:
-    """The profiles in the customer's country, and those of the addressed locations' countries."""
-    wanted: set[tuple[str, str]] = set()
+    """The recipients' profiles in the customer's country and in the countries of the addressed locations."""
+    keys: set[tuple[str, str]] = set()
     for recipient in draft.recipients:
         organization = catalogue.organizations.get(recipient.organization_id or "")
         if organization is None:
             continue
-        wanted.add((organization.id, draft.customer.address.country or ""))
+        keys.add((organization.id, draft.customer.address.country or ""))
         if place := organization.location(recipient.target):
-            wanted.add((organization.id, place.country))
-    return await request.service.profiles.get_many((OrganizationId(who), where) for who, where in wanted)
+            keys.add((organization.id, place.country))
+    return await request.service.profiles.get_many((OrganizationId(id_), country) for id_, country in keys)
 
 
 def _recipient(outcome: Outcome) -> RecipientView:
-    return RecipientView(
-        organization_id=outcome.organization_id,
-        delivered=outcome.referral_id is not None,
-        referral_id=outcome.referral_id,
-        reason=outcome.reason,
-    )
+    return RecipientView.from_domain(outcome, delivered=outcome.referral_id is not None)

@@ -1,1 +1,1 @@
-"""What the platform calls: health, delivery reports of mails, timers."""
+"""What the platform calls: the health check, delivery reports of mails, timers."""

@@ -1,6 +1,6 @@
-"""`GET /healthz`: ready or not, and why. Needs no token and tells nothing about anybody.
+"""The health check, `GET /healthz`: whether the service is ready, or why not. It needs no token and shows no data.
 
-It answers within two seconds whatever hangs, and asks again after three at the earliest, however often it is called.
+It responds within two seconds, whatever hangs, and caches its result for three, however often it is called.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from shared.errors import ServiceError
 from shared.wiring import Service, wiring
 from shared.workflow.progress import fault_of_progress
 
-LONGEST_SECONDS = 1.5
+TIMEOUT_SECONDS = 1.5
 """How long all checks together may take."""
-FRESH_SECONDS = 3.0
-"""How long an answer holds."""
+CACHE_SECONDS = 3.0
+"""How long a result is reused."""
 STARTED_AT = wall_clock()
-"""When this process began: until it has had its time, nothing that it should do is missing."""
+"""When this process started: progress is expected only some time after that."""
 
 
 class HealthView(View):
@@ -34,9 +34,9 @@ class HealthView(View):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing without which requests cannot be served. `subject` begins the sentence that it did not answer.
+    """A dependency that must work to serve requests; `subject` is its name at the beginning of a sentence.
 
-    `fault` gives what is wrong in a sentence, or None, and raises `ServiceError`.
+    `fault` returns the problem in a sentence, or None; it may raise `ServiceError`.
     """
 
     subject: str
@@ -49,21 +49,21 @@ async def _fault_of_disk(service: Service) -> str | None:
 
 
 async def _fault_of_progress(service: Service) -> str | None:
-    """Whether the storage of the records answers, the sweep runs, and the engine moves what it wakes."""
+    """Check that the record storage responds, the sweep runs, and the durable engine makes progress."""
     beats = service.heartbeats
     sweep, engine_acted_at = await asyncio.gather(beats.sweep(), beats.engine())
     return fault_of_progress(sweep, engine_acted_at, STARTED_AT, wall_clock())
 
 
 async def _fault_of_task_hub(service: Service) -> str | None:
-    """Without its tables and queues the engine takes starts and events, and loses them."""
+    """Check the hub's tables and queues: without them, the engine accepts starts and events and loses them."""
     hub = wiring.task_hub(service.settings)
     missing = await hub.missing() if hub else []
     if not missing:
         return None
     return (
-        f"The task hub {service.settings.hub_name} is not whole: {', '.join(missing)} not found. "
-        "Restart the app, which makes it anew; what was in it goes on from the tables."
+        f"The task hub {service.settings.hub_name} is incomplete: {', '.join(missing)} not found. "
+        "Restart the app, which recreates it; its orchestrations are restored from the tables."
     )
 
 
@@ -75,14 +75,14 @@ CHECKS = (
 
 
 class Health:
-    """Asks whether the service is ready. `seconds` bounds one asking, `clock` tells how old an answer is."""
+    """Runs the checks. `seconds` is their timeout; `clock` (monotonic seconds) times the cached result."""
 
     def __init__(
         self,
         service: Callable[[], Awaitable[Service]],
         checks: Sequence[Check] = CHECKS,
         *,
-        seconds: float = LONGEST_SECONDS,
+        seconds: float = TIMEOUT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service = service
@@ -91,15 +91,15 @@ class Health:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._latest: Response | None = None
-        self._asked_at = 0.0
+        self._checked_at = 0.0
 
     async def answer(self) -> Response:
-        """200 when requests can be served; 503 with the reason when not."""
-        async with self._lock:  # whoever comes meanwhile gets the same answer
-            if self._latest is None or self._clock() - self._asked_at > FRESH_SECONDS:
+        """The response: 200 if the service is ready, otherwise 503 with the reasons."""
+        async with self._lock:  # concurrent requests get the same result
+            if self._latest is None or self._clock() - self._checked_at > CACHE_SECONDS:
                 faults = await self._faults()
-                self._asked_at = self._clock()
-                self._latest = _answer(faults)
+                self._checked_at = self._clock()
+                self._latest = _response(faults)
             return self._latest
 
     async def _faults(self) -> list[str]:
@@ -108,7 +108,7 @@ class Health:
             async with asyncio.timeout_at(end):
                 service = await self._service()
         except TimeoutError:
-            return [self._silent("What the service needs at its start")]
+            return [self._timed_out("What the service needs at its start")]
         except ServiceError as failed:
             return [str(failed)]
         found = await asyncio.gather(*(self._fault(check, service, end) for check in self._checks))
@@ -119,15 +119,15 @@ class Health:
             async with asyncio.timeout_at(end):
                 return await check.fault(service)
         except TimeoutError:
-            return self._silent(check.subject)
+            return self._timed_out(check.subject)
         except ServiceError as failed:
             return str(failed)
 
-    def _silent(self, subject: str) -> str:
+    def _timed_out(self, subject: str) -> str:
         return f"{subject} did not answer within {self._seconds:g} seconds."
 
 
-def _answer(faults: Sequence[str]) -> Response:
+def _response(faults: Sequence[str]) -> Response:
     if faults:
         return Response(status=503, body=HealthView(status="notReady", reason=" ".join(faults)))
     return Response(body=HealthView(status="ready", reason=None))
@@ -138,5 +138,5 @@ health = Health(wiring.service)
 
 @public_operation("GET", "healthz", returns={200: HealthView, 503: HealthView})
 async def get_health(_request: PublicRequest) -> Response:
-    """200 when requests can be served; 503 with the reason when not."""
+    """Check whether the service is ready; if not, the response is 503 with the reason."""
     return await health.answer()

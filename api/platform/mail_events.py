@@ -1,7 +1,7 @@
-"""`POST /v1.0/mail-events`: what the mail service reports about mails, by Azure Event Grid (M6).
+"""Receive the mail service's delivery reports from Azure Event Grid: `POST /v1.0/mail-events` (M6).
 
-Event Grid asks first whether the address is ours (its validation handshake), then sends events in its own schema:
-at least once, in any order. It proves itself with the secret in the subscription's address, since it has no token.
+Event Grid first validates the endpoint with a handshake, then delivers events in its own schema, at least once and in
+any order. It has no token; it authenticates with the secret in the URL of its subscription.
 """
 
 import hmac
@@ -23,7 +23,7 @@ from shared.storage.mail import DeliveryStatus
 from shared.wiring import Service, wiring
 from shared.workflow.mail_reports import DeliveryReport
 
-MOST_EVENTS = 1000
+MAX_EVENTS = 1000
 VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 REPORT = "Microsoft.Communication.EmailDeliveryReportReceived"
 
@@ -41,7 +41,7 @@ class DetailsOfDelivery(_Part):
 
 
 class DeliveryReportData(_Part):
-    """What the service says of one recipient; `messageId` is the send's operation."""
+    """The report about one recipient; `messageId` is the operation id of the send."""
 
     message_id: str
     recipient: str
@@ -60,19 +60,19 @@ class DeliveryReportEvent(_Part):
 
 
 class OtherEvent(_Part):
-    """An event of another type, which is taken and not looked at."""
+    """An event of another type, which is accepted and ignored."""
 
     event_type: str
 
 
 Event = ValidationEvent | DeliveryReportEvent | OtherEvent
 _EVENTS: TypeAdapter[tuple[Event, ...]] = TypeAdapter(
-    Annotated[tuple[Event, ...], Field(max_length=MOST_EVENTS)]
+    Annotated[tuple[Event, ...], Field(max_length=MAX_EVENTS)]
 )
 
 
 class EventsTaken(BaseModel):
-    """The answer to a handshake; to events it is empty."""
+    """The response to a handshake; the response to events is empty."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
     validation_response: str = ""
@@ -80,8 +80,8 @@ class EventsTaken(BaseModel):
 
 EVENTS_SCHEMA: Schema = {
     "type": "array",
-    "maxItems": MOST_EVENTS,
-    "description": f"Events in the Event Grid schema: {VALIDATION} and {REPORT}; others are passed by.",
+    "maxItems": MAX_EVENTS,
+    "description": f"Events in the Event Grid schema: {VALIDATION} and {REPORT}; others are ignored.",
     "items": {
         "type": "object",
         "required": ["eventType", "data"],
@@ -99,12 +99,12 @@ EVENTS_SCHEMA: Schema = {
     errors=(400, 401, 411, 413, 415, 503),
 )
 async def receive_mail_events(request: PublicRequest) -> Response:
-    """Take what Event Grid tells of mails: its handshake, and delivery reports."""
+    """Receive delivery reports of mails from Azure Event Grid, and its validation handshake."""
     return await receive(request.http, await wiring.service())
 
 
 async def receive(http: func.HttpRequest, service: Service) -> Response:
-    """Take every event of a request; Event Grid sends it again unless the answer is good.
+    """Process all events of a request; after an error, Event Grid delivers them again.
 
     Raises `Unauthenticated`, `DiskFull`, `UnreadableBody`, `StoreUnavailable`, `Contended`.
     """
@@ -119,8 +119,8 @@ async def receive(http: func.HttpRequest, service: Service) -> Response:
     return Response(body={})
 
 
-def _require_key(given: str, known: str | None) -> None:
-    if not known or not hmac.compare_digest(given.encode(), known.encode()):
+def _require_key(sent: str, expected: str | None) -> None:
+    if not expected or not hmac.compare_digest(sent.encode(), expected.encode()):
         raise Unauthenticated("Send the secret of MAIL_EVENTS_KEY as the query option key.")
 
 
@@ -130,7 +130,7 @@ def _events(document: Any) -> tuple[Event, ...]:
     except ValidationError as invalid:
         first = invalid.errors(include_url=False, include_input=False)[0]
         place = "/".join(str(step) for step in first["loc"][:2])
-        message = f"Send an array of at most {MOST_EVENTS:,} events in the Event Grid schema (see {place})."
+        message = f"Send an array of at most {MAX_EVENTS:,} events in the Event Grid schema (see {place})."
         raise UnreadableBody(400, message) from invalid
 
 

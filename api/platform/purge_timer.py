@@ -1,4 +1,4 @@
-"""The timer that purges finished orchestrations each hour (docs/operations.md)."""
+"""The hourly timer that purges finished orchestrations (docs/operations.md)."""
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -13,7 +13,7 @@ blueprint = df.Blueprint()
 @blueprint.timer_trigger(arg_name="timer", schedule="0 17 * * * *")
 @blueprint.durable_client_input(client_name="client")
 async def purge_finished(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """Remove the history of orchestrations that finished."""
+    """Purge the history of finished orchestrations."""
     del timer
     service = await wiring.service()
     await service.purge.run(DurableEngine(client), clock.now())

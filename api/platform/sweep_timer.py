@@ -1,4 +1,4 @@
-"""The timer that sweeps what is due: every ten seconds, or as SWEEP_SCHEDULE says (docs/architecture.md)."""
+"""The timer of the sweep: every ten seconds, or as SWEEP_SCHEDULE says (docs/architecture.md)."""
 
 import os
 
@@ -15,10 +15,9 @@ blueprint = df.Blueprint()
 
 
 def schedule() -> str:
-    """When to sweep. It is written out here: the host drops a function whose `%SETTING%` is not set.
+    """The schedule, read here because the host drops a function whose `%SETTING%` is not set.
 
-    A malformed setting is told by `wiring.service()`, in words and wherever it is used; an error here would leave the
-    host without functions.
+    A malformed setting is reported by `wiring.service()`; an error here would leave the host without functions.
     """
     try:
         return read_sweep_schedule(os.environ)
@@ -29,7 +28,7 @@ def schedule() -> str:
 @blueprint.timer_trigger(arg_name="timer", schedule=schedule())
 @blueprint.durable_client_input(client_name="client")
 async def sweep_intents(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """Look at what is due, and wake whom it concerns."""
+    """Sweep: wake the orchestrations of records that are due."""
     del timer
     service = await wiring.service()
     await service.sweep.run(DurableEngine(client), clock.now())

@@ -1,1 +1,1 @@
-"""Referrals and the deals that they belong to: `/v1.0/engagements`."""
+"""Operations on referrals and their engagements: `/v1.0/engagements`."""

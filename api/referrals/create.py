@@ -1,20 +1,21 @@
-"""`POST /v1.0/engagements/referrals`: a deal and all its invitations in one call, or nothing (C1 to C7)."""
+"""Create a deal with all its invitations in one call: `POST /v1.0/engagements/referrals` (C1 to C7)."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-from api.common.catalogue import catalogue_of_new
-from api.common.steps import begin_or_leave_to_sweep, do_work
-from api.http.body import Reading, read, unless_below
+from api.common.access import REFERRALS_ROUTE
+from api.common.catalogue import load_new_deal_catalogue
+from api.common.steps import do_work, start_or_leave_to_sweep
+from api.http.body import ParsedBody, read
 from api.http.etags import etag_of
 from api.http.idempotency import idempotent
-from api.http.operation import CREATING, operation
+from api.http.operation import operation
 from api.http.paging import Option
 from api.http.problems import BadQuery, Forbidden
 from api.http.request import Request
 from api.http.response import Response
 from api.referrals.invitations import CREATION_COMMAND, invite_by_second_call
-from api.referrals.mapping import BASE, resource
+from api.referrals.mapping import BASE, referral_view
 from api.referrals.request_schemas import CreationBody
 from api.referrals.schemas import InvitationView, ReferralView, ValidatedView
 from shared.domain.catalogue import Catalogue
@@ -30,51 +31,55 @@ from shared.domain.refusals import Invalid
 from shared.errors import StoreUnavailable
 from shared.storage.idempotency import IdempotencyRecord, RequestKey
 
-VALIDATE_ONLY = Option("validateOnly", {"type": "boolean"}, "Every rule, nothing stored.")
+VALIDATE_ONLY = Option("validateOnly", {"type": "boolean"}, "Check the request, and store nothing.")
 
 
 @operation(
     "POST",
-    "v1.0/engagements/referrals",
+    REFERRALS_ROUTE,
     body=CreationBody,
     query=(VALIDATE_ONLY,),
     returns={200: ValidatedView, 201: (ReferralView, InvitationView)},
-    errors=CREATING,
+    errors=(404, 409),
     headers=("Idempotency-Key", "client-request-id"),
 )
 async def create_referral(request: Request) -> Response:
-    """Create a deal. 201 with Location and ETag."""
+    """Create a deal, and invite organizations into it.
+
+    The deal and all its invitations are stored together, or nothing is. With an `engagementId` the request invites
+    another organization into an existing engagement instead, and the response is the invitation.
+    """
     validate_only = _validate_only(request)
-    if _names_engagement(request.body):
+    if _has_engagement_id(request.body):
         if validate_only:
-            raise BadQuery("validateOnly goes with the creation of a deal, not with a second call.")
+            raise BadQuery("validateOnly cannot be used with engagementId; leave one of them out.")
         return await invite_by_second_call(request)
-    reading = read(CreationBody, request.body)
-    draft = reading.body.draft()
+    parsed = read(CreationBody, request.body)
+    draft = parsed.body.draft()
     require_creator(request.caller, draft)
 
-    async def make(key: RequestKey | None) -> Response | None:
-        catalogue = await catalogue_of_new(request, draft)
-        require_faultless(reading, draft, catalogue, request)
+    async def create(key: RequestKey | None) -> Response | None:
+        catalogue = await load_new_deal_catalogue(request, draft)
+        require_faultless(parsed, draft, catalogue, request)
         build = _builder(request, draft, catalogue, key)
         if validate_only:
-            return _validated(request, build, reading)
+            return _validated(request, build, parsed)
         change = await request.service.commits.create(build, request.context(CREATION_COMMAND), key)
         if change is None:
             return None
-        await _roll_forward(request, change.after, list(change.invitations))
+        await _apply_readable_effects(request, change.after, list(change.invitations))
         await do_work(request, change)
-        await begin_or_leave_to_sweep(request, change.after.key)
-        return _created(request, change.after, reading)
+        await start_or_leave_to_sweep(request, change.after.key)
+        return _created(request, change.after, parsed)
 
-    async def replay(first: IdempotencyRecord) -> Response:
-        return await _replay(request, first, reading)
+    async def replay(original: IdempotencyRecord) -> Response:
+        return await _replay(request, original, parsed)
 
-    return await idempotent(request, None if validate_only else CREATION_COMMAND, make, replay)
+    return await idempotent(request, None if validate_only else CREATION_COMMAND, create, replay)
 
 
 def require_creator(caller: Caller, draft: DealDraft) -> None:
-    """Refuse those who may not create this deal (V6). An unknown location is the rules' to refuse."""
+    """Raise `Forbidden` if the caller may not create this deal (V6). Unknown locations are left to the rules."""
     if not may_use_referrals(caller):
         raise Forbidden("Your roles do not let you create deals; ask your partner admin.")
     location = caller.organization.location(draft.location or caller.organization.default_location)
@@ -83,23 +88,23 @@ def require_creator(caller: Caller, draft: DealDraft) -> None:
         return
     if not may_create(caller, location.id, team):
         raise Forbidden(
-            f"You may create deals only where your role covers it; {location.id} is not such a place."
+            f"Your role does not cover {location.id}: create the deal for one of your own locations, "
+            "or be a member of its team."
         )
 
 
 def require_faultless(
-    reading: Reading[CreationBody], draft: DealDraft, catalogue: Catalogue, request: Request
+    parsed: ParsedBody[CreationBody], draft: DealDraft, catalogue: Catalogue, request: Request
 ) -> None:
-    """Refuse a request with every fault that it has, of form and of rules, each told once."""
-    rules = (*reading.body.faults(), *faults_of_deal(draft, catalogue, request.now.date()))
-    faults = (*reading.faults, *unless_below(rules, reading.faults))
-    if faults:
+    """Raise `Invalid` with all faults of form and of the rules, and the candidates for the customer (C7)."""
+    rules = (*parsed.body.faults(), *faults_of_deal(draft, catalogue, request.now.date()))
+    if faults := parsed.faults_with(rules):
         raise Invalid(faults, match_deal_customer(draft, catalogue).candidates)
 
 
 @dataclass(frozen=True, slots=True)
 class _Builder:
-    """Builds the creation with ids drawn once, so that every attempt makes the same records."""
+    """Builds the creation; its ids are drawn once, so that every attempt stores the same records."""
 
     draft: DealDraft
     catalogue: Catalogue
@@ -120,58 +125,59 @@ def _builder(request: Request, draft: DealDraft, catalogue: Catalogue, key: Requ
     return _Builder(draft, catalogue, ids, request.service.settings.response_window)
 
 
-async def _replay(request: Request, first: IdempotencyRecord, reading: Reading[CreationBody]) -> Response:
-    """Answer a repeated creation as the first one, and complete what the first may have left undone."""
-    key = ReferralKey(organization_id=first.organization_id, referral_id=ReferralId(first.record_id))
+async def _replay(
+    request: Request, original: IdempotencyRecord, parsed: ParsedBody[CreationBody]
+) -> Response:
+    """The response to the original creation; also completes what that request may have left undone."""
+    key = ReferralKey(organization_id=original.organization_id, referral_id=ReferralId(original.record_id))
     stored = await request.service.referrals.get(key)
     if stored is None:
         raise StoreUnavailable("The deal of this key is being stored; repeat the request in a second.")
-    await begin_or_leave_to_sweep(request, key)
-    await _roll_forward(request, stored.value, await request.service.referrals.invitations(key))
-    return _created(request, stored.value, reading)
+    await start_or_leave_to_sweep(request, key)
+    await _apply_readable_effects(request, stored.value, await request.service.referrals.invitations(key))
+    return _created(request, stored.value, parsed)
 
 
-async def _roll_forward(request: Request, deal: Referral, invitations: list[Referral]) -> None:
-    """Do at once what the caller and the invitees read next; what storage refuses, the orchestration does."""
+async def _apply_readable_effects(request: Request, deal: Referral, invitations: list[Referral]) -> None:
+    """Apply at once the effects that the caller and the invitees can read; on failure the orchestration does it."""
     await request.service.invitations.send_or_leave_to_work(deal, invitations, request.now)
     if deal.deal_type == "PartnerLed":
         await request.service.visibility.follow_or_leave_to_work(deal)
 
 
-def _created(request: Request, deal: Referral, reading: Reading[CreationBody]) -> Response:
+def _created(request: Request, deal: Referral, parsed: ParsedBody[CreationBody]) -> Response:
     return Response(
         status=201,
-        body=resource(deal, request.now, unused=_unused(reading)),
+        body=referral_view(deal, request.now, unused=_unused(parsed)),
         headers={"Location": f"{BASE}/referrals/{deal.id}", "ETag": etag_of(deal.version)},
     )
 
 
-def _validated(request: Request, build: _Builder, reading: Reading[CreationBody]) -> Response:
-    """What a creation would make, of which nothing is stored: its ids are not kept, so they are not told."""
+def _validated(request: Request, build: _Builder, parsed: ParsedBody[CreationBody]) -> Response:
+    """The result of `validateOnly`. It has no ids, since nothing is stored."""
     context = CommandContext(
         actor=request.context(CREATION_COMMAND).actor,
         now=request.now,
         operation_id=OperationId("validateOnly"),
     )
-    view = resource(build(context).after, request.now, unused=_unused(reading)).document()
+    view = referral_view(build(context).after, request.now, unused=_unused(parsed)).document()
     return Response(body={"valid": True, "dealType": view["dealType"], "warnings": view["warnings"]})
 
 
-def _unused(reading: Reading[CreationBody]) -> tuple[str, ...]:
-    """What was sent and is not kept. A party is addressed with `invitations`, or in a second call."""
-    addressed = any(each.type == "BusinessProfileLocation" for each in reading.body.target or ())
-    return (*reading.unused, "target") if addressed else reading.unused
+def _unused(parsed: ParsedBody[CreationBody]) -> tuple[str, ...]:
+    """Fields that were sent but are not stored: also `target`, since parties are invited with `invitations`."""
+    addressed = any(each.type == "BusinessProfileLocation" for each in parsed.body.target or ())
+    return (*parsed.unused, "target") if addressed else parsed.unused
 
 
 def _validate_only(request: Request) -> bool:
-    """`?validateOnly=true`: every rule, nothing stored."""
     text = request.options.get("validateOnly", "false").lower()
     if text not in {"true", "false"}:
         raise BadQuery("validateOnly is true or false.")
     return bool(text == "true")
 
 
-def _names_engagement(document: object) -> bool:
+def _has_engagement_id(document: object) -> bool:
     return isinstance(document, dict) and any(
         str(name).lower() == "engagementid" and value is not None for name, value in document.items()
     )

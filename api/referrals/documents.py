@@ -1,6 +1,6 @@
-"""A referral as a document that PATCH and PUT change: what they make of it, and where it differs (rules E).
+"""Apply a PATCH or PUT to a referral's JSON document, and find the differences (rules E).
 
-Nothing here knows which changes are allowed; that is `edits`' to ask of the rules.
+Which changes are allowed is decided elsewhere: `requested_edit` and the domain rules.
 """
 
 import copy
@@ -17,24 +17,24 @@ from shared.domain.refusals import Fault, Invalid
 
 MAX_OPERATIONS = 100
 _OPERATIONS = ("add", "replace", "remove", "test")
-_LONGEST_PATH, _DEEPEST_PATH = 500, 20
+_MAX_PATH_LENGTH, _MAX_PATH_DEPTH = 500, 20
 MAX_VALUES = 64 * 1024
-"""Bytes of JSON that the values of a patch may take altogether: more than a whole record holds."""
+"""Total size of the values of a patch, in bytes of JSON: more than a whole record takes."""
 
 Document = dict[str, Any]
 
 
-def document_of(view: ReferralView) -> Document:
-    """The resource as a document whose numbers compare exactly."""
+def to_document(view: ReferralView) -> Document:
+    """The JSON document of a referral; decimal numbers are exact, so that they can be compared."""
     loaded: Document = json.loads(json.dumps(view.document()), parse_float=Decimal)
     return loaded
 
 
-def patched(document: Document, operations: Any) -> Document:
-    """A document with the operations of an RFC 6902 patch applied; the given one and the operations stay as they are.
+def apply_patch(document: Document, operations: Any) -> Document:
+    """A copy of a document with the operations of a JSON Patch (RFC 6902) applied.
 
-    Raises `Invalid`, with every operation that is malformed, or the one that does not fit the document. The first
-    part of a fault's target is the operation's index.
+    Raises `Invalid` with the faults of all malformed operations, or of the first that cannot be applied. The first
+    part of a fault's target is the index of the operation.
     """
     if not isinstance(operations, list):
         raise Invalid((Fault("invalidType", "", "Send a JSON Patch: an array of operations."),))
@@ -46,23 +46,23 @@ def patched(document: Document, operations: Any) -> Document:
     if faults:
         raise Invalid(faults)
     if _size_of_values(operations) > MAX_VALUES:
-        message = f"The values of a patch may take {MAX_VALUES:,} bytes of JSON altogether."
+        message = f"The values of a patch may take at most {MAX_VALUES:,} bytes of JSON in total."
         raise Invalid((Fault("tooLong", "", message),))
-    names = names_in(document)
+    names = member_names(document)
     changed = copy.deepcopy(document)
     for index, operation in enumerate(operations):
-        _apply(changed, _spelled(operation, names), index)
+        _apply(changed, _with_known_names(operation, names), index)
     return changed
 
 
-def merged(document: Document, sent: Mapping[str, Any]) -> Document:
-    """A document with the values of one that was sent; what that leaves out stays as it is."""
-    changed: Document = _merged(document, _respelled(sent, names_in(document)))
+def merge_document(document: Document, sent: Mapping[str, Any]) -> Document:
+    """A copy of a document with the values of one that was sent; members that were left out keep their values."""
+    changed: Document = _merge(document, _normalize_names(sent, member_names(document)))
     return changed
 
 
 def differences(before: Any, after: Any, at: str = "") -> Iterator[str]:
-    """JSON Pointers to what differs. Objects are compared member by member, anything else as a whole."""
+    """The JSON Pointers of differing values. Objects are compared member by member, other values as a whole."""
     if not (isinstance(before, dict) and isinstance(after, dict)):
         if before != after:
             yield at
@@ -71,12 +71,12 @@ def differences(before: Any, after: Any, at: str = "") -> Iterator[str]:
         yield from differences(before.get(name), after.get(name), f"{at}/{_escaped(name)}")
 
 
-def names_in(document: Any) -> dict[str, str]:
-    """The names of a document's members by their lower-case forms: names are read whatever their case."""
+def member_names(document: Any) -> dict[str, str]:
+    """The names in a document by their lower-case forms, for case-insensitive matching."""
     found: dict[str, str] = {}
     if isinstance(document, dict):
         for name, value in document.items():
-            found |= {name.lower(): name} | names_in(value)
+            found |= {name.lower(): name} | member_names(value)
     return found
 
 
@@ -86,7 +86,7 @@ def _faults_of_operation(operation: Any, index: int) -> Iterator[Fault]:
         yield Fault("invalidType", at, "An operation is an object with op and path.")
         return
     for name in sorted(operation.keys() - {"op", "path", "value", "from"}):
-        yield Fault("unknownField", f"{at}/{_escaped(name)}", "An operation has no such member.")
+        yield Fault("unknownField", f"{at}/{_escaped(name)}", "An operation has no such member; remove it.")
     if operation.get("op") not in _OPERATIONS:
         yield Fault("invalidValue", f"{at}/op", f"Use one of {', '.join(_OPERATIONS)}.")
     if not _is_path(operation.get("path")):
@@ -98,49 +98,48 @@ def _faults_of_operation(operation: Any, index: int) -> Iterator[Fault]:
 
 
 def _is_path(path: Any) -> bool:
-    """Whether this can point to a field: a patch must not build what nests deeper than the one that was read."""
+    """Whether this can be a field's JSON Pointer; bounded, so that a patch cannot build a deeply nested document."""
     return (
         isinstance(path, str)
         and path.startswith("/")
-        and len(path) <= _LONGEST_PATH
-        and path.count("/") <= _DEEPEST_PATH
+        and len(path) <= _MAX_PATH_LENGTH
+        and path.count("/") <= _MAX_PATH_DEPTH
     )
 
 
 def _size_of_values(operations: list[dict[str, Any]]) -> int:
-    """Bytes of JSON that the values take."""
     values = [operation["value"] for operation in operations if "value" in operation]
     return len(json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str).encode())
 
 
 def _apply(document: Document, operation: Mapping[str, Any], index: int) -> None:
-    """Change a document by one operation, whose value goes into it as a copy. Raises `Invalid`."""
+    """Apply one operation to the document in place. Raises `Invalid`."""
     try:
         jsonpatch.apply_patch(document, [operation], in_place=True)
     except jsonpatch.JsonPatchTestFailed as different:
-        message = f"The document holds something else at {operation['path']}; nothing was changed."
+        message = f"The document has another value at {operation['path']}; nothing was changed."
         raise Invalid((Fault("invalidValue", f"/{index}/value", message),)) from different
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as unfit:
-        message = f"The document has no such place: {operation['path'][:100]}."
+        message = f"The document has no field {operation['path'][:100]}."
         raise Invalid((Fault("invalidValue", f"/{index}/path", message),)) from unfit
 
 
-def _spelled(operation: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _with_known_names(operation: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     parts = operation["path"].split("/")
     path = "/".join(names.get(part.lower(), part) for part in parts)
     return {**operation, "path": path}
 
 
-def _respelled(value: Any, names: Mapping[str, str]) -> Any:
+def _normalize_names(value: Any, names: Mapping[str, str]) -> Any:
     if not isinstance(value, Mapping):
         return value
-    return {names.get(name.lower(), name): _respelled(each, names) for name, each in value.items()}
+    return {names.get(name.lower(), name): _normalize_names(each, names) for name, each in value.items()}
 
 
-def _merged(document: Any, sent: Any) -> Any:
+def _merge(document: Any, sent: Any) -> Any:
     if not (isinstance(document, dict) and isinstance(sent, dict)):
         return sent
-    known = {name: _merged(value, sent[name]) if name in sent else value for name, value in document.items()}
+    known = {name: _merge(value, sent[name]) if name in sent else value for name, value in document.items()}
     return {**known, **{name: value for name, value in sent.items() if name not in document}}
 
 

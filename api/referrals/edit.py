@@ -1,24 +1,24 @@
-"""`PATCH` and `PUT` of a referral: everything that the request asks for, or nothing (rules E, T2)."""
+"""Edit a referral with PATCH or PUT: all requested changes in one step, or none (rules E, T2)."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from api.common.access import visible_referral
-from api.common.catalogue import catalogue_of, inviting_of
-from api.common.steps import take_step, unless_faulty
-from api.http.body import unless_below
+from api.common.access import REFERRAL_ROUTE, visible_referral
+from api.common.catalogue import inviter_for, load_catalogue
+from api.common.steps import refuse_faults, take_step
+from api.http.body import combine_faults
 from api.http.etags import etag_of, require_if_match
 from api.http.fields import currency_decimals
 from api.http.json_body import UnreadableBody
-from api.http.operation import CHANGING, Schema, operation
+from api.http.operation import Schema, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.documents import Document, document_of, merged, patched
-from api.referrals.mapping import resource
-from api.referrals.read import ONE, referral_response
-from api.referrals.requested_edit import Edit, edit_of
+from api.referrals.documents import Document, apply_patch, merge_document, to_document
+from api.referrals.mapping import referral_view
+from api.referrals.read import referral_response
+from api.referrals.requested_edit import Edit, read_edit
 from api.referrals.schemas import ReferralView
-from api.referrals.stage_names import wanted_stage
+from api.referrals.stage_names import resolve_stage
 from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.draft import DealDraft, InvitationDraft
@@ -47,54 +47,65 @@ PATCH_SCHEMA: Schema = {
 }
 RESOURCE_SCHEMA: Schema = {
     "type": "object",
-    "description": "The resource as it was read, with the wanted values; what is left out stays as it is.",
+    "description": "The referral as it was read, with changed values; fields that are left out keep their values.",
 }
 
-Wanted = Callable[[Document], Document]
-"""What a request makes of the referral's document. Raises `Invalid`."""
+DocumentEdit = Callable[[Document], Document]
+"""Applies the request to the referral's document. Raises `Invalid`."""
 
 
 @operation(
     "PATCH",
-    ONE,
+    REFERRAL_ROUTE,
     body=PATCH_SCHEMA,
     media_types=("application/json", "application/json-patch+json"),
     returns={200: ReferralView, 204: None},
-    errors=(*CHANGING, 428),
+    errors=(409, 428),
     headers=("If-Match", "Prefer"),
 )
 async def patch_referral(request: Request) -> Response:
-    """Change a referral by a JSON Patch (RFC 6902). 204, or 200 with `Prefer: return=representation`."""
-    after = await _edit(request, lambda document: patched(document, request.body), whole=False)
+    """Change a referral with a JSON Patch (RFC 6902).
+
+    All operations are applied in one step, or none. With `Prefer: return=representation` the referral is returned.
+    """
+    after = await _edit(request, lambda document: apply_patch(document, request.body), whole=False)
     if "return=representation" in (request.header("Prefer") or "").replace(" ", "").lower():
         return await referral_response(request, after)
     return Response(status=204, headers={"ETag": etag_of(after.version)})
 
 
 @operation(
-    "PUT", ONE, body=RESOURCE_SCHEMA, returns=ReferralView, errors=(*CHANGING, 428), headers=("If-Match",)
+    "PUT",
+    REFERRAL_ROUTE,
+    body=RESOURCE_SCHEMA,
+    returns=ReferralView,
+    errors=(409, 428),
+    headers=("If-Match",),
 )
 async def put_referral(request: Request) -> Response:
-    """Change a referral by sending it whole; what is left out stays as it is. 200 with the resource."""
+    """Change a referral by sending it back with new values.
+
+    Fields that are left out keep their values; fields that only the server sets are ignored.
+    """
     if not isinstance(request.body, dict):
         raise UnreadableBody(400, "Send the referral as a JSON object.")
-    after = await _edit(request, lambda document: merged(document, request.body), whole=True)
+    after = await _edit(request, lambda document: merge_document(document, request.body), whole=True)
     return await referral_response(request, after)
 
 
-async def _edit(request: Request, make: Wanted, *, whole: bool) -> Referral:
+async def _edit(request: Request, apply: DocumentEdit, *, whole: bool) -> Referral:
     await visible_referral(request)
     require_if_match(request, "version")
     invitee = ReferralId(request.new_id())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
-        return await _Editing(request, referral, context, invitee).decide(make, whole=whole)
+        return await _EditDecision(request, referral, context, invitee).decide(apply, whole=whole)
 
     return await take_step(request, decide, "changed")
 
 
-class _Editing:
-    """One attempt to decide an edit on a referral as read."""
+class _EditDecision:
+    """Decides about an edit of a referral as it was read; `invitee` is the id for an invitation of Microsoft."""
 
     def __init__(
         self, request: Request, referral: Referral, context: CommandContext, invitee: ReferralId
@@ -104,20 +115,20 @@ class _Editing:
         self._context = context
         self._invitee = invitee
 
-    async def decide(self, make: Wanted, *, whole: bool) -> Change | None:
-        """The change, or None if the request leaves everything as it is."""
+    async def decide(self, apply: DocumentEdit, *, whole: bool) -> Change | None:
+        """The change; None if the request changes nothing."""
         referral, context = self._referral, self._context
         if referral.status != "New" and (late := require_active(referral, "change", context)):
             return late
-        before = document_of(resource(referral, context.now))
-        edit = edit_of(referral, before, make(before), context, whole=whole)
+        before = to_document(referral_view(referral, context.now))
+        edit = read_edit(referral, before, apply(before), context, whole=whole)
         if not edit.changed:
             return None
         match edit.verb:
             case "accept":
                 return await self._accept(edit)
             case "decline":
-                return unless_faulty(decline(referral, edit.statement, context), edit.faults)
+                return refuse_faults(decline(referral, edit.statement, context), edit.faults)
             case _:
                 return await self._change(edit)
 
@@ -129,35 +140,35 @@ class _Editing:
         rules = faults_of_acceptance(
             acceptance, draft.team, referral.terms, currency_decimals(), self._context.now.date()
         )
-        return unless_faulty(change, (*edit.faults, *unless_below(map(_in_document, rules), edit.faults)))
+        return refuse_faults(change, combine_faults(edit.faults, map(_in_document, rules)))
 
     async def _change(self, edit: Edit) -> Change | None:
-        """Fields, answers and stage of an Active referral, then its outcome, in one step."""
+        """Change fields, answers and stage of an Active referral, then its outcome, in one step."""
         referral, context = self._referral, self._context
         if late := require_active(referral, edit.verb or "edit", context):
             return late
         draft = edit.body.draft()
-        catalogue = await catalogue_of(self._request, draft)
-        stage, of_stage = await self._stage(edit)
-        rules = (*faults_of_edit(referral, draft, catalogue, context.now.date()), *of_stage)
-        unless_faulty(None, (*edit.faults, *unless_below(rules, edit.faults)))
+        catalogue = await load_catalogue(self._request, draft)
+        stage, stage_faults = await self._stage(edit)
+        rules = (*faults_of_edit(referral, draft, catalogue, context.now.date()), *stage_faults)
+        refuse_faults(None, combine_faults(edit.faults, rules))
         step = apply_edit(ChangeBuilder.of(referral), apply_draft(referral, draft, catalogue))
-        step = await self._answered(step, edit, draft)
-        return self._ended(apply_stage(step, stage, "/salesStage") if stage else step, edit)
+        step = await self._with_answers(step, edit, draft)
+        return self._with_outcome(apply_stage(step, stage, "/salesStage") if stage else step, edit)
 
     async def _stage(self, edit: Edit) -> tuple[RequestedStage | None, tuple[Fault, ...]]:
-        """The stage that the request wants, or the faults of what it says; raises `NotAllowed` (S5)."""
+        """The requested stage, or its faults; raises `NotAllowed` (S5)."""
         if edit.stage is None and edit.percent is None:
             return None, ()
         try:
-            stage = await wanted_stage(self._request, edit.stage, edit.percent, "/salesStage")
+            stage = await resolve_stage(self._request, edit.stage, edit.percent, "/salesStage")
             apply_stage(ChangeBuilder.of(self._referral), stage, "/salesStage")
         except Invalid as invalid:
             return None, invalid.faults
         return stage, ()
 
-    async def _answered(self, step: ChangeBuilder, edit: Edit, draft: DealDraft) -> ChangeBuilder:
-        """Q2 answered with yes shows the deal to Microsoft, Q1 with a kind of help invites it (T2, E4)."""
+    async def _with_answers(self, step: ChangeBuilder, edit: Edit, draft: DealDraft) -> ChangeBuilder:
+        """Apply new answers: yes to Q2 shows the deal to Microsoft, a help code in Q1 invites it (T2, E4)."""
         if "/consent/consentToShareReferralWithMicrosoftSellers" in edit.changed:
             step = share_with_microsoft(step)
         if "/inviteContext/assistanceRequestCode" not in edit.changed or draft.microsoft_code == NO_HELP:
@@ -166,14 +177,14 @@ class _Editing:
         invite = InvitationDraft(
             organization_id=MICROSOFT, notes=draft.invite_notes, help_code=draft.microsoft_code
         )
-        catalogue = await catalogue_of(self._request, draft)
-        inviter = inviting_of(self._request, catalogue, (self._invitee,), self._context)
+        catalogue = await load_catalogue(self._request, draft)
+        inviter = inviter_for(self._request, catalogue, (self._invitee,), self._context)
         return add_invitations(step, inviter.create(step.after, (invite,)))
 
-    def _ended(self, step: ChangeBuilder, edit: Edit) -> Change | None:
+    def _with_outcome(self, step: ChangeBuilder, edit: Edit) -> Change | None:
         match edit.verb:
             case "win":
-                return win(step, edit.words, self._context)
+                return win(step, edit.notes, self._context)
             case "lose":
                 return lose(step, edit.statement, self._context)
             case _:
@@ -181,7 +192,7 @@ class _Editing:
 
 
 def _acceptance(referral: Referral, draft: DealDraft) -> Acceptance:
-    """What an acceptance by PATCH says: what differs from the invitation."""
+    """The values of an acceptance by PATCH or PUT: those that differ from the invitation's."""
     terms, old = draft.terms, referral.terms
     return Acceptance(
         name=draft.name,
@@ -196,6 +207,6 @@ def _acceptance(referral: Referral, draft: DealDraft) -> Acceptance:
 
 
 def _in_document(fault: Fault) -> Fault:
-    """A fault of an acceptance where the referral's document has the field."""
-    inside = {"/dealValue", "/currency", "/closingDateTime"}
-    return replace(fault, target=f"/details{fault.target}") if fault.target in inside else fault
+    """A fault of an acceptance with the field's pointer in the referral's document."""
+    in_details = {"/dealValue", "/currency", "/closingDateTime"}
+    return replace(fault, target=f"/details{fault.target}") if fault.target in in_details else fault

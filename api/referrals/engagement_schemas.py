@@ -1,8 +1,9 @@
-"""The shapes of what the engagement operations answer (docs/api.md)."""
+"""Response models of the engagement operations (docs/api.md)."""
 
 from typing import Literal
 
-from api.http.schemas import Moment, PageView, View
+from api.common.response_parts import Amount
+from api.http.schemas import DateTime, PageView, View
 from api.referrals.schemas import SolutionView
 from shared.domain.vocabulary import DealType, SalesStage, Substatus
 
@@ -20,7 +21,7 @@ class PartyContactView(View):
 
 
 class PartyView(View):
-    """One party; an invitation that storage has not taken yet reads `Sending`."""
+    """A party of a deal; the status of an invitation is `Sending` until it is delivered."""
 
     organization_id: str
     organization_name: str
@@ -34,7 +35,7 @@ class PartyView(View):
 
 class MessageView(View):
     sequence: int
-    date_time: Moment
+    date_time: DateTime
     organization_id: str
     author: str
     text: str
@@ -44,15 +45,15 @@ class DealView(View):
     """What Microsoft's sellers see of a partner-led deal (V3)."""
 
     name: str
-    deal_value: int | float | None
+    deal_value: Amount
     currency: str | None
-    closing_date_time: Moment | None
+    closing_date_time: DateTime | None
     sales_stage: SalesStage | None
     solutions: list[SolutionView]
 
 
 class EngagementView(View):
-    """A deal through one's own referral (V1)."""
+    """A deal as one of its parties sees it (V1)."""
 
     id: str
     deal_type: DealType
@@ -62,7 +63,7 @@ class EngagementView(View):
 
 
 class PartnerLedView(EngagementView):
-    """A partner-led deal as every seller of Microsoft's sees it: without contacts of the customer or conversation."""
+    """A partner-led deal as Microsoft's sellers see it: without the customer's contacts and without messages."""
 
     deal: DealView
 

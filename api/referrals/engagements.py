@@ -1,11 +1,10 @@
-"""Deals across organizations: their parties, their conversation, and those that are partner-led (V1, V3, E3, L7)."""
+"""Read a deal across its organizations, and list the partner-led deals (V1, V3, E3, L7)."""
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from api.common.access import membership_of, own_referral, unknown_engagement
-from api.common.response_parts import amount
-from api.http.operation import SEEING, operation
+from api.common.access import REFERRALS_ROUTE, engagement_not_found, load_membership, own_referral
+from api.http.operation import operation
 from api.http.paging import PAGING, Option, page, place_of, top_of
 from api.http.problems import BadQuery, Forbidden
 from api.http.request import Request
@@ -19,43 +18,42 @@ from api.referrals.engagement_schemas import (
     PartyContactView,
     PartyView,
 )
-from api.referrals.mapping import reason_text
+from api.referrals.mapping import reason_text, solution_views
 from api.referrals.messages import message_view
-from api.referrals.schemas import SolutionView
 from shared.domain.referral import Contact, Referral, ReferralKey
 from shared.storage.engagements import Membership, Message
 
-_PLACE = re.compile("[0-9a-f]{32}")
-
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """One party of a deal: its referral, or what was invited while that is not in yet."""
+class PartyRecord:
+    """A party's referral; until it is delivered, the invitation as it was sent."""
 
     referral: Referral
-    arrived: bool
+    delivered: bool
 
 
-@operation(
-    "GET", "v1.0/engagements/{engagementId}", returns={200: (PartnerLedView, EngagementView)}, errors=SEEING
-)
+@operation("GET", "v1.0/engagements/{engagementId}", returns={200: (PartnerLedView, EngagementView)})
 async def get_engagement(request: Request) -> Response:
-    """Who takes part in a deal, and how far each is."""
-    membership = await membership_of(request, request.in_route("engagementId"))
+    """Get a deal with its parties and messages.
+
+    A party that has not answered sees the creator and itself; one that has declined, or whose invitation has expired,
+    sees only itself. Microsoft's sellers see partner-led deals without messages (V1, V3).
+    """
+    membership = await load_membership(request, request.route_param("engagementId"))
     own = await own_referral(request, membership)
     creator = await _referral(request, membership.creator)
     if own is None and request.sees_partner_led(creator):
         return Response(body=await _partner_led(request, creator, membership))
     if own is None:
-        raise unknown_engagement()
-    seats = await _seats(request, membership, own, creator)
-    messages = await _conversation(request, own)
+        raise engagement_not_found()
+    parties = await _visible_parties(request, membership, own, creator)
+    messages = await _messages(request, own)
     return Response(
         body=EngagementView(
             id=creator.engagement_id,
             deal_type=creator.deal_type,
             customer=_customer(creator),
-            parties=[_party(seat, own) for seat in seats],
+            parties=[_party(each, own) for each in parties],
             messages=[message_view(each) for each in messages],
         )
     )
@@ -64,48 +62,39 @@ async def get_engagement(request: Request) -> Response:
 @operation(
     "GET",
     "v1.0/engagements",
-    query=(Option("dealType", {"enum": ["PartnerLed"]}, "The only list there is.", True), *PAGING),
+    query=(Option("dealType", {"enum": ["PartnerLed"]}, "The only supported value.", True), *PAGING),
     returns=PartnerLedPage,
-    errors=(400, 403),
 )
 async def list_partner_led_deals(request: Request) -> Response:
-    """The partner-led deals, for Microsoft's sellers (V3)."""
-    top, place = top_of(request), place_of(request)
+    """List the partner-led deals, for Microsoft's sellers (V3)."""
+    top, place = top_of(request), place_of(request, "[0-9a-f]{32}")
     if (request.options.get("dealType") or "").lower() != "partnerled":
-        raise BadQuery("Ask for dealType=PartnerLed; other deals are read as referrals.")
-    if place is not None and not _PLACE.fullmatch(place):
-        raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
+        raise BadQuery(f"Send dealType=PartnerLed; list other deals with /{REFERRALS_ROUTE}.")
     if "MicrosoftSeller" not in request.caller.referral_roles:
         raise Forbidden("Only Microsoft's sellers list the partner-led deals.")
     rows = await request.service.referrals.list_partner_led(place, top + 1)
     deals = await request.service.referrals.get_many(record for _, record in rows[:top] if record)
-    shown = [await _partner_led(request, deal, None) for deal in deals if request.sees_partner_led(deal)]
+    views = [await _partner_led(request, deal, None) for deal in deals if request.sees_partner_led(deal)]
     more = rows[top - 1][0] if len(rows) > top else None
-    return Response(body=page(request, [view.document() for view in shown], more))
+    return Response(body=page(request, views, more))
 
 
-async def _seats(request: Request, membership: Membership, own: Referral, creator: Referral) -> list[Seat]:
-    """Whom the caller sees (V1).
-
-    All, if it created the deal or accepted; the creator and itself, if it has not answered; only itself, once it
-    declined or let its time pass.
-    """
+async def _visible_parties(
+    request: Request, membership: Membership, own: Referral, creator: Referral
+) -> list[PartyRecord]:
+    """The parties that the caller sees; `get_engagement` says which (V1)."""
     if own.accepted_at is None:
-        mine = Seat(own, arrived=True)
-        return (
-            [Seat(creator, arrived=True), mine]
-            if own.status == "New" and not own.belongs_to_creator
-            else [mine]
-        )
+        visible = [creator, own] if own.status == "New" and not own.belongs_to_creator else [own]
+        return [PartyRecord(each, delivered=True) for each in visible]
     sent = await request.service.referrals.invitations(creator.key) if own.belongs_to_creator else []
     found = await request.service.referrals.get_many(membership.invited)
-    seats = {invitation.id: Seat(invitation, arrived=False) for invitation in sent}
-    seats |= {referral.id: Seat(referral, arrived=True) for referral in found}
-    latest = {seat.referral.organization_id: seat for _, seat in sorted(seats.items())}
-    return [Seat(creator, arrived=True), *latest.values()]
+    records = {invitation.id: PartyRecord(invitation, delivered=False) for invitation in sent}
+    records |= {referral.id: PartyRecord(referral, delivered=True) for referral in found}
+    latest = {each.referral.organization_id: each for _, each in sorted(records.items())}
+    return [PartyRecord(creator, delivered=True), *latest.values()]
 
 
-async def _conversation(request: Request, own: Referral) -> tuple[Message, ...]:
+async def _messages(request: Request, own: Referral) -> tuple[Message, ...]:
     """The messages, for the creator and for parties that accepted (V1)."""
     if own.accepted_at is None:
         return ()
@@ -113,7 +102,7 @@ async def _conversation(request: Request, own: Referral) -> tuple[Message, ...]:
 
 
 async def _partner_led(request: Request, deal: Referral, membership: Membership | None) -> PartnerLedView:
-    """A partner-led deal for sellers; the list shows its creator alone, one deal all its parties."""
+    """A partner-led deal as sellers see it; with `membership` all its parties, otherwise its creator only."""
     others = await request.service.referrals.get_many(membership.invited if membership else ())
     latest = {referral.organization_id: referral for referral in sorted(others, key=lambda each: each.id)}
     terms = deal.terms
@@ -121,15 +110,14 @@ async def _partner_led(request: Request, deal: Referral, membership: Membership 
         id=deal.engagement_id,
         deal_type=deal.deal_type,
         customer=_customer(deal),
-        parties=[_seen_by_seller(each) for each in (deal, *latest.values())],
+        parties=[_party_for_sellers(each) for each in (deal, *latest.values())],
         messages=[],
-        deal=DealView(
-            name=deal.name,
-            deal_value=amount(terms.deal_value),
+        deal=DealView.from_domain(
+            deal,
+            deal_value=terms.deal_value,
             currency=terms.currency,
             closing_date_time=terms.closing_at,
-            sales_stage=deal.sales_stage,
-            solutions=[SolutionView(id=each.id, name=each.name, type=each.kind) for each in terms.solutions],
+            solutions=solution_views(terms.solutions),
         ),
     )
 
@@ -137,7 +125,7 @@ async def _partner_led(request: Request, deal: Referral, membership: Membership 
 async def _referral(request: Request, key: ReferralKey) -> Referral:
     stored = await request.service.referrals.get(key)
     if stored is None:
-        raise unknown_engagement()
+        raise engagement_not_found()
     return stored.value
 
 
@@ -145,39 +133,31 @@ def _customer(deal: Referral) -> EngagementCustomerView:
     return EngagementCustomerView(name=deal.customer.name, country=deal.customer.address.country)
 
 
-def _party(seat: Seat, own: Referral) -> PartyView:
-    referral = seat.referral
-    return PartyView(
-        organization_id=referral.organization_id,
-        organization_name=referral.organization_name,
+def _party(party: PartyRecord, own: Referral) -> PartyView:
+    referral = party.referral
+    view = _party_view(referral, _visible_team(referral, own), _visible_reason(referral, own))
+    return view if party.delivered else view.model_copy(update={"status": "Sending", "substatus": None})
+
+
+def _party_for_sellers(referral: Referral) -> PartyView:
+    """A party of a partner-led deal: sellers see the people of its creator, whom they may talk to, but no others."""
+    return _party_view(referral, referral.team if referral.belongs_to_creator else (), None)
+
+
+def _party_view(referral: Referral, team: Iterable[Contact], reason: str | None) -> PartyView:
+    return PartyView.from_domain(
+        referral,
         role="invited" if referral.direction == "Incoming" else "creator",
-        status=referral.status if seat.arrived else "Sending",
-        substatus=referral.substatus if seat.arrived else None,
-        status_reason=_reason(referral, own),
-        sales_stage=referral.sales_stage,
-        team=[_person(each) for each in _team(referral, own)],
+        status_reason=reason,
+        team=[PartyContactView.from_domain(each) for each in team],
     )
 
 
-def _seen_by_seller(referral: Referral) -> PartyView:
-    """A party of a partner-led deal: its creator's people are there to be talked to, the others' are not."""
-    return PartyView(
-        organization_id=referral.organization_id,
-        organization_name=referral.organization_name,
-        role="invited" if referral.direction == "Incoming" else "creator",
-        status=referral.status,
-        substatus=referral.substatus,
-        status_reason=None,
-        sales_stage=referral.sales_stage,
-        team=[_person(each) for each in referral.team] if referral.belongs_to_creator else [],
-    )
+def _visible_reason(referral: Referral, own: Referral) -> str | None:
+    """The reason why a party was closed, as far as the caller may read it (V1, L3, M7).
 
-
-def _reason(referral: Referral, own: Referral) -> str | None:
-    """Why a party ended, as another may read it (V1, L3, M7).
-
-    The words of a decline are its inviter's to read, those of an outcome stay with their party. The code of either
-    is the creator's to read, and of the creator's outcome everybody's.
+    The notes of a decline are for its inviter, those of an outcome for the party itself. The codes of both are for
+    the deal's creator; the code of the creator's outcome is for all parties.
     """
     reason = referral.status_reason
     if reason is None or referral.id == own.id:
@@ -187,15 +167,6 @@ def _reason(referral: Referral, own: Referral) -> str | None:
     return reason.code if own.belongs_to_creator or referral.belongs_to_creator else None
 
 
-def _team(referral: Referral, own: Referral) -> tuple[Contact, ...]:
-    """Before it answers, an invitee sees of the creator's people those who were named for it (C2)."""
+def _visible_team(referral: Referral, own: Referral) -> tuple[Contact, ...]:
+    """A party's team; before it answers, an invitee sees only the creator's people named in its invitation (C2)."""
     return own.invite_context.team if referral.belongs_to_creator and own.status == "New" else referral.team
-
-
-def _person(contact: Contact) -> PartyContactView:
-    return PartyContactView(
-        first_name=contact.first_name,
-        last_name=contact.last_name,
-        email=contact.email,
-        phone_number=contact.phone_number,
-    )

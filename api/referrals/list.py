@@ -1,4 +1,4 @@
-"""`GET /v1.0/engagements/referrals`: what the caller sees, filtered, in order, in pages (rules N, V4)."""
+"""List the caller's referrals with OData options: `GET /v1.0/engagements/referrals` (rules N, V4)."""
 
 import json
 import operator
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from api.http.odata import count_of, filter_of, order_of, select_of, skip_of
+from api.common.access import REFERRALS_ROUTE
 from api.http.operation import operation
-from api.http.paging import PAGING, Option, next_link, place_of, top_of
-from api.http.problems import BadQuery, Forbidden
+from api.http.paging import PAGING, Option, invalid_skip_token, next_link, place_of, top_of
+from api.http.problems import Forbidden
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.mapping import NOT_REGISTERING, RegistrationContext, resource
+from api.referrals.mapping import NO_REGISTRATION, RegistrationContext, referral_view
+from api.referrals.odata import count_of, filter_of, order_of, select_of, skip_of
 from api.referrals.schemas import ReferralPage
 from shared.domain.eligibility import eligibility, microsoft_participation
 from shared.domain.ids import EngagementId, ReferralId, digest, is_uuid
@@ -35,17 +36,20 @@ from shared.storage.referral_lists import MAX_PAGE_ROWS, Scan
 ODATA = (
     Option("$filter", {"type": "string", "maxLength": 4096}, "Conditions; docs/api.md lists the fields."),
     Option("$orderby", {"type": "string"}, "createdDateTime or updatedDateTime, then asc or desc."),
-    Option("$skip", {"type": "integer", "minimum": 0, "maximum": 1000}, "How many items to leave out."),
-    Option("$count", {"type": "boolean"}, "Whether to count: exact to 5,000."),
+    Option("$skip", {"type": "integer", "minimum": 0, "maximum": 1000}, "How many items to skip."),
+    Option("$count", {"type": "boolean"}, "Whether to count all items; exact up to 5,000."),
     Option("$select", {"type": "string"}, "Names of fields, separated by commas."),
 )
-MOST_COUNTED = 5_000
-_MOST_POINTED = 1_000
+MAX_COUNT = 5_000
+_MAX_BY_KEY = 1_000
+"""How many referrals are read one by one; with more, reading ranges is cheaper."""
+_PLACE = r"[0-9a-f:-]{1,60}"
+_FAVORITES: frozenset[Value] = frozenset({True})
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a request asks of the list. `after` is the place where the page before ended."""
+    """The query options. `after` is where the previous page ended; `fingerprint` identifies filter and order."""
 
     predicate: Predicate | None
     order: Order
@@ -58,7 +62,7 @@ class Query:
 
     @classmethod
     def of(cls, request: Request) -> "Query":
-        """Read the options. Raises `BadQuery`."""
+        """Parse the options. Raises `BadQuery`."""
         params = request.options
         fingerprint = digest(params.get("$filter", ""), params.get("$orderby", ""))[:16]
         return cls(
@@ -75,28 +79,29 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one request found: the referrals, and if there may be more the place to go on from, and what to skip."""
+    """A page of referrals; `place` and `skip` are for the next page, `place` is None if there is none."""
 
     found: list[Referral]
     place: str | None
     skip: int = 0
 
 
-@operation(
-    "GET", "v1.0/engagements/referrals", query=(*ODATA, *PAGING), returns=ReferralPage, errors=(400, 403)
-)
+@operation("GET", REFERRALS_ROUTE, query=(*ODATA, *PAGING), returns=ReferralPage)
 async def list_referrals(request: Request) -> Response:
-    """The caller's referrals, with the OData options of docs/api.md; newest first unless another order is asked."""
+    """List the caller's referrals, newest first unless `$orderby` says otherwise.
+
+    A page can have fewer items than `$top` although there are more: follow the nextLink until there is none.
+    """
     query = Query.of(request)
     if not may_use_referrals(request.caller):
         raise Forbidden("Your roles do not let you read referrals; ask your partner admin.")
     favorites = await request.service.referrals.favorites(request.caller.person)
-    reading = _Reading(request, query, favorites, await _own_teams(request, query.predicate))
-    page = await reading.page()
+    listing = _Listing(request, query, favorites, await _own_teams(request, query.predicate))
+    page = await listing.page()
     body: dict[str, Any] = {"@odata.context": _context(request)}
     if query.count:
-        body |= await reading.count()
-    body["value"] = [reading.item(referral) for referral in page.found]
+        body |= await listing.count()
+    body["value"] = [listing.item(referral) for referral in page.found]
     if page.place is not None:
         token = json.dumps({"place": page.place, "of": query.fingerprint})
         body["@odata.nextLink"] = next_link(request, token, {"$skip": str(page.skip or "")})
@@ -104,8 +109,8 @@ async def list_referrals(request: Request) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """One request's reading of the list. `favorites` are the caller's marks, `teams` its teams of sellers."""
+class _Listing:
+    """Reads the list for one request. `favorites` are the caller's, `teams` are the caller's teams of sellers."""
 
     request: Request
     query: Query
@@ -113,10 +118,10 @@ class _Reading:
     teams: frozenset[str]
 
     async def page(self) -> Page:
-        """The page: at most `$top`; fewer where the rest could not be read within one request's bounds."""
-        pointed = await self._pointed()
-        if pointed is not None:
-            return self._slice(pointed)
+        """The page: at most `$top` items; fewer if the limits of one request are reached first."""
+        by_key = await self._read_by_key()
+        if by_key is not None:
+            return self._slice(by_key)
         query = self.query
         scan = self._scan(after=query.after)
         found: list[Referral] = []
@@ -132,20 +137,20 @@ class _Reading:
         return Page(found, None if scan.complete else scan.place, skip)
 
     async def count(self) -> dict[str, Any]:
-        """How many there are: exact to 5,000, or as many as could be read within one request's bounds."""
-        pointed = await self._pointed()
-        if pointed is not None:
-            return {"@odata.count": len(pointed)}
-        scan, counted = self._scan(keys_only=self._takes_all()), 0
-        async for _ in self._counted(scan):
-            if counted == MOST_COUNTED:
-                return {"@odata.count": MOST_COUNTED, "@cosell.countExceeded": True}
+        """The number of all items, up to `MAX_COUNT` and to the limits of one request."""
+        by_key = await self._read_by_key()
+        if by_key is not None:
+            return {"@odata.count": len(by_key)}
+        scan, counted = self._scan(keys_only=self._matches_everything()), 0
+        async for _ in self._matches(scan):
+            if counted == MAX_COUNT:
+                return {"@odata.count": MAX_COUNT, "@cosell.countExceeded": True}
             counted += 1
         return {"@odata.count": counted} | ({} if scan.complete else {"@cosell.countExceeded": True})
 
     def item(self, referral: Referral) -> dict[str, Any]:
-        """A referral as an item of the list, the selected fields alone if some are."""
-        view = resource(
+        """A referral as an item of the list, reduced to the fields of `$select`."""
+        view = referral_view(
             referral,
             self.request.now,
             favorite=referral.id in self.favorites,
@@ -155,9 +160,9 @@ class _Reading:
         return view if chosen is None else {name: view[name] for name in view if name in chosen}
 
     def _registration_context(self, deal: Referral) -> RegistrationContext:
-        """As the record itself says: of a deal that others created, reading it alone tells of Microsoft's answer."""
+        """Eligibility as far as this record shows it; for a deal of another creator, `get_referral` reads more."""
         if deal.substatus != "Won" or self.request.caller.organization.kind != "partner":
-            return NOT_REGISTERING
+            return NO_REGISTRATION
         found = eligibility(deal, microsoft_participation(deal, deal))
         allowed = may_write_registrations(self.request.caller)
         return RegistrationContext(eligible=found.eligible, allowed=allowed)
@@ -167,16 +172,16 @@ class _Reading:
             if self._wants(referral):
                 yield referral
 
-    async def _counted(self, scan: Scan[Referral]) -> AsyncIterator[object]:
-        if self._takes_all():
+    async def _matches(self, scan: Scan[Referral]) -> AsyncIterator[object]:
+        if self._matches_everything():
             async for key in scan.keys():
                 yield key
         else:
             async for referral in self._matching(scan, MAX_PAGE_ROWS):
                 yield referral
 
-    def _takes_all(self) -> bool:
-        """Whether every row of the ranges counts, so that the keys are enough."""
+    def _matches_everything(self) -> bool:
+        """Whether every row of the ranges matches, so that reading the keys is enough."""
         return self.query.predicate is None and access_scope(self.request.caller).everything
 
     def _wants(self, referral: Referral) -> bool:
@@ -199,52 +204,52 @@ class _Reading:
             keys_only=keys_only,
         )
 
-    async def _pointed(self) -> list[Referral] | None:
-        """The referrals that the filter names one by one (an engagement's, the caller's favourites), in order."""
-        parties = await self._named()
-        if parties is None or len(parties) > _MOST_POINTED:  # then the ranges serve, which hold everything
+    async def _read_by_key(self) -> list[Referral] | None:
+        """All matching referrals, in order, if the filter determines their keys: of engagements, or the favorites."""
+        keys = await self._keys()
+        if keys is None or len(keys) > _MAX_BY_KEY:
             return None
-        found = [each for each in await self.request.service.referrals.get_many(parties) if self._wants(each)]
+        found = [each for each in await self.request.service.referrals.get_many(keys) if self._wants(each)]
         return sorted(found, key=self._place_of, reverse=self.query.order.descending)
 
-    async def _named(self) -> list[ReferralKey] | None:
+    async def _keys(self) -> list[ReferralKey] | None:
         predicate, organization = self.query.predicate, self.request.caller.organization.id
         if predicate is None:
             return None
         engagements = required_values(predicate, "engagementId")
         if engagements is not None and len(engagements) <= MAX_RANGES:
             return [key for each in engagements for key in await self._keys_of(each)]
-        if required_values(predicate, "favorite") == _MARKED:
+        if required_values(predicate, "favorite") == _FAVORITES:
             return [ReferralKey(organization_id=organization, referral_id=each) for each in self.favorites]
         return None
 
     async def _keys_of(self, engagement_id: object) -> list[ReferralKey]:
-        """The caller's referrals in an engagement, none in one that does not exist."""
+        """The keys of the caller's referrals in an engagement; none if it does not exist."""
         identifier = str(engagement_id).lower()
         membership = None
         if is_uuid(identifier):
             membership = await self.request.service.engagements.get(EngagementId(identifier))
-        everybody = (membership.creator, *membership.invited) if membership else ()
-        return [each for each in everybody if each.organization_id == self.request.caller.organization.id]
+        parties = (membership.creator, *membership.invited) if membership else ()
+        return [each for each in parties if each.organization_id == self.request.caller.organization.id]
 
     def _slice(self, found: list[Referral]) -> Page:
-        """A page of a list that was read whole; its places are the order's own values."""
+        """The page of a list that was read as a whole; positions are those of the sort order."""
         query, descending = self.query, self.query.order.descending
         after = query.after
         if after is not None:
             found = [
                 r for r in found if (self._place_of(r) < after if descending else self._place_of(r) > after)
             ]
-        shown = found[query.skip : query.skip + query.top]
+        items = found[query.skip : query.skip + query.top]
         more = len(found) > query.skip + query.top
-        return Page(shown, self._place_of(shown[-1]) if more and shown else None)
+        return Page(items, self._place_of(items[-1]) if more and items else None)
 
     def _place_of(self, referral: Referral) -> str:
         return place_in_order(referral, self.query.order)
 
 
 async def _own_teams(request: Request, predicate: Predicate | None) -> frozenset[str]:
-    """The caller's teams of sellers, if the filter asks for what went to them (P3)."""
+    """The caller's teams of sellers, read only if the filter uses `myTeam` (P3)."""
     if predicate is None or "myTeam" not in fields_of(predicate):
         return frozenset()
     table = await request.service.routing.get()
@@ -252,23 +257,18 @@ async def _own_teams(request: Request, predicate: Predicate | None) -> frozenset
 
 
 def _after(token: str | None, fingerprint: str) -> str | None:
-    """The place that a nextLink's token holds; it goes with the filter and the order that it was made for."""
+    """The position in a nextLink's token, which is valid only with the same filter and order."""
     if token is None:
         return None
-    refused = BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
     try:
         place, of = operator.itemgetter("place", "of")(json.loads(token))
     except (ValueError, KeyError, TypeError) as malformed:
-        raise refused from malformed
-    if of != fingerprint or not isinstance(place, str) or not _PLACE.fullmatch(place):
-        raise refused
+        raise invalid_skip_token() from malformed
+    if of != fingerprint or not isinstance(place, str) or not re.fullmatch(_PLACE, place):
+        raise invalid_skip_token()
     return place
 
 
 def _context(request: Request) -> str:
     address = urlsplit(request.url)
     return f"{address.scheme}://{address.netloc}/v1.0/$metadata#referrals"
-
-
-_MARKED: frozenset[Value] = frozenset({True})
-_PLACE = re.compile(r"[0-9a-f:-]{1,60}")

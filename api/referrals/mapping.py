@@ -1,10 +1,10 @@
-"""Records as the wire shows them (docs/api.md §2)."""
+"""Build the response models of referrals from domain objects (docs/api.md §2)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from api.common.response_parts import ProfileIdView, address, amount, contact, field_errors
+from api.common.response_parts import AddressView, FieldErrorView, ProfileIdView, team_view
 from api.http.etags import etag_of
 from api.http.wire_names import WIRE_NAMES, wire_names
 from api.referrals.schemas import (
@@ -22,7 +22,6 @@ from api.referrals.schemas import (
     RegisteredView,
     RequirementsView,
     SolutionView,
-    TargetView,
     WordView,
 )
 from shared.domain.actions import allowed_actions, editable_fields
@@ -33,9 +32,11 @@ from shared.domain.lead import contact_alert
 from shared.domain.permissions import Caller
 from shared.domain.referral import (
     Consent,
+    Customer,
     InviteContext,
     Referral,
     RegistrationSummary,
+    Solution,
     StatusReason,
 )
 from shared.domain.registration import CLOSED, FieldError
@@ -48,9 +49,9 @@ RECOMMENDED_RESPONSE = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationContext:
-    """What a reader is shown of a deal's registration: whether it is open to all, and whether to this reader (G2).
+    """What the view shows of a deal's registration: whether the deal is eligible, and the reader allowed to register.
 
-    `errors` are those of each registration, None where they were not read.
+    `errors` are the field errors of each registration; None if they were not read (G2).
     """
 
     eligible: bool = False
@@ -58,60 +59,48 @@ class RegistrationContext:
     errors: Mapping[RegistrationId, tuple[FieldError, ...]] | None = None
 
     def actions(self, deal: Referral) -> tuple[str, ...]:
-        """`register`, where this reader can register something now."""
+        """`register`, if the reader can register a solution of the deal now."""
         return ("register",) if self.eligible and self.allowed and unregistered(deal) else ()
 
 
-NOT_REGISTERING = RegistrationContext()
+NO_REGISTRATION = RegistrationContext()
 
 
-def resource(
+def referral_view(
     referral: Referral,
     now: datetime,
     *,
     favorite: bool = False,
     unused: tuple[str, ...] = (),
-    registration: RegistrationContext = NOT_REGISTERING,
+    registration: RegistrationContext = NO_REGISTRATION,
 ) -> ReferralView:
-    """The whole resource, for one reader. `unused` are documented fields that were sent and are not kept."""
+    """A referral for one reader. `unused` are the documented fields that were sent but are not stored."""
     stage, reason = referral.sales_stage, referral.status_reason
-    return ReferralView(
-        id=referral.id,
-        engagement_id=referral.engagement_id,
-        organization_id=referral.organization_id,
-        organization_name=referral.organization_name,
-        name=referral.name,
-        external_reference_id=referral.external_reference_id,
-        campaign_id=referral.campaign_id,
+    return ReferralView.from_domain(
+        referral,
         e_tag=etag_of(referral.version),
         created_date_time=referral.created_at,
         updated_date_time=referral.updated_at,
         accepted_date_time=referral.accepted_at,
         closed_date_time=referral.closed_at,
         expiration_date_time=referral.expires_at,
-        status=referral.status,
-        substatus=referral.substatus,
         status_reason=reason.code if reason else None,
-        sales_stage=stage,
         sales_stage_percentage=STAGE_PERCENTAGES[stage] if stage else None,
         registration_status=status_of(referral, eligible=registration.eligible),
-        registrations=[_registered(each, registration.errors) for each in referral.registrations],
+        registrations=[_registration(each, registration.errors) for each in referral.registrations],
         type=referral.sharing,
-        qualification=referral.qualification,
-        direction=referral.direction,
-        target=[TargetView(type=target.type, id=target.id) for target in referral.target],
-        customer_profile=_customer(referral),
+        customer_profile=_customer(referral.customer, hidden=referral.substatus in {"Declined", "Expired"}),
         consent=_consent(referral.consent),
         details=_details(referral),
-        team=[contact(each) for each in referral.team],
+        team=team_view(referral.team),
         invite_context=_invite_context(referral.invite_context),
-        location=referral.location,
         mpn_id=referral.location,
-        deal_type=referral.deal_type,
         seller_team=referral.routed.team if referral.routed else None,
         favorite=favorite,
         contact_alert=contact_alert(referral, now),
-        response_recommended_by=_recommended_by(referral),
+        response_recommended_by=(
+            referral.created_at + RECOMMENDED_RESPONSE if referral.status == "New" else None
+        ),
         allowed_actions=[*allowed_actions(referral, now), *registration.actions(referral)],
         editable_fields=sorted(WIRE_NAMES[name] for name in editable_fields(referral, now)),
         warnings=[*warnings(referral), *(f"notKept: {name}" for name in unused)],
@@ -120,63 +109,57 @@ def resource(
 
 
 def timeline_entry(entry: Entry, caller: Caller) -> EntryView:
-    """A line of the timeline; of another party's people only the organization is shown."""
+    """An entry of the timeline; people of other organizations are shown without their names."""
     own = entry.actor.organization_id == caller.organization.id
     fields = {"fields": list(wire_names(entry.changed))} if entry.kind == "edited" else {}
-    return EntryView(
-        sequence=entry.sequence,
+    return EntryView.from_domain(
+        entry,
         date_time=entry.at,
         actor=ActorView(organization_id=entry.actor.organization_id, name=entry.actor.name if own else None),
-        kind=entry.kind,
         from_=entry.from_state,
         to=entry.to_state,
-        reason=entry.reason,
         details={**entry.details, **fields},
     )
 
 
-def sent_invitation(invitation: Referral, *, arrived: bool) -> InvitationView:
+def invitation_view(invitation: Referral, *, delivered: bool) -> InvitationView:
     """An invitation as its inviter sees it."""
-    return InvitationView(
-        id=invitation.id,
-        engagement_id=invitation.engagement_id,
-        organization_id=invitation.organization_id,
-        status=invitation.status if arrived else "Sending",
-        substatus=invitation.substatus if arrived else None,
+    return InvitationView.from_domain(
+        invitation,
+        status=invitation.status if delivered else "Sending",
+        substatus=invitation.substatus if delivered else None,
         expiration_date_time=invitation.expires_at,
     )
 
 
+def solution_views(solutions: Iterable[Solution]) -> list[SolutionView]:
+    """The solutions of a deal."""
+    return [SolutionView.from_domain(each, type=each.kind) for each in solutions]
+
+
 def reason_text(reason: StatusReason | None) -> str | None:
-    """A reason with its words, for those who may read them (L3)."""
+    """A reason with its notes, for those who may read them (L3)."""
     if reason is None:
         return None
     return f"{reason.code}: {reason.notes}" if reason.notes else reason.code
 
 
-def _registered(
-    registered: RegistrationSummary, errors: Mapping[RegistrationId, tuple[FieldError, ...]] | None
+def _registration(
+    summary: RegistrationSummary, errors: Mapping[RegistrationId, tuple[FieldError, ...]] | None
 ) -> RegisteredView:
-    own = None if errors is None else errors.get(registered.id, ())
-    return RegisteredView(
-        id=registered.id,
-        kind=registered.kind,
-        status=registered.status,
-        closed=registered.status in CLOSED,
-        errors=None if own is None else field_errors(own),
+    own = (
+        None if errors is None else [FieldErrorView.from_domain(each) for each in errors.get(summary.id, ())]
     )
+    return RegisteredView.from_domain(summary, closed=summary.status in CLOSED, errors=own)
 
 
-def _customer(referral: Referral) -> CustomerView:
-    """The customer; after a decline or an expiry its contact persons are no longer shown (N3)."""
-    customer = referral.customer
-    hidden = referral.substatus in {"Declined", "Expired"}
-    return CustomerView(
-        name=customer.name,
-        address=address(customer.address),
-        size=customer.size,
-        team=[] if hidden else [contact(each) for each in customer.team],
-        ids=[ProfileIdView(profile_type=each.profile_type, id=each.id) for each in customer.ids],
+def _customer(customer: Customer, *, hidden: bool) -> CustomerView:
+    """The customer; after a decline or an expiry its contacts are hidden (N3)."""
+    return CustomerView.from_domain(
+        customer,
+        address=AddressView.from_domain(customer.address),
+        team=[] if hidden else team_view(customer.team),
+        ids=[ProfileIdView.from_domain(each) for each in customer.ids],
     )
 
 
@@ -189,17 +172,15 @@ def _consent(consent: Consent) -> ConsentView:
 
 
 def _details(referral: Referral) -> DetailsView:
-    terms = referral.terms
-    return DetailsView(
+    return DetailsView.from_domain(
+        referral.terms,
         notes=referral.notes,
-        deal_value=amount(terms.deal_value),
-        currency=terms.currency,
-        closing_date_time=terms.closing_at,
+        closing_date_time=referral.terms.closing_at,
         requirements=RequirementsView(
             industries=_words(referral.industries),
             products=_words(referral.products),
             services=_words(referral.services),
-            solutions=[SolutionView(id=each.id, name=each.name, type=each.kind) for each in terms.solutions],
+            solutions=solution_views(referral.terms.solutions),
         ),
         customer_requested_contact=referral.customer_requested_contact,
     )
@@ -215,7 +196,7 @@ def _invite_context(context: InviteContext) -> InviteContextView:
         inviter = InviterView(
             organization_id=context.invited_by,
             organization_name=context.invited_by_name,
-            team=[contact(each) for each in context.team],
+            team=team_view(context.team),
         )
     return InviteContextView(
         notes=context.notes, invited_by=inviter, assistance_request_code=context.help_code
@@ -228,7 +209,3 @@ def _links(referral: Referral) -> LinksView:
         related_referrals=LinkView(uri=related, method="GET"),
         self=LinkView(uri=f"{BASE}/referrals/{referral.id}", method="GET"),
     )
-
-
-def _recommended_by(referral: Referral) -> datetime | None:
-    return referral.created_at + RECOMMENDED_RESPONSE if referral.status == "New" else None

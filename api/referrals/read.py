@@ -1,14 +1,13 @@
-"""Reading a referral, its timeline, and one's own mark on it (rules V, L9, N2)."""
+"""Read a referral and its timeline, and mark it as a favorite (rules V, L9, N2)."""
 
-from api.common.access import visible_referral
-from api.common.eligibility import eligibility_of
-from api.http.etags import etag_of, is_known
-from api.http.operation import SEEING, operation
+from api.common.access import REFERRAL_ROUTE, visible_referral
+from api.common.eligibility import load_eligibility
+from api.http.etags import etag_of, matches_if_none_match
+from api.http.operation import operation
 from api.http.paging import PAGING, page, place_of, top_of
-from api.http.problems import BadQuery
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.mapping import NOT_REGISTERING, RegistrationContext, resource, timeline_entry
+from api.referrals.mapping import NO_REGISTRATION, RegistrationContext, referral_view, timeline_entry
 from api.referrals.schemas import ReferralView, TimelinePage
 from shared.domain.eligibility import may_become_registrable, may_show_eligible, registrable
 from shared.domain.ids import RegistrationId
@@ -16,70 +15,72 @@ from shared.domain.permissions import may_write_registrations
 from shared.domain.referral import Referral
 from shared.domain.registration import FieldError
 
-ONE = "v1.0/engagements/referrals/{id}"
 
-
-@operation("GET", ONE, returns={200: ReferralView, 304: None}, errors=SEEING, headers=("If-None-Match",))
+@operation("GET", REFERRAL_ROUTE, returns={200: ReferralView, 304: None}, headers=("If-None-Match",))
 async def get_referral(request: Request) -> Response:
-    """One referral, with its ETag; 304 when If-None-Match names it."""
+    """Get a referral, with its ETag.
+
+    304 if `If-None-Match` names the current version.
+    """
     referral = await visible_referral(request)
     etag = etag_of(referral.version)
-    if is_known(request, etag) and not may_become_registrable(referral):
+    if matches_if_none_match(request, etag) and not may_become_registrable(referral):
         return Response(status=304, headers={"ETag": etag})
     return await referral_response(request, referral)
 
 
-@operation("GET", f"{ONE}/timeline", query=PAGING, returns=TimelinePage, errors=(400, *SEEING))
+@operation("GET", f"{REFERRAL_ROUTE}/timeline", query=PAGING, returns=TimelinePage)
 async def list_timeline(request: Request) -> Response:
-    """What happened to a referral, oldest first, in pages (L9)."""
-    top, place = top_of(request), place_of(request)
-    if place is not None and not (place.isdecimal() and len(place) < 7):
-        raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
+    """List the timeline entries of a referral, oldest first (L9)."""
+    top, place = top_of(request), place_of(request, r"\d{1,6}")
     referral = await visible_referral(request)
     entries = await request.service.referrals.entries(referral.key, int(place or 0), top + 1)
-    lines = [timeline_entry(entry, request.caller).document() for entry in entries[:top]]
+    views = [timeline_entry(entry, request.caller) for entry in entries[:top]]
     more = str(entries[top - 1].sequence) if len(entries) > top else None
-    return Response(body=page(request, lines, more))
+    return Response(body=page(request, views, more))
 
 
-@operation("PUT", f"{ONE}/favorite", returns={204: None}, errors=SEEING)
+@operation("PUT", f"{REFERRAL_ROUTE}/favorite", returns={204: None})
 async def add_favorite(request: Request) -> Response:
-    """Mark a referral for oneself; twice is the same as once (N2)."""
+    """Mark a referral as a favorite of the caller.
+
+    Marking it again has no effect (N2).
+    """
     referral = await visible_referral(request)
     await request.service.referrals.mark_favorite(request.caller.person, referral.key)
     return Response(status=204)
 
 
-@operation("DELETE", f"{ONE}/favorite", returns={204: None}, errors=SEEING)
+@operation("DELETE", f"{REFERRAL_ROUTE}/favorite", returns={204: None})
 async def remove_favorite(request: Request) -> Response:
-    """Remove one's own mark from a referral (N2)."""
+    """Remove a referral from the caller's favorites (N2)."""
     referral = await visible_referral(request)
     await request.service.referrals.unmark_favorite(request.caller.person, referral.key)
     return Response(status=204)
 
 
 async def referral_response(request: Request, referral: Referral) -> Response:
-    """A referral as its answer, with its ETag."""
+    """The response with a referral and its ETag."""
     favorite = await request.service.referrals.is_favorite(request.caller.person, referral.key)
-    current = await request.service.invitations.brought_up_to_date(referral)
+    current = await request.service.invitations.with_current_invitations(referral)
     registration = await _registration_context(request, current)
-    view = resource(current, request.now, favorite=favorite, registration=registration)
+    view = referral_view(current, request.now, favorite=favorite, registration=registration)
     return Response(body=view, headers={"ETag": etag_of(referral.version)})
 
 
 async def _registration_context(request: Request, deal: Referral) -> RegistrationContext:
-    """What the caller is shown of a deal's registration; only a won deal that can be registered needs a look (G2)."""
+    """What the view shows of a deal's registration; read only for won deals that can be registered (G2)."""
     if deal.substatus != "Won" or not registrable(deal) or request.caller.organization.kind != "partner":
-        return NOT_REGISTERING
+        return NO_REGISTRATION
     return RegistrationContext(
-        eligible=may_show_eligible(deal) and (await eligibility_of(request, deal)).eligible,
+        eligible=may_show_eligible(deal) and (await load_eligibility(request, deal)).eligible,
         allowed=may_write_registrations(request.caller),
         errors=await _errors_of(request, deal),
     )
 
 
 async def _errors_of(request: Request, deal: Referral) -> dict[RegistrationId, tuple[FieldError, ...]]:
-    """What is to be corrected in the registrations of a deal (G6); most have none, so that nothing is read."""
+    """The field errors of a deal's registrations (G6); not read if no registration can have any."""
     if not any(registration.status in {"Draft", "ActionRequired"} for registration in deal.registrations):
         return {}
     found = await request.service.registrations.list_for_deal(deal.key)

@@ -1,12 +1,12 @@
-"""The bodies of the referral operations (docs/api.md), and how they read as drafts and commands of the domain."""
+"""Request models of the referral operations (docs/api.md), and their conversion to drafts and commands."""
 
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from api.common.request_parts import (
-    MANY,
+    MAX_ITEMS,
     ConsentBody,
     CustomerBody,
     DetailsBody,
@@ -14,9 +14,12 @@ from api.common.request_parts import (
     InviteContextBody,
     TargetBody,
     Team,
+    solution_ids,
+    team_draft,
 )
 from api.http.body import Body, Required
-from api.http.fields import Amount, Code, Currency, Moment, Name, Notes
+from api.http.fields import Amount, Code, Currency, DateTime, Name, Notes
+from api.referrals.schemas import ReferralView
 from shared.domain.draft import ContactDraft, CustomerDraft, DealDraft, InvitationDraft, TermsDraft
 from shared.domain.editing import drafts_of
 from shared.domain.lifecycle import Acceptance, ClosingStatement
@@ -24,26 +27,19 @@ from shared.domain.referral import Consent, Referral
 from shared.domain.refusals import Fault
 from shared.domain.vocabulary import ClosingReason, Sharing
 
+ETAG_FIELD = "@odata.etag"
+"""The ETag as OData clients send it back."""
+Invitations = Annotated[tuple[InvitationBody, ...] | None, Field(max_length=MAX_ITEMS)]
 
-class CreationBody(Body):
-    """`POST /v1.0/engagements/referrals`."""
 
-    ignored: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("id", "organizationId", "organizationName", "eTag", "@odata.etag", "links"),
-            *(
-                "createdDateTime",
-                "updatedDateTime",
-                "acceptedDateTime",
-                "closedDateTime",
-                "expirationDateTime",
-            ),
-            *("status", "substatus", "statusReason", "salesStage", "salesStagePercentage"),
-            *("registrationStatus", "registrations", "qualification", "direction", "dealType"),
-            *("favorite", "contactAlert", "responseRecommendedBy", "sellerTeam"),
-            *("allowedActions", "editableFields", "warnings"),
-        }
-    )
+class EditBody(Body):
+    """The document that a PATCH or PUT makes of a referral: its editable fields (E1, E4).
+
+    Changes to the other fields are found by comparing documents; they are not parsed.
+    """
+
+    response: ClassVar[type[BaseModel]] = ReferralView
+    ignored: ClassVar[frozenset[str]] = frozenset({ETAG_FIELD, "invitations"})
     unused: ClassVar[frozenset[str]] = frozenset(
         {
             *(
@@ -60,69 +56,63 @@ class CreationBody(Body):
     name: Annotated[Name | None, Required()] = None
     external_reference_id: Code | None = None
     campaign_id: Code | None = None
-    engagement_id: Code | None = None
-    location: Code | None = None
-    mpn_id: Code | None = None
-    type: Sharing | None = None
-    target: Annotated[tuple[TargetBody, ...] | None, Field(max_length=MANY)] = None
     customer_profile: CustomerBody = CustomerBody()
     consent: ConsentBody = ConsentBody()
     details: DetailsBody = DetailsBody()
-    team: Annotated[Team | None, Required()] = None
+    team: Team | None = None
     invite_context: InviteContextBody = InviteContextBody()
-    invitations: Annotated[tuple[InvitationBody, ...] | None, Field(max_length=MANY)] = None
-
-    def faults(self) -> tuple[Fault, ...]:
-        """Faults that concern the wire alone."""
-        found: list[Fault] = []
-        if self.location and self.mpn_id and self.location != self.mpn_id:
-            found.append(
-                Fault("invalidValue", "/mpnId", "location and mpnId are one field: send the same in both.")
-            )
-        return tuple(found)
 
     def draft(self) -> DealDraft:
-        """What the request says, for the rules."""
+        """The deal that the request describes."""
         details, requirements = self.details, self.details.requirements
         return DealDraft(
             name=self.name,
             external_reference_id=self.external_reference_id,
             campaign_id=self.campaign_id,
-            location=self.location or self.mpn_id,
-            sharing=self.type or "Independent",
-            solution_profiles=tuple(
-                each.id or "" for each in self.target or () if each.type == "SolutionProfile"
-            ),
             customer=self.customer_profile.draft(),
             consent=self.consent.consent(),
-            terms=TermsDraft(
-                deal_value=details.deal_value,
-                currency=details.currency,
-                closing_at=details.closing_date_time,
-                solutions=tuple(solution.id for solution in requirements.solutions or ()),
-            ),
+            terms=details.terms(),
             notes=details.notes,
             industries=requirements.industries or (),
             products=requirements.products or (),
             services=requirements.services or (),
             customer_requested_contact=bool(details.customer_requested_contact),
-            team=tuple(contact.draft() for contact in self.team or ()),
+            team=team_draft(self.team),
             invite_notes=self.invite_context.notes,
             help_code=self.invite_context.assistance_request_code,
-            invitations=tuple(invitation.draft() for invitation in self.invitations or ()),
         )
 
 
-class EditBody(CreationBody):
-    """The document that a PATCH or PUT makes of a referral, as far as it can be edited (E1, E4).
+class CreationBody(EditBody):
+    """`POST /v1.0/engagements/referrals`."""
 
-    What cannot is compared as a document, and not read.
-    """
+    ignored: ClassVar[frozenset[str]] = frozenset({ETAG_FIELD})
+    engagement_id: Code | None = None
+    location: Code | None = None
+    mpn_id: Code | None = None
+    type: Sharing | None = None
+    target: Annotated[tuple[TargetBody, ...] | None, Field(max_length=MAX_ITEMS)] = None
+    team: Annotated[Team | None, Required()] = None
+    invitations: Invitations = None
 
-    ignored: ClassVar[frozenset[str]] = CreationBody.ignored | {
-        *("engagementId", "location", "mpnId", "type", "target", "invitations")
-    }
-    team: Team | None = None
+    def faults(self) -> tuple[Fault, ...]:
+        """`location` and `mpnId` are two names of one field."""
+        if self.location and self.mpn_id and self.location != self.mpn_id:
+            message = "location and mpnId are the same field: send one of them, or the same value in both."
+            return (Fault("invalidValue", "/mpnId", message),)
+        return ()
+
+    def draft(self) -> DealDraft:
+        """The deal that the request describes."""
+        return replace(
+            super().draft(),
+            location=self.location or self.mpn_id,
+            sharing=self.type or "Independent",
+            solution_profiles=tuple(
+                each.id or "" for each in self.target or () if each.type == "SolutionProfile"
+            ),
+            invitations=invitation_drafts(self.invitations),
+        )
 
 
 class AcceptBody(Body):
@@ -131,28 +121,23 @@ class AcceptBody(Body):
     name: Name | None = None
     deal_value: Amount | None = None
     currency: Currency | None = None
-    closing_date_time: Moment | None = None
+    closing_date_time: DateTime | None = None
     notes: Notes | None = None
     external_reference_id: Code | None = None
     campaign_id: Code | None = None
     team: Team | None = None
 
     def acceptance(self) -> Acceptance:
-        """What the accepting company says."""
+        """The accepting organization's values."""
         return Acceptance(
-            name=self.name,
-            deal_value=self.deal_value,
-            currency=self.currency,
+            **self.model_dump(exclude={"closing_date_time", "team"}),
             closing_at=self.closing_date_time,
-            notes=self.notes,
-            external_reference_id=self.external_reference_id,
-            campaign_id=self.campaign_id,
-            team=tuple(contact.draft().complete() for contact in self.team or ()),
+            team=tuple(contact.complete() for contact in self.team_draft()),
         )
 
     def team_draft(self) -> tuple[ContactDraft, ...]:
         """The contacts as sent, for the rules."""
-        return tuple(contact.draft() for contact in self.team or ())
+        return team_draft(self.team)
 
 
 class ClosingBody(Body):
@@ -162,13 +147,13 @@ class ClosingBody(Body):
     notes: Notes | None = None
 
     def statement(self) -> ClosingStatement:
-        """Why; to be asked of a body without faults."""
+        """The reason; only valid for a body without faults."""
         return ClosingStatement(reason=self.reason or "Other", notes=self.notes)
 
     def faults(self) -> tuple[Fault, ...]:
-        """`Other` says nothing by itself."""
+        """The reason `Other` needs an explanation."""
         if self.reason == "Other" and not self.notes:
-            return (Fault("required", "/notes", "Say in the notes what the reason is."),)
+            return (Fault("required", "/notes", "Explain the reason Other in the notes."),)
         return ()
 
 
@@ -179,15 +164,15 @@ class WinBody(Body):
 
 
 class StageBody(Body):
-    """`POST …/stage` (rules S): a stage's name, or a CRM's percentage."""
+    """`POST …/stage` (rules S): the name of a stage, or a CRM's percentage."""
 
     stage: Name | None = None
     percent: Amount | None = None
 
     def faults(self) -> tuple[Fault, ...]:
-        """One of the two says it."""
+        """Exactly one of the two fields is needed."""
         if self.stage is None and self.percent is None:
-            return (Fault("required", "/stage", "Name the stage, or give your CRM's percent."),)
+            return (Fault("required", "/stage", "Send the stage, or the percent of your CRM."),)
         if self.stage is not None and self.percent is not None:
             return (Fault("invalidValue", "/percent", "Send either stage or percent, not both."),)
         return ()
@@ -196,11 +181,7 @@ class StageBody(Body):
 class InvitationsBody(Body):
     """`POST …/invitations` (T3)."""
 
-    invitations: Annotated[tuple[InvitationBody, ...] | None, Field(max_length=MANY), Required()] = None
-
-    def drafts(self) -> tuple[InvitationDraft, ...]:
-        """Whom the request invites."""
-        return tuple(invitation.draft() for invitation in self.invitations or ())
+    invitations: Annotated[Invitations, Required()] = None
 
 
 class MessageBody(Body):
@@ -210,13 +191,13 @@ class MessageBody(Body):
 
 
 class ConvertedCustomerBody(Body):
-    """Of the customer only its contacts can be changed (E1)."""
+    """The only part of a lead's customer that can be changed: its contacts (E1)."""
 
     team: Team | None = None
 
 
 class ConversionBody(Body):
-    """`POST …/convert`: what the lead lacks; what is left out stays as the lead has it."""
+    """`POST …/convert`: what the lead lacks; fields that are left out keep the lead's values."""
 
     name: Name | None = None
     external_reference_id: Code | None = None
@@ -226,14 +207,12 @@ class ConversionBody(Body):
     details: DetailsBody = DetailsBody()
     team: Team | None = None
     invite_context: InviteContextBody = InviteContextBody()
-    invitations: Annotated[tuple[InvitationBody, ...] | None, Field(max_length=MANY)] = None
+    invitations: Invitations = None
 
     def draft(self, lead: Referral) -> DealDraft:
-        """The deal that the lead would become. A close date that is not sent is left out, and so not judged."""
-        details = self.details
-        needs = details.requirements
-        own = tuple(solution.id for solution in lead.terms.solutions)
-        team, contacts = self.team, self.customer_profile.team
+        """The deal that the lead would become. A close date that is not sent stays empty, and is not checked."""
+        details, contacts = self.details, self.customer_profile.team
+        solutions = details.requirements.solutions
         return DealDraft(
             name=self.name or lead.name,
             external_reference_id=self.external_reference_id or lead.external_reference_id,
@@ -241,31 +220,34 @@ class ConversionBody(Body):
             location=lead.location,
             customer=CustomerDraft(
                 name=lead.customer.name,
-                team=drafts_of(lead.customer.team)
-                if contacts is None
-                else tuple(contact.draft() for contact in contacts),
+                team=drafts_of(lead.customer.team) if contacts is None else team_draft(contacts),
             ),
-            consent=_either(lead.consent, self.consent.consent()),
+            consent=_combine(lead.consent, self.consent.consent()),
             terms=TermsDraft(
                 deal_value=lead.terms.deal_value if details.deal_value is None else details.deal_value,
                 currency=details.currency or lead.terms.currency,
                 closing_at=details.closing_date_time,
-                solutions=own
-                if needs.solutions is None
-                else tuple(solution.id for solution in needs.solutions),
+                solutions=solution_ids(solutions)
+                if solutions is not None
+                else tuple(solution.id for solution in lead.terms.solutions),
             ),
             notes=details.notes or lead.notes,
-            team=drafts_of(lead.team) if team is None else tuple(contact.draft() for contact in team),
+            team=drafts_of(lead.team) if self.team is None else team_draft(self.team),
             invite_notes=self.invite_context.notes,
             help_code=self.invite_context.assistance_request_code,
-            invitations=tuple(invitation.draft() for invitation in self.invitations or ()),
+            invitations=invitation_drafts(self.invitations),
         )
 
 
-def _either(given: Consent, said: Consent) -> Consent:
-    """Consent that was given is not taken back."""
+def invitation_drafts(invitations: tuple[InvitationBody, ...] | None) -> tuple[InvitationDraft, ...]:
+    """The invitations of a request; none if the list was not sent."""
+    return tuple(invitation.draft() for invitation in invitations or ())
+
+
+def _combine(given: Consent, requested: Consent) -> Consent:
+    """The requested consent; consent that was given is never withdrawn."""
     return replace(
-        said,
-        share_contact=given.share_contact or said.share_contact,
-        contact=given.contact or said.contact,
+        requested,
+        share_contact=given.share_contact or requested.share_contact,
+        contact=given.contact or requested.contact,
     )

@@ -1,11 +1,11 @@
-"""The shapes of what the referral operations answer (docs/api.md). Every field is always present, null or empty."""
+"""Response models of the referral operations (docs/api.md). Every field is present, null or empty if need be."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.common.response_parts import AddressView, ContactView, FieldErrorView, ProfileIdView
-from api.http.schemas import Moment, PageView, View
+from api.common.response_parts import AddressView, Amount, ContactView, FieldErrorView, ProfileIdView
+from api.http.schemas import DateTime, PageView, View
 from shared.domain.timeline import EntryKind
 from shared.domain.vocabulary import (
     ContactAlert,
@@ -58,9 +58,9 @@ class RequirementsView(View):
 
 class DetailsView(View):
     notes: str | None
-    deal_value: int | float | None
+    deal_value: Amount
     currency: str | None
-    closing_date_time: Moment | None
+    closing_date_time: DateTime | None
     requirements: RequirementsView
     customer_requested_contact: bool
 
@@ -101,7 +101,7 @@ class RegisteredView(View):
 
 
 class ReferralView(View):
-    """The whole resource."""
+    """A referral: one organization's record of a deal or lead."""
 
     id: str
     engagement_id: str
@@ -111,11 +111,11 @@ class ReferralView(View):
     external_reference_id: str | None
     campaign_id: str | None
     e_tag: Annotated[str, Field(alias="eTag")]
-    created_date_time: Moment
-    updated_date_time: Moment
-    accepted_date_time: Moment | None
-    closed_date_time: Moment | None
-    expiration_date_time: Moment | None
+    created_date_time: DateTime
+    updated_date_time: DateTime
+    accepted_date_time: DateTime | None
+    closed_date_time: DateTime | None
+    expiration_date_time: DateTime | None
     status: Status
     substatus: Substatus
     status_reason: str | None
@@ -138,7 +138,7 @@ class ReferralView(View):
     seller_team: str | None
     favorite: bool
     contact_alert: ContactAlert | None
-    response_recommended_by: Moment | None
+    response_recommended_by: DateTime | None
     allowed_actions: list[str]
     editable_fields: list[str]
     warnings: list[str]
@@ -146,13 +146,13 @@ class ReferralView(View):
 
 
 class SelectedView(ReferralView):
-    """An item of the list: the whole resource, or with `$select` the selected fields alone."""
+    """An item of the list: the whole referral, or with `$select` the selected fields only."""
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required"))
 
 
 class ReferralPage(PageView):
-    """A page of the list. Counts are there with `$count=true` alone."""
+    """A page of the list; the counts are included with `$count=true`."""
 
     context: Annotated[str, Field(alias="@odata.context")]
     value: list[SelectedView]
@@ -166,10 +166,10 @@ class ActorView(View):
 
 
 class EntryView(View):
-    """One line of a timeline."""
+    """An entry of a timeline."""
 
     sequence: int
-    date_time: Moment
+    date_time: DateTime
     actor: ActorView
     kind: EntryKind
     from_: Annotated[str | None, Field(alias="from")]
@@ -179,18 +179,18 @@ class EntryView(View):
 
 
 class InvitationView(View):
-    """What the inviter sees of an invitation at once; `Sending` until storage has taken it."""
+    """What the inviter sees of an invitation; its status is `Sending` until it is delivered."""
 
     id: str
     engagement_id: str
     organization_id: str
     status: str
     substatus: Substatus | None
-    expiration_date_time: Moment | None
+    expiration_date_time: DateTime | None
 
 
 class ValidatedView(View):
-    """What a creation with `validateOnly=true` would make."""
+    """The result of a creation with `validateOnly=true`, which stores nothing."""
 
     valid: Literal[True]
     deal_type: str

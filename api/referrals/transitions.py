@@ -1,15 +1,18 @@
-"""Answering, winning and losing a referral, and marking its stage (rules L, S)."""
+"""Accept, decline, win or lose a referral, and set its stage (rules L, S)."""
 
-from api.common.steps import Decision, take_step, unless_faulty
-from api.http.body import read, unless_below
+from collections.abc import Callable
+
+from api.common.access import REFERRAL_ROUTE
+from api.common.steps import Decision, refuse_faults, take_step
+from api.http.body import Body, read
 from api.http.fields import currency_decimals
-from api.http.operation import CHANGING, operation
+from api.http.operation import Handler, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.read import ONE, referral_response
+from api.referrals.read import referral_response
 from api.referrals.request_schemas import AcceptBody, ClosingBody, StageBody, WinBody
 from api.referrals.schemas import ReferralView
-from api.referrals.stage_names import wanted_stage
+from api.referrals.stage_names import resolve_stage
 from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.lifecycle import accept, decline, lose, require_active, win
@@ -18,107 +21,99 @@ from shared.domain.sales_stage import apply_stage
 from shared.workflow.wake import Event
 
 
-@operation(
-    "POST",
-    f"{ONE}/accept",
-    body=AcceptBody,
-    returns=ReferralView,
-    errors=CHANGING,
-    headers=("If-Match", "Idempotency-Key"),
-)
+def referral_command(name: str, body: type[Body]) -> Callable[[Handler], Handler]:
+    """Declare a command on a referral: `POST …/{id}/{name}`, answered with the referral."""
+    return operation(
+        "POST",
+        f"{REFERRAL_ROUTE}/{name}",
+        body=body,
+        returns=ReferralView,
+        errors=(409,),
+        headers=("If-Match", "Idempotency-Key"),
+    )
+
+
+@referral_command("accept", AcceptBody)
 async def accept_referral(request: Request) -> Response:
-    """Accept an invitation (L2)."""
-    reading = read(AcceptBody, request.body)
-    acceptance = reading.body.acceptance()
+    """Accept an invitation or a lead.
+
+    Values that are left out keep what the invitation proposed (L2).
+    """
+    parsed = read(AcceptBody, request.body)
+    acceptance = parsed.body.acceptance()
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         creator = await request.service.referrals.get(referral.creator)  # the deal must still be open (L8)
         change = accept(referral, acceptance, context, creator=creator.value if creator else referral)
         rules = faults_of_acceptance(
-            acceptance, reading.body.team_draft(), referral.terms, currency_decimals(), context.now.date()
+            acceptance, parsed.body.team_draft(), referral.terms, currency_decimals(), context.now.date()
         )
-        return unless_faulty(change, (*reading.faults, *unless_below(rules, reading.faults)))
+        return refuse_faults(change, parsed.faults_with(rules))
 
     return await _transition(request, decide, "accepted")
 
 
-@operation(
-    "POST",
-    f"{ONE}/decline",
-    body=ClosingBody,
-    returns=ReferralView,
-    errors=CHANGING,
-    headers=("If-Match", "Idempotency-Key"),
-)
+@referral_command("decline", ClosingBody)
 async def decline_referral(request: Request) -> Response:
-    """Decline an invitation, with a reason (L3)."""
-    reading = read(ClosingBody, request.body)
-    faults = (*reading.faults, *reading.body.faults())
+    """Decline an invitation or a lead, with a reason.
+
+    The referral is closed for good (L3).
+    """
+    parsed = read(ClosingBody, request.body)
+    faults = (*parsed.faults, *parsed.body.faults())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
-        return unless_faulty(decline(referral, reading.body.statement(), context), faults)
+        return refuse_faults(decline(referral, parsed.body.statement(), context), faults)
 
     return await _transition(request, decide, "declined")
 
 
-@operation(
-    "POST",
-    f"{ONE}/win",
-    body=WinBody,
-    returns=ReferralView,
-    errors=CHANGING,
-    headers=("If-Match", "Idempotency-Key"),
-)
+@referral_command("win", WinBody)
 async def win_referral(request: Request) -> Response:
-    """Close a deal as won (L6)."""
-    reading = read(WinBody, request.body)
+    """Close a referral as won.
+
+    When the deal's creator wins, invitations that partners have not answered are withdrawn (L6, L8).
+    """
+    parsed = read(WinBody, request.body)
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
-        return unless_faulty(win(ChangeBuilder.of(referral), reading.body.notes, context), reading.faults)
+        return refuse_faults(win(ChangeBuilder.of(referral), parsed.body.notes, context), parsed.faults)
 
     return await _transition(request, decide)
 
 
-@operation(
-    "POST",
-    f"{ONE}/lose",
-    body=ClosingBody,
-    returns=ReferralView,
-    errors=CHANGING,
-    headers=("If-Match", "Idempotency-Key"),
-)
+@referral_command("lose", ClosingBody)
 async def lose_referral(request: Request) -> Response:
-    """Close a deal as lost, with a reason (L6)."""
-    reading = read(ClosingBody, request.body)
-    faults = (*reading.faults, *reading.body.faults())
+    """Close a referral as lost, with a reason.
+
+    When the deal's creator loses, all invitations that have not been answered are withdrawn (L6, L8).
+    """
+    parsed = read(ClosingBody, request.body)
+    faults = (*parsed.faults, *parsed.body.faults())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
-        return unless_faulty(lose(ChangeBuilder.of(referral), reading.body.statement(), context), faults)
+        return refuse_faults(lose(ChangeBuilder.of(referral), parsed.body.statement(), context), faults)
 
     return await _transition(request, decide)
 
 
-@operation(
-    "POST",
-    f"{ONE}/stage",
-    body=StageBody,
-    returns=ReferralView,
-    errors=CHANGING,
-    headers=("If-Match", "Idempotency-Key"),
-)
+@referral_command("stage", StageBody)
 async def set_stage(request: Request) -> Response:
-    """Set the sales stage, by name or by a CRM's percentage (S1 to S3, S5)."""
-    reading = read(StageBody, request.body)
-    faults = (*reading.faults, *unless_below(reading.body.faults(), reading.faults))
+    """Set the sales stage of an active referral.
+
+    Send the name of a standard stage or of your organization's stage map, or your CRM's percentage (S1 to S3, S5).
+    """
+    parsed = read(StageBody, request.body)
+    faults = parsed.faults_with(parsed.body.faults())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         if late := require_active(referral, "mark a stage of", context):
             return late
-        unless_faulty(None, faults)
-        body = reading.body
+        refuse_faults(None, faults)
+        body = parsed.body
         at = "/percent" if body.percent is not None else "/stage"
-        wanted = await wanted_stage(request, body.stage, body.percent, at)
-        step = apply_stage(ChangeBuilder.of(referral), wanted, at)
+        stage = await resolve_stage(request, body.stage, body.percent, at)
+        step = apply_stage(ChangeBuilder.of(referral), stage, at)
         return step.build(context) if step.entries else None
 
     return await _transition(request, decide)

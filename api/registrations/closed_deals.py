@@ -1,18 +1,18 @@
-"""`POST /v1.0/registrations`: reporting a closed ISV Connect deal that was never co-sold (G8)."""
+"""Report a closed ISV Connect deal that was never co-sold: `POST /v1.0/registrations` (G8)."""
 
 from typing import Annotated
 
-from api.http.body import Required, read, unless_below
+from api.http.body import Required, independent_faults, read
 from api.http.fields import Code, Name
 from api.http.idempotency import idempotent
 from api.http.operation import operation
 from api.http.problems import Forbidden
 from api.http.request import Request
 from api.http.response import Response
-from api.registrations.mapping import records
+from api.registrations.mapping import registrations_response
 from api.registrations.request_schemas import RegisteredCustomerBody, RegistrationBody
 from api.registrations.schemas import RegistrationsView
-from api.registrations.submit import faults_of
+from api.registrations.submit import form_faults
 from shared.domain.directory import CatalogueSolution
 from shared.domain.ids import RegistrationId
 from shared.domain.permissions import may_report_deals
@@ -27,7 +27,7 @@ COMMAND = "reportDeal"
 
 
 class ClosedDealBody(RegistrationBody):
-    """`POST /v1.0/registrations`. There is no draft of it."""
+    """`POST /v1.0/registrations`. A report cannot be a draft."""
 
     name: Name | None = None
     solution_id: Annotated[Code | None, Required()] = None
@@ -39,45 +39,48 @@ class ClosedDealBody(RegistrationBody):
     "v1.0/registrations",
     body=ClosedDealBody,
     returns={201: RegistrationsView},
-    errors=(400, 403, 409, 413, 415, 422),
+    errors=(409,),
     headers=("Idempotency-Key", "client-request-id"),
 )
 async def report_closed_deal(request: Request) -> Response:
-    """Report a closed ISV Connect deal that was never co-sold. 201 with its record, which is complete."""
-    if not may_report_deals(request.caller):
-        raise Forbidden("Partner admins, and referrals admins of all locations, report closed deals.")
-    reading = read(ClosedDealBody, request.body)
+    """Report a closed ISV Connect deal that was never co-sold.
 
-    async def make(key: RequestKey | None) -> Response | None:
-        form = reading.body.form(NO_CUSTOMER)
-        solution, unknown = await _solution(request, reading.body.solution_id)
-        unknown = (*unknown, *_no_draft(reading.body))
-        faults = (*faults_of(reading.faults, form), *unless_below(unknown, reading.faults))
+    The registration is complete at once; it is not reviewed (G8).
+    """
+    if not may_report_deals(request.caller):
+        raise Forbidden("Only partner admins and referrals admins of all locations can report closed deals.")
+    parsed = read(ClosedDealBody, request.body)
+
+    async def create(key: RequestKey | None) -> Response | None:
+        form = parsed.body.form(NO_CUSTOMER)
+        solution, solution_faults = await _solution(request, parsed.body.solution_id)
+        other_faults = (*solution_faults, *_draft_faults(parsed.body))
+        faults = (*form_faults(parsed.faults, form), *independent_faults(other_faults, parsed.faults))
         if faults or solution is None:
             raise Invalid(faults)
-        registration = _record(request, reading.body.name, form, solution)
+        registration = _registration(request, parsed.body.name, form, solution)
         try:
             await request.service.registrations.insert_without_deal(
                 registration, key and key.with_result(registration.id)
             )
         except StoreConflict:
             return None
-        return records([registration], status=201)
+        return registrations_response([registration], status=201)
 
-    async def replay(first: IdempotencyRecord) -> Response:
-        place = without_deal(first.organization_id)
-        found = await request.service.registrations.get(place, RegistrationId(first.record_id))
+    async def replay(original: IdempotencyRecord) -> Response:
+        key = without_deal(original.organization_id)
+        found = await request.service.registrations.get(key, RegistrationId(original.record_id))
         if found is None:
             raise StoreUnavailable("The report of this key is being stored; repeat the request in a second.")
-        return records([found], status=201)
+        return registrations_response([found], status=201)
 
-    return await idempotent(request, COMMAND, make, replay)
+    return await idempotent(request, COMMAND, create, replay)
 
 
 async def _solution(
     request: Request, solution_id: str | None
 ) -> tuple[CatalogueSolution | None, tuple[Fault, ...]]:
-    """The caller's own solution with ISV Connect, or why it is none."""
+    """The caller's solution with ISV Connect, or its fault."""
     if not solution_id:
         return None, ()
     found = (await request.service.directory.solutions([solution_id])).get(solution_id)
@@ -88,15 +91,14 @@ async def _solution(
     return found, ()
 
 
-def _no_draft(body: RegistrationBody) -> tuple[Fault, ...]:
+def _draft_faults(body: RegistrationBody) -> tuple[Fault, ...]:
     if body.submit is False:
-        return (
-            Fault("notAllowed", "/submit", "A closed deal is reported at once: there is no draft of it."),
-        )
+        message = "A report of a closed deal cannot be a draft: leave submit out, or send true."
+        return (Fault("notAllowed", "/submit", message),)
     return ()
 
 
-def _record(
+def _registration(
     request: Request, name: str | None, form: RegistrationForm, solution: CatalogueSolution
 ) -> Registration:
     organization, now = request.caller.organization, request.now

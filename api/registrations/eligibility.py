@@ -1,45 +1,40 @@
-"""`GET …/registration-eligibility`: whether a deal can be registered, and with what its form begins (G1, G3)."""
+"""Show whether a deal can be registered, and prefill its form: `GET …/registration-eligibility` (G1, G3)."""
 
-from api.common.access import visible_referral
-from api.common.eligibility import eligibility_of
-from api.http.operation import SEEING, operation
-from api.http.problems import Forbidden
+from api.common.access import REFERRAL_ROUTE, visible_referral
+from api.common.eligibility import load_eligibility
+from api.http.operation import operation
 from api.http.request import Request
 from api.http.response import Response
-from api.registrations.mapping import customer_view, rules_of
-from api.registrations.schemas import EligibilityView, RegistrableView
+from api.registrations.access import require_partner
+from api.registrations.mapping import rule_views
+from api.registrations.schemas import EligibilityView, RegisteredCustomerView, RegistrableView
 from shared.domain.deal_registration import kinds_of
 from shared.domain.eligibility import unregistered, warnings
 from shared.domain.referral import Referral, Solution
 from shared.domain.registration import RegisteredCustomer
 
-ONE = "v1.0/engagements/referrals/{id}"
 
-
-@operation("GET", f"{ONE}/registration-eligibility", returns=EligibilityView, errors=SEEING)
+@operation("GET", f"{REFERRAL_ROUTE}/registration-eligibility", returns=EligibilityView)
 async def get_eligibility(request: Request) -> Response:
-    """Whether a deal can be registered, rule by rule; at any time in its life."""
+    """Check whether a deal can be registered.
+
+    Lists every condition with its result, and the solutions that can be registered (G1, G3).
+    """
     deal = await visible_referral(request)
     require_partner(request)
-    found = await eligibility_of(request, deal)
+    found = await load_eligibility(request, deal)
     return Response(
         body=EligibilityView(
             eligible=found.eligible,
-            rules=rules_of(found),
+            rules=rule_views(found),
             warnings=list(warnings(deal)),
             registrable=[_registrable(solution, deal) for solution in unregistered(deal)],
         )
     )
 
 
-def require_partner(request: Request) -> None:
-    """Refuse Microsoft's sellers: registrations are their partners' and the reviewers' (V6)."""
-    if request.caller.organization.kind != "partner":
-        raise Forbidden("Only partners register deals; Microsoft's reviewers find them in the queue.")
-
-
-def customer_of(deal: Referral) -> RegisteredCustomer:
-    """What a form begins with: the deal's customer (G3)."""
+def prefilled_customer(deal: Referral) -> RegisteredCustomer:
+    """The customer with which a registration form begins: the deal's (G3)."""
     place = deal.customer.address
     return RegisteredCustomer(
         name=deal.customer.name, country=place.country, city=place.city, state=place.state
@@ -51,5 +46,5 @@ def _registrable(solution: Solution, deal: Referral) -> RegistrableView:
         solution_id=solution.id,
         solution_name=solution.name,
         kinds=list(kinds_of(solution)),
-        customer=customer_view(customer_of(deal)),
+        customer=RegisteredCustomerView.from_domain(prefilled_customer(deal)),
     )

@@ -1,6 +1,5 @@
-"""The lists of registrations: what reviewers look through, and what a partner has registered (rules G5, V6)."""
+"""List registrations: the review queue for reviewers, a partner's own for the partner (rules G5, V6)."""
 
-import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar, get_args
@@ -10,7 +9,7 @@ from api.http.paging import PAGING, Option, page, place_of, top_of
 from api.http.problems import BadQuery, Forbidden
 from api.http.request import Request
 from api.http.response import Response
-from api.registrations.mapping import latest_of, registration_view
+from api.registrations.mapping import latest_round, registration_view
 from api.registrations.schemas import RegistrationsPage
 from shared.domain.directory import normalized_name
 from shared.domain.permissions import may_report_deals, may_review, may_use_referrals
@@ -23,30 +22,29 @@ from shared.storage.registrations import Queued
 STATUSES: tuple[RegistrationStatus, ...] = get_args(RegistrationStatus)
 KINDS: tuple[RegistrationKind, ...] = get_args(RegistrationKind)
 Code = TypeVar("Code", bound=str)
-_OLDEST = 10_000
-_PLACE = re.compile(r"[0-9a-z:-]{1,80}")
+_MAX_DAYS = 10_000
 _UNREVIEWED: frozenset[RegistrationStatus] = frozenset({"Draft", "Submitted"})
 _WAITING: tuple[RegistrationStatus, ...] = ("ReviewPending", "ActionRequired")
-"""What reviewers see unless they ask for a status: what is decided is history."""
-MOST_DEALS = 200
-"""How many deals one request looks at to know whether the caller sees them."""
+"""What reviewers see unless they ask for a status: registrations without a final decision."""
+MAX_DEALS_READ = 200
+"""How many deals one request reads to check whether the caller may see them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a look at the queue asks for; `age` is how long a registration has waited at least."""
+class Filter:
+    """The query options; `age` is how long a registration must have waited."""
 
     statuses: tuple[RegistrationStatus, ...]
     kinds: tuple[RegistrationKind, ...]
     customer: str
     age: timedelta
 
-    def takes(self, registration: Registration, request: Request) -> bool:
-        """Whether a registration is asked for, as the caller sees it."""
+    def matches(self, registration: Registration, request: Request) -> bool:
+        """Whether a registration matches, with the form that the caller sees."""
         form = registration.submitted_form if may_review(request.caller) else registration.form
         since = registration.submitted_at or registration.created_at
         return (
-            request.keeps(registration)
+            request.is_retained(registration)
             and registration.status in self.statuses
             and registration.kind in self.kinds
             and self.customer in normalized_name(form.customer.name or "")
@@ -60,61 +58,61 @@ class Wanted:
     query=(
         Option("status", {"type": "string"}, "One status, or several separated by commas."),
         Option("kind", {"type": "string"}, "One kind, or several separated by commas."),
-        Option("customer", {"type": "string"}, "A part of the customer's name."),
+        Option("customer", {"type": "string"}, "Part of the customer's name."),
         Option(
             "olderThanDays",
-            {"type": "integer", "minimum": 0, "maximum": 10_000},
-            "How long it has waited at least.",
+            {"type": "integer", "minimum": 0, "maximum": _MAX_DAYS},
+            "The minimum number of days since submission.",
         ),
         *PAGING,
     ),
     returns=RegistrationsPage,
-    errors=(400, 403),
 )
 async def list_registrations(request: Request) -> Response:
-    """Reviewers: what was submitted for review; partners: their own. The longest waiting first."""
+    """List registrations, the longest waiting first.
+
+    Reviewers see what was submitted for review, by default what has no final decision; partners see their own.
+    """
     options = request.options
-    wanted = Wanted(
+    wanted = Filter(
         statuses=_codes(options.get("status"), STATUSES, "status"),
         kinds=_codes(options.get("kind"), KINDS, "kind"),
         customer=normalized_name(options.get("customer") or ""),
         age=_age(options.get("olderThanDays")),
     )
-    top, place = top_of(request), place_of(request)
-    if place is not None and not _PLACE.fullmatch(place):
-        raise BadQuery("$skiptoken is not one of ours: follow the nextLink as it is.")
-    reading = _Reading(request, wanted, _scan(request, wanted, place))
-    found, more = await reading.page(top, place)
+    top, place = top_of(request), place_of(request, r"[0-9a-z:-]{1,80}")
+    listing = _Listing(request, wanted, _scan(request, wanted, place))
+    found, more = await listing.page(top, place)
     to_microsoft = may_review(request.caller)
     views = [
         registration_view(
             each.registration,
-            latest_of(each.registration),
+            latest_round(each.registration),
             to_microsoft=to_microsoft,
             assigned_to=each.assigned_to,
         )
         for each in found
     ]
-    return Response(body=page(request, [view.document() for view in views], more))
+    return Response(body=page(request, views, more))
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """One request's reading of registrations; `deals` remembers which deals the caller sees."""
+class _Listing:
+    """Reads the list for one request; `deals` caches which deals the caller may see."""
 
     request: Request
-    wanted: Wanted
+    wanted: Filter
     scan: Scan[Queued] | Scan[Registration]
     deals: dict[ReferralKey, bool] = field(default_factory=dict[ReferralKey, bool])
 
     async def page(self, top: int, after: str | None) -> tuple[list[Queued], str | None]:
-        """At most `top`, and the place to go on from; fewer where one request may not read on."""
+        """At most `top` registrations, and the position of the next page; fewer if a limit is reached first."""
         found: list[Queued] = []
         last = after
         async for record in self.scan.records(top + 1):
             queued = record if isinstance(record, Queued) else Queued(registration=record)
-            if self.wanted.takes(queued.registration, self.request):
-                if len(found) == top or len(self.deals) == MOST_DEALS:
+            if self.wanted.matches(queued.registration, self.request):
+                if len(found) == top or len(self.deals) == MAX_DEALS_READ:
                     return found, last
                 if await self._sees(queued.registration):
                     found.append(queued)
@@ -133,32 +131,32 @@ class _Reading:
         return self.deals[deal]
 
 
-def _scan(request: Request, wanted: Wanted, after: str | None) -> Scan[Queued] | Scan[Registration]:
-    """What the caller may look through: reviewers the queue, partners what is their organization's."""
+def _scan(request: Request, wanted: Filter, after: str | None) -> Scan[Queued] | Scan[Registration]:
+    """The rows to read: for reviewers the review queue, for partners those of their organization."""
     caller, registrations = request.caller, request.service.registrations
     if may_review(caller):
-        asked = request.options.get("status") is not None
-        statuses = [each for each in wanted.statuses if each not in _UNREVIEWED] if asked else _WAITING
+        by_status = request.options.get("status") is not None
+        statuses = [each for each in wanted.statuses if each not in _UNREVIEWED] if by_status else _WAITING
         return registrations.queue(statuses, after)
     if caller.organization.kind != "partner" or not may_use_referrals(caller):
-        raise Forbidden("Only partners and Microsoft's deal reviewers see registrations.")
+        raise Forbidden("Only partners and Microsoft's deal reviewers can see registrations.")
     return registrations.scan_organization(caller.organization.id, after)
 
 
 def _codes(text: str | None, known: tuple[Code, ...], name: str) -> tuple[Code, ...]:
-    """The values that a query asks for, separated by commas; all of them if it asks for none."""
+    """The codes of a query option, separated by commas; all codes if it is absent. Raises `BadQuery`."""
     if text is None:
         return known
     by_name = {code.lower(): code for code in known}
-    given = [each.strip().lower() for each in text.split(",")]
-    if not all(each in by_name for each in given):
+    names = [each.strip().lower() for each in text.split(",")]
+    if not all(each in by_name for each in names):
         raise BadQuery(f"{name} is one of {', '.join(known)}, or several of them separated by commas.")
-    return tuple(by_name[each] for each in given)
+    return tuple(by_name[each] for each in names)
 
 
 def _age(text: str | None) -> timedelta:
     if text is None:
         return timedelta()
-    if not (text.isascii() and text.isdecimal() and int(text.lstrip("0")[:9] or "0") <= _OLDEST):
-        raise BadQuery(f"olderThanDays is a whole number up to {_OLDEST:,}.")
+    if not (text.isascii() and text.isdecimal() and int(text.lstrip("0")[:9] or "0") <= _MAX_DAYS):
+        raise BadQuery(f"olderThanDays is a whole number up to {_MAX_DAYS:,}.")
     return timedelta(days=int(text))

@@ -1,14 +1,12 @@
-"""Registrations as their partner and reviewers see them (docs/api.md)."""
+"""Build the response models of registrations, as their partner and reviewers see them (docs/api.md)."""
 
 from collections.abc import Iterable
 
-from api.common.response_parts import amount, field_errors
+from api.common.response_parts import FieldErrorView
 from api.http.response import Response
 from api.registrations.schemas import (
     ContractView,
     FormView,
-    RegisteredCustomerView,
-    RegistrationContactView,
     RegistrationsView,
     RegistrationView,
     ReviewRoundView,
@@ -16,12 +14,12 @@ from api.registrations.schemas import (
 )
 from shared.domain.eligibility import Eligibility
 from shared.domain.ids import digest
-from shared.domain.registration import RegisteredCustomer, Registration, RegistrationForm, ReviewRound
+from shared.domain.registration import FieldError, Registration, RegistrationForm, ReviewRound
 
 
-def records(found: Iterable[Registration], status: int = 200) -> Response:
-    """Records as a partner sees them."""
-    views = [registration_view(each, latest_of(each), to_microsoft=False) for each in found]
+def registrations_response(found: Iterable[Registration], status: int = 200) -> Response:
+    """The response with registrations as their partner sees them."""
+    views = [registration_view(each, latest_round(each), to_microsoft=False) for each in found]
     return Response(status=status, body=RegistrationsView(value=views))
 
 
@@ -32,26 +30,19 @@ def registration_view(
     to_microsoft: bool,
     assigned_to: str | None = None,
 ) -> RegistrationView:
-    """A record as its partner or a reviewer sees it.
+    """A registration as its partner or a reviewer sees it.
 
-    Who reviews what is Microsoft's own; what is being corrected and was not handed in yet is the partner's.
+    The partner does not see who reviews it; reviewers do not see corrections before they are submitted.
     """
-    given_to = assigned_to if to_microsoft else None
-    return RegistrationView(
-        **dict(_form(registration.submitted_form if to_microsoft else registration.form)),
-        id=registration.id,
-        kind=registration.kind,
-        status=registration.status,
-        closed=registration.closed,
-        errors=field_errors(registration.errors),
-        e_tag=registration_etag(registration, given_to),
+    reviewer = assigned_to if to_microsoft else None
+    form = _form(registration.submitted_form if to_microsoft else registration.form)
+    return RegistrationView.from_domain(
+        registration,
+        **dict(form),
+        errors=_errors(registration.errors),
+        e_tag=registration_etag(registration, reviewer),
         referral_id=registration.referral.referral_id if registration.referral else None,
-        organization_id=registration.organization_id,
-        organization_name=registration.organization_name,
-        deal_name=registration.deal_name,
-        solution_id=registration.solution_id,
-        solution_name=registration.solution_name,
-        assigned_to=given_to,
+        assigned_to=reviewer,
         rounds=[_round(each, to_microsoft=to_microsoft) for each in rounds],
         submitted_date_time=registration.submitted_at,
         created_date_time=registration.created_at,
@@ -60,62 +51,43 @@ def registration_view(
 
 
 def registration_etag(registration: Registration, assigned_to: str | None) -> str:
-    """A record's ETag, quotes included; reviewers' covers whom it was given to, which its partner does not see."""
-    given = f".{digest(assigned_to)[:8]}" if assigned_to else ""
-    return f'"{registration.version}{given}"'
+    """A registration's ETag, quotes included; for reviewers it also covers the assignment."""
+    assignment = f".{digest(assigned_to)[:8]}" if assigned_to else ""
+    return f'"{registration.version}{assignment}"'
 
 
-def latest_of(registration: Registration) -> tuple[ReviewRound, ...]:
-    """The rounds that lists show: the latest alone."""
+def latest_round(registration: Registration) -> tuple[ReviewRound, ...]:
+    """The rounds that lists show: only the latest, if there is one."""
     return (registration.latest,) if registration.latest else ()
 
 
-def rules_of(found: Eligibility) -> list[RuleView]:
+def rule_views(found: Eligibility) -> list[RuleView]:
     """The conditions of an eligibility."""
-    return [RuleView(id=rule.id, passed=rule.passed, explanation=rule.explanation) for rule in found.rules]
+    return [RuleView.from_domain(rule) for rule in found.rules]
 
 
-def customer_view(customer: RegisteredCustomer) -> RegisteredCustomerView:
-    """The customer of a registration."""
-    return RegisteredCustomerView(
-        name=customer.name, country=customer.country, city=customer.city, state=customer.state
-    )
+def _errors(errors: Iterable[FieldError]) -> list[FieldErrorView]:
+    return [FieldErrorView.from_domain(each) for each in errors]
 
 
 def _round(each: ReviewRound, *, to_microsoft: bool) -> ReviewRoundView:
-    return ReviewRoundView(
-        number=each.number,
+    return ReviewRoundView.from_domain(
+        each,
         form=_form(each.form),
         submitted_date_time=each.submitted_at,
-        decision=each.decision,
         decided_date_time=each.decided_at,
         reviewer=each.reviewer if to_microsoft else None,
-        reason=each.reason,
-        errors=field_errors(each.errors),
+        errors=_errors(each.errors),
     )
 
 
 def _form(form: RegistrationForm) -> FormView:
-    contract = form.contract
-    return FormView(
-        contract_type=form.contract_type,
-        contract=ContractView(
-            value=amount(contract.value),
-            currency=contract.currency,
-            sign_date_time=contract.signed_at,
-            start_date_time=contract.starts_at,
-            end_date_time=contract.ends_at,
-            term=contract.term,
-        ),
-        solution_value=amount(form.solution_value),
-        deployed_on=form.deployed_on,
-        consumption_tenant=form.consumption_tenant,
-        customer=customer_view(form.customer),
-        contact=RegistrationContactView(
-            first_name=form.contact.first_name,
-            last_name=form.contact.last_name,
-            phone_number=form.contact.phone_number,
-            email=form.contact.email,
-        ),
-        contract_names_partner_and_solution=form.contract_names_both,
+    contract = ContractView.from_domain(
+        form.contract,
+        sign_date_time=form.contract.signed_at,
+        start_date_time=form.contract.starts_at,
+        end_date_time=form.contract.ends_at,
+    )
+    return FormView.from_domain(
+        form, contract=contract, contract_names_partner_and_solution=form.contract_names_both
     )

@@ -1,9 +1,9 @@
-"""The bodies of the registration operations (docs/api.md), and how they read as forms and verdicts (rules G)."""
+"""Request models of the registration operations (docs/api.md), and their conversion to forms and verdicts (G)."""
 
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from api.http.body import Body, Required, RequiredOrNull
 from api.http.fields import (
@@ -13,12 +13,13 @@ from api.http.fields import (
     Currency,
     Email,
     Flag,
-    LocalMoment,
     Name,
+    OffsetDateTime,
     Phone,
     many_lines,
     one_line,
 )
+from api.registrations.schemas import RegistrationView
 from shared.domain.directory import normalized_name
 from shared.domain.registration import (
     NO_CUSTOMER,
@@ -48,19 +49,17 @@ Reason = Annotated[
 class ContractBody(Body):
     value: Amount | None = None
     currency: Currency | None = None
-    sign_date_time: LocalMoment | None = None
-    start_date_time: LocalMoment | None = None
-    end_date_time: LocalMoment | None = None
+    sign_date_time: OffsetDateTime | None = None
+    start_date_time: OffsetDateTime | None = None
+    end_date_time: OffsetDateTime | None = None
     term: ContractTerm | None = None
 
     def contract(self) -> Contract:
         return Contract(
-            value=self.value,
-            currency=self.currency,
+            **self.model_dump(include={"value", "currency", "term"}),
             signed_at=self.sign_date_time,
             starts_at=self.start_date_time,
             ends_at=self.end_date_time,
-            term=self.term,
         )
 
 
@@ -71,15 +70,18 @@ class RegisteredCustomerBody(Body):
     state: Name | None = None
 
     def customer(self, before: RegisteredCustomer) -> RegisteredCustomer:
-        """As sent: null removes; what is left out stays, but city and state only with the customer they are of."""
-        said = self.model_dump(exclude_unset=True)
-        after = replace(before, **said)
-        if _whom(after) == _whom(before):
+        """The customer with the fields that were sent; null clears a field.
+
+        Fields that were left out keep their values; city and state only if name and country stay the same.
+        """
+        sent = self.model_dump(exclude_unset=True)
+        after = replace(before, **sent)
+        if _identity(after) == _identity(before):
             return after
-        return replace(after, city=said.get("city"), state=said.get("state"))
+        return replace(after, city=sent.get("city"), state=sent.get("state"))
 
 
-def _whom(customer: RegisteredCustomer) -> tuple[str, str | None]:
+def _identity(customer: RegisteredCustomer) -> tuple[str, str | None]:
     return normalized_name(customer.name or ""), customer.country
 
 
@@ -91,15 +93,9 @@ class RegistrationContactBody(Body):
 
 
 class RegistrationBody(Body):
-    """`POST …/registrations` and `PUT …/registrations/{rid}`. `submit` false keeps a draft, faults and all."""
+    """`POST …/registrations` and `PUT …/registrations/{rid}`. With `submit` false a draft is stored, even faulty."""
 
-    ignored: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("id", "kind", "status", "closed", "errors", "eTag", "rounds", "assignedTo", "referralId"),
-            *("organizationId", "organizationName", "dealName", "solutionName", "submittedDateTime"),
-            *("createdDateTime", "updatedDateTime"),
-        }
-    )
+    response: ClassVar[type[BaseModel]] = RegistrationView
     solution_id: Code | None = None
     contract_type: ContractType | None = None
     contract: ContractBody | None = None
@@ -112,7 +108,7 @@ class RegistrationBody(Body):
     submit: Flag | None = None
 
     def form(self, prefilled: RegisteredCustomer) -> RegistrationForm:
-        """The form; what is not said of the customer is as it was before: the deal's, or the record's."""
+        """The form; customer fields that were left out are taken from `prefilled`."""
         contract, contact = self.contract or ContractBody(), self.contact or RegistrationContactBody()
         return RegistrationForm(
             solution_id=self.solution_id,
@@ -151,7 +147,7 @@ class ReviewBody(Body):
     errors: Annotated[tuple[FieldErrorBody, ...] | None, Field(max_length=MAX_ERRORS)] = None
 
     def verdict(self, reviewer: str) -> Verdict:
-        """What is decided; to be asked of a body that names a decision."""
+        """The reviewer's verdict; only valid for a body with a decision."""
         return Verdict(
             decision=self.decision or "requestAction",
             reviewer=reviewer,
@@ -163,6 +159,6 @@ class ReviewBody(Body):
 
 
 class AssignmentBody(Body):
-    """`POST …/registrations/{rid}/assign`; null gives it to nobody."""
+    """`POST …/registrations/{rid}/assign`; null removes the assignment."""
 
     email: Annotated[Email | None, RequiredOrNull()] = None

@@ -1,20 +1,21 @@
-"""One registration by its own id: reading it, its assignment and the reviewers' decision (rules G5, V6)."""
+"""Read a registration by its id, assign it to a reviewer, and review it (rules G5, V6)."""
 
 from api.common.steps import do_work, is_repetition
-from api.http.body import Reading, read, unless_below
-from api.http.etags import is_known, refuse_other_version, require_version
-from api.http.operation import CHANGING, SEEING, operation
-from api.http.problems import Forbidden, NotFound, PreconditionFailed
+from api.http.body import ParsedBody, read
+from api.http.etags import matches_if_none_match, refuse_stale_version, require_version
+from api.http.operation import operation
+from api.http.problems import Forbidden, PreconditionFailed
 from api.http.request import Request
 from api.http.response import Response
+from api.registrations.access import load_registration, registration_not_found, route_registration_id
 from api.registrations.mapping import registration_etag, registration_view
 from api.registrations.request_schemas import AssignmentBody, ReviewBody
 from api.registrations.schemas import RegistrationView
 from shared.domain.change import Change, CommandContext
 from shared.domain.deal_registration import record_registrations
-from shared.domain.ids import OrganizationId, RegistrationId, is_uuid
+from shared.domain.ids import OrganizationId
 from shared.domain.permissions import may_report_deals, may_review
-from shared.domain.referral import Referral, ReferralKey
+from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid, Refusal
 from shared.domain.registration import Registration, final_refusal, review
 from shared.domain.registration_rules import faults_of_verdict
@@ -24,37 +25,42 @@ from shared.storage.registrations import IndexEntry, stored_with, without_deal
 from shared.workflow.commit import ATTEMPTS
 from shared.workflow.wake import wake_or_leave_to_sweep
 
-ONE = "v1.0/registrations/{rid}"
-_UNKNOWN = "There is no such registration."
+ROUTE = "v1.0/registrations/{rid}"
 
 
-@operation("GET", ONE, returns={200: RegistrationView, 304: None}, errors=SEEING, headers=("If-None-Match",))
+@operation("GET", ROUTE, returns={200: RegistrationView, 304: None}, headers=("If-None-Match",))
 async def get_registration(request: Request) -> Response:
-    """One registration with its rounds, for its partner and for reviewers; with its ETag."""
+    """Get a registration with its review rounds, for its partner and for reviewers.
+
+    304 if `If-None-Match` names the current version.
+    """
     response = await _response(await _visible(request), request)
-    if is_known(request, response.headers["ETag"]):
+    if matches_if_none_match(request, response.headers["ETag"]):
         return Response(status=304, headers=response.headers)
     return response
 
 
 @operation(
     "POST",
-    f"{ONE}/review",
+    f"{ROUTE}/review",
     body=ReviewBody,
     returns=RegistrationView,
-    errors=(*CHANGING, 428),
+    errors=(409, 428),
     headers=("If-Match", "Idempotency-Key"),
 )
 async def review_registration(request: Request) -> Response:
-    """Approve, reject, or ask for action; `If-Match` is mandatory. 200 with the record."""
-    reading = read(ReviewBody, request.body)
-    seen = await _reviewed_by(request)
+    """Review a registration: approve it, reject it, or request a correction.
+
+    `If-Match` is mandatory (G5).
+    """
+    parsed = read(ReviewBody, request.body)
+    seen = await _reviewable(request)
     deal, context = stored_with(seen), request.repeatable_context(f"{seen.id}/review")
     try:
-        change = await _decided(request, seen, reading, context)
+        change = await _review(request, seen, parsed, context)
     except (Refusal, PreconditionFailed):
         if await is_repetition(request, deal, context):
-            return await _response(await _present(request, deal, seen.id), request)
+            return await _response(await load_registration(request, deal, seen.id), request)
         raise
     (after,) = change.registrations
     await request.service.registrations.index_or_defer(after)
@@ -63,47 +69,48 @@ async def review_registration(request: Request) -> Response:
     return await _response(after, request)
 
 
-async def _decided(
-    request: Request, seen: Registration, reading: Reading[ReviewBody], context: CommandContext
+async def _review(
+    request: Request, seen: Registration, parsed: ParsedBody[ReviewBody], context: CommandContext
 ) -> Change:
     deal = stored_with(seen)
-    given_to = (await _index_entry(request, seen)).assigned_to
-    verdict = reading.body.verdict(request.caller.person.name)
-    rules = faults_of_verdict(verdict) if reading.body.decision else ()
-    faults = (*reading.faults, *unless_below(rules, reading.faults))
+    assigned_to = (await _index_entry(request, seen)).assigned_to
+    verdict = parsed.body.verdict(request.caller.person.name)
+    rules = faults_of_verdict(verdict) if parsed.body.decision else ()
 
     async def decide(referral: Referral, context: CommandContext) -> Change:
-        before = await _present(request, deal, seen.id)
-        require_version(request, registration_etag(before, given_to), "registration")
-        after = review(before, verdict, context.now)  # state comes before fields
-        if faults:
-            raise Invalid(faults)
+        before = await load_registration(request, deal, seen.id)
+        require_version(request, registration_etag(before, assigned_to), "registration")
+        after = review(before, verdict, context.now)  # errors of state precede those of fields
+        parsed.require_valid(rules)
         return record_registrations(referral, (after,), context, verdict.reason)
 
     change = await request.service.commits.step(deal, context, decide)
     if change is None:
-        raise NotFound(_UNKNOWN)
+        raise registration_not_found()
     return change
 
 
 @operation(
     "POST",
-    f"{ONE}/assign",
+    f"{ROUTE}/assign",
     body=AssignmentBody,
     returns=RegistrationView,
-    errors=CHANGING,
+    errors=(409,),
     headers=("If-Match",),
 )
 async def assign_registration(request: Request) -> Response:
-    """Give a registration to a reviewer; any reviewer may decide it all the same. 200 with the record."""
-    reading = read(AssignmentBody, request.body)
-    seen = await _reviewed_by(request)
-    email, unknown = await _reviewer(request, reading.body.email)
-    faults = (*reading.faults, *unknown)
+    """Assign a registration to a reviewer.
+
+    The assignment is informative: any reviewer may still review the registration (G5).
+    """
+    parsed = read(AssignmentBody, request.body)
+    seen = await _reviewable(request)
+    email, email_faults = await _reviewer(request, parsed.body.email)
+    faults = (*parsed.faults, *email_faults)
     for _ in range(ATTEMPTS):
         before = await _index_entry(request, seen)
-        if faults or before.assigned_to != email:  # a repetition finds it done
-            refuse_other_version(request, registration_etag(seen, before.assigned_to))
+        if faults or before.assigned_to != email:  # a repeated request finds it assigned already
+            refuse_stale_version(request, registration_etag(seen, before.assigned_to))
         if seen.closed:
             raise final_refusal(seen)
         if faults:
@@ -111,7 +118,7 @@ async def assign_registration(request: Request) -> Response:
         try:
             await request.service.registrations.assign(seen, email, before)
         except StoreConflict:
-            seen = await _present(request, stored_with(seen), seen.id)
+            seen = await load_registration(request, stored_with(seen), seen.id)
         else:
             return await _response(seen, request)
     raise Contended("The registration kept changing; repeat the request in a second.")
@@ -120,36 +127,26 @@ async def assign_registration(request: Request) -> Response:
 async def _index_entry(request: Request, registration: Registration) -> IndexEntry:
     entry = await request.service.registrations.index_entry(registration.id)
     if entry is None:
-        raise NotFound(_UNKNOWN)
+        raise registration_not_found()
     return entry
 
 
-async def _present(request: Request, deal: ReferralKey, registration_id: RegistrationId) -> Registration:
-    found = await request.service.registrations.get(deal, registration_id)
-    if found is None:
-        raise NotFound(_UNKNOWN)
-    return found
-
-
 async def _visible(request: Request) -> Registration:
-    """The record that the route names, if the caller may see it; else it reads like an unknown id (V5)."""
-    identifier = request.in_route("rid").lower()
-    found = await _found(request, RegistrationId(identifier)) if is_uuid(identifier) else None
-    if found is None or not await _may_see(request, found):
-        raise NotFound(_UNKNOWN)
+    """The registration of the route. Raises `NotFound`, also if the caller may not see it (V5).
+
+    The index says where it is stored. Reports are not indexed: they are stored with their partner (G8).
+    """
+    registration_id = route_registration_id(request)
+    entry = await request.service.registrations.index_entry(registration_id)
+    key = entry.place if entry else without_deal(request.caller.organization.id)
+    found = await load_registration(request, key, registration_id)
+    if not await _may_see(request, found):
+        raise registration_not_found()
     return found
-
-
-async def _found(request: Request, registration_id: RegistrationId) -> Registration | None:
-    """The record where it was filed; a report, of which nothing is reviewed, lies with its partner (G8)."""
-    registrations = request.service.registrations
-    entry = await registrations.index_entry(registration_id)
-    place = entry.place if entry else without_deal(request.caller.organization.id)
-    return await registrations.get(place, registration_id)
 
 
 async def _may_see(request: Request, registration: Registration) -> bool:
-    if not request.keeps(registration):
+    if not request.is_retained(registration):
         return False
     if may_review(request.caller):
         return registration.kind == "IpCoSell" and registration.latest is not None
@@ -161,16 +158,16 @@ async def _may_see(request: Request, registration: Registration) -> bool:
     return deal is not None and request.sees(deal.value)
 
 
-async def _reviewed_by(request: Request) -> Registration:
-    """The record, for whoever may decide about it; 403 for whoever may only see it."""
+async def _reviewable(request: Request) -> Registration:
+    """The registration of the route. Raises `Forbidden` if the caller may only see it."""
     found = await _visible(request)
     if not may_review(request.caller):
-        raise Forbidden("Only Microsoft's deal reviewers decide about registrations.")
+        raise Forbidden("Only Microsoft's deal reviewers can review registrations.")
     return found
 
 
 async def _reviewer(request: Request, email: str | None) -> tuple[str | None, tuple[Fault, ...]]:
-    """A reviewer's address as the directory spells it, or why there is none."""
+    """The reviewer's address as the directory has it, or its fault."""
     if email is None:
         return None, ()
     people = await request.service.directory.people(OrganizationId(MICROSOFT))

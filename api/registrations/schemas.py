@@ -1,11 +1,11 @@
-"""What the registration operations answer (docs/api.md)."""
+"""Response models of the registration operations (docs/api.md)."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.common.response_parts import FieldErrorView
-from api.http.schemas import Moment, PageView, View
+from api.common.response_parts import Amount, FieldErrorView
+from api.http.schemas import DateTime, PageView, View
 from shared.domain.eligibility import RuleId
 from shared.domain.vocabulary import (
     ConsumptionTenant,
@@ -19,11 +19,11 @@ from shared.domain.vocabulary import (
 
 
 class ContractView(View):
-    value: int | float | None
+    value: Amount
     currency: str | None
-    sign_date_time: Moment | None
-    start_date_time: Moment | None
-    end_date_time: Moment | None
+    sign_date_time: DateTime | None
+    start_date_time: DateTime | None
+    end_date_time: DateTime | None
     term: ContractTerm | None
 
 
@@ -42,11 +42,11 @@ class RegistrationContactView(View):
 
 
 class FormView(View):
-    """What is registered (G3)."""
+    """The registration form (G3)."""
 
     contract_type: ContractType | None
     contract: ContractView
-    solution_value: int | float | None
+    solution_value: Amount
     deployed_on: Deployment | None
     consumption_tenant: ConsumptionTenant | None
     customer: RegisteredCustomerView
@@ -55,20 +55,20 @@ class FormView(View):
 
 
 class ReviewRoundView(View):
-    """One round, with the form as it was handed in; a reviewer's name is Microsoft's own to see."""
+    """A round of the review, with the form as it was submitted; partners do not see the reviewer's name."""
 
     number: int
     form: FormView
-    submitted_date_time: Moment
+    submitted_date_time: DateTime
     decision: ReviewDecision | None
-    decided_date_time: Moment | None
+    decided_date_time: DateTime | None
     reviewer: str | None
     reason: str | None
     errors: list[FieldErrorView]
 
 
 class RegistrationView(FormView):
-    """One record of a registration."""
+    """A registration of a deal for one kind of incentive."""
 
     id: str
     kind: RegistrationKind
@@ -84,9 +84,9 @@ class RegistrationView(FormView):
     solution_name: str
     assigned_to: str | None
     rounds: list[ReviewRoundView]
-    submitted_date_time: Moment | None
-    created_date_time: Moment
-    updated_date_time: Moment
+    submitted_date_time: DateTime | None
+    created_date_time: DateTime
+    updated_date_time: DateTime
 
 
 class RegistrationsView(View):
@@ -104,7 +104,7 @@ class RuleView(View):
 
 
 class RegistrableView(View):
-    """What can be registered: the solution, the records that come of it, and what its form begins with."""
+    """A solution that can be registered: the kinds of registration, and the customer to prefill the form with."""
 
     solution_id: str
     solution_name: str

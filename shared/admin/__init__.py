@@ -1,1 +1,1 @@
-"""What an operator runs by hand, under the operator's own identity."""
+"""Commands that an operator runs by hand, with the operator's own identity."""

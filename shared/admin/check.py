@@ -1,10 +1,10 @@
-"""Check the records for unfinished business, and wake it: `python -m shared.admin.check [--wake | --restart]`.
+"""Check for unfinished records, and wake them: `python -m shared.admin.check [--wake | --restart]`.
 
-The tables hold all of the truth, so this repairs a task hub that was lost or a backup that was restored: for each
-record that is open, or has open work, a registration in review or one that reviewers do not find, it leaves an
-intent, and the sweep starts or wakes its orchestrations and files its registrations. Whoever does not move then is
-started anew. `--restart` has all of them ended first, after a deployment that changed the shape of a turn. Both wait
-until all move, and name those that did not. To be repeated freely.
+All data is in the tables, so this recovers from a lost task hub or a restored backup. For each record that is open,
+or has open work, a registration in review or one that is not indexed, `--wake` writes an intent. The sweep then starts
+or wakes its orchestrations and indexes its registrations; orchestrations without progress are restarted. `--restart`
+has all of them terminated first, for use after a deployment that changed the shape of a turn. Both wait until all make
+progress, and list those that do not. They can be repeated.
 """
 
 import argparse
@@ -36,14 +36,14 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2
 OVERDUE = timedelta(minutes=5)
-"""An intent that was due so long ago is not looked at: the sweep does not run, or does not get through."""
+"""An intent that is due for so long is not processed: the sweep does not run, or cannot keep up."""
 MOST_LISTED = 50
 
 
 async def unfinished(tables: Tables, set_aside: SetAside = log_set_aside) -> list[ReferralKey]:
-    """The records that somebody should be looking after.
+    """The records that need an orchestration.
 
-    Referrals that are not closed, have open work, a registration in review or one that is filed as it is not;
+    Referrals that are not closed, or have open work, a registration in review or one that is not indexed as it is;
     requests for information with open work.
     """
     referrals, registrations = Referrals(tables), Registrations(tables)
@@ -51,21 +51,21 @@ async def unfinished(tables: Tables, set_aside: SetAside = log_set_aside) -> lis
         referral.key
         async for referral in referrals.scan_all(set_aside)
         if not referral.is_closed
-        or any(registered.in_review for registered in referral.registrations)
+        or any(registration.in_review for registration in referral.registrations)
         or await _has_open_work(referrals, referral.key)
-        or not await _all_filed(registrations, referral)
+        or not await _all_indexed(registrations, referral)
     ]
     requests = [inquiry_key(taken) async for taken in Inquiries(tables).scan_all(set_aside)]
     return deals + [record for record in requests if await _has_open_work(referrals, record)]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How unfinished records stand, by the ids of their orchestrations.
+class RecordStates:
+    """The orchestrations of unfinished records, by state.
 
-    `waiting` ones have nothing to do before people act or the clock does. `moving` ones have something to do and will
-    be looked at. `dead` ones were woken for it and did not move, or should have been looked at long ago.
-    `unwatched` ones have something to come and nothing that finds it.
+    `waiting` ones wait for people or for a due time. `moving` ones have something to do and will be looked at. `dead`
+    ones were woken and did nothing, or should have been looked at long ago. `unwatched` ones have something due, now
+    or later, but no intent.
     """
 
     waiting: tuple[str, ...] = ()
@@ -74,8 +74,8 @@ class Standing:
     unwatched: tuple[str, ...] = ()
 
 
-async def standing(tables: Tables, parties: list[ReferralKey], now: datetime) -> Standing:
-    """Tell waiting records from dead ones; `now` is the domain clock's."""
+async def record_states(tables: Tables, parties: list[ReferralKey], now: datetime) -> RecordStates:
+    """Determine the states of records; `now` is the domain clock's."""
     referrals, registrations = Referrals(tables), Registrations(tables)
     watched: dict[str, list[Intent]] = defaultdict(list)
     async for intent in Intents(tables).all():
@@ -85,11 +85,11 @@ async def standing(tables: Tables, parties: list[ReferralKey], now: datetime) ->
         for each in await instances_of(referrals, record):
             plan = await observe(referrals, registrations, record, each, now)
             name = each or record.referral_id
-            found[_stands(plan, watched[name], now)].append(name)
-    return Standing(**{name: tuple(ids) for name, ids in found.items()})
+            found[_state(plan, watched[name], now)].append(name)
+    return RecordStates(**{name: tuple(ids) for name, ids in found.items()})
 
 
-def _stands(plan: Plan, intents: Sequence[Intent], now: datetime) -> str:
+def _state(plan: Plan, intents: Sequence[Intent], now: datetime) -> str:
     if any(_is_dead(intent, now) for intent in intents):
         return "dead"
     if not intents and (plan.steps or plan.next_at):
@@ -103,12 +103,12 @@ def _is_dead(intent: Intent, now: datetime) -> bool:
 
 
 async def ask_to_wake(tables: Tables, parties: list[ReferralKey], now: datetime) -> set[str]:
-    """Ask the sweep to wake all instances of these records; the ids of the intents, one for each instance."""
+    """Write intents that have the sweep wake all instances of these records; returns their ids, one per instance."""
     return await _ask(tables, parties, "wake", now)
 
 
 async def ask_for_restarts(tables: Tables, parties: list[ReferralKey], now: datetime) -> set[str]:
-    """Ask the sweep to restart all instances of these records; the ids of the intents, one for each instance."""
+    """Write intents that have the sweep restart all instances of these records; returns their ids."""
     return await _ask(tables, parties, "restart", now)
 
 
@@ -133,9 +133,9 @@ async def _ask(tables: Tables, parties: list[ReferralKey], reason: Reason, now: 
 async def until_taken_up(
     intents: Intents, asked: set[str], looks: int, pause: Callable[[], Awaitable[None]]
 ) -> list[Intent]:
-    """Look until the sweep has taken up all that was asked for, and tell how far it is; what is left at the end.
+    """Wait until the sweep has processed the intents, and print the progress; returns those that are left.
 
-    At most so many looks, with a pause before each.
+    Looks at most `looks` times, with a pause before each.
     """
     left = await _left(intents, asked)
     for _ in range(looks):
@@ -144,13 +144,14 @@ async def until_taken_up(
         await pause()
         now_left = await _left(intents, asked)
         if len(now_left) != len(left):
-            print(f"{len(asked) - len(now_left)} of {len(asked)} orchestrations move.", flush=True)  # noqa: T201
+            done = len(asked) - len(now_left)
+            print(f"{done} of {len(asked)} orchestrations make progress.", flush=True)  # noqa: T201
         left = now_left
     return left
 
 
 async def _left(intents: Intents, asked: set[str]) -> list[Intent]:
-    """Those that are left, each once: one that is moved while the table is read may come twice."""
+    """The intents that are left, each once: one that moves while the table is read may appear twice."""
     return list({intent.id: intent async for intent in intents.all() if intent.id in asked}.values())
 
 
@@ -158,20 +159,19 @@ async def _has_open_work(referrals: Referrals, record: ReferralKey) -> bool:
     return any(row.value.open for row in await referrals.work(record))
 
 
-async def _all_filed(registrations: Registrations, deal: Referral) -> bool:
+async def _all_indexed(registrations: Registrations, deal: Referral) -> bool:
     found = await registrations.list_for_deal(deal.key) if deal.registrations else ()
     return all([await registrations.is_indexed(each) for each in found])
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How unfinished records stand; of how many orchestrations more was asked, and those that did not move.
+    """The result of a check: states, and of `asked` orchestrations those `left` without progress after `minutes`.
 
-    `minutes` is how long they were waited for, `unreadable` how many intents were set aside; `damaged` are the rows
-    of records that could not be read.
+    `unreadable` is the number of damaged intents; `damaged` are the rows of records that could not be read.
     """
 
-    standing: Standing
+    record_states: RecordStates
     unreadable: int = 0
     asked: int = 0
     left: tuple[str, ...] = ()
@@ -180,21 +180,21 @@ class Summary:
 
     @property
     def records(self) -> int:
-        """How many orchestrations unfinished records need."""
-        each = self.standing
+        """How many orchestrations the unfinished records need."""
+        each = self.record_states
         return len(each.waiting) + len(each.moving) + len(each.dead) + len(each.unwatched)
 
 
-async def look_after(tables: Tables, options: argparse.Namespace, now: datetime) -> Summary:
-    """Count, and ask for what the options say. `now` is the domain clock's."""
+async def check_records(tables: Tables, options: argparse.Namespace, now: datetime) -> Summary:
+    """Check the records, then wake or restart them as the options say. `now` is the domain clock's."""
     damaged: list[RecordUnreadable] = []
     parties = await unfinished(tables, damaged.append)
-    stand, intents = await standing(tables, parties, now), Intents(tables)
-    summary = Summary(stand, await intents.unreadable(), damaged=tuple(each.row for each in damaged))
+    states, intents = await record_states(tables, parties, now), Intents(tables)
+    summary = Summary(states, await intents.unreadable(), damaged=tuple(each.row for each in damaged))
     if not (options.wake or options.restart):
         return summary
     if lost := await Registrations(tables).prune():
-        logger.warning("reviews_dropped rows=%d: they led to no registration", lost)
+        logger.warning("index_pruned rows=%d: they pointed to no registration", lost)
     ask = ask_to_wake if options.wake else ask_for_restarts
     asked = await ask(tables, parties, now)
     minutes = patience(len(asked)) if options.minutes is None else options.minutes
@@ -204,7 +204,7 @@ async def look_after(tables: Tables, options: argparse.Namespace, now: datetime)
 
 
 def patience(instances: int) -> int:
-    """How many minutes so many may take, at the rate at which the sweep ends them, and twice as long."""
+    """How many minutes to wait: twice the time that the sweep needs to terminate so many, and 10 minutes."""
     return 10 + instances // (30 * ENDS_PER_SECOND)
 
 
@@ -214,7 +214,7 @@ async def _run(options: argparse.Namespace) -> Summary:
     print(f"The records at {client.url}, which {account.setting} names:", flush=True)  # noqa: T201
     tables = AzureTables(client)
     try:
-        return await look_after(tables, options, clock.now())
+        return await check_records(tables, options, clock.now())
     finally:
         await tables.close()
 
@@ -224,56 +224,52 @@ async def _pause() -> None:
 
 
 def main() -> int:
-    """Count, and wake or restart if asked to: 1 if not all move after that, 2 if a setting is at fault."""
+    """Check, and wake or restart if requested; 1 if some make no progress after that, 2 if a setting is wrong."""
     options = _parse()
     try:
         summary = asyncio.run(_run(options))
     except ConfigurationError as malformed:
-        print(malformed, file=sys.stderr)  # noqa: T201 - its answer
+        print(malformed, file=sys.stderr)  # noqa: T201 - the command's output
         return 2
-    print(_told(options, summary))  # noqa: T201 - its answer
+    print(_report(options, summary))  # noqa: T201 - the command's output
     return 1 if summary.left else 0
 
 
-def _told(options: argparse.Namespace, summary: Summary) -> str:
-    stand = summary.standing
+def _report(options: argparse.Namespace, summary: Summary) -> str:
+    states = summary.record_states
     lines = [
         (
-            f"{summary.records} orchestrations are needed: {len(stand.waiting)} wait for people or for the clock, "
-            f"{len(stand.moving)} are being worked on."
+            f"{summary.records} orchestrations are needed: {len(states.waiting)} wait for people or for a due time, "
+            f"{len(states.moving)} have work in progress."
         )
     ]
-    if stand.dead:
+    if states.dead:
+        lines.append(f"{len(states.dead)} made no progress; the sweep restarts them:{_id_list(states.dead)}")
+    if states.unwatched:
         lines.append(
-            f"{len(stand.dead)} should have moved and did not; the sweep starts them anew:{_listed(stand.dead)}"
-        )
-    if stand.unwatched:
-        lines.append(
-            f"{len(stand.unwatched)} are watched by nothing; --wake repairs that:{_listed(stand.unwatched)}"
+            f"{len(states.unwatched)} have no intent; --wake repairs that:{_id_list(states.unwatched)}"
         )
     if summary.unreadable:
-        lines.append(
-            f"{summary.unreadable} intents could not be read and were set aside; --wake has all records looked at."
-        )
+        lines.append(f"{summary.unreadable} intents are damaged and were set aside; --wake replaces them.")
     if summary.damaged:
         lines.append(
-            f"{len(summary.damaged)} records cannot be read (docs/operations.md, Damaged rows):"
-            f"{_listed(summary.damaged)}"
+            f"{len(summary.damaged)} records are damaged (docs/operations.md, Damaged rows):"
+            f"{_id_list(summary.damaged)}"
         )
     if summary.asked and not summary.left:
-        lines.append(f"All {summary.asked} orchestrations move.")
+        lines.append(f"All {summary.asked} orchestrations make progress.")
     if summary.left:
         lines.append(
-            f"{len(summary.left)} of {summary.asked} orchestrations did not move within {summary.minutes} minutes. "
-            "Look whether /healthz is ready, and how often the sweep runs (SWEEP_SCHEDULE): it goes on with them."
-            f"{_listed(summary.left)}"
+            f"{len(summary.left)} of {summary.asked} orchestrations made no progress within {summary.minutes} minutes. "
+            "Check /healthz and how often the sweep runs (SWEEP_SCHEDULE); the sweep continues with them."
+            f"{_id_list(summary.left)}"
         )
     if not (options.wake or options.restart):
-        lines.append("--wake has all of them woken.")
+        lines.append("Use --wake to wake all of them.")
     return "\n".join(lines)
 
 
-def _listed(ids: Sequence[str]) -> str:
+def _id_list(ids: Sequence[str]) -> str:
     shown = "".join(f"\n  {each}" for each in ids[:MOST_LISTED])
     return shown if len(ids) <= MOST_LISTED else f"{shown}\n  and {len(ids) - MOST_LISTED} more"
 
@@ -282,25 +278,25 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="check", description=__doc__)
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
-        "--wake", action="store_true", help="have the sweep wake everything unfinished, and wait for it"
+        "--wake", action="store_true", help="have the sweep wake all unfinished records, and wait for it"
     )
     action.add_argument(
         "--restart",
         action="store_true",
-        help="have the sweep end and start again all orchestrations of what is unfinished, and wait for it",
+        help="have the sweep restart all orchestrations of unfinished records, and wait for it",
     )
     parser.add_argument(
         "--minutes", type=_positive, metavar="N", help="how long to wait; default: 10, and more for many"
     )
     options = parser.parse_args()
     if options.minutes is not None and not (options.wake or options.restart):
-        parser.error("--minutes goes with --wake and --restart")
+        parser.error("--minutes needs --wake or --restart")
     return options
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of minutes; give 1 or more")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes; use 1 or more")
     return int(text)
 
 

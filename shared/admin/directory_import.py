@@ -1,7 +1,7 @@
-"""Import organizations, people, solutions and customers into the directory from one JSON document.
+"""Import organizations, people, solutions and customers into the directory from a JSON document.
 
 `python -m shared.admin.directory_import FILE [--dry-run]`. The format is that of samples/world.json;
-docs/directory.md describes it. An import adds and replaces; it removes nothing.
+docs/directory.md describes it. An import adds and replaces records, but deletes none.
 """
 
 import argparse
@@ -27,11 +27,11 @@ from shared.domain.referral import Address, Contact, ProfileId
 from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam
 from shared.domain.vocabulary import CustomerSize, OrganizationKind, Role
 from shared.settings import read_settings
+from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
 from shared.storage.directory import Directory
 from shared.storage.profiles import Profiles
 from shared.storage.routing import Routing
-from shared.storage.schema import create_all_tables
 from shared.storage.tables import Tables
 from shared.wiring import table_service
 
@@ -151,7 +151,7 @@ class _Routing(_Part):
 
 
 class DirectoryDocument(_Part):
-    """A whole directory document."""
+    """The whole document."""
 
     organizations: tuple[_Organization, ...] = ()
     solutions: tuple[_Solution, ...] = ()
@@ -159,7 +159,7 @@ class DirectoryDocument(_Part):
     routing: _Routing | None = None
 
     def __str__(self) -> str:
-        """How much there is of what."""
+        """The numbers of records."""
         people = sum(len(organization.people) for organization in self.organizations)
         return (
             f"{len(self.organizations)} organizations, {people} people, "
@@ -167,18 +167,18 @@ class DirectoryDocument(_Part):
         )
 
 
-async def import_directory(tables: Tables, world: DirectoryDocument) -> None:
-    """Write a document into the directory. Raises as `Tables` does; to be repeated freely."""
+async def import_directory(tables: Tables, document: DirectoryDocument) -> None:
+    """Write a document into the directory. Idempotent; raises as `Tables` does."""
     directory, profiles = Directory(tables), Profiles(tables)
-    for organization in world.organizations:
+    for organization in document.organizations:
         await _put_organization(directory, profiles, organization)
     await directory.put_solutions(
         CatalogueSolution(**{**each.model_dump(), "owner": OrganizationId(each.owner)})
-        for each in world.solutions
+        for each in document.solutions
     )
-    await directory.put_customers(_customer(each) for each in world.customers)
-    if world.routing:
-        await Routing(tables).overwrite(_routing(world.routing))
+    await directory.put_customers(_customer(each) for each in document.customers)
+    if document.routing:
+        await Routing(tables).overwrite(_routing(document.routing))
 
 
 async def _put_organization(directory: Directory, profiles: Profiles, given: _Organization) -> None:
@@ -244,30 +244,30 @@ def _customer(given: _Customer) -> CustomerEntity:
 
 
 async def open_directory() -> tuple[AzureTables, Directory]:
-    """The directory of the environment's storage, its tables made if need be. The caller closes the tables."""
+    """Open the directory in the environment's storage, and create missing tables. The caller closes the tables."""
     tables = AzureTables(table_service(read_settings()))
-    await create_all_tables(tables)
+    await tables.create_tables(keys.TABLES)
     return tables, Directory(tables)
 
 
-async def _run(world: DirectoryDocument) -> None:
+async def _run(document: DirectoryDocument) -> None:
     tables, _ = await open_directory()
     try:
-        await import_directory(tables, world)
+        await import_directory(tables, document)
     finally:
         await tables.close()
 
 
 def main() -> None:
-    """Read the arguments, check the document, import it unless it is a dry run."""
+    """Check a document, and import it unless this is a dry run."""
     parser = argparse.ArgumentParser(prog="directory import", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--dry-run", action="store_true", help="check the document and write nothing")
     arguments = parser.parse_args()
-    world = DirectoryDocument.model_validate(json.loads(arguments.file.read_text(encoding="utf-8")))
+    document = DirectoryDocument.model_validate(json.loads(arguments.file.read_text(encoding="utf-8")))
     if not arguments.dry_run:
-        asyncio.run(_run(world))
-    print(f"{'Checked' if arguments.dry_run else 'Imported'}: {world}.")  # noqa: T201 - its answer
+        asyncio.run(_run(document))
+    print(f"{'Checked' if arguments.dry_run else 'Imported'}: {document}.")  # noqa: T201 - the command's output
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Announcing a commit: what it makes to be looked at later is written down before it.
+"""Announce commits: before each commit, write intents for the work that it opens and for the next due time.
 
-So whoever dies after the commit is found out, and no moment of a record (reminder, expiry, escalation) depends on the
-durable engine alone.
+So the sweep finds the record even if the handler crashes right after the commit, and no reminder, expiry or
+escalation depends on the durable engine alone.
 """
 
 import logging
@@ -21,47 +21,47 @@ from shared.storage.intents import Intent, Intents
 logger = logging.getLogger(__name__)
 
 FIRST_LOOK = timedelta(minutes=1)
-"""After a commit: by then its handler, or the orchestration that it woke, has done the work."""
+"""How long after a commit the sweep looks at its work: by then it has usually been done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcements:
-    """Announces commits. `wall_clock` tells how old an intent is."""
+    """Announces commits. Intents are stamped with the `wall_clock`, which later tells their age."""
 
     intents: Intents
     wall_clock: Callable[[], datetime]
 
     async def announce(self, change: Change, now: datetime) -> Change:
-        """Announce a step; gives it as it is to be committed. Raises `StoreUnavailable`."""
+        """Announce a step; returns the step to commit. Raises `StoreUnavailable`."""
         work = _announced(change.work, now) if change.work else None
-        intents = [*self.moments_of(change, now)]
+        intents = [*self.due_intents(change, now)]
         if work:
-            intents.append(self.intent_of(change.after.key, work))
+            intents.append(self.commit_intent(change.after.key, work))
         if intents:
             await self.intents.announce(*intents)
         return replace(change, work=work)
 
     async def announce_work(self, record: ReferralKey, work: Work, now: datetime) -> Work:
-        """Announce work that no step opens; gives it as it is to be stored. Raises `StoreUnavailable`."""
+        """Announce work that is stored without a step; returns the work to store. Raises `StoreUnavailable`."""
         announced = _announced(work, now)
-        await self.intents.announce(self.intent_of(record, announced))
+        await self.intents.announce(self.commit_intent(record, announced))
         return announced
 
     async def withdraw(self, change: Change) -> None:
-        """Forget the announcement of a step that was refused; what storage does not forget now, the sweep will."""
+        """Remove the announcement of a step that was refused; if storage fails, the sweep removes it later."""
         if change.work:
             await self.withdraw_work(change.after.key, change.work)
 
     async def withdraw_work(self, record: ReferralKey, work: Work) -> None:
-        """As `withdraw`, of work that no step opens."""
+        """As `withdraw`, for work that is stored without a step."""
         if work.announced_for is None:
             return
         try:
             await self.intents.remove_commit(work.operation_id, work.announced_for)
         except StoreUnavailable:
-            logger.info("intent_left referral=%s: the sweep will forget it", record.referral_id)
+            logger.info("intent_left referral=%s: the sweep will remove it", record.referral_id)
 
-    def intent_of(self, record: ReferralKey, work: Work) -> Intent:
+    def commit_intent(self, record: ReferralKey, work: Work) -> Intent:
         """The intent that announces work."""
         return Intent(
             id=work.operation_id,
@@ -72,8 +72,8 @@ class Announcements:
             due=work.announced_for or self.wall_clock(),
         )
 
-    def moments_of(self, change: Change, now: datetime) -> Iterator[Intent]:
-        """The next moments that a step brings to its record, and to the reviews of its registrations."""
+    def due_intents(self, change: Change, now: datetime) -> Iterator[Intent]:
+        """The intents for the next due times of a new record, and of the reviews of changed registrations."""
         after = change.after
         if change.before is None and (due := _next(due_on_referral(after, (), now), now)):
             yield Intent(id=after.id, reason="moment", party=after.key, at=self.wall_clock(), due=due)

@@ -1,7 +1,7 @@
-"""One atomic step of one referral: decide on what was read, announce it, commit it, and know how it ended.
+"""Commit one atomic step of a referral: decide on the record as read, announce, commit, and determine the outcome.
 
-This is the only place where accept, decline, withdrawal and expiry compete (L4): the transaction needs the
-document unchanged, so exactly one of them is stored.
+Only here do accept, decline, withdrawal and expiry compete (L4): the transaction requires the document unchanged, so
+exactly one of them is stored.
 """
 
 import logging
@@ -24,18 +24,18 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ATTEMPTS = 5
-"""How often a step is decided anew when the record changes under it."""
+"""How often a step is decided again when the record has changed meanwhile."""
 
 Decide = Callable[[Referral, CommandContext], Awaitable[Change | None]]
-"""Given the record as read, the step to store; None for nothing to do; raises a `Refusal` for no."""
+"""Given the record as read, returns the step to store, or None if there is nothing to do; raises a `Refusal`."""
 
 
 @dataclass(slots=True)
 class _Attempts:
-    """The attempts at one step: those that storage `refused`, and of them those that are `lost` for certain.
+    """All attempts at a step; those that storage `refused`; those of them that are certainly not stored (`lost`).
 
-    What is refused may be stored all the same: the storage client repeats what was not answered, and is then refused
-    for its own first time.
+    A refused attempt may be stored nevertheless: the storage client retries a request that got no response, and the
+    retry conflicts with the request itself.
     """
 
     all: list[Change] = field(default_factory=list[Change])
@@ -44,7 +44,7 @@ class _Attempts:
 
 
 class Commits:
-    """Commits steps. `new_operation_id` draws one id per attempt."""
+    """Commits steps. `new_operation_id` generates an id for each attempt."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Commits:
     async def step(
         self, referral: ReferralKey, context: CommandContext, decide: Decide, key: RequestKey | None = None
     ) -> Change | None:
-        """Take one step of an existing referral; None if it does not exist or `decide` finds nothing to do.
+        """Commit a step of an existing referral; None if there is no such referral or nothing to do.
 
         `key` is stored with the invitations and registrations that the step adds, unless the step is a refusal.
         Raises the decision's `Refusal`, `Contended` after five tries, `StoreUnavailable`, `RecordTooLarge`.
@@ -86,25 +86,25 @@ class Commits:
                 return None
             try:
                 change = await decide(read.value, self._attempt(context))
-            except Exception:  # by a rule or for a version that moved: what refuses us may be our own attempt
-                if landed := await self._landed(attempts):
-                    return landed
+            except Exception:  # a refusal may be caused by an attempt of ours that is stored
+                if stored := await self._stored(attempts):
+                    return stored
                 raise
             if change is None:
-                return await self._landed(attempts)
+                return await self._stored(attempts)
             change = await self._announcements.announce(change, context.now)
             if await self._commit(change, read, None if change.refusal else key, attempts):
                 return change
-            if landed := await self._landed(attempts):
-                return landed
+            if stored := await self._stored(attempts):
+                return stored
         raise Contended(f"Referral {referral.referral_id} kept changing; repeat the request in a second.")
 
     async def create(
         self, build: Callable[[CommandContext], Change], context: CommandContext, key: RequestKey | None
     ) -> Change | None:
-        """Create a record; `build` must give it the same id each time.
+        """Create a record; `build` must use the same id each time.
 
-        Whoever stores an idempotency key first has created; None if that was another request. Raises as `step` does.
+        None if another request with the same idempotency key was stored first. Raises as `step` does.
         """
         attempts = _Attempts()
 
@@ -112,17 +112,17 @@ class Commits:
             change = await self._announcements.announce(build(self._attempt(context)), context.now)
             if await self._commit(change, None, key, attempts):
                 return change
-            return await self._landed(attempts)
+            return await self._stored(attempts)
 
         try:
             return await create_once(attempt, self._idempotency_keys, key)
         finally:
             await self._withdraw(attempts)
 
-    async def bring_in(self, change: Change, now: datetime) -> None:
-        """Bring in a record that was decided elsewhere, once: that it is there already is success.
+    async def insert_record_once(self, change: Change, now: datetime) -> None:
+        """Insert a record that another record's step decided on, unless it exists.
 
-        Raises `StoreUnavailable` if it is not known to be in.
+        Raises `StoreUnavailable` if it may not be stored.
         """
         if await self._referrals.get(change.after.key):
             return
@@ -130,7 +130,7 @@ class Commits:
         try:
             await self._referrals.commit(announced, None)
         except StoreConflict:
-            logger.debug("record_already_in referral=%s", change.after.id)
+            logger.debug("record_exists referral=%s", change.after.id)
 
     async def append_entry_once(
         self,
@@ -139,10 +139,9 @@ class Commits:
         append_entry: Callable[[Referral, CommandContext], Change | None],
         now: datetime,
     ) -> None:
-        """Append an entry to a timeline unless it is there: its operation id is made of what it tells.
+        """Append an entry to a timeline unless it has one with this operation id, which is derived from its content.
 
-        Whether it is there is asked after the record was read, so that one which lands in between is a conflict.
-        Raises as `step` does.
+        The entries are read after the record, so that an entry stored meanwhile is a conflict. Raises as `step` does.
         """
 
         async def decide(referral: Referral, context: CommandContext) -> Change | None:
@@ -152,8 +151,8 @@ class Commits:
 
         await self.step(record, CommandContext(actor=SYSTEM_ACTOR, now=now), decide)
 
-    async def replayed(self, record: ReferralKey, key_hash: str) -> bool:
-        """Whether a step of this referral was taken under this idempotency key."""
+    async def has_step_with_key(self, record: ReferralKey, key_hash: str) -> bool:
+        """Whether a step of this referral was committed under this idempotency key."""
         return any(entry.key_hash == key_hash for entry in await self._referrals.entries(record))
 
     async def _commit(
@@ -173,8 +172,8 @@ class Commits:
             return False
         return True
 
-    async def _landed(self, attempts: _Attempts) -> Change | None:
-        """The attempt of ours that is in the timeline, if one is: storage may have taken what it did not confirm."""
+    async def _stored(self, attempts: _Attempts) -> Change | None:
+        """The attempt that is in the timeline, if there is one: storage may have stored what it did not confirm."""
         for change in attempts.all:
             entry = await self._referrals.entry(change.after.key, change.entry.sequence)
             if entry and entry.operation_id == change.entry.operation_id:
@@ -194,10 +193,10 @@ class Commits:
 async def create_once(
     attempt: Callable[[], Awaitable[T | None]], idempotency_keys: IdempotencyKeys, key: RequestKey | None
 ) -> T | None:
-    """Try to create something until it is known to be stored, five times at most.
+    """Try to create something until it is known to be stored, at most five times.
 
-    `attempt` gives what it stored, or None where that is not known. Gives None where another request of the same
-    key was stored first. Raises `Contended`.
+    `attempt` returns what it stored, or None if that is unknown. Returns None if another request with the same key
+    was stored first. Raises `Contended`.
     """
     for _ in range(ATTEMPTS):
         if stored := await attempt():
@@ -208,7 +207,7 @@ async def create_once(
 
 
 def _added(change: Change) -> tuple[str, ...]:
-    """The ids of what a step adds to a deal that exists."""
+    """The ids of the invitations and registrations that a step adds to an existing deal."""
     if change.before is None:
         return ()
     return (*(each.id for each in change.invitations), *(each.id for each in change.registrations))

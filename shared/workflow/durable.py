@@ -1,6 +1,6 @@
-"""The durable engine over the Durable Functions client, and the one place where its errors are translated.
+"""The adapter to the durable engine: calls the Durable Functions client and translates its errors.
 
-The SDK raises bare `Exception` for every refusal, so what a refusal means is read from the instance's status.
+The SDK raises a bare `Exception` for every refusal, so the reason is determined from the instance's status.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ _FINISHED = {
     OrchestrationRuntimeStatus.Canceled,
 }
 _PURGEABLE = _FINISHED - {OrchestrationRuntimeStatus.Failed}
-"""What failed stays to be looked at, and is replaced when its record is woken."""
+"""Failed instances are kept for inspection; they are replaced when their record is woken."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _REFUSED = object()
 CALL_SECONDS = 15
-"""Bound on one call; the SDK's own is four minutes. One that is refused is followed by a second, for the status."""
+"""Timeout of one call; the SDK's own is four minutes. A refused call is followed by another one, for the status."""
 
 
 class DurableEngine:
     """Implements `shared.workflow.wake.Orchestrations` and `shared.workflow.purge.FinishedInstances`.
 
-    `seconds` bounds each call.
+    `seconds` is the timeout of each call.
     """
 
     def __init__(self, client: DurableOrchestrationClient, seconds: float = CALL_SECONDS) -> None:
@@ -55,19 +55,19 @@ class DurableEngine:
         return answer is not _REFUSED
 
     async def terminate(self, instance_id: str, reason: str) -> None:
-        """See the port. The SDK takes a finished instance for terminated, and refuses one that is not there."""
+        """See the port. The SDK accepts finished instances, and refuses unknown ones."""
         call = self._client.terminate(instance_id, reason)
         await self._answer(call, "end an instance", instance_id, refused_while_running=False)
 
     async def finished(self, before: datetime) -> list[str]:
-        """See the port. The SDK hands on the first page alone."""
+        """See the port. The SDK returns only the first page."""
         try:
             async with asyncio.timeout(self._seconds):
                 found = await self._client.get_status_by(
                     created_time_to=before, runtime_status=list(_PURGEABLE)
                 )
-        except Exception as failed:  # of any kind, as below
-            raise EngineUnavailable(f"The durable engine gave no list of instances: {failed!r}") from failed
+        except Exception as failed:  # of any type: see `_status`
+            raise EngineUnavailable(f"The durable engine did not list its instances: {failed!r}") from failed
         return [status.instance_id for status in found if status.instance_id]
 
     async def purge(self, instance_id: str) -> bool:
@@ -77,12 +77,12 @@ class DurableEngine:
         return answer is not _REFUSED and bool(answer.instances_deleted)
 
     async def is_running(self, instance_id: str) -> bool:
-        """Whether there is such an instance that has not finished, whatever may become of it."""
+        """Whether the instance exists and has not finished; it may be stuck nevertheless."""
         status = await self._status(instance_id)
         return status is not None and status.runtime_status not in _FINISHED
 
-    async def begun_at(self, instance_id: str) -> datetime | None:
-        """See the port. Each turn continues as new, and that is a creation to the engine."""
+    async def last_turn_at(self, instance_id: str) -> datetime | None:
+        """See the port. Each turn continues as new, which the engine counts as a creation."""
         status = await self._status(instance_id)
         if status is None or status.runtime_status in _FINISHED:
             return None
@@ -95,18 +95,18 @@ class DurableEngine:
             async with asyncio.timeout(self._seconds):
                 status = await self._client.get_status(instance_id)
         except Exception as failed:
-            # Of any kind: a status such as 503 is a bare exception, an odd body a TypeError.
+            # Of any type: a status such as 503 raises a bare Exception, an unexpected body a TypeError.
             raise EngineUnavailable(
-                f"The durable engine gave no status of {instance_id}: {failed!r}"
+                f"The durable engine did not return the status of {instance_id}: {failed!r}"
             ) from failed
         return status or None
 
     async def _answer(
         self, call: Awaitable[Any], doing: str, instance_id: str, *, refused_while_running: bool
     ) -> Any:
-        """What the engine answers, or `_REFUSED` where the instance's state is the reason for a refusal.
+        """The engine's answer, or `_REFUSED` if it refuses because of the instance's state.
 
-        Raises `EngineUnavailable` for all else.
+        Raises `EngineUnavailable` for all other errors.
         """
         try:
             async with asyncio.timeout(self._seconds):

@@ -1,10 +1,9 @@
-"""Taking a request for information in, and delivering its leads (R2).
+"""Store a request for information, and deliver its leads (R2).
 
-As with a deal's invitations, the request is decided in one transaction; from then on its leads exist or will. The
-handler delivers them at once, the orchestration does it again, and neither harms the other: a lead is inserted only.
+As with a deal's invitations, the request is stored in one transaction, after which its leads will be delivered. The
+handler delivers them at once and the orchestration again; that is safe because leads are only inserted.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,13 +23,14 @@ from shared.storage.inquiries import Inquiries, inquiry_key
 from shared.storage.referrals import Referrals
 from shared.workflow.announce import Announcements
 from shared.workflow.commit import Commits, create_once
+from shared.workflow.invitations import complete_all
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """Takes requests in and delivers their leads."""
+    """Stores requests for information and delivers their leads."""
 
     inquiries: Inquiries
     idempotency_keys: IdempotencyKeys
@@ -42,13 +42,13 @@ class Intake:
     async def take(
         self, taken: SubmittedInquiry, leads: Sequence[Referral], key: RequestKey | None
     ) -> SubmittedInquiry | None:
-        """Store a request; None if another request of the same key was stored first.
+        """Store a request; None if another request with the same key was stored first.
 
         Raises `Contended` after five tries, `StoreUnavailable`, `RecordTooLarge`.
         """
-        place = inquiry_key(taken)
-        work = work_of(place.referral_id, label_of(1), taken.operation_id, (Deliver(),))
-        work = await self.announcements.announce_work(place, work, taken.at)
+        record = inquiry_key(taken)
+        work = work_of(record.referral_id, label_of(1), taken.operation_id, (Deliver(),))
+        work = await self.announcements.announce_work(record, work, taken.at)
         key = key and key.with_result(taken.id)
 
         async def attempt() -> SubmittedInquiry | None:
@@ -61,22 +61,17 @@ class Intake:
 
         stored = await create_once(attempt, self.idempotency_keys, key)
         if stored is None:
-            await self.announcements.withdraw_work(place, work)
+            await self.announcements.withdraw_work(record, work)
         return stored
 
     async def deliver(self, record: ReferralKey, now: datetime) -> Sequence[Referral]:
-        """Bring a request's leads into being, and give them. Raises `StoreUnavailable` if one could not be."""
+        """Deliver a request's leads, and return them. Raises `StoreUnavailable` if one could not be delivered."""
         leads = await self.referrals.invitations(record)
-        outcomes = await asyncio.gather(
-            *(self._deliver(lead, record.organization_id, now) for lead in leads), return_exceptions=True
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        await complete_all(self._deliver(lead, record.organization_id, now) for lead in leads)
         return leads
 
     async def deliver_or_leave_to_work(self, record: ReferralKey, now: datetime) -> None:
-        """Deliver at once; what storage refuses now, the orchestration delivers later."""
+        """As `deliver`; if storage fails, the orchestration delivers the leads later."""
         try:
             await self.deliver(record, now)
         except StoreUnavailable:
@@ -87,4 +82,4 @@ class Intake:
     async def _deliver(self, lead: Referral, by: OrganizationId, now: datetime) -> None:
         await self.engagements.join(lead, [])
         context = CommandContext(actor=SYSTEM_ACTOR, now=now, operation_id=derived_operation("lead", lead.id))
-        await self.commits.bring_in(receive_lead(lead, by, context), now)
+        await self.commits.insert_record_once(receive_lead(lead, by, context), now)

@@ -1,13 +1,13 @@
-"""Rolling a deal's invitations forward: each becomes a referral in its invitee's partition.
+"""Deliver a deal's invitations: each becomes a referral in its invitee's partition. Also withdraw them.
 
-The deal is decided in one transaction of the creator's; from then on the invitations exist or will. The handler
-rolls them forward at once, the creator's orchestration does it again, and neither harms the other: an invitee's
-referral is inserted only, so already there is done.
+The deal and its invitations are stored in one transaction of the creator's, after which they will be delivered. The
+handler delivers them at once and the creator's orchestration again; that is safe because an invitee's referral is
+only inserted.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -26,55 +26,49 @@ logger = logging.getLogger(__name__)
 
 
 class Invitations:
-    """Sends and withdraws the invitations of deals."""
+    """Delivers and withdraws the invitations of deals."""
 
     def __init__(self, referrals: Referrals, engagements: Engagements, commits: Commits) -> None:
         self._referrals = referrals
         self._engagements = engagements
         self._commits = commits
 
-    async def roll_forward(self, deal: Referral, invitations: Sequence[Referral], now: datetime) -> None:
-        """Bring the invitees' referrals into being. Raises `StoreUnavailable` if one could not be; repeat then.
+    async def deliver(self, deal: Referral, invitations: Sequence[Referral], now: datetime) -> None:
+        """Create the invitees' referrals. Raises `StoreUnavailable` if one could not be created; then repeat it.
 
-        Membership is written first: who sees its referral sees its engagement.
+        Membership is written first, so that whoever sees the referral also sees its engagement.
         """
         await self._engagements.join(deal, list(invitations))
-        outcomes = await asyncio.gather(
-            *(self._deliver(invitation, deal, now) for invitation in invitations), return_exceptions=True
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        await complete_all(self._deliver(invitation, deal, now) for invitation in invitations)
 
     async def send_or_leave_to_work(
         self, deal: Referral, invitations: Sequence[Referral], now: datetime
     ) -> None:
-        """Roll forward at once; what storage refuses now, the orchestration sends later."""
+        """As `deliver`; if storage fails, the orchestration delivers them later."""
         try:
-            await self.roll_forward(deal, invitations, now)
+            await self.deliver(deal, invitations, now)
         except StoreUnavailable:
-            logger.warning("invitations_pending referral=%s: the orchestration will send them", deal.id)
+            logger.warning("invitations_pending referral=%s: the orchestration will deliver them", deal.id)
 
-    async def arrived(self, invitations: Sequence[Referral]) -> dict[ReferralId, Referral]:
-        """Those of these invitations that their invitees have, as they are there now."""
+    async def delivered(self, invitations: Sequence[Referral]) -> dict[ReferralId, Referral]:
+        """The invitees' current referrals of those invitations that are delivered, by id."""
         found = await self._referrals.get_many(invitation.key for invitation in invitations)
         return {referral.id: referral for referral in found}
 
-    async def brought_up_to_date(
+    async def with_current_invitations(
         self, deal: Referral, organizations: Iterable[str] = (MICROSOFT,)
     ) -> Referral:
-        """A deal whose `invited` is true for these organizations: read at the invitees, not only heard of (T3)."""
+        """A deal whose `invited` is current for these organizations: read from the invitees' own referrals (T3)."""
         wanted = set(organizations)
         parties = [i.party for i in deal.invited if i.party.organization_id in wanted]
         found = {referral.key: referral for referral in await self._referrals.get_many(parties)}
         invited = tuple(
-            update_invited_party(each, found[each.party]) if each.party in found else each
-            for each in deal.invited
+            update_invited_party(each, found[each.party]) if each.party in found else each for each in deal.invited
         )
         return replace(deal, invited=invited)
 
     async def withdraw(self, invitee: ReferralKey, deal: Referral, now: datetime) -> Change | None:
-        """Close an invitation that is in and still New (L8); None if it was answered first, which stands (L7)."""
+        """Close a delivered invitation that is still New (L8); None if it was answered before (L7)."""
         context = CommandContext(actor=replace(SYSTEM_ACTOR, organization_id=deal.organization_id), now=now)
 
         async def decide(referral: Referral, context: CommandContext) -> Change | None:
@@ -86,4 +80,11 @@ class Invitations:
         context = CommandContext(
             actor=SYSTEM_ACTOR, now=now, operation_id=derived_operation("invite", invitation.id)
         )
-        await self._commits.bring_in(receive_invitation(invitation, deal, context), now)
+        await self._commits.insert_record_once(receive_invitation(invitation, deal, context), now)
+
+
+async def complete_all(calls: Iterable[Awaitable[object]]) -> None:
+    """Await all calls, even if some fail; then raise the first failure, if there is one."""
+    for outcome in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome

@@ -1,7 +1,7 @@
-"""Delivery reports: what the mail service says later about a mail that it took (M6).
+"""Process the mail service's delivery reports (M6).
 
-A report may come twice, late and in any order. It is kept in the mail's record; that a mail did not arrive is told
-once in the timeline of the record whose people it was for.
+A report may come twice, late and in any order. It is stored in the mail's record. A failed delivery is recorded once
+in the timeline of the referral whose people the mail was for.
 """
 
 import logging
@@ -26,7 +26,7 @@ _LONGEST_DETAIL = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
-    """What the service says of one recipient of one operation; `detail` is the receiving server's answer."""
+    """The report about one recipient of a send operation; `detail` is the receiving server's response."""
 
     operation_id: str
     recipient: str
@@ -36,44 +36,44 @@ class DeliveryReport:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Takes delivery reports in. Raises `StoreUnavailable`, `Contended`; the service then reports again."""
+    """Processes delivery reports. Raises `StoreUnavailable`, `Contended`; the mail service then reports again."""
 
     records: MailRecords
     commits: Commits
 
     async def take(self, report: DeliveryReport, now: datetime) -> bool:
-        """Keep a report, and tell of a mail that did not arrive; False if no mail of ours is meant."""
+        """Store a report, and record a failed delivery in the timeline; False if the mail is unknown."""
         for _ in range(_ATTEMPTS):
             stored = await self.records.get_by_operation(report.operation_id)
             if stored is None or not _is_to(stored.value, report.recipient):
                 logger.info("mail_report_unknown operation=%s", report.operation_id)
                 return False
             try:
-                await self._keep(stored, report)
+                await self._store(stored, report)
             except StoreConflict:
                 continue
             if report.status not in ARRIVED:
-                await self._tell(stored.value, report, now)
+                await self._record_failure(stored.value, report, now)
             return True
         raise Contended("The mail's record kept changing; report again in a minute.")
 
-    async def _keep(self, stored: Stored[MailRecord], report: DeliveryReport) -> None:
+    async def _store(self, stored: Stored[MailRecord], report: DeliveryReport) -> None:
         record, address = stored.value, report.recipient.casefold()
         known = record.reports.get(address)
-        if known == report.status or (known and known not in ARRIVED):  # a failure is the last word
+        if known == report.status or (known and known not in ARRIVED):  # a failure is final
             return
         reports = {**record.reports, address: report.status}
         state = _state(record, reports)
         await self.records.save(replace(record, reports=reports, state=state), stored.etag)
 
-    async def _tell(self, record: MailRecord, report: DeliveryReport, now: datetime) -> None:
+    async def _record_failure(self, record: MailRecord, report: DeliveryReport, now: datetime) -> None:
         if not record.is_failure_recorded:
             logger.warning(
                 "mail_of_reviewers_failed operation=%s reason=%s", record.operation_id, report.status
             )
             return
         address = record.private_of or report.recipient
-        # A server's words often quote the address, so they are as private as it is.
+        # A server's response often quotes the address, so it is as private as the address.
         detail = None if record.private_of else (report.detail or "")[:_LONGEST_DETAIL] or None
 
         def failed(referral: Referral, context: CommandContext) -> Change:
@@ -88,8 +88,8 @@ class Reports:
 def _state(record: MailRecord, reports: Mapping[str, DeliveryStatus]) -> MailState:
     if any(status not in ARRIVED for status in reports.values()):
         return "bounced"
-    everybody = {address.casefold() for address in record.recipients}
-    return "delivered" if everybody <= reports.keys() else record.state
+    recipients = {address.casefold() for address in record.recipients}
+    return "delivered" if recipients <= reports.keys() else record.state
 
 
 def _is_to(record: MailRecord, recipient: str) -> bool:

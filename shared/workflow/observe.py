@@ -1,4 +1,4 @@
-"""What an orchestration has to do now, and when to look again: read from the tables each time."""
+"""Determine from the tables what an orchestration has to do now, and when to look again."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ StepKind = Literal["expire", "remind", "perform"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    """One activity to run: the transition that is due, or the work row of this label, as it is with this `etag`."""
+    """An activity to run: expiry, a reminder, or the work row of this `label`, whose version is `etag`."""
 
     kind: StepKind
     label: str = ""
@@ -31,15 +31,15 @@ class PlannedStep:
 
     @property
     def mark(self) -> str:
-        """What tells this step from every other, and from itself after a try."""
+        """Identifies the step and its version: after an attempt, the same step has another mark."""
         return f"{self.kind}:{self.label}:{self.etag}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The steps to take now, in order. Without any: `finished`, or wait until `next_at` (None: only for events).
+    """The steps to run now, in order. If there are none: `finished`, or wait until `next_at` (None: for events only).
 
-    `missing` if there is no such record at all.
+    `missing` means that the record does not exist.
     """
 
     steps: tuple[PlannedStep, ...] = ()
@@ -55,17 +55,17 @@ async def observe(
     registration_id: RegistrationId | None,
     now: datetime,
 ) -> Plan:
-    """The plan of a record's orchestration, or of that of the review of one of its registrations."""
+    """The plan for a record's orchestration, or for the review of one of its registrations."""
     if registration_id is None:
         return await _observe_record(referrals, record, now)
     return await _observe_review(referrals, registrations, record, registration_id, now)
 
 
 async def _observe_record(referrals: Referrals, record: ReferralKey, now: datetime) -> Plan:
-    """Look at record, open work and clock: transitions first, then open work in order of sequence.
+    """Plan expiry and reminders first, then open work by sequence.
 
-    Requests for information have work but no deadline. An orchestration that was started for a creation that was
-    refused finds neither, and ends.
+    Requests for information have work but no deadline. The orchestration of a refused creation finds neither, and
+    ends.
     """
     stored = await referrals.get(record)
     rows = await referrals.work(record)
@@ -82,7 +82,7 @@ async def _observe_review(
     registration_id: RegistrationId,
     now: datetime,
 ) -> Plan:
-    """Look at registration, clock and the open work that the clock made; other work is the deal's."""
+    """Plan the review's reminders and escalations and their work; other work belongs to the deal's orchestration."""
     registration = await registrations.get(deal, registration_id)
     if registration is None:
         return Plan(finished=True, missing=True)
@@ -98,16 +98,16 @@ def _plan(due: Due, rows: Sequence[Stored[Work]], now: datetime, *, closed: bool
         steps.append(PlannedStep(kind="remind", label=due.reminder.label))
     steps += steps_of(rows, now)
     work = [row.value for row in rows if row.value.open]
-    to_come = [at for at in (due.next_at, *(each.next_at for each in work)) if at]
+    due_times = [at for at in (due.next_at, *(each.next_at for each in work)) if at]
     return Plan(
         steps=tuple(steps),
-        next_at=min(to_come, default=None),
+        next_at=min(due_times, default=None),
         finished=closed and not work and not steps,
     )
 
 
 def steps_of(rows: Iterable[Stored[Work]], now: datetime) -> list[PlannedStep]:
-    """The steps that work rows ask for now."""
+    """The steps for the work rows that are due."""
     return [
         PlannedStep(kind="perform", label=row.value.label, etag=row.etag)
         for row in rows

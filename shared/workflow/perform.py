@@ -1,8 +1,8 @@
-"""Doing the open work of one row: each task once, in order; what fails for a passing reason is put off.
+"""Perform the open tasks of a work row, each once and in order; tasks that fail temporarily are deferred.
 
-Every task may run twice (an activity is at least once), so each is guarded where it lands. A row's intent is
-forgotten when its last task is done. A run has little time, far less than functionTimeout, which ends the worker with
-all that it does: what it does not come to is left to the next run, which begins at once.
+Every task may run twice (activities run at least once), so each is idempotent. A row's intent is removed when its
+last task is done. A run is limited to far less than functionTimeout, which would end everything that the worker does;
+the next run, which starts at once, continues where it stops.
 """
 
 import asyncio
@@ -63,23 +63,24 @@ logger = logging.getLogger(__name__)
 
 LONGEST_DELAY = timedelta(minutes=60)
 PATIENCE = timedelta(seconds=3)
-"""How long an answer waits for the work of its command: mails take a fraction of it."""
-_UNDER_WAY: set[asyncio.Task[bool]] = set()
+"""How long the response to a command waits for its work; mails take a fraction of it."""
+_RUNNING: set[asyncio.Task[bool]] = set()
+"""Keeps references to the tasks, so that they are not garbage-collected."""
 LONGEST_RUN = timedelta(seconds=60)
-"""By the wall clock: after it a run begins nothing more, neither a task nor what a task does for one reader."""
+"""By the wall clock: after this time a run starts no further task, nor a task its part for a further reader."""
 LONGEST_TASK = timedelta(seconds=90)
-"""By the wall clock: after it a task is broken off, as by a crash. It comes to that only where storage is slow."""
-PASSING = (
+"""By the wall clock: after this time a task is cancelled, as by a crash. That happens only if storage is slow."""
+TRANSIENT = (
     *(Contended, EngineUnavailable, MailUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable),
     TimeoutError,
 )
-"""Failures that time heals, or of a row that cannot be read an operator, and a task that was broken off: they put
-their task off and nothing else. Any other is a defect and fails the activity."""
+"""Temporary failures, cancelled tasks, and damaged rows, which an operator can repair: they only defer their task.
+Any other failure is a defect and fails the activity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkRunner:
-    """Carries out work rows, with everything that their tasks touch. `wall_clock` bounds a run."""
+    """Performs work rows with the services that their tasks need. `wall_clock` limits a run."""
 
     referrals: Referrals
     intents: Intents
@@ -95,31 +96,31 @@ class WorkRunner:
     async def after_commit(
         self, engine: Orchestrations, record: ReferralKey, label: str, now: datetime
     ) -> bool:
-        """Carry out the work of a command right after its commit, for at most `PATIENCE`; whether all of it is done.
+        """Perform the work of a command right after its commit; whether all of it is done within `PATIENCE`.
 
-        So nobody who is told of it waits for the durable engine's queues. What is not done in time goes on for as
-        long as this process lives, and is the orchestration's in any case. Raises nothing: the command is committed.
+        So mails and other effects do not wait for the durable engine's queues. Unfinished work continues in the
+        background, and the orchestration performs it in any case. Raises nothing: the command is committed.
         """
         task = asyncio.create_task(self._try(engine, record, label, now))
-        _UNDER_WAY.add(task)
-        task.add_done_callback(_UNDER_WAY.discard)
+        _RUNNING.add(task)
+        task.add_done_callback(_RUNNING.discard)
         done, _ = await asyncio.wait({task}, timeout=PATIENCE.total_seconds())
         return task in done and task.result()
 
     async def _try(self, engine: Orchestrations, record: ReferralKey, label: str, now: datetime) -> bool:
         try:
             return await self.perform(engine, record, label, now)
-        except PASSING as failed:
+        except TRANSIENT as failed:
             logger.warning("work_left referral=%s work=%s: %s", record.referral_id, label, failed)
         except Exception:
             logger.exception("work_failed referral=%s work=%s", record.referral_id, label)
         return False
 
     async def perform(self, engine: Orchestrations, record: ReferralKey, label: str, now: datetime) -> bool:
-        """Try each due task of a work row once, as far as there is time, and keep how far it came.
+        """Try each due task of a work row once, within the time limit, and store the progress.
 
-        Gives whether nothing of it is left. Of two runs at once over one row, the one that is later to keep it leaves
-        it to the other. What it did itself is done again: each task is guarded.
+        Returns whether no task is left. If two runs perform a row at once, the one that stores its progress later
+        discards it, and its tasks may run again: each is idempotent.
         """
         row = await self.referrals.get_work(record, label)
         if row is None:
@@ -142,7 +143,7 @@ class WorkRunner:
 
 @dataclass(frozen=True, slots=True)
 class WorkRun:
-    """One run over one work row, which began at `now` of the orchestration and `started` of the wall clock."""
+    """One run over a work row, started at `now` by the orchestration's clock and `started` by the wall clock."""
 
     runner: WorkRunner
     engine: Orchestrations
@@ -152,7 +153,7 @@ class WorkRun:
     started: datetime
 
     async def attempt(self, state: TaskState) -> TaskState:
-        """Try a task if it is due; a passing failure gives it a later due time, no time left changes nothing."""
+        """Try a task if it is due and there is time; a temporary failure defers it."""
         if not state.is_due(self.now) or not self.has_time():
             return state
         try:
@@ -160,13 +161,13 @@ class WorkRun:
                 await self._do(state.task)
         except OutOfTime as rest:
             logger.info(
-                "task_goes_on referral=%s work=%s: %s", self.record.referral_id, self.work.label, rest
+                "task_continues referral=%s work=%s: %s", self.record.referral_id, self.work.label, rest
             )
             return state
-        except PASSING as failed:
+        except TRANSIENT as failed:
             due = self.now + self._passed() + delay_after(state.attempts, failed)
             logger.warning(
-                "task_put_off referral=%s work=%s task=%s until=%s: %s",
+                "task_deferred referral=%s work=%s task=%s until=%s: %s",
                 *(self.record.referral_id, self.work.label, state.task.kind, due.isoformat(), failed),
             )
             tried = not isinstance(failed, MailPaused)
@@ -174,7 +175,7 @@ class WorkRun:
         return replace(state, done=True, due=None)
 
     def has_time(self) -> bool:
-        """Whether something more may be begun."""
+        """Whether something more may be started."""
         return self._passed() < LONGEST_RUN
 
     def _passed(self) -> timedelta:
@@ -187,9 +188,9 @@ class WorkRun:
             case Withdraw(parties=parties):
                 await self._withdraw(parties)
             case UpdateParties(parties=parties):
-                await self._inform(parties)
+                await self._update_parties(parties)
             case UpdateDealType(parties=parties):
-                await self._retype(parties)
+                await self._update_deal_type(parties)
             case Publish():
                 await self.runner.visibility.follow(await self._own())
             case Notify():
@@ -204,27 +205,27 @@ class WorkRun:
                 assert_never(task)
 
     async def _invite(self, parties: Sequence[ReferralKey]) -> None:
-        """Bring the invitees' referrals into being, and start their orchestrations.
+        """Create the invitees' referrals, and start their orchestrations.
 
-        Raises `StoreUnavailable` if an invitation is lost that was not sent before.
+        Raises `StoreUnavailable` if an invitation is lost that was not delivered before.
         """
-        wanted = {record.referral_id for record in parties}
+        ids = {record.referral_id for record in parties}
         deal = await self._own()
-        sent = [i for i in await self.runner.referrals.invitations(self.record) if i.id in wanted]
-        await self.runner.invitations.roll_forward(deal, sent, self.now)
+        sent = [i for i in await self.runner.referrals.invitations(self.record) if i.id in ids]
+        await self.runner.invitations.deliver(deal, sent, self.now)
 
         async def start(invitee: ReferralKey) -> None:
             await begin(self.engine, invitee)
 
-        await self._at_each(parties, start)
+        await self._for_each(parties, start)
 
     async def _deliver(self) -> None:
-        """Bring the leads of a request into being, and start their orchestrations."""
+        """Create the leads of a request, and start their orchestrations."""
         leads = await self.runner.intake.deliver(self.record, self.now)
         await asyncio.gather(*(begin(self.engine, lead.key) for lead in leads))
 
     async def _follow_review(self, registration_id: RegistrationId) -> None:
-        """File a registration as it is now; what is reviewed has an orchestration, which looks at it again."""
+        """Index a registration as it is now; if it is reviewed, start or wake the orchestration of its review."""
         registration = await self.runner.registrations.get(self.record, registration_id)
         if registration is None:
             raise StoreUnavailable(f"Registration {registration_id} has work but no record.")
@@ -233,33 +234,33 @@ class WorkRun:
             await begin(self.engine, self.record, registration_id)
 
     async def _withdraw(self, parties: Sequence[ReferralKey]) -> None:
-        """End the invitations nobody has answered, and wake those who now have news to tell."""
+        """Withdraw the invitations that have not been answered, and wake the invitees' orchestrations."""
         deal = await self._own()
 
         async def withdraw(invitee: ReferralKey) -> None:
             await self.runner.invitations.withdraw(invitee, deal, self.now)
             await wake(self.engine, invitee)
 
-        await self._at_each(parties, withdraw)
+        await self._for_each(parties, withdraw)
 
-    async def _inform(self, parties: Sequence[ReferralKey]) -> None:
-        """Tell the others' timelines; one that declined or let its time pass sees nothing of the deal (V1)."""
+    async def _update_parties(self, parties: Sequence[ReferralKey]) -> None:
+        """Record the change in the other parties' timelines, except those that declined or expired (V1)."""
         own = await self._own()
         state = await self._state() or own.state
 
-        def heard(referral: Referral, context: CommandContext) -> Change | None:
+        def party_change(referral: Referral, context: CommandContext) -> Change | None:
             if referral.substatus in {"Declined", "Expired"}:
                 return None
             return apply_party_change(referral, own, state, context)
 
-        async def inform(other: ReferralKey) -> None:
+        async def update(other: ReferralKey) -> None:
             operation_id = derived_operation("inform", self.work.operation_id, other.referral_id)
-            await self.runner.commits.append_entry_once(other, operation_id, heard, self.now)
+            await self.runner.commits.append_entry_once(other, operation_id, party_change, self.now)
 
-        await self._at_each(parties, inform)
+        await self._for_each(parties, update)
 
-    async def _retype(self, parties: Sequence[ReferralKey]) -> None:
-        """Repeat the deal's present type on the others' records; what has it already is left alone."""
+    async def _update_deal_type(self, parties: Sequence[ReferralKey]) -> None:
+        """Copy the deal's current type to the other parties' referrals, unless they have it or are closed."""
         own = await self._own()
 
         async def decide(referral: Referral, context: CommandContext) -> Change | None:
@@ -269,53 +270,52 @@ class WorkRun:
 
         context = CommandContext(actor=SYSTEM_ACTOR, now=self.now)
 
-        async def retype(other: ReferralKey) -> None:
+        async def update(other: ReferralKey) -> None:
             await self.runner.commits.step(other, context, decide)
 
-        await self._at_each(parties, retype)
+        await self._for_each(parties, update)
 
     async def _notify(self, task: Notify) -> None:
-        """Send the mails of one message; those refused for good are told in their readers' timeline (M6)."""
+        """Send the mails of a message; permanent refusals are recorded in the readers' timelines (M6)."""
 
         async def send(reader: ReferralKey) -> None:
             now = self.now + self._passed()
             if task.message in EXPIRY_MAILS:
-                await self._tell_if_nobody_was_notified(reader, task)
+                await self._record_if_nobody_was_notified(reader, task)
             refused = await self.runner.notices.send(self.record, self.work.label, task, now, self.has_time)
             for mail in refused:
-                await self._tell_of_refusal(mail)
+                await self._record_refusal(mail)
 
-        await self._at_each((task.party or self.record,), send)
+        await self._for_each((task.party or self.record,), send)
 
-    async def _at_each(
-        self, parties: Sequence[ReferralKey], context: Callable[[ReferralKey], Awaitable[None]]
+    async def _for_each(
+        self, parties: Sequence[ReferralKey], action: Callable[[ReferralKey], Awaitable[None]]
     ) -> None:
-        """Act on each of these referrals; one that is not in yet keeps no other waiting, only the task.
+        """Run an action for each referral; one that is not delivered yet defers the task, but not the others.
 
-        Raises `StoreUnavailable` if one is not in. It will be: the `Invite` that brings it in stays open until then.
-        To take it for done instead would leave it as it was sent, since what was decided meanwhile could come later.
-        Raises `OutOfTime` when there was no time for all.
+        Raises `StoreUnavailable` if one is not delivered. Its `Invite` stays open until it is; counting the task as
+        done instead would leave the referral without this change. Raises `OutOfTime` if there was no time for all.
         """
         missing: list[str] = []
         for number, record in enumerate(parties):
             if number and not self.has_time():
                 raise OutOfTime("Some of the parties are left for the next run.")
             if await self.runner.referrals.get(record):
-                await context(record)
+                await action(record)
             else:
                 missing.append(record.referral_id)
         if missing:
-            raise StoreUnavailable(f"Referral {', '.join(missing)} is invited and not in yet.")
+            raise StoreUnavailable(f"Invitation {', '.join(missing)} is not delivered yet.")
 
-    async def _tell_of_refusal(self, mail: Undeliverable) -> None:
+    async def _record_refusal(self, mail: Undeliverable) -> None:
         def failed(referral: Referral, context: CommandContext) -> Change:
             return record_failed_mail(referral, mail.message, mail.address, mail.reason, context)
 
         operation_id = derived_operation("mailRefused", mail.operation_id)
         await self.runner.commits.append_entry_once(mail.reader, operation_id, failed, self.now)
 
-    async def _tell_if_nobody_was_notified(self, reader: ReferralKey, task: Notify) -> None:
-        """Tell it in the timeline before the mail is planned, which says what the timeline says (M8)."""
+    async def _record_if_nobody_was_notified(self, reader: ReferralKey, task: Notify) -> None:
+        """Record it in the timeline before the mail is composed, since the mail repeats the timeline (M8)."""
         if not await self.runner.notices.was_never_notified(self.record, self.work.label, task, self.now):
             return
         own = await self._own()
@@ -333,7 +333,7 @@ class WorkRun:
         return stored.value
 
     async def _state(self) -> str | None:
-        """The state that the work's entry led to; None if it led to none, or if the entry is lost."""
+        """The state after the work's timeline entry; None if the entry changed no state, or is lost."""
         entry = await self.runner.referrals.entry(self.record, int(self.work.label))
         if entry is None:
             logger.warning("entry_missing referral=%s work=%s", self.record.referral_id, self.work.label)
@@ -343,11 +343,11 @@ class WorkRun:
 def delay_after(attempts: int, failure: Exception) -> timedelta:
     """How long to wait after a failed attempt: 1, 2, 4 … 60 minutes with jitter, or longer if the failure says so.
 
-    Where nothing was tried, because no mail is sent for now: until the gate opens.
+    While mail is paused, nothing was tried: then wait until the gate opens.
     """
     if isinstance(failure, MailPaused):
         return failure.retry_after
     minutes = min(timedelta(minutes=2 ** min(attempts, 6)), LONGEST_DELAY)
     jittered = minutes * (0.75 + secrets.randbelow(251) / 1000)
-    asked = failure.retry_after if isinstance(failure, MailUnavailable) else None
-    return max(jittered, asked or jittered)
+    requested = failure.retry_after if isinstance(failure, MailUnavailable) else None
+    return max(jittered, requested or jittered)

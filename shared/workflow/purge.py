@@ -1,8 +1,7 @@
-"""The purge: finished orchestrations leave the task hub, which otherwise keeps their history for ever.
+"""Purge finished orchestrations from the task hub, which otherwise keeps their history forever.
 
-Those that failed stay: they are how one sees that something is wrong.
-
-Nothing needs them: the record's truth is in the tables, and whoever wakes a record whose instance is gone starts it.
+Nothing needs them: all data is in the tables, and waking a record without an instance starts one. Failed instances
+are kept, so that problems can be seen.
 """
 
 import logging
@@ -15,19 +14,19 @@ from shared.errors import EngineUnavailable
 
 logger = logging.getLogger(__name__)
 
-KEPT = timedelta(days=1)
-"""How long a finished instance can be looked at, from its last beginning."""
-MOST_PAGES = 10
-"""Of at most 100 instances each: what one run takes on."""
+RETENTION = timedelta(days=1)
+"""How long a finished instance is kept, from the start of its last turn."""
+MAX_PAGES = 10
+"""How many pages of up to 100 instances one run purges."""
 LONGEST_RUN = timedelta(minutes=2)
-"""After which no further instance is begun: well below functionTimeout, which ends all that the worker does."""
+"""Time limit of a run: well below functionTimeout, which would end everything that the worker does."""
 
 
 class FinishedInstances(Protocol):
-    """The durable engine, as the purge uses it. Both methods raise `EngineUnavailable` when it does not answer."""
+    """The durable engine as the purge uses it. Both methods raise `EngineUnavailable` if it does not respond."""
 
     async def finished(self, before: datetime) -> list[str]:
-        """The ids of one page of instances that were created before a moment and have finished without failing."""
+        """The ids of one page of instances that were created before a time and have finished without failing."""
         ...
 
     async def purge(self, instance_id: str) -> bool:
@@ -37,21 +36,21 @@ class FinishedInstances(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purge:
-    """Removes finished instances, the next run what this one leaves. `wall_clock` bounds a run."""
+    """Removes finished instances; the next run continues where one stops. `wall_clock` limits a run."""
 
     wall_clock: Callable[[], datetime]
 
     async def run(self, engine: FinishedInstances, now: datetime) -> int:
-        """One run; says how many instances it removed. `now` is the engine's time.
+        """Run the purge; returns how many instances it removed. `now` is the engine's time.
 
-        Raises `EngineUnavailable` if the engine does not tell which are finished.
+        Raises `EngineUnavailable` if the engine does not list the finished instances.
         """
         end = self.wall_clock() + LONGEST_RUN
         removed = 0
-        for _ in range(MOST_PAGES):
-            found = await self._page(engine, now - KEPT, end)
+        for _ in range(MAX_PAGES):
+            found = await self._page(engine, now - RETENTION, end)
             removed += found
-            if not found or self.wall_clock() >= end:  # after none, the next page would be the same one again
+            if not found or self.wall_clock() >= end:  # if none was removed, the next page would be the same
                 break
         logger.info("purged instances=%d", removed)
         return removed
@@ -63,6 +62,6 @@ class Purge:
                 break
             try:
                 removed += await engine.purge(instance_id)
-            except EngineUnavailable as failed:  # one that fails must not keep us from the next
+            except EngineUnavailable as failed:  # one failure must not stop the others
                 logger.warning("purge_failed instance=%s: %s", instance_id, failed)
         return removed

@@ -1,13 +1,12 @@
-"""Restarting orchestrations: end what the engine has of a record, and start it again from the tables.
+"""Restart orchestrations: terminate an instance, and start it again from the tables.
 
-Nothing is lost by it, because an instance holds nothing that the tables do not have. An operator asks for it after a
-deployment that changed the shape of a turn (docs/operations.md): an instance that waits has a history of the version
-that started it, and another version can do nothing with that. The sweep does it by itself where an orchestration
-takes events and does nothing.
+Nothing is lost, because an instance has no data that is not in the tables. An operator requests it after a deployment
+that changed a turn (docs/operations.md): the history of a waiting instance belongs to the version that started it,
+and another version cannot continue it. The sweep restarts orchestrations that accept events but do nothing.
 
-Ending takes the engine up to half a minute, and a start that comes sooner is refused. So a restart takes rounds, one
-a sweep: the first asks for the end, and the first that finds the instance ended starts it again. Each instance has an
-intent of its own, so that one that does not end keeps no other down.
+The engine takes up to half a minute to terminate an instance, and refuses to start it before. So a restart takes
+several rounds, one per sweep: the first requests the termination, and the first that finds the instance terminated
+starts it. Each instance has its own intent, so that one that does not terminate does not block others.
 """
 
 import logging
@@ -23,31 +22,31 @@ from shared.workflow.wake import Orchestrations, begin
 logger = logging.getLogger(__name__)
 
 PATIENCE, LONGEST_PATIENCE = timedelta(seconds=90), timedelta(minutes=16)
-"""How long to wait for an end until the instance is told again; twice as long each time."""
+"""How long to wait for a termination before requesting it again; doubles each time."""
 PAUSE_AFTER_FAILURE = timedelta(minutes=1)
-REASON = "Started anew: an operator asked for it, or it had stopped moving."
+REASON = "Restarted: an operator requested it, or the orchestration did nothing."
 
 
 async def instances_of(referrals: Referrals, record: ReferralKey) -> list[RegistrationId | None]:
-    """A record's orchestrations: its own (None), and those of the reviews of its registrations (G7)."""
+    """A record's orchestrations: its own (None), and those of its registrations in review (G7)."""
     stored = await referrals.get(record)
-    registered = stored.value.registrations if stored else ()
-    return [None, *(each.id for each in registered if each.in_review)]
+    registrations = stored.value.registrations if stored else ()
+    return [None, *(each.id for each in registrations if each.in_review)]
 
 
-async def restarted(engine: Orchestrations, intent: Intent, now: datetime) -> Intent | None:
-    """A round: start an instance again if it has ended, else tell it to end, or wait; None once it has begun anew.
+async def restart_round(engine: Orchestrations, intent: Intent, now: datetime) -> Intent | None:
+    """One round: start the instance if it has terminated; otherwise request the termination, or wait.
 
-    One that began after it was told to end is its successor, which a handler or another intent has started; were it
-    the old one after all, it ends, and whoever watches it then starts it. Otherwise gives the intent as it waits for
-    the next round. Raises `EngineUnavailable`: the next round tries again.
+    Returns the intent for the next round, or None once the instance is restarted. An instance whose turn started
+    after the request is a successor, started by a handler or another intent; if it is the old one nevertheless, it
+    will terminate, and the sweep that watches it starts it. Raises `EngineUnavailable`: the next round tries again.
     """
     watch = intent.watch
-    begun_at = await engine.begun_at(intent.instance_id)
-    if begun_at is None:
+    last_turn_at = await engine.last_turn_at(intent.instance_id)
+    if last_turn_at is None:
         await begin(engine, intent.party, intent.registration)
         return None
-    if watch.ended_at and begun_at >= watch.ended_at.replace(microsecond=0):
+    if watch.ended_at and last_turn_at >= watch.ended_at.replace(microsecond=0):
         return None
     if watch.ended_at is None or now - watch.ended_at >= _patience(watch.tells):
         await engine.terminate(intent.instance_id, REASON)
@@ -57,11 +56,10 @@ async def restarted(engine: Orchestrations, intent: Intent, now: datetime) -> In
     return _next_round(replace(intent, watch=watch), now)
 
 
-def after_a_failure(intent: Intent, now: datetime) -> Intent:
-    """The intent as it waits after the engine or storage did not do as it was asked.
+def retry_later(intent: Intent, now: datetime) -> Intent:
+    """The intent after a failure of the engine or storage: looked at again later, to give precedence to others.
 
-    It is looked at again as it was, but not by the next sweep, which belongs to others; unless it is being restarted:
-    a start that is refused right after the end should be tried again soon.
+    During a restart it is looked at by the next sweep: the engine may refuse to start right after a termination.
     """
     if intent.watch.ended_at:
         return _next_round(intent, now)
@@ -69,9 +67,9 @@ def after_a_failure(intent: Intent, now: datetime) -> Intent:
 
 
 def _next_round(intent: Intent, now: datetime) -> Intent:
-    """The next sweep; each minute once it takes long."""
-    told = intent.watch.ended_at or now
-    soon = intent.watch.tells < 2 and now - told < PATIENCE
+    """Due at the next sweep; once it takes long, each minute."""
+    requested = intent.watch.ended_at or now
+    soon = intent.watch.tells < 2 and now - requested < PATIENCE
     return replace(intent, due=now + (timedelta(milliseconds=1) if soon else PAUSE_AFTER_FAILURE))
 
 

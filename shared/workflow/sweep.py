@@ -1,11 +1,11 @@
-"""The sweep: look at what is due, oldest first, and wake whom it concerns.
+"""The sweep: process the intents that are due, oldest first, and wake the orchestrations of their records.
 
-What is due stands in the intents: commits whose handler may have died, moments of records (reminders, expiries,
-escalations), and what an operator asked for. What is due is handed to the durable engine no faster than it gets
-through, since its queues know no priority, and everything else would wait behind it.
+Intents are due for commits whose handler may have died, for due times of records (reminders, expiries, escalations),
+and for requests of an operator. Orchestrations are woken no faster than the durable engine processes them: its queues
+have no priorities, so everything else would wait behind them.
 
-That the engine took an event proves nothing. So whoever is woken is looked at again, and an orchestration that has
-not taken a single step after two looks is ended and started anew from the tables.
+That the engine accepts an event proves nothing. So each orchestration that was woken is looked at again, and one that
+has not done a single step after two looks is terminated and restarted from the tables.
 """
 
 import asyncio
@@ -22,43 +22,43 @@ from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.workflow.observe import Plan, PlannedStep, observe, steps_of
 from shared.workflow.restart import (
-    after_a_failure,
-    restarted,
+    restart_round,
+    retry_later,
 )
 from shared.workflow.wake import Orchestrations, wake
 
 logger = logging.getLogger(__name__)
 
 LONGEST_HANDLER = timedelta(minutes=15)
-"""No handler lives that long, by the wall clock: function time-out 5 minutes, storage calls bounded below it.
+"""No handler runs that long by the wall clock: the function time-out is 5 minutes, storage calls are shorter.
 
-The domain clock can be moved while a handler is at work, so it does not tell whether one is.
+The domain clock may be moved while a handler runs, so it cannot tell whether one still does.
 """
 LONGEST_RUN = timedelta(seconds=40)
-"""After which a sweep takes up no further intent: well below functionTimeout, which ends all that the worker does."""
+"""Time limit of a sweep: well below functionTimeout, which would end everything that the worker does."""
 BATCH = 20
-"""How many orchestrations are woken at once. The next ones have to wait until the engine gets to the last of these:
-its queues keep their order."""
-LAST_WOKEN, BETWEEN_GLANCES, LONGEST_WAIT = 3, 0.5, 15.0
-"""How many of a batch are looked at for that, how often, and for how long at most (seconds): they may be dead."""
+"""How many orchestrations are woken at once. The next batch waits until the engine has reached the last of them: its
+queues keep their order."""
+LAST_WOKEN, POLL_SECONDS, LONGEST_WAIT = 3, 0.5, 15.0
+"""How many of a batch are checked for that, how often, and for how long at most (seconds): they may be dead."""
 ENDS_PER_SECOND = 5
-"""How many orchestrations are ended a second."""
+"""How many orchestrations are terminated per second."""
 _AT_ONCE = 10
-LOOKS = 2
-"""How many looks in a row must find nothing changed until an orchestration counts as dead."""
-FIRST_GLANCE = timedelta(seconds=10)
-"""After an orchestration with nothing to do was woken or started: whether it has begun a turn. An operator waits."""
+LOOKS_UNTIL_DEAD = 2
+"""After how many consecutive looks without a change an orchestration counts as dead."""
+FIRST_RECHECK = timedelta(seconds=10)
+"""When to check whether an orchestration without steps has started a turn: an operator is waiting for it."""
 BETWEEN_LOOKS, LONGEST_BETWEEN_LOOKS = timedelta(minutes=1), timedelta(minutes=16)
-"""How long after a wake-up to look what came of it; longer while starting anew does not help. A minute is more than
-a killed host's messages stay invisible (host.json)."""
+"""How long after waking an orchestration to look again; doubles while restarts do not help. A minute is longer than
+the messages of a killed host stay invisible (host.json)."""
 UNTIL_REPAIRED = timedelta(hours=1)
-"""How often a record is tried again that cannot be read, or at which the sweep stumbles: that has to be repaired."""
-_PASSING = (EngineUnavailable, StoreConflict, StoreUnavailable)
+"""How often to retry a record that is damaged or causes an unexpected error: someone has to repair it."""
+_TRANSIENT = (EngineUnavailable, StoreConflict, StoreUnavailable)
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What came of one run: how many were woken or started, or ended; what was found of those woken before."""
+    """The counts of one run: woken or started, terminated; and of those woken before, with and without progress."""
 
     woken: int = 0
     ended: int = 0
@@ -68,7 +68,7 @@ class _Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Goes through what is due. `pause` waits for so many seconds of real time."""
+    """Processes the intents that are due. `pause` waits for a number of seconds of real time."""
 
     referrals: Referrals
     registrations: Registrations
@@ -79,7 +79,7 @@ class Sweep:
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self, engine: Orchestrations, now: datetime) -> int:
-        """Look at all that is due at `now`, as far as the time goes; says how many orchestrations it woke.
+        """Process the intents that are due at `now`, within the time limit; returns how many orchestrations it woke.
 
         Raises `StoreUnavailable` if the intents cannot be read; the next run tries again.
         """
@@ -103,7 +103,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A look at one batch. `woken` are those that it woke, and the steps that they had to do."""
+    """Processes one batch. `woken` are the orchestrations that it woke, with the marks of their steps."""
 
     sweep: Sweep
     engine: Orchestrations
@@ -113,44 +113,44 @@ class _Run:
     woken: list[tuple[Intent, tuple[str, ...]]] = field(default_factory=list[tuple[Intent, tuple[str, ...]]])
 
     async def look_at(self, batch: Sequence[Intent]) -> None:
-        """Look at some intents, several at a time; one that fails must not keep the others."""
-        places = asyncio.Semaphore(_AT_ONCE)
+        """Process intents, several at a time; one failure must not stop the others."""
+        slots = asyncio.Semaphore(_AT_ONCE)
 
         async def look(intent: Intent) -> None:
-            async with places:
+            async with slots:
                 if self.sweep.wall_clock() < self.end:
-                    await self._tried(intent)
+                    await self._try(intent)
 
         await asyncio.gather(*(look(intent) for intent in batch))
 
     async def until_taken_up(self) -> None:
-        """Wait until the engine has got to one of those that were woken last."""
+        """Wait until the engine has processed one of the orchestrations that were woken last."""
         last = self.woken[-LAST_WOKEN:]
         end = min(self.end, self.sweep.wall_clock() + timedelta(seconds=LONGEST_WAIT))
-        for _ in range(int(LONGEST_WAIT / BETWEEN_GLANCES)):
+        for _ in range(int(LONGEST_WAIT / POLL_SECONDS)):
             if not last or self.sweep.wall_clock() >= end:
                 return
-            await self.sweep.pause(BETWEEN_GLANCES)
+            await self.sweep.pause(POLL_SECONDS)
             try:
                 if any([await self._has_moved(intent, marks) for intent, marks in last]):
                     return
-            except (*_PASSING, RecordUnreadable) as failed:
-                logger.info("sweep_glance_failed: %s", failed)
+            except (*_TRANSIENT, RecordUnreadable) as failed:
+                logger.info("sweep_poll_failed: %s", failed)
 
     async def _has_moved(self, intent: Intent, marks: tuple[str, ...]) -> bool:
         plan = await self._observe(intent)
         return not set(marks) <= {step.mark for step in plan.steps}
 
-    async def _tried(self, intent: Intent) -> None:
+    async def _try(self, intent: Intent) -> None:
         try:
             await self._look(intent)
         except RecordUnreadable as unreadable:
             logger.warning("sweep_unreadable instance=%s: %s", intent.instance_id, unreadable)
             await self._try_later(intent, replace(intent, due=self.now + UNTIL_REPAIRED))
-        except _PASSING as failed:
+        except _TRANSIENT as failed:
             logger.warning("sweep_failed instance=%s: %s", intent.instance_id, failed)
             self.tally.unmoved += isinstance(failed, EngineUnavailable)
-            await self._try_later(intent, after_a_failure(intent, self.now))
+            await self._try_later(intent, retry_later(intent, self.now))
         except Exception:
             logger.exception("sweep_stumbled instance=%s", intent.instance_id)
             await self._try_later(intent, replace(intent, due=self.now + UNTIL_REPAIRED))
@@ -170,9 +170,9 @@ class _Run:
             await self._look_at_record(intent)
 
     async def _look_at_commit(self, intent: Intent) -> None:
-        """Whose work is open is watched, with all that its record has to do, since rows are done in their order.
+        """Watch the record if its work is due, with all steps that it has to do, since rows are done in order.
 
-        What was never committed is forgotten once its handler cannot live.
+        The intent of a step that was never committed is removed once its handler cannot be running any more.
         """
         rows = {row.value.label: row for row in await self.sweep.referrals.work(intent.party)}
         row = rows.get(intent.label)
@@ -187,7 +187,7 @@ class _Run:
             await self._move(intent, row.value.next_at)
 
     async def _look_at_record(self, intent: Intent) -> None:
-        """Whose moment has come is watched; otherwise it is looked at again when the next one comes."""
+        """Watch the record if something is due; otherwise look again at its next due time."""
         plan = await self._observe(intent)
         if plan.missing:
             await self._forget_or_wait(intent)
@@ -199,11 +199,11 @@ class _Run:
             await self._move(intent, plan.next_at)
 
     async def _forget_or_wait(self, intent: Intent) -> None:
-        lived = self.sweep.wall_clock() - intent.at
-        if lived > LONGEST_HANDLER:
+        age = self.sweep.wall_clock() - intent.at
+        if age > LONGEST_HANDLER:
             await self.sweep.intents.remove(intent)
         else:
-            later = self.now + LONGEST_HANDLER - lived + timedelta(seconds=1)
+            later = self.now + LONGEST_HANDLER - age + timedelta(seconds=1)
             await self.sweep.intents.move(intent, replace(intent, due=later))
 
     async def _observe(self, intent: Intent) -> Plan:
@@ -212,15 +212,15 @@ class _Run:
         )
 
     async def _answered(self, intent: Intent, plan: Plan) -> bool:
-        """Whether an orchestration with nothing to do has begun a turn since it was woken, or need not run."""
+        """Whether an orchestration without steps has started a turn since it was woken, or need not run."""
         woken_at = intent.watch.woken_at
         if woken_at is None:
             return False
-        begun_at = await self.engine.begun_at(intent.instance_id)
-        return plan.finished if begun_at is None else begun_at >= woken_at.replace(microsecond=0)
+        last_turn_at = await self.engine.last_turn_at(intent.instance_id)
+        return plan.finished if last_turn_at is None else last_turn_at >= woken_at.replace(microsecond=0)
 
     async def _move(self, intent: Intent, due: datetime | None) -> None:
-        """Look again when something is due next, if ever. An operator's wish becomes the record's moment."""
+        """Look again at the next due time, if there is one. A request of an operator becomes an ordinary intent."""
         self._count_moved(intent)
         if due is None:
             await self.sweep.intents.remove(intent)
@@ -231,48 +231,48 @@ class _Run:
         await self.sweep.intents.move(intent, moved)
 
     async def _watch(self, intent: Intent, steps: Sequence[PlannedStep]) -> None:
-        """Wake an orchestration that has something to do, or start it anew if it has not moved for too long."""
+        """Wake an orchestration that has steps to do; restart it if it has made no progress for too long."""
         marks = tuple(step.mark for step in steps)
         watch = intent.watch
-        stood_still = watch.woken_at is not None and _stands_still(watch.steps, marks)
-        if not stood_still:
+        unmoved = watch.woken_at is not None and _is_unmoved(watch.steps, marks)
+        if not unmoved:
             self._count_moved(intent)
             watch = NOT_WOKEN
         else:
             self.tally.unmoved += 1
             watch = replace(watch, unmoved=watch.unmoved + 1)
-        if watch.unmoved >= LOOKS and not await self._is_under_way(intent):
-            await self._end(intent, watch)
+        if watch.unmoved >= LOOKS_UNTIL_DEAD and not await self._is_active(intent):
+            await self._restart_dead(intent, watch)
             return
-        if intent.reason == "wake" and not stood_still and intent.registration is None:
-            await self._file_anew(intent)
+        if intent.reason == "wake" and not unmoved and intent.registration is None:
+            await self._reindex(intent)
         await wake(self.engine, intent.party, intent.registration)
         self.tally.woken += 1
         if marks:
             self.woken.append((intent, marks))
-        kept = watch.steps if stood_still else marks
-        woken = replace(watch, woken_at=watch.woken_at or self.now, steps=kept)
-        soon = FIRST_GLANCE if not marks and not stood_still else _between_looks(watch)
-        await self.sweep.intents.move(intent, replace(intent, due=self.now + soon, watch=woken))
+        expected = watch.steps if unmoved else marks
+        woken = replace(watch, woken_at=watch.woken_at or self.now, steps=expected)
+        wait = FIRST_RECHECK if not marks and not unmoved else _between_looks(watch)
+        await self.sweep.intents.move(intent, replace(intent, due=self.now + wait, watch=woken))
 
-    async def _is_under_way(self, intent: Intent) -> bool:
-        """Whether it may live: it began a turn just now, or a mail of its record is being handed over."""
-        begun_at = await self.engine.begun_at(intent.instance_id)
-        if begun_at and self.now - begun_at < BETWEEN_LOOKS:
+    async def _is_active(self, intent: Intent) -> bool:
+        """Whether it may be alive: it started a turn recently, or a mail of its record is being sent."""
+        last_turn_at = await self.engine.last_turn_at(intent.instance_id)
+        if last_turn_at and self.now - last_turn_at < BETWEEN_LOOKS:
             return True
         return await self.sweep.mails.is_leased(intent.party.referral_id, self.sweep.wall_clock())
 
-    async def _end(self, intent: Intent, watch: Watch) -> None:
+    async def _restart_dead(self, intent: Intent, watch: Watch) -> None:
         logger.error(
-            "orchestration_dead instance=%s restarts=%d steps=%s: it took its events and did nothing; "
-            "it is started anew",
+            "orchestration_dead instance=%s restarts=%d steps=%s: it accepted events and did nothing; "
+            "it is restarted",
             *(intent.instance_id, watch.restarts, ",".join(watch.steps)),
         )
         await self._restart(replace(intent, watch=watch))
 
     async def _restart(self, intent: Intent) -> None:
-        """A round of a restart. Whoever has begun anew is watched again: that it was started proves nothing."""
-        waiting = await restarted(self.engine, intent, self.now)
+        """One round of a restart. A restarted orchestration is watched again: that it was started proves nothing."""
+        waiting = await restart_round(self.engine, intent, self.now)
         if waiting:
             self.tally.ended += 1
             if intent.watch.ended_at:
@@ -284,24 +284,24 @@ class _Run:
         watch = intent.watch
         begun = Watch(woken_at=self.now, steps=watch.steps, restarts=watch.restarts + bool(watch.tells))
         if intent.reason == "restart":
-            watched = replace(intent, reason="wake", due=self.now + FIRST_GLANCE, watch=begun)
+            watched = replace(intent, reason="wake", due=self.now + FIRST_RECHECK, watch=begun)
         else:
             watched = replace(intent, due=self.now + _between_looks(begun), watch=begun)
         await self.sweep.intents.move(intent, watched)
 
-    async def _file_anew(self, intent: Intent) -> None:
-        """Reviewers find registrations by another table, which may have been restored from another day."""
+    async def _reindex(self, intent: Intent) -> None:
+        """Index the registrations again: the table of the index may have been restored from another day's backup."""
         stored = await self.sweep.referrals.get(intent.party)
-        for registered in stored.value.registrations if stored else ():
-            await self.sweep.registrations.reindex(intent.party, registered.id)
+        for registration in stored.value.registrations if stored else ():
+            await self.sweep.registrations.reindex(intent.party, registration.id)
 
     def _count_moved(self, intent: Intent) -> None:
         if intent.watch.woken_at is not None:
             self.tally.moved += 1
 
 
-def _stands_still(before: tuple[str, ...], now: tuple[str, ...]) -> bool:
-    """Whether all that was to be done before still is; where nothing was, whether nothing is."""
+def _is_unmoved(before: tuple[str, ...], now: tuple[str, ...]) -> bool:
+    """Whether all steps of the last look are still to be done; if there were none, whether there are none now."""
     return set(before) <= set(now) if before else not now
 
 

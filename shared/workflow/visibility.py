@@ -1,6 +1,6 @@
-"""Showing partner-led deals to Microsoft's sellers, and no longer once Microsoft is invited (V2, V3).
+"""Maintain the list of partner-led deals for Microsoft's sellers; deals leave it once Microsoft is invited (V2, V3).
 
-Whoever lists them looks at the deal itself again, so a row that comes late or stays too long shows nothing wrong.
+Reading the list checks each deal again, so a row that is written or removed late shows nothing wrong.
 """
 
 import logging
@@ -15,20 +15,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Keeps the sellers' list of partner-led deals. Raises `StoreUnavailable`; to be repeated freely."""
+    """Maintains the sellers' list of partner-led deals. Idempotent; raises `StoreUnavailable`."""
 
     referrals: Referrals
 
     async def follow(self, deal: Referral) -> None:
-        """List a deal, or not, as its creator's record says now."""
+        """Add a deal to the list or remove it, according to its current type."""
         if deal.deal_type == "PartnerLed":
             await self.referrals.add_partner_led(deal.key)
         else:
             await self.referrals.remove_partner_led(deal.key)
 
     async def follow_or_leave_to_work(self, deal: Referral) -> None:
-        """`follow` at once; what storage refuses now, the orchestration does later."""
+        """As `follow`; if storage fails, the orchestration does it later."""
         try:
             await self.follow(deal)
         except StoreUnavailable:
-            logger.warning("visibility_pending referral=%s: the orchestration will follow", deal.id)
+            logger.warning("visibility_pending referral=%s: the orchestration will update it", deal.id)

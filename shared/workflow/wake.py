@@ -1,6 +1,6 @@
-"""Waking the orchestration of a referral: it has to look at the tables again.
+"""Wake the orchestration of a record, so that it reads the tables again.
 
-A wake-up too many finds no open work; a start too many finds it done. So waking may be repeated freely.
+Waking is idempotent: an orchestration that is woken or started once too often finds nothing to do.
 """
 
 import logging
@@ -19,26 +19,26 @@ Event = Literal["accepted", "declined", "changed"]
 
 
 class Orchestrations(Protocol):
-    """The durable engine, as this service uses it. Each method raises `EngineUnavailable` when it does not answer."""
+    """The durable engine as this service uses it. All methods raise `EngineUnavailable` if it does not respond."""
 
     async def raise_event(self, instance_id: str, event: Event) -> bool:
-        """Deliver an event; False if there is no such instance, or it has finished."""
+        """Send an event; False if there is no such instance, or it has finished."""
         ...
 
     async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
         """Start an instance; False if it is running already."""
         ...
 
-    async def begun_at(self, instance_id: str) -> datetime | None:
-        """When an instance last began a turn, by the engine's clock in whole seconds; None if it does not run.
+    async def last_turn_at(self, instance_id: str) -> datetime | None:
+        """When an instance last started a turn, by the engine's clock in whole seconds; None if it is not running.
 
-        Of one that is suspended or has not begun it is long ago. An event alone changes nothing of it: an instance
-        whose activity was lost takes events, and never begins another turn.
+        For one that is suspended or still pending it is long ago. Events alone do not change it: an instance whose
+        activity was lost accepts events, but never starts another turn.
         """
         ...
 
     async def terminate(self, instance_id: str, reason: str) -> None:
-        """Ask for the end of an instance, which comes later; nothing happens where none runs."""
+        """Request the termination of an instance, which happens later; no effect if none is running."""
         ...
 
 
@@ -50,7 +50,7 @@ async def wake(
 ) -> None:
     """Wake a record's orchestration, or that of a registration's review; start it if it is not running.
 
-    An instance that another one starts between our two calls observes after our commit, so that is success.
+    If another process starts it between the two calls, it observes after our commit, which is just as good.
     """
     instance_id = registration or record.referral_id
     if not await engine.raise_event(instance_id, event):
@@ -72,7 +72,7 @@ async def _start(engine: Orchestrations, record: ReferralKey, registration: Regi
 
 
 async def wake_or_leave_to_sweep(engine: Orchestrations, record: ReferralKey, event: Event) -> None:
-    """Wake after a commit. If the engine does not answer, the intent stays, and the next sweep wakes."""
+    """Wake after a commit; if the engine does not respond, the intent stays and the next sweep wakes it."""
     try:
         await wake(engine, record, event=event)
     except EngineUnavailable:
@@ -80,12 +80,12 @@ async def wake_or_leave_to_sweep(engine: Orchestrations, record: ReferralKey, ev
 
 
 def input_of(record: ReferralKey) -> dict[str, str]:
-    """An orchestration's input: organization and id, nothing else."""
+    """The input of an orchestration: organization and id."""
     return {"organizationId": record.organization_id, "referralId": record.referral_id}
 
 
 def record_of(orchestration_input: Mapping[str, str]) -> ReferralKey:
-    """The record that an orchestration's input names."""
+    """The key of the record in an orchestration's input."""
     return ReferralKey(
         organization_id=OrganizationId(orchestration_input["organizationId"]),
         referral_id=ReferralId(orchestration_input["referralId"]),
@@ -93,6 +93,6 @@ def record_of(orchestration_input: Mapping[str, str]) -> ReferralKey:
 
 
 def registration_of(orchestration_input: Mapping[str, str]) -> RegistrationId | None:
-    """The registration that the input of a review's orchestration names."""
+    """The registration id in the input of a review's orchestration; None for other orchestrations."""
     identifier = orchestration_input.get("registrationId")
     return RegistrationId(identifier) if identifier else None

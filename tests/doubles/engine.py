@@ -17,7 +17,7 @@ class Instance:
     id: str
     name: str
     argument: dict[str, str]
-    begun_at: datetime | None = None
+    last_turn_at: datetime | None = None
     finished: bool = False
     ends_after: int | None = None
 
@@ -57,8 +57,8 @@ class FakeEngine:
     def run(self, *ids: str) -> None:
         """Have instances that began a minute ago."""
         for each in ids:
-            begun_at = self.now - timedelta(minutes=1)
-            self.instances[each] = Instance(each, LIFECYCLE, {}, begun_at)
+            last_turn_at = self.now - timedelta(minutes=1)
+            self.instances[each] = Instance(each, LIFECYCLE, {}, last_turn_at)
 
     async def raise_event(self, instance_id: str, event: str) -> bool:
         """See the port."""
@@ -82,14 +82,14 @@ class FakeEngine:
         self.instances[instance_id] = self.began(name, instance_id, argument)
         return True
 
-    async def begun_at(self, instance_id: str) -> datetime | None:
+    async def last_turn_at(self, instance_id: str) -> datetime | None:
         """See the port."""
         self._require_answer(instance_id)
         instance = self._running(instance_id)
         if instance is not None and instance.ends_after is not None:
             instance.ends_after -= 1
             instance.finished = instance.ends_after <= 0
-        return instance.begun_at if instance and not instance.finished else None
+        return instance.last_turn_at if instance and not instance.finished else None
 
     async def terminate(self, instance_id: str, reason: str) -> None:
         """See the port."""
@@ -108,7 +108,7 @@ class FakeEngine:
     async def took(self, instance: Instance, event: str) -> None:
         """What an instance does when it gets an event."""
         if instance.id not in self.dead:
-            instance.begun_at = self.now
+            instance.last_turn_at = self.now
             if self.acts:
                 await self.acts(instance.id)
 

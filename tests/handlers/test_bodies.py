@@ -11,15 +11,15 @@ from api import operations
 from api.common import request_parts
 from api.directory import people
 from api.http.body import (
-    MORE_FAULTS,
-    MOST_FAULTS,
+    TOO_MANY_FAULTS,
+    MAX_FAULTS,
     Body,
     RequiredOrNull,
     read,
-    unless_below,
+    independent_faults,
 )
 from api.http.idempotency import _canonical
-from api.http.json_body import MAX_NESTING, MOST_DIGITS, UnreadableBody, load_json
+from api.http.json_body import MAX_NESTING, MAX_DIGITS, UnreadableBody, load_json
 from api.referrals import request_schemas as referral_requests
 from api.registrations import request_schemas as registration_requests
 from shared.domain.refusals import Fault
@@ -87,24 +87,24 @@ def test_names_that_differ_in_case_alone_are_all_told_where_they_stand() -> None
 
 
 def test_of_too_many_faults_the_first_are_told_and_that_there_are_more() -> None:
-    for many in (MOST_FAULTS, MOST_FAULTS + 1, 5000):
+    for many in (MAX_FAULTS, MAX_FAULTS + 1, 5000):
         reading = read(referral_requests.WinBody, {f"k{n}": 1 for n in range(many)})
         told = [fault.target for fault in reading.faults]
-        assert told[:MOST_FAULTS] == [f"/k{n}" for n in range(MOST_FAULTS)]
-        assert told[MOST_FAULTS:] == ([""] if many > MOST_FAULTS else [])
+        assert told[:MAX_FAULTS] == [f"/k{n}" for n in range(MAX_FAULTS)]
+        assert told[MAX_FAULTS:] == ([""] if many > MAX_FAULTS else [])
 
 
 def test_of_too_many_missing_fields_the_first_are_told_and_that_there_are_more() -> None:
     solutions: list[Any] = [{}] * 500
     reading = read(request_parts.RequirementsBody, {"solutions": solutions})
-    assert len(reading.faults) == MOST_FAULTS + 1
+    assert len(reading.faults) == MAX_FAULTS + 1
     assert reading.faults[0].target == "/solutions/0/id"
-    assert reading.faults[-1] == MORE_FAULTS
+    assert reading.faults[-1] == TOO_MANY_FAULTS
 
 
 def test_beyond_too_many_faults_no_rule_says_anything_about_what_was_not_read() -> None:
     reading = read(referral_requests.WinBody, {f"k{n}": 1 for n in range(500)})
-    assert unless_below([Fault("required", "/notes", "Say it.")], reading.faults) == ()
+    assert independent_faults([Fault("required", "/notes", "Say it.")], reading.faults) == ()
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
@@ -115,8 +115,8 @@ def test_too_many_faults_leave_a_body_without_the_fields_that_have_them(
     names = [field.alias or name for name, field in model.model_fields.items()]
     document = {f"k{n}": value for n in range(200)} | dict.fromkeys(names, value)
     reading = read(model, document)
-    assert reading.faults[-1] == MORE_FAULTS
-    assert len(reading.faults) == MOST_FAULTS + 1
+    assert reading.faults[-1] == TOO_MANY_FAULTS
+    assert len(reading.faults) == MAX_FAULTS + 1
 
 
 def test_a_body_with_too_many_faults_still_says_which_engagement_it_means() -> None:
@@ -169,9 +169,9 @@ def test_an_empty_array_counts_as_a_level() -> None:
 
 
 def test_a_number_of_too_many_digits_is_refused_in_our_words() -> None:
-    assert load("1" * MOST_DIGITS) == int("1" * MOST_DIGITS)
+    assert load("1" * MAX_DIGITS) == int("1" * MAX_DIGITS)
     with pytest.raises(UnreadableBody, match=r"The body is not JSON: a number has more than 1,000 digits$"):
-        load('{"value": -' + "1" * (MOST_DIGITS + 1) + "}")
+        load('{"value": -' + "1" * (MAX_DIGITS + 1) + "}")
 
 
 NUMBER, TIME = "Use a number, with a point before its decimals.", "Use text such as 2027-03-31T00:00:00Z."

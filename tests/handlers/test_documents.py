@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.referrals.documents import MAX_OPERATIONS, MAX_VALUES, differences, document_of, merged, patched
-from api.referrals.mapping import resource
+from api.referrals.documents import MAX_OPERATIONS, MAX_VALUES, differences, to_document, merge_document, apply_patch
+from api.referrals.mapping import referral_view
 from shared.domain.refusals import Invalid
 from tests.examples.referrals import NOW, creators
 
-DOCUMENT = document_of(resource(creators(), NOW))
+DOCUMENT = to_document(referral_view(creators(), NOW))
 
 
 def op(name: str, path: str, *value: Any) -> dict[str, Any]:
@@ -24,14 +24,14 @@ def op(name: str, path: str, *value: Any) -> dict[str, Any]:
 def faults(operations: Any) -> dict[str, str]:
     before = copy.deepcopy(DOCUMENT)
     with pytest.raises(Invalid) as refused:
-        patched(DOCUMENT, operations)
+        apply_patch(DOCUMENT, operations)
     assert before == DOCUMENT
     return {fault.target: fault.code for fault in refused.value.faults}
 
 
 def test_operations_apply_in_order_to_a_copy() -> None:
     before = copy.deepcopy(DOCUMENT)
-    after = patched(
+    after = apply_patch(
         DOCUMENT,
         [
             op("test", "/details/dealValue", Decimal("40000.5")),
@@ -100,7 +100,7 @@ def test_a_patch_copies_the_document_once_however_many_operations_it_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Counted, "copies", 0)
-    patched(Counted(DOCUMENT), [op("test", "/name", DOCUMENT["name"])] * MAX_OPERATIONS)
+    apply_patch(Counted(DOCUMENT), [op("test", "/name", DOCUMENT["name"])] * MAX_OPERATIONS)
     assert Counted.copies == 1
 
 
@@ -108,12 +108,12 @@ def test_what_was_sent_stays_as_it_is_where_a_later_operation_changes_it() -> No
     """A retry applies the same operations again."""
     operations = [op("add", "/team", []), op("add", "/team/-", {}), op("add", "/team/0/email", "x")]
     before = copy.deepcopy(operations)
-    assert patched(DOCUMENT, operations)["team"] == patched(DOCUMENT, operations)["team"] == [{"email": "x"}]
+    assert apply_patch(DOCUMENT, operations)["team"] == apply_patch(DOCUMENT, operations)["team"] == [{"email": "x"}]
     assert operations == before
 
 
 def test_the_values_of_a_patch_may_take_what_a_whole_record_does() -> None:
-    assert patched(DOCUMENT, [op("replace", "/name", "x" * (MAX_VALUES - 4))])["name"]
+    assert apply_patch(DOCUMENT, [op("replace", "/name", "x" * (MAX_VALUES - 4))])["name"]
     for one_more in (
         [op("replace", "/name", "x" * (MAX_VALUES - 3))],
         [op("test", "/name", "가" * 8000)] * 3,
@@ -144,19 +144,19 @@ PATHS = st.lists(
 def test_whatever_the_operations_are_they_apply_or_are_refused(operations: list[Any]) -> None:
     before = copy.deepcopy(DOCUMENT)
     with suppress(Invalid):
-        patched(DOCUMENT, operations)
+        apply_patch(DOCUMENT, operations)
     assert before == DOCUMENT
 
 
 def test_what_a_put_leaves_out_stays_and_what_it_sends_counts_whatever_its_case() -> None:
-    after = merged(DOCUMENT, {"NAME": "New", "details": {"Notes": None}, "team": [], "extra": 1})
+    after = merge_document(DOCUMENT, {"NAME": "New", "details": {"Notes": None}, "team": [], "extra": 1})
     assert (after["name"], after["details"]["notes"], after["team"]) == ("New", None, [])
     assert after["details"]["dealValue"] == DOCUMENT["details"]["dealValue"]
     assert set(differences(DOCUMENT, after)) == {"/name", "/details/notes", "/team", "/extra"}
-    assert merged(DOCUMENT, {}) == merged(DOCUMENT, DOCUMENT) == DOCUMENT
+    assert merge_document(DOCUMENT, {}) == merge_document(DOCUMENT, DOCUMENT) == DOCUMENT
 
 
 @given(JSON)
 def test_a_put_of_anything_merges(sent: Any) -> None:
     document = sent if isinstance(sent, dict) else {"details": sent}
-    assert isinstance(merged(DOCUMENT, document), dict)
+    assert isinstance(merge_document(DOCUMENT, document), dict)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.http.idempotency import KEY_LIVES, idempotent
+from api.http.idempotency import KEY_LIFETIME, idempotent
 from api.http.operation import OPERATIONS
 from api.http.problems import IdempotencyConflict, PreconditionFailed
 from api.http.response import Response
@@ -40,12 +40,12 @@ async def made(
 
 async def test_a_key_counts_for_seven_days_and_then_makes_a_new_deal(service: Service) -> None:
     first = await made(service, deal("fabrikam"))
-    within = await made(service, deal("fabrikam"), KEY_LIVES)
-    other = await made(service, deal("northwind"), KEY_LIVES)
-    later = await made(service, deal("northwind"), KEY_LIVES + timedelta(seconds=1))
+    within = await made(service, deal("fabrikam"), KEY_LIFETIME)
+    other = await made(service, deal("northwind"), KEY_LIFETIME)
+    later = await made(service, deal("northwind"), KEY_LIFETIME + timedelta(seconds=1))
     assert (first.status, within.status, other.status, later.status) == (201, 201, 409, 201)
     assert first.body["id"] == within.body["id"] != later.body["id"]
-    again = await made(service, deal("northwind"), KEY_LIVES + timedelta(days=1))
+    again = await made(service, deal("northwind"), KEY_LIFETIME + timedelta(days=1))
     assert again.body["id"] == later.body["id"]
 
 
@@ -173,14 +173,14 @@ async def test_another_body_under_a_client_request_id_is_a_new_request(maker: Ma
 
 async def test_after_seven_days_a_key_is_free_and_what_is_stored_replaces_the_first(maker: Maker) -> None:
     await maker.ask({"a": 1})
-    assert await maker.ask({"a": 1}, after=KEY_LIVES) == "thing-1 again"
-    later = KEY_LIVES + timedelta(seconds=1)
+    assert await maker.ask({"a": 1}, after=KEY_LIFETIME) == "thing-1 again"
+    later = KEY_LIFETIME + timedelta(seconds=1)
     assert await maker.ask({"a": 2}, after=later) == "thing-2"
     key = maker.made[-1]
     assert key
     assert key.expired
     assert key.expired.value.record_id == "thing-1"
-    assert await maker.ask({"a": 2}, after=later + KEY_LIVES) == "thing-2 again"
+    assert await maker.ask({"a": 2}, after=later + KEY_LIFETIME) == "thing-2 again"
 
 
 @pytest.mark.parametrize("refusal", [NotAllowed("there is one"), PreconditionFailed('"2"')])
@@ -207,7 +207,7 @@ async def test_what_expired_explains_no_refusal(maker: Maker) -> None:
     await maker.ask()
     maker.refusal = NotAllowed("there is one")
     with pytest.raises(NotAllowed):
-        await maker.ask(after=KEY_LIVES + timedelta(seconds=1))
+        await maker.ask(after=KEY_LIFETIME + timedelta(seconds=1))
 
 
 async def test_whoever_comes_second_is_answered_as_the_first(maker: Maker) -> None:

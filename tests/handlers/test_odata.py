@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odata_query.grammar import ODataParser
 
-from api.http.odata import Order, count_of, filter_of, order_of, select_of, skip_of
+from api.referrals.odata import Order, count_of, filter_of, order_of, select_of, skip_of
 from api.http.problems import BadQuery
 from shared.domain.listing import AllOf, AnyOf, Condition, Not
 

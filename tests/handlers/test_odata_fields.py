@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.http.odata import DEEPEST, MOST_CONDITIONS, filter_of
+from api.referrals.odata import MAX_DEPTH, MAX_CONDITIONS, filter_of
 from api.http.problems import BadQuery
 from shared.domain.listing import (
     MULTI_VALUED,
@@ -241,7 +241,7 @@ PREDICATES = st.recursive(
         st.lists(inner, min_size=2, max_size=4).map(lambda parts: flat(AnyOf, parts)),
         st.builds(Not, inner),
     ),
-    max_leaves=MOST_CONDITIONS // 10,
+    max_leaves=MAX_CONDITIONS // 10,
 )
 
 
@@ -250,8 +250,8 @@ def test_a_predicate_that_is_written_as_a_filter_is_read_back_the_same(predicate
     assert filter_of(written(predicate)) == predicate
 
 
-@example(Condition("team/email", "eq", ("kim@fabrikam.com",)), AllOf, DEEPEST - 1)
-@given(conditions(), st.sampled_from([AllOf, AnyOf]), st.integers(1, DEEPEST - 1))
+@example(Condition("team/email", "eq", ("kim@fabrikam.com",)), AllOf, MAX_DEPTH - 1)
+@given(conditions(), st.sampled_from([AllOf, AnyOf]), st.integers(1, MAX_DEPTH - 1))
 def test_nesting_is_read_back_the_same_as_deep_as_it_may_go(condition, kind, depth) -> None:
     predicate: Predicate = condition
     for _ in range(depth):

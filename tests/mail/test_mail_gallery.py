@@ -5,12 +5,12 @@ from typing import get_args
 
 import pytest
 
-from samples.mail_gallery import Picture, pictures
+from samples.mail_gallery import SampleMail, sample_mails
 from shared.domain.messages import CUSTOMER_MAILS, MailKind
 from shared.mail.rendering import TEXT_WIDTH, available_languages, display_width
 
 LINK = "http://portal.example/referrals/00000000-0000-7000-8000-000000000000"
-GALLERY = list(pictures("http://portal.example"))
+GALLERY = list(sample_mails("http://portal.example"))
 
 
 class Colors(HTMLParser):
@@ -34,7 +34,7 @@ def test_the_gallery_has_every_kind_in_every_language() -> None:
 
 
 @pytest.mark.parametrize("picture", GALLERY, ids=lambda p: f"{p.kind}-{p.language}")
-def test_a_mail_of_the_sample_world_is_whole(picture: Picture) -> None:
+def test_a_mail_of_the_sample_world_is_whole(picture: SampleMail) -> None:
     mail = picture.mail
     assert mail.subject.strip() == mail.subject
     assert "ERP renewal" in mail.subject
@@ -47,5 +47,5 @@ def test_a_mail_of_the_sample_world_is_whole(picture: Picture) -> None:
 
 
 @pytest.mark.parametrize("picture", GALLERY, ids=lambda p: f"{p.kind}-{p.language}")
-def test_every_colour_can_follow_the_dark_style(picture: Picture) -> None:
+def test_every_colour_can_follow_the_dark_style(picture: SampleMail) -> None:
     assert Colors(picture.mail.html).fixed == []

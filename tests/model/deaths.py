@@ -137,9 +137,9 @@ class DeadlyEngine:
         await self._fate.after(EngineUnavailable("after"))
         return started
 
-    async def begun_at(self, instance_id: str) -> datetime | None:
+    async def last_turn_at(self, instance_id: str) -> datetime | None:
         await self._fate.before(EngineUnavailable("before"))
-        return await self._engine.begun_at(instance_id)
+        return await self._engine.last_turn_at(instance_id)
 
     async def terminate(self, instance_id: str, reason: str) -> None:
         await self._fate.before(EngineUnavailable("before"))

@@ -181,7 +181,7 @@ class Engine(FakeEngine):
 
     async def _turn(self, instance: RunningInstance) -> bool:
         context: Any = Context(instance.argument, self._clock())
-        instance.begun_at = self._clock()
+        instance.last_turn_at = self._clock()
         turn = one_turn(context, OBSERVERS[instance.name])
         resume: Callable[[], Any] = partial(turn.send, None)
         while True:

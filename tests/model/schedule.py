@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from activities.referral_steps import as_json, expire_if_overdue, moment_of, open_reminder
+from activities.referral_steps import plan_to_json, expire_if_overdue, moment_of, open_reminder
 from activities.review_steps import open_nudge
 from shared.workflow.observe_review import observe_review
 
@@ -56,7 +56,7 @@ class Schedule:
         return self.seed % 3 == 0
 
     @property
-    def restarted(self) -> bool:
+    def restart_round(self) -> bool:
         """Whether an operator restarts everything in the midst of it."""
         return bool(self.deadly) and self.seed % 4 == 1
 
@@ -92,7 +92,7 @@ class Schedule:
         actors = [self._party_acts(who) for who in PARTNERS]
         if self.microsoft_later:
             actors.append(self._creator_invites_microsoft())
-        if self.restarted:
+        if self.restart_round:
             actors.append(self._operator_restarts())
         await asyncio.gather(self._creator_closes(), self._time_passes(), *actors)
 
@@ -194,9 +194,9 @@ class Schedule:
     async def run_activity(self, name: str, step: dict[str, Any]) -> Any:
         party, now = party_of(step), moment_of(step)
         if name == "observe":
-            return as_json(await observe(self.service.referrals, party, now), step["referralId"], now)
+            return plan_to_json(await observe(self.service.referrals, party, now), step["referralId"], now)
         if name == "observe_registration":
-            return as_json(await self._observe_review(step), step["registrationId"], now)
+            return plan_to_json(await self._observe_review(step), step["registrationId"], now)
         if name == "nudge":
             return await open_nudge(self.service, party, step["label"])
         if name == "expire_referral":

@@ -86,14 +86,14 @@ async def test_an_engine_whose_clock_is_fast_expires_nothing_early_and_does_not_
     for seconds in (1, 60, 118):
         await engine_comes_to(story, clocks, end + timedelta(seconds=seconds))
         assert (seconds, await story.state()) == (seconds, "New/Pending")
-    await engine_comes_to(story, clocks, end + SKEW + referral_steps.LOOK_AGAIN + timedelta(seconds=1))
+    await engine_comes_to(story, clocks, end + SKEW + referral_steps.RECHECK_AFTER + timedelta(seconds=1))
     assert await story.state() == "Closed/Expired"
     assert story.new_mails() == [EXPIRED]
     assert await story.status(story.invited_id) == "Completed"
     assert len(clocks.looks) <= MOST_LOOKS
     entries = await story.service.referrals.entries(northwind(story))
     (expired,) = [entry for entry in entries if entry.kind == "expired"]
-    assert end <= expired.at <= end + referral_steps.LOOK_AGAIN + timedelta(seconds=5), (
+    assert end <= expired.at <= end + referral_steps.RECHECK_AFTER + timedelta(seconds=5), (
         "told by the true time"
     )
 

@@ -131,12 +131,12 @@ def test_calls_in_flight_fail_and_nothing_else(stack: Stack, tmp_path: Path) -> 
     assert instance(stack, "parked") == ("Running", None)
 
     for name in ("computing", "careless"):
-        assert wait_until(lambda name=name: restarted(stack, name), 60)
+        assert wait_until(lambda name=name: restart_round(stack, name), 60)
         assert wait_until(lambda name=name: instance(stack, name)[0] == "Completed", 60)
     event = f"{stack.url}/runtime/webhooks/durabletask/instances/parked/raiseEvent/go"
     assert httpx.post(event, json="gone", timeout=30).status_code == 202
     assert wait_until(lambda: instance(stack, "parked") == ("Completed", "gone"), 60)
 
 
-def restarted(stack: Stack, name: str) -> bool:
+def restart_round(stack: Stack, name: str) -> bool:
     return httpx.get(f"{stack.url}/api/start/{name}", timeout=60).status_code == 200

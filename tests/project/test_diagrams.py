@@ -118,7 +118,7 @@ def expiry(record: Referral) -> Iterator[Arrow]:
 async def withdrawal(record: Referral) -> Iterator[Arrow]:
     """What becomes of an invitation when its deal is lost (L8)."""
     service = service_on(MemoryTables(), MemoryMailService())
-    await service.commits.bring_in(begun(record), NOW)
+    await service.commits.insert_record_once(begun(record), NOW)
     lost = creators(status="Closed", substatus="Lost")
     withdrawn = await service.invitations.withdraw(record.party, lost, NOW)
     return iter([(record.substatus, "withdraw", withdrawn.after.substatus)] if withdrawn else [])

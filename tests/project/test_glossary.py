@@ -42,7 +42,7 @@ TERMS = [
 ]
 
 
-def names_in(path: Path) -> Iterator[str]:
+def member_names(path: Path) -> Iterator[str]:
     """The names that a module defines: its own, those of its classes and functions, of its types and of fields."""
     yield path.parent.name if path.name == "__init__.py" else path.stem
     module = ast.parse(path.read_text(encoding="utf-8"))
@@ -68,7 +68,7 @@ def _assigned(body: list[ast.stmt]) -> Iterator[str]:
 def defined_in(path: str) -> frozenset[str]:
     """The names that a module of the product defines; of one that does not exist, none."""
     module = PROJECT / path
-    return frozenset(normalized(name) for name in names_in(module)) if module.is_file() else frozenset()
+    return frozenset(normalized(name) for name in member_names(module)) if module.is_file() else frozenset()
 
 
 def is_defined(term: str, where: str) -> bool:

@@ -28,7 +28,7 @@ from shared.settings import (
 )
 from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS
 from shared.workflow import durable, perform
-from shared.workflow.purge import KEPT, LONGEST_RUN, MOST_PAGES
+from shared.workflow.purge import RETENTION, LONGEST_RUN, MAX_PAGES
 from shared.workflow.sweep import LONGEST_HANDLER
 
 PROJECT = Path(__file__).parents[2]
@@ -194,15 +194,15 @@ def test_the_page_of_operations_says_how_long_each_call_may_take() -> None:
         f"| {CONNECT_SECONDS} s | {READ_SECONDS} s | {REQUEST_SECONDS} s with up to",
         f"{durable.CALL_SECONDS} s; a refusal asks for the status as well, so {2 * durable.CALL_SECONDS} s",
         f"| {tokens.CONNECT_SECONDS} s | | {tokens.FETCH_SECONDS} s, at most one fetch in",
-        f"| {health.LONGEST_SECONDS} s | 503, and what",
+        f"| {health.TIMEOUT_SECONDS} s | 503, and what",
     ):
         assert row in OPERATIONS, row
 
 
 def test_the_page_of_operations_says_what_the_purge_does() -> None:
-    assert timedelta(days=1) == KEPT
+    assert timedelta(days=1) == RETENTION
     assert "last started more than a day ago" in OPERATIONS
-    assert f"at most {100 * MOST_PAGES:,} instances in a run" in OPERATIONS
+    assert f"at most {100 * MAX_PAGES:,} instances in a run" in OPERATIONS
     assert f"none after {LONGEST_RUN // timedelta(minutes=1)} minutes" in OPERATIONS
 
 

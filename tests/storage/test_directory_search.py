@@ -164,7 +164,7 @@ async def test_the_rest_of_a_long_start_counts(tables: Tables, mark: str, what: 
     assert sorted(await names(tables, what, f"{created} 4")) == forties
     assert await names(tables, what, f"{created} 59") == [f"{created} 59"]
     assert await names(tables, what, f"{created} 6") == []
-    assert len(await names(tables, what, created)) == lookups.MOST_FOUND
+    assert len(await names(tables, what, created)) == lookups.MAX_RESULTS
 
 
 @pytest.mark.parametrize("what", HANDLERS)
@@ -172,14 +172,14 @@ async def test_an_exact_name_comes_before_all_that_go_on(tables: Tables, mark: s
     longer = [f"{mark} {number:02}" for number in range(60)]
     for number, name in enumerate([*longer, mark, f"{mark}!", f"{mark}2"]):
         await put(tables, **one(what, f"{mark}-{number}", name))
-    assert await names(tables, what, mark) == [mark, *longer[: lookups.MOST_FOUND - 1]]
+    assert await names(tables, what, mark) == [mark, *longer[: lookups.MAX_RESULTS - 1]]
 
 
 async def test_partners_that_cannot_be_invited_hide_none_that_can(tables: Tables, mark: str) -> None:
     """C3, T3: transacting, and not oneself."""
     idle = [organization(f"{mark}-{n}", f"{mark} A{n:03}", transacting=False) for n in range(110)]
     own = organization(f"{mark}-own", f"{mark} B")
-    able = [organization(f"{mark}-b{n}", f"{mark} B{n:02}") for n in range(lookups.MOST_FOUND)]
+    able = [organization(f"{mark}-b{n}", f"{mark} B{n:02}") for n in range(lookups.MAX_RESULTS)]
     await put(tables, organizations=[*idle, own, *able])
     wanted = [each["name"] for each in able]
     assert await names(tables, "partners", mark, asking=f"{mark}-own") == wanted
@@ -198,12 +198,12 @@ async def test_solutions_that_no_deal_can_name_or_that_are_ones_own_hide_no_othe
     assert await names(tables, "solutions", mark, kind="ThirdParty", asking=mark) == wanted
     assert await names(tables, "solutions", mark, kind="MyCompany", asking="fabrikam") == wanted
     every = await names(tables, "solutions", mark, asking=mark)
-    assert every == [each["name"] for each in own[: lookups.MOST_FOUND]]
+    assert every == [each["name"] for each in own[: lookups.MAX_RESULTS]]
     assert await names(tables, "solutions", f"{mark} C", asking=mark) == wanted
 
 
 async def test_reading_on_skips_no_key_that_goes_on_from_the_last_one(tables: Tables, mark: str) -> None:
-    own = [solution(f"{mark}-{number}", mark, mark) for number in range(10, 10 + lookups.MOST_FOUND)]
+    own = [solution(f"{mark}-{number}", mark, mark) for number in range(10, 10 + lookups.MAX_RESULTS)]
     next_to_it = solution(f"{own[-1]['id']} x", mark, "fabrikam")
     await put(tables, solutions=[*own, next_to_it])
     assert await names(tables, "solutions", mark, kind="ThirdParty", asking=mark) == [mark]
@@ -304,5 +304,5 @@ async def test_a_look_up_costs_one_request(tables: MemoryTables | AzureTables, m
     )
     for what in HANDLERS:
         before = tables.requests
-        assert len(await names(tables, what, mark)) == lookups.MOST_FOUND
+        assert len(await names(tables, what, mark)) == lookups.MAX_RESULTS
         assert tables.requests - before == 1

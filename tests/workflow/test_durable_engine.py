@@ -133,7 +133,7 @@ async def test_an_instance_that_is_not_there_or_runs_is_told_apart_from_a_host_t
 async def test_an_instance_began_its_turn_when_it_was_created_or_continued_as_new(
     asked: Reply, begun: str | None
 ) -> None:
-    found = await DurableEngine(Host(posted=AWAY, asked=asked)).begun_at("one")
+    found = await DurableEngine(Host(posted=AWAY, asked=asked)).last_turn_at("one")
     assert (found.strftime("%H:%M") if found else None) == begun
 
 

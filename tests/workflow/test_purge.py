@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.errors import EngineUnavailable
-from shared.workflow.purge import KEPT, LONGEST_RUN, MOST_PAGES, Purge
+from shared.workflow.purge import RETENTION, LONGEST_RUN, MAX_PAGES, Purge
 from tests.examples.referrals import NOW
 
 PAGE = 100
 WALL = NOW - timedelta(days=9)
 """The real time; the engine's was moved ahead of it."""
-OLD = NOW - KEPT - timedelta(seconds=1)
+OLD = NOW - RETENTION - timedelta(seconds=1)
 
 
 class FakeInstances:
@@ -50,7 +50,7 @@ async def run(engine: FakeInstances) -> int:
 
 @pytest.mark.parametrize(
     ("age", "kept"),
-    [(KEPT, True), (KEPT + timedelta(seconds=1), False), (timedelta(), True), (timedelta(days=365), False)],
+    [(RETENTION, True), (RETENTION + timedelta(seconds=1), False), (timedelta(), True), (timedelta(days=365), False)],
 )
 async def test_a_finished_instance_is_kept_for_a_day(age: timedelta, kept: bool) -> None:
     engine = FakeInstances()
@@ -64,8 +64,8 @@ async def test_a_finished_instance_is_kept_for_a_day(age: timedelta, kept: bool)
         (0, 0),
         (PAGE, PAGE),
         (PAGE + 1, PAGE + 1),
-        (MOST_PAGES * PAGE, MOST_PAGES * PAGE),
-        (MOST_PAGES * PAGE + 1, MOST_PAGES * PAGE),
+        (MAX_PAGES * PAGE, MAX_PAGES * PAGE),
+        (MAX_PAGES * PAGE + 1, MAX_PAGES * PAGE),
     ],
 )
 async def test_a_run_takes_so_many_pages_and_leaves_the_rest_to_the_next(count: int, removed: int) -> None:

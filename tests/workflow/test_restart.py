@@ -11,12 +11,12 @@ import pytest
 
 from shared.admin import check
 from shared.admin.check import (
-    Standing,
+    RecordStates,
     Summary,
     ask_for_restarts,
     ask_to_wake,
     patience,
-    standing,
+    record_states,
     unfinished,
     until_taken_up,
 )
@@ -117,7 +117,7 @@ async def test_whoever_does_not_move_after_a_restart_is_ended_again(swept: Swept
     async def dead_start(name: str, instance_id: str, argument: dict[str, str]) -> bool:
         started = await start(name, instance_id, argument)
         swept.engine.dead.add(instance_id)
-        swept.engine.instances[instance_id].begun_at = NOW - MINUTE
+        swept.engine.instances[instance_id].last_turn_at = NOW - MINUTE
         return started
 
     swept.engine.start = dead_start  # type: ignore[method-assign]
@@ -174,7 +174,7 @@ async def test_while_the_engine_is_away_nothing_is_given_up(swept: Swept) -> Non
 async def test_what_a_handler_began_between_the_rounds_is_left_running(swept: Swept) -> None:
     await asked(swept, referral(), running=(ID,))
     await swept.at(0)
-    assert await swept.engine.begun_at(ID) is None
+    assert await swept.engine.last_turn_at(ID) is None
     swept.engine.now = NOW + 0.5 * MINUTE
     await swept.engine.start(LIFECYCLE, ID, {})
     await swept.rounds(12, first=1)
@@ -278,19 +278,19 @@ async def test_waiting_records_are_told_from_those_that_move_and_from_dead_ones(
         moment = Intent(id=record.id, reason="moment", party=record.party, at=NOW, due=due, watch=watch)
         await swept.intents.announce(moment)
     await swept.stored(forgotten)
-    found = await standing(swept.tables, await unfinished(swept.tables), NOW)
-    assert found == Standing(
+    found = await record_states(swept.tables, await unfinished(swept.tables), NOW)
+    assert found == RecordStates(
         waiting=(waiting.id,), moving=(moving.id,), dead=(dead.id, late.id), unwatched=(forgotten.id,)
     )
 
 
-STANDING = Standing(waiting=("a", "b"), moving=("c",), dead=("d",), unwatched=("e",))
+STANDING = RecordStates(waiting=("a", "b"), moving=("c",), dead=("d",), unwatched=("e",))
 
 
 @pytest.mark.parametrize(
     ("arguments", "outcome", "answers"),
     [
-        ([], Summary(Standing(waiting=("a", "b"))), ["2 wait for people", "--wake has all of them woken."]),
+        ([], Summary(RecordStates(waiting=("a", "b"))), ["2 wait for people", "--wake has all of them woken."]),
         (
             [],
             Summary(STANDING, unreadable=2),
@@ -338,8 +338,8 @@ def test_without_a_place_for_the_records_one_line_says_what_to_set(
 async def test_the_command_leaves_an_intent_for_what_is_unfinished(swept: Swept, action: str) -> None:
     await swept.stored(referral())
     options = Namespace(wake=action == "wake", restart=action == "restart", minutes=0)
-    found = await check.look_after(swept.tables, options, NOW)
-    unwatched = Standing(unwatched=(ID,))
+    found = await check.check_records(swept.tables, options, NOW)
+    unwatched = RecordStates(unwatched=(ID,))
     assert found == (Summary(unwatched) if action == "look" else Summary(unwatched, 0, 1, (ID,), 0))
     assert [each.reason for each in await swept.left()] == ([] if action == "look" else [action])
 
@@ -348,8 +348,8 @@ async def test_the_command_names_records_that_cannot_be_read_and_looks_after_the
     await swept.stored(referral(), referral(id=ReferralId("damaged")))
     document = Row(keys.document(ReferralId("damaged")), {"json0": "{"})
     await swept.tables.write(keys.REFERRALS, "fabrikam", [Upsert(document)])
-    found = await check.look_after(swept.tables, Namespace(wake=False, restart=False, minutes=0), NOW)
-    assert (found.standing.unwatched, found.damaged) == ((ID,), ("referrals/fabrikam/d:damaged",))
+    found = await check.check_records(swept.tables, Namespace(wake=False, restart=False, minutes=0), NOW)
+    assert (found.record_states.unwatched, found.damaged) == ((ID,), ("referrals/fabrikam/d:damaged",))
 
 
 def test_many_are_waited_for_longer() -> None:

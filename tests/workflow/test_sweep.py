@@ -15,7 +15,7 @@ from shared.storage.mail import MailRecord
 from shared.storage.tables import Insert, Row, Upsert
 from shared.workflow.announce import FIRST_LOOK
 from shared.workflow.progress import fault_of_progress
-from shared.workflow.sweep import BATCH, BETWEEN_GLANCES, LONGEST_HANDLER, LONGEST_RUN, LONGEST_WAIT
+from shared.workflow.sweep import BATCH, POLL_SECONDS, LONGEST_HANDLER, LONGEST_RUN, LONGEST_WAIT
 from shared.workflow.wake import LIFECYCLE
 from tests.doubles.swept import MINUTE, Swept
 from tests.examples.referrals import NOW, begun, creators, referral
@@ -290,7 +290,7 @@ async def test_what_is_due_is_handed_out_oldest_first_as_fast_as_the_engine_gets
     assert await swept.at(0) == 120
     for begin in range(0, 120, BATCH):
         assert sorted(swept.engine.woken[begin : begin + BATCH]) == ids[begin : begin + BATCH]
-    assert swept.pauses.count(BETWEEN_GLANCES) == 120 // BATCH, "one glance after each batch"
+    assert swept.pauses.count(POLL_SECONDS) == 120 // BATCH, "one glance after each batch"
 
 
 async def test_the_next_are_not_handed_out_before_the_engine_gets_to_the_last_ones(swept: Swept) -> None:
@@ -381,7 +381,7 @@ async def test_one_that_has_just_begun_a_turn_is_not_ended(swept: Swept) -> None
     swept.engine.dead.add(ID)
     for minute in range(2):
         await swept.at(DAY + minute)
-    swept.engine.instances[ID].begun_at = NOW + (DAY + 1.5) * MINUTE
+    swept.engine.instances[ID].last_turn_at = NOW + (DAY + 1.5) * MINUTE
     await swept.at(DAY + 2)
     assert swept.engine.terminations == []
     await swept.at(DAY + 3)

@@ -1,7 +1,6 @@
-"""The OData options of the referral list: the grammar is `odata_query`'s, what its tree may hold is ours (N4).
+"""Parse the OData options of the referral list with the grammar of `odata_query` (N4).
 
-Everything that this service does not support is refused by its name, so that a client never mistakes a list for a
-filtered one.
+Unsupported expressions are refused by name, never ignored, so that a client can rely on its filter.
 """
 
 import unicodedata
@@ -15,6 +14,7 @@ from odata_query import ast
 from odata_query.exceptions import ArgumentCountException
 from odata_query.grammar import ODataLexer, ODataParser
 
+from api.http.body import json_names
 from api.http.problems import BadQuery
 from api.referrals.schemas import ReferralView
 from shared.domain.listing import (
@@ -33,10 +33,10 @@ from shared.domain.listing import (
 )
 from shared.domain.vocabulary import DealType, Direction, Qualification, Sharing, Status, Substatus
 
-LONGEST_FILTER = 4_096
-MOST_CONDITIONS = 100
-DEEPEST = 20
-MOST_SKIPPED = 1_000
+MAX_FILTER_LENGTH = 4_096
+MAX_CONDITIONS = 100
+MAX_DEPTH = 20
+MAX_SKIP = 1_000
 
 _ENUMERATIONS: dict[Field, tuple[str, ...]] = {
     "status": get_args(Status),
@@ -46,11 +46,11 @@ _ENUMERATIONS: dict[Field, tuple[str, ...]] = {
     "direction": get_args(Direction),
     "dealType": get_args(DealType),
 }
-_SPELLED_ELSEWHERE = {"received": "Pending"}
-"""Values that clients of the wire format know, and what they mean here (C2)."""
+_ALIASES = {"received": "Pending"}
+"""Values that clients of the documented wire format use, and their equivalents here (C2)."""
 _TIMES: frozenset[Field] = frozenset({"createdDateTime", "updatedDateTime", "expirationDateTime"})
 _IDS: frozenset[Field] = frozenset({"id", "engagementId"})
-"""GUIDs, which are kept in lower case and may be asked for in any."""
+"""GUIDs: stored in lower case, compared case-insensitively."""
 _LAMBDAS: dict[str, Field] = {field.lower(): field for field in OPERATORS if field in MULTI_VALUED}
 _FIELDS: dict[str, Field] = {field.lower(): field for field in OPERATORS if field not in MULTI_VALUED}
 _COMPARATORS: dict[type, Operator] = {
@@ -62,30 +62,30 @@ _COMPARATORS: dict[type, Operator] = {
     ast.GtE: "ge",
     ast.In: "in",
 }
-_STARTS = " or ".join(
+_STARTSWITH_CALLS = " or ".join(
     f"{op}({field},'…')" for field, ops in OPERATORS.items() for op in ops if op == "startswith"
 )
-_CALLED = f"$filter takes startswith with a field and a text: {_STARTS}."
+_STARTSWITH_USAGE = f"$filter supports startswith with a field and a text: {_STARTSWITH_CALLS}."
 _EXAMPLE = "status eq 'New' and not (favorite eq true)"
 _MIRRORED: dict[Operator, Operator] = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
 def filter_of(text: str | None) -> Predicate | None:
-    """What `$filter` asks; None if it is absent. Raises `BadQuery`."""
+    """The condition of `$filter`; None if it is absent. Raises `BadQuery`."""
     if text is None:
         return None
-    if len(text) > LONGEST_FILTER:
-        _refuse(f"$filter may have {LONGEST_FILTER:,} characters; this one has {len(text):,}.")
-    if _has_controls(text.replace("\t", " ")):  # a tab is a blank of the grammar
-        _refuse("$filter holds control characters: leave them out.")
-    predicate = _Reader().predicate(_parsed(text.strip()), DEEPEST)
-    if (count := _conditions(predicate)) > MOST_CONDITIONS:
-        _refuse(f"$filter may have {MOST_CONDITIONS} conditions; this one has {count}.")
+    if len(text) > MAX_FILTER_LENGTH:
+        _refuse(f"$filter may have {MAX_FILTER_LENGTH:,} characters; this one has {len(text):,}.")
+    if _has_control_characters(text.replace("\t", " ")):  # to the grammar, a tab is white space
+        _refuse("$filter has control characters: remove them.")
+    predicate = _Translator().predicate(_parse(text.strip()), MAX_DEPTH)
+    if (count := _conditions(predicate)) > MAX_CONDITIONS:
+        _refuse(f"$filter may have {MAX_CONDITIONS} conditions; this one has {count}.")
     return predicate
 
 
 def order_of(text: str | None) -> Order:
-    """What `$orderby` asks; newest first if it is absent. Raises `BadQuery`."""
+    """The order of `$orderby`; newest first if it is absent. Raises `BadQuery`."""
     if text is None:
         return Order()
     name, *direction = text.lower().split()[:3] or [""]
@@ -100,77 +100,76 @@ def order_of(text: str | None) -> Order:
 
 
 def select_of(text: str | None) -> frozenset[str] | None:
-    """The fields that `$select` asks for, in their own spelling; None if it is absent. Raises `BadQuery`."""
+    """The JSON names of the fields in `$select`; None if it is absent. Raises `BadQuery`."""
     if text is None or text.strip() == "*":
         return None
-    known = {
-        (info.alias or name).lower(): info.alias or name for name, info in ReferralView.model_fields.items()
-    }
-    wanted = [name.strip().partition("/")[0] for name in text.split(",")]
-    unknown = [name for name in wanted if name.lower() not in known]
+    known = {name.lower(): name for name in json_names(ReferralView)}
+    names = [name.strip().partition("/")[0] for name in text.split(",")]
+    unknown = [name for name in names if name.lower() not in known]
     if unknown:
-        _refuse(f"$select knows no field {unknown[0][:100]!r}; it knows {', '.join(sorted(known.values()))}.")
-    return frozenset(known[name.lower()] for name in wanted)
+        supported = ", ".join(sorted(known.values()))
+        _refuse(f"$select does not support the field {unknown[0][:100]!r}; it supports {supported}.")
+    return frozenset(known[name.lower()] for name in names)
 
 
 def count_of(text: str | None) -> bool:
-    """Whether `$count` asks for the number of all items. Raises `BadQuery`."""
+    """Whether the response has the number of all items. Raises `BadQuery`."""
     if text is not None and text.lower() not in {"true", "false"}:
         _refuse("$count is true or false.")
     return (text or "").lower() == "true"
 
 
 def skip_of(text: str | None) -> int:
-    """How many items `$skip` leaves out. Raises `BadQuery`."""
+    """The number of items to skip. Raises `BadQuery`."""
     if text is None:
         return 0
     if not (text.isascii() and text.isdecimal()):
         _refuse("$skip is a whole number.")
-    if len(text) > 9 or int(text) > MOST_SKIPPED:
-        _refuse(f"$skip goes to {MOST_SKIPPED:,}; to go further follow the nextLink.")
+    if len(text) > 9 or int(text) > MAX_SKIP:
+        _refuse(f"$skip is at most {MAX_SKIP:,}; to go further, follow the nextLink.")
     return int(text)
 
 
-def _has_controls(text: str) -> bool:
+def _has_control_characters(text: str) -> bool:
     return any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
 
 
-def _parsed(text: str) -> Any:
-    """The grammar's tree of a filter without blanks around it. Raises `BadQuery`."""
-    tokens = _asked(text, lambda: list(ODataLexer().tokenize(text)))
-    shaped = _with_lists(_with_calls(list(_with_whole_paths(_plain(tokens)))))
-    return _asked(text, lambda: ODataParser().parse(iter(shaped)))
+def _parse(text: str) -> Any:
+    """The syntax tree of a filter without surrounding white space. Raises `BadQuery`."""
+    tokens = _guarded(text, lambda: list(ODataLexer().tokenize(text)))
+    prepared = _mark_lists(_normalize_calls(list(_join_paths(_checked(tokens)))))
+    return _guarded(text, lambda: ODataParser().parse(iter(prepared)))
 
 
-def _asked(text: str, read: Callable[[], Any]) -> Any:
-    """What the library reads. Raises `BadQuery` whatever the library raises."""
+def _guarded(text: str, parse: Callable[[], Any]) -> Any:
+    """The library's result. Raises `BadQuery` for whatever the library raises."""
     try:
-        return read()
+        return parse()
     except ArgumentCountException as miscounted:
-        raise BadQuery(_CALLED) from miscounted
-    except Exception as malformed:  # on some texts the library fails by its own defects, of any type
-        raise BadQuery(_unreadable(text, getattr(malformed, "token", None))) from malformed
+        raise BadQuery(_STARTSWITH_USAGE) from miscounted
+    except Exception as malformed:  # some texts hit defects of the library, which raise errors of any type
+        raise BadQuery(_syntax_error(text, getattr(malformed, "token", None))) from malformed
 
 
-def _unreadable(text: str, token: Any) -> str:
-    """A sentence on what cannot be read: from a token on, or None where that is not known or is the end."""
+def _syntax_error(text: str, token: Any) -> str:
+    """The error message; `token` is where parsing failed, None if that is unknown or the end of the text."""
     place = "" if token is None else f" from {text[token.index :].strip()[:40]!r} on"
-    return f"$filter cannot be read{place}: write conditions such as {_EXAMPLE}."
+    return f"$filter cannot be parsed{place}: write conditions such as {_EXAMPLE}."
 
 
-def _plain(tokens: Iterable[Any]) -> Iterator[Any]:
-    """The tokens, none with a namespace, which this service has not. Raises `BadQuery`."""
+def _checked(tokens: Iterable[Any]) -> Iterator[Any]:
+    """The tokens. Raises `BadQuery` for names with a namespace and for control characters."""
     for token in tokens:
         if token.type == "ODATA_IDENTIFIER" and token.value.namespace:
             name = token.value.full_name()[:100]
             _refuse(f"$filter does not support the name {name!r}: write names without a dot.")
-        if token.type == "STRING" and _has_controls(token.value.val):
-            _refuse("$filter holds control characters in a text: leave them out.")
+        if token.type == "STRING" and _has_control_characters(token.value.val):
+            _refuse("$filter has control characters in a text: remove them.")
         yield token
 
 
-def _with_whole_paths(tokens: Iterable[Any]) -> Iterator[Any]:
-    """The tokens, each path of names as one name: the parser takes no longer path before a lambda."""
+def _join_paths(tokens: Iterable[Any]) -> Iterator[Any]:
+    """Join each path of names into one name: before a lambda, the parser accepts no longer path."""
     held: list[Any] = []
     for token in tokens:
         if held and token.type == "/" and len(held) == 1:
@@ -187,10 +186,10 @@ def _with_whole_paths(tokens: Iterable[Any]) -> Iterator[Any]:
     yield from held
 
 
-def _with_calls(tokens: list[Any]) -> list[Any]:
-    """The tokens, functions and `not` before a parenthesis in the one case that the grammar knows them in.
+def _normalize_calls(tokens: list[Any]) -> list[Any]:
+    """Write `startswith` and `not` before a parenthesis in lower case, the only form that the grammar accepts.
 
-    Raises `BadQuery` for other functions than ours.
+    Raises `BadQuery` for other functions.
     """
     for token, following in pairwise(tokens):
         if token.type != "ODATA_IDENTIFIER" or following.type != "(":
@@ -201,46 +200,43 @@ def _with_calls(tokens: list[Any]) -> list[Any]:
         elif name.lower() == "startswith":
             token.value = ast.Identifier("startswith")
         else:
-            _refuse(f"$filter does not support the function {name[:100]!r}; it knows {_STARTS}.")
+            _refuse(f"$filter does not support the function {name[:100]!r}; it supports {_STARTSWITH_CALLS}.")
     return tokens
 
 
-def _with_lists(tokens: list[Any]) -> list[Any]:
-    """The tokens, a comma added to each list of one value.
-
-    By that comma alone the grammar tells such a list from a value in parentheses.
-    """
-    shaped: list[Any] = []
-    alone: list[bool] = []  # of each open parenthesis, whether it begins a list in which no comma was met
+def _mark_lists(tokens: list[Any]) -> list[Any]:
+    """Add a comma to each list of one value; without it the grammar takes the list for a value in parentheses."""
+    marked: list[Any] = []
+    single: list[bool] = []  # for each open parenthesis, whether it begins a list without a comma so far
     for token in tokens:
         if token.type == "(":
-            alone.append(bool(shaped) and shaped[-1].type == "IN")
-        elif token.type == "," and alone:
-            alone[-1] = False
-        elif token.type == ")" and alone and alone.pop():
+            single.append(bool(marked) and marked[-1].type == "IN")
+        elif token.type == "," and single:
+            single[-1] = False
+        elif token.type == ")" and single and single.pop():
             comma = copy(token)
             comma.type = comma.value = ","
-            shaped.append(comma)
-        shaped.append(token)
-    return shaped
+            marked.append(comma)
+        marked.append(token)
+    return marked
 
 
-class _Reader:
-    """Reads the grammar's tree as a predicate, and refuses by name what has no place in it."""
+class _Translator:
+    """Translates the syntax tree into a predicate of the domain, and refuses unsupported nodes by name."""
 
     def predicate(self, node: Any, depth: int, lambda_: tuple[str, str] | None = None) -> Predicate:
-        """A node that is true or false. `lambda_` is the name of the item and its collection, inside of `any`."""
+        """Translate a condition. Inside `any`, `lambda_` has the names of the item and of its collection."""
         if depth == 0:
-            _refuse(f"$filter may be nested {DEEPEST} deep.")
+            _refuse(f"$filter may be nested at most {MAX_DEPTH} levels deep.")
         match node:
             case ast.BoolOp() if lambda_ is None:
-                return self._both(node, depth)
+                return self._chain(node, depth)
             case ast.UnaryOp(op=ast.Not(), operand=operand) if lambda_ is None:
                 return Not(self.predicate(operand, depth - 1))
             case ast.Compare():
                 return self._comparison(node, lambda_)
             case ast.Call(args=arguments) if lambda_ is None:
-                return self._starts(arguments)
+                return self._startswith(arguments)
             case ast.CollectionLambda() if lambda_ is None:
                 return self._any(node, depth)
             case _ if lambda_ is not None:
@@ -249,19 +245,19 @@ class _Reader:
                 )
             case _:
                 raise BadQuery(
-                    f"$filter does not support {_named(node)} here: write conditions such as {_EXAMPLE}."
+                    f"$filter does not support {_describe(node)} here: write conditions such as {_EXAMPLE}."
                 )
 
-    def _both(self, node: Any, depth: int) -> Predicate:
-        """A chain of and, or of or, becomes one list: chains are long, nesting is not."""
+    def _chain(self, node: Any, depth: int) -> Predicate:
+        """Flatten a chain of `and`, or of `or`: chains may be longer than `MAX_DEPTH`."""
         kind = type(node.op)
         parts: list[Predicate] = []
         while isinstance(node, ast.BoolOp) and type(node.op) is kind:
             parts.append(self.predicate(node.right, depth - 1))
             node = node.left
         parts.append(self.predicate(node, depth - 1))
-        whole = tuple(reversed(parts))
-        return AllOf(whole) if kind is ast.And else AnyOf(whole)
+        conditions = tuple(reversed(parts))
+        return AllOf(conditions) if kind is ast.And else AnyOf(conditions)
 
     def _comparison(self, node: Any, lambda_: tuple[str, str] | None) -> Condition:
         operator = _COMPARATORS[type(node.comparator)]
@@ -270,7 +266,7 @@ class _Reader:
             left, right, operator = right, left, _MIRRORED.get(operator, operator)
         if unsupported := next((each for each in (left, right) if type(each) in _NODES), None):
             _refuse(
-                f"$filter does not support {_named(unsupported)} in a comparison: compare one field with one value."
+                f"$filter does not support {_describe(unsupported)} in a comparison: compare a field with a value."
             )
         if not isinstance(left, ast.Identifier) or isinstance(right, ast.Identifier):
             _refuse("$filter compares one field with one value.")
@@ -278,18 +274,18 @@ class _Reader:
         _require_operator(field, operator)
         values = right.val if isinstance(right, ast.List) else [right]
         if isinstance(right, ast.List) != (operator == "in"):
-            _refuse("$filter uses lists with in alone, and in with lists alone.")
+            _refuse("$filter needs a list in parentheses after in, and supports lists nowhere else.")
         return Condition(field, operator, tuple(_value(field, operator, each) for each in values))
 
-    def _starts(self, arguments: list[Any]) -> Condition:
+    def _startswith(self, arguments: list[Any]) -> Condition:
         match arguments:
             case [ast.Identifier(name=path), start]:
                 field = _field(path, None)
                 _require_operator(field, "startswith")
             case _:
-                raise BadQuery(_CALLED)
+                raise BadQuery(_STARTSWITH_USAGE)
         if not isinstance(start, ast.String):
-            _refuse(f"$filter compares the start of {field} with text in single quotes: {_STARTS}.")
+            _refuse(f"$filter compares the start of {field} with text in single quotes: {_STARTSWITH_CALLS}.")
         return Condition(field, "startswith", (start.val,))
 
     def _any(self, node: Any, depth: int) -> Predicate:
@@ -305,20 +301,19 @@ def _field(path: str, lambda_: tuple[str, str] | None) -> Field:
         if found := _FIELDS.get(path.lower()):
             return found
         known = ", ".join(sorted([*_FIELDS.values(), "team/any(t:t/email …)"]))
-        _refuse(f"$filter does not support the field {path[:100]!r}; it knows {known}.")
+        _refuse(f"$filter does not support the field {path[:100]!r}; it supports {known}.")
     item, owner = lambda_
     start, _, rest = path.partition("/")
-    whole = f"{owner}/{rest}".lower()
-    found_in = _LAMBDAS.get(whole)
-    if start != item or found_in is None:
-        message = "team/any(t:t/email eq '…') and details/requirements/solutions/any(s:s/id eq '…')"
-        _refuse(f"$filter supports of its lambdas {message}.")
-    return found_in
+    field = _LAMBDAS.get(f"{owner}/{rest}".lower())
+    if start != item or field is None:
+        supported = "team/any(t:t/email eq '…') and details/requirements/solutions/any(s:s/id eq '…')"
+        _refuse(f"$filter supports only the lambdas {supported}.")
+    return field
 
 
 def _require_operator(field: Field, operator: Operator) -> None:
     if operator not in OPERATORS[field]:
-        _refuse(f"$filter compares {field} with {', '.join(OPERATORS[field])}; not with {operator}.")
+        _refuse(f"$filter supports {', '.join(OPERATORS[field])} with {field}, not {operator}.")
 
 
 def _value(field: Field, operator: Operator, node: Any) -> Value:
@@ -327,39 +322,39 @@ def _value(field: Field, operator: Operator, node: Any) -> Value:
             _refuse(f"$filter does not compare {field} with null.")
         return None
     if field in _TIMES:
-        return _moment(field, node)
+        return _time(field, node)
     if field in {"favorite", "myTeam"}:
-        return _flag(field, node)
+        return _boolean(field, node)
     if not isinstance(node, ast.String | ast.GUID):
         _refuse(f"$filter compares {field} with text in single quotes.")
-    return _known(field, node.val)
+    return _text(field, node.val)
 
 
-def _known(field: Field, text: str) -> str:
+def _text(field: Field, text: str) -> str:
     codes = _ENUMERATIONS.get(field)
     if codes is None:
         return text.lower() if field in _IDS else text
-    wanted = _SPELLED_ELSEWHERE.get(text.lower(), text)
-    found = next((code for code in codes if code.lower() == wanted.lower()), None)
+    name = _ALIASES.get(text.lower(), text).lower()
+    found = next((code for code in codes if code.lower() == name), None)
     if found is None:
-        _refuse(f"$filter knows no {field} {text[:100]!r}; it knows {', '.join(codes)}.")
+        _refuse(f"There is no {field} {text[:100]!r}; use one of {', '.join(codes)}.")
     return found
 
 
-def _flag(field: Field, node: Any) -> bool:
+def _boolean(field: Field, node: Any) -> bool:
     if not isinstance(node, ast.Boolean):
         _refuse(f"$filter compares {field} with true or false.")
     return str(node.val).lower() == "true"
 
 
-def _moment(field: Field, node: Any) -> datetime:
+def _time(field: Field, node: Any) -> datetime:
     if not isinstance(node, ast.DateTime | ast.Date):
         _refuse(f"$filter compares {field} with a time such as 2027-01-31T00:00:00Z, without quotes.")
     try:
         at = datetime.fromisoformat(node.val.upper())
         return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError) as impossible:
-        raise BadQuery(f"$filter: {node.val} is no time of the calendar.") from impossible
+        raise BadQuery(f"$filter: {node.val} does not exist in the calendar.") from impossible
 
 
 def _conditions(predicate: Predicate) -> int:
@@ -382,8 +377,8 @@ _NODES: dict[type, str] = {
 }
 
 
-def _named(node: Any) -> str:
-    """What a node that has no place is to a reader."""
+def _describe(node: Any) -> str:
+    """What an unsupported node is called in an error message."""
     if isinstance(node, ast.Identifier):
         return f"the field {node.name[:100]!r} alone"
     return _NODES.get(type(node), "a value alone")
