@@ -16,7 +16,7 @@ CUSTOMERS_FILE = Path(__file__).with_name("customers.json")
 _NAMESPACE = uuid.UUID("7d9f4a52-6c1e-5b0f-8f43-2f0f3f2e9a10")
 
 
-class DirectoryDocument(TypedDict):
+class SampleDirectory(TypedDict):
     """All that a directory starts with, in the format of the directory import."""
 
     organizations: list[dict[str, Any]]
@@ -39,11 +39,11 @@ class SamplePerson:
     title: str
 
 
-def load() -> DirectoryDocument:
+def load() -> SampleDirectory:
     """Read the whole sample world."""
     stated = json.loads(WORLD_FILE.read_text(encoding="utf-8"))
     customers = json.loads(CUSTOMERS_FILE.read_text(encoding="utf-8"))
-    return DirectoryDocument(
+    return SampleDirectory(
         organizations=stated["organizations"],
         solutions=stated["solutions"],
         customers=customers,

@@ -11,7 +11,9 @@ from shared.domain.vocabulary import SalesStage
 _STAGES: dict[str, SalesStage] = {stage.casefold(): stage for stage in get_args(SalesStage)}
 
 
-async def resolve_stage(request: Request, name: str | None, percent: Decimal | None, at: str) -> RequestedStage:
+async def resolve_stage(
+    request: Request, name: str | None, percent: Decimal | None, at: str
+) -> RequestedStage:
     """The requested stage. Raises `Invalid` for a name that is neither standard nor in the stage map."""
     if name is None:
         return RequestedStage(percent=percent)

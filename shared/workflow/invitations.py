@@ -63,7 +63,8 @@ class Invitations:
         parties = [i.party for i in deal.invited if i.party.organization_id in wanted]
         found = {referral.key: referral for referral in await self._referrals.get_many(parties)}
         invited = tuple(
-            update_invited_party(each, found[each.party]) if each.party in found else each for each in deal.invited
+            update_invited_party(each, found[each.party]) if each.party in found else each
+            for each in deal.invited
         )
         return replace(deal, invited=invited)
 

@@ -2,23 +2,22 @@
 
 from datetime import datetime
 
-from activities.referral_steps import expire_if_overdue, open_reminder
-
+from activities.steps import expire_if_overdue, open_reminder
 from shared.domain.referral import ReferralKey
 from shared.wiring import Service
-from shared.workflow.observe import ChangeBuilder, observe
+from shared.workflow.observe import PlannedStep, observe
 from shared.workflow.wake import Orchestrations
 
 
 async def follow(service: Service, engine: Orchestrations, referral: ReferralKey, now: datetime) -> None:
     """All that there is to do now, until the orchestration waits."""
-    while steps := (await observe(service.referrals, referral, now)).steps:
+    while steps := (await observe(service.referrals, service.registrations, referral, None, now)).steps:
         for step in steps:
             await run_activity(service, engine, referral, step, now)
 
 
 async def run_activity(
-    service: Service, engine: Orchestrations, referral: ReferralKey, step: ChangeBuilder, now: datetime
+    service: Service, engine: Orchestrations, referral: ReferralKey, step: PlannedStep, now: datetime
 ) -> None:
     """The activity that one step asks for."""
     match step.kind:

@@ -93,7 +93,7 @@ class RegisteredDeal:
 
     async def reviewers_tag(self) -> str:
         """The ETag that reviewers see, which covers whom the record was given to."""
-        filed = await self.calm.registrations.filed(self.rid)
+        filed = await self.calm.registrations.index_entry(self.rid)
         return registration_etag(await self.record(), filed.assigned_to if filed else None)
 
     async def record(self) -> Registration:

@@ -11,7 +11,7 @@ import azure.functions as func
 
 from api import operations  # noqa: F401 - declares every operation
 from api.http.operation import OPERATIONS, Handler, Operation
-from api.http.problems import ANSWERABLE, describe
+from api.http.problems import HANDLED_ERRORS, describe
 from api.http.response import Response
 from shared import clock
 from shared.domain.ids import OrganizationId, PersonId
@@ -78,7 +78,7 @@ async def ask(
     try:
         caller = await caller_of(service, who)
         response = await handler(operation.read(http, service, engine or FakeEngine(), caller, now))
-    except ANSWERABLE as refused:
+    except HANDLED_ERRORS as refused:
         return Response(**describe(refused))
     return replace(response, body=response.json())
 

@@ -62,7 +62,7 @@ class Swept:
         """These records, brought in without being announced."""
         for record in records:
             await self.referrals.commit(begun(record), None)
-        return [record.party for record in records]
+        return [record.key for record in records]
 
     async def committed(self, change: Change, now: datetime = NOW) -> Change:
         """A step that is announced and stored."""
@@ -72,7 +72,7 @@ class Swept:
 
     async def expires(self, referral_id: str) -> None:
         """What an orchestration does to a referral of Fabrikam's whose time is over."""
-        party = replace(referral().party, referral_id=ReferralId(referral_id))
+        party = replace(referral().key, referral_id=ReferralId(referral_id))
         stored = await self.referrals.get(party)
         assert stored
         operation_id = OperationId(f"expire-{referral_id}")

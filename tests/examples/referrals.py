@@ -101,7 +101,7 @@ def step(
     record: Referral, kind: EntryKind, as_: CommandContext, tasks: tuple[Task, ...] = (), **new: Any
 ) -> Change:
     """A step that changes these fields."""
-    return ChangeBuilder.of(record).then(EntryDraft(kind=kind), tasks, **new).change(as_)
+    return ChangeBuilder.of(record).then(EntryDraft(kind=kind), tasks, **new).build(as_)
 
 
 def invited(*records: Referral, **heard: Any) -> tuple[InvitedParty, ...]:
@@ -109,7 +109,7 @@ def invited(*records: Referral, **heard: Any) -> tuple[InvitedParty, ...]:
     return tuple(
         InvitedParty(
             **{
-                "party": record.party,
+                "party": record.key,
                 "organization_name": record.organization_name,
                 "substatus": record.substatus,
                 **heard,

@@ -11,15 +11,15 @@ from api import operations
 from api.common import request_parts
 from api.directory import people
 from api.http.body import (
-    TOO_MANY_FAULTS,
     MAX_FAULTS,
+    TOO_MANY_FAULTS,
     Body,
     RequiredOrNull,
-    read,
     independent_faults,
+    read,
 )
 from api.http.idempotency import _canonical
-from api.http.json_body import MAX_NESTING, MAX_DIGITS, UnreadableBody, load_json
+from api.http.json_body import MAX_DIGITS, MAX_NESTING, UnreadableBody, load_json
 from api.referrals import request_schemas as referral_requests
 from api.registrations import request_schemas as registration_requests
 from shared.domain.refusals import Fault

@@ -104,7 +104,9 @@ class Story:
     async def turns(self, party: ReferralKey) -> None:
         """The turns of one orchestration until it waits; an activity that fails ends them, as its pause would."""
         for _ in range(MOST_TURNS):
-            plan = await observe(self.deal.service.referrals, party, self.deal.now)
+            plan = await observe(
+                self.deal.service.referrals, self.deal.service.registrations, party, None, self.deal.now
+            )
             if not plan.steps:
                 return
             for step in plan.steps:

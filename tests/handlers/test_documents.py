@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.referrals.documents import MAX_OPERATIONS, MAX_VALUES, differences, to_document, merge_document, apply_patch
+from api.referrals.documents import (
+    MAX_OPERATIONS,
+    MAX_VALUES,
+    apply_patch,
+    differences,
+    merge_document,
+    to_document,
+)
 from api.referrals.mapping import referral_view
 from shared.domain.refusals import Invalid
 from tests.examples.referrals import NOW, creators
@@ -108,7 +115,11 @@ def test_what_was_sent_stays_as_it_is_where_a_later_operation_changes_it() -> No
     """A retry applies the same operations again."""
     operations = [op("add", "/team", []), op("add", "/team/-", {}), op("add", "/team/0/email", "x")]
     before = copy.deepcopy(operations)
-    assert apply_patch(DOCUMENT, operations)["team"] == apply_patch(DOCUMENT, operations)["team"] == [{"email": "x"}]
+    assert (
+        apply_patch(DOCUMENT, operations)["team"]
+        == apply_patch(DOCUMENT, operations)["team"]
+        == [{"email": "x"}]
+    )
     assert operations == before
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from api.http.response import Response
 from api.platform import health
-from api.platform.health import CHECKS, CACHE_SECONDS, TIMEOUT_SECONDS, Check, Health
+from api.platform.health import CACHE_SECONDS, CHECKS, TIMEOUT_SECONDS, Check, Health
 from shared.clock import wall_clock
 from shared.errors import ConfigurationError, StoreUnavailable
 from shared.storage.memory_tables import MemoryTables

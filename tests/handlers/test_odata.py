@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odata_query.grammar import ODataParser
 
-from api.referrals.odata import Order, count_of, filter_of, order_of, select_of, skip_of
 from api.http.problems import BadQuery
+from api.referrals.odata import Order, count_of, filter_of, order_of, select_of, skip_of
 from shared.domain.listing import AllOf, AnyOf, Condition, Not
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

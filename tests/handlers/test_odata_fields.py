@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.referrals.odata import MAX_DEPTH, MAX_CONDITIONS, filter_of
 from api.http.problems import BadQuery
+from api.referrals.odata import MAX_CONDITIONS, MAX_DEPTH, filter_of
 from shared.domain.listing import (
     MULTI_VALUED,
     OPERATORS,

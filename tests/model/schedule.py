@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from activities.referral_steps import plan_to_json, expire_if_overdue, moment_of, open_reminder
-from activities.review_steps import open_nudge
-from shared.workflow.observe_review import observe_review
-
+from activities.activity_input import orchestration_time
+from activities.observe import plan_to_json
+from activities.steps import expire_if_overdue, open_reminder
 from api.http.operation import Handler
 from api.http.response import Response
 from api.referrals.create import create_referral
@@ -19,9 +18,9 @@ from api.referrals.transitions import accept_referral, decline_referral, lose_re
 from shared.admin.check import ask_for_restarts, unfinished
 from shared.errors import ServiceError
 from shared.storage.memory_tables import MemoryTables
-from shared.workflow.observe import Plan, observe
+from shared.workflow.observe import observe
 from shared.workflow.sweep import LONGEST_HANDLER
-from shared.workflow.wake import party_of, registration_of
+from shared.workflow.wake import record_of, registration_of
 from tests.doubles.service import ask, service_on
 from tests.doubles.small_world import deal, import_small_world
 from tests.model.deaths import DeadlyEngine, DeadlyMailService, DeadlyTables, Died, Fate
@@ -192,24 +191,16 @@ class Schedule:
             await asyncio.sleep(0)
 
     async def run_activity(self, name: str, step: dict[str, Any]) -> Any:
-        party, now = party_of(step), moment_of(step)
-        if name == "observe":
-            return plan_to_json(await observe(self.service.referrals, party, now), step["referralId"], now)
-        if name == "observe_registration":
-            return plan_to_json(await self._observe_review(step), step["registrationId"], now)
-        if name == "nudge":
-            return await open_nudge(self.service, party, step["label"])
+        party, now = record_of(step), orchestration_time(step)
+        if name in {"observe", "observe_registration"}:
+            registration = registration_of(step)
+            plan = await observe(self.service.referrals, self.service.registrations, party, registration, now)
+            return plan_to_json(plan, registration or step["referralId"], now)
         if name == "expire_referral":
             return await expire_if_overdue(self.service, party, now)
         if name == "remind":
             return await open_reminder(self.service, party, step["label"])
         return await self.service.work_runner.perform(self.handlers_engine, party, step["label"], now)
-
-    async def _observe_review(self, step: dict[str, Any]) -> Plan:
-        service, registration = self.service, registration_of(step)
-        return await observe_review(
-            service.referrals, service.registrations, party_of(step), registration, moment_of(step)
-        )
 
     async def referral_of(self, organization: str) -> str | None:
         rows = await self.tables.between("referrals", organization, "d:", "d;")

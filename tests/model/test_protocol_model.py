@@ -62,7 +62,7 @@ async def check_leads(schedule: LeadSchedule) -> None:
     assert len(records) == (3 if records or 201 in answered else 0), "a lead is missing (R2)"
     for record in records:
         await _check_timeline_of_lead(schedule, record)
-        work = await schedule.calm.referrals.work(record.party)
+        work = await schedule.calm.referrals.work(record.key)
         assert not [row for row in work if row.value.open], "work was left open"
         assert record.status != "New", "a lead outlived its window (L4)"
     assert [intent async for intent in schedule.calm.intents.all()] == [], "an intent was left"
@@ -72,7 +72,7 @@ async def check_leads(schedule: LeadSchedule) -> None:
 
 
 async def _check_timeline_of_lead(schedule: LeadSchedule, record: Referral) -> None:
-    entries = await schedule.calm.referrals.entries(record.party)
+    entries = await schedule.calm.referrals.entries(record.key)
     assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
     assert sum(entry.kind in OUTCOMES for entry in entries) == 1, "not exactly one outcome (L4)"
 
@@ -108,7 +108,7 @@ async def check(schedule: Schedule) -> None:
 
 
 async def _check_timeline(schedule: Schedule, record: Referral) -> None:
-    entries = await schedule.calm.referrals.entries(record.party)
+    entries = await schedule.calm.referrals.entries(record.key)
     assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1)), (
         "the timeline has gaps (L9)"
     )
@@ -125,7 +125,7 @@ async def _check_type(schedule: Schedule, deal: Referral, records: list[Referral
         if record.status == "Active":
             assert record.deal_type == deal.deal_type, f"{record.organization_id} has another type"
     shown = [party for _, party in await schedule.calm.referrals.list_partner_led(None, 10)]
-    assert shown == ([deal.party] if deal.deal_type == "PartnerLed" else []), "the sellers' list is wrong"
+    assert shown == ([deal.key] if deal.deal_type == "PartnerLed" else []), "the sellers' list is wrong"
 
 
 def _check_withdrawals(schedule: Schedule, deal: Referral, records: list[Referral]) -> None:
@@ -151,13 +151,13 @@ async def _check_answers(schedule: Schedule) -> None:
         if status == 200:
             record = await _document(schedule, organizations[who])
             assert record
-            kinds = [entry.kind for entry in await schedule.calm.referrals.entries(record.party)]
+            kinds = [entry.kind for entry in await schedule.calm.referrals.entries(record.key)]
             assert done[what] in kinds, f"{who} was told that {what} succeeded"
 
 
 async def _check_nothing_open(schedule: Schedule, records: list[Referral]) -> None:
     for record in records:
-        work = await schedule.calm.referrals.work(record.party)
+        work = await schedule.calm.referrals.work(record.key)
         assert not [row.value.label for row in work if row.value.open], "work was left open"
         assert record.status != "New", "an invitation outlived its window (L4)"
     assert [intent async for intent in schedule.calm.intents.all()] == [], "an intent was left"
@@ -173,7 +173,7 @@ async def _check_mail(schedule: Schedule, deal: Referral, records: list[Referral
     if await _was_given_up(schedule, records):
         return
     for record in records:
-        entries = await schedule.calm.referrals.entries(record.party)
+        entries = await schedule.calm.referrals.entries(record.key)
         for entry in entries:
             key = (record.id, f"{entry.sequence:06d}")
             if entry.kind in {"accepted", "declined", "expired"}:
@@ -189,7 +189,7 @@ async def _check_mail(schedule: Schedule, deal: Referral, records: list[Referral
 
 async def _was_given_up(schedule: Schedule, records: list[Referral]) -> bool:
     """Whether a mail that could not be handed over for seven days was given up, and told to its readers (M6)."""
-    timelines = [await schedule.calm.referrals.entries(record.party) for record in records]
+    timelines = [await schedule.calm.referrals.entries(record.key) for record in records]
     return any(entry.kind == "mailFailed" for entries in timelines for entry in entries)
 
 
@@ -209,12 +209,12 @@ async def _check_news_of_outcome(
 async def _check_news(schedule: Schedule, deal: Referral, records: list[Referral]) -> None:
     heard = Counter(
         (entry.actor.organization_id, entry.to_state)
-        for entry in await schedule.calm.referrals.entries(deal.party)
+        for entry in await schedule.calm.referrals.entries(deal.key)
         if entry.kind == "partyChanged"
     )
     happened = Counter[tuple[str, str | None]]()
     for record in records:
-        for entry in await schedule.calm.referrals.entries(record.party):
+        for entry in await schedule.calm.referrals.entries(record.key):
             if entry.kind in {"accepted", "declined", "expired"} and record is not deal:
                 happened[record.organization_id, entry.to_state] += 1
     for news, times in happened.items():

@@ -155,7 +155,7 @@ async def _check_timeline(schedule: ReviewSchedule, deal: ReferralKey, record: R
 
 
 async def _check_filing(schedule: ReviewSchedule, record: Registration) -> None:
-    filed = await schedule.calm.registrations.filed(record.id)
+    filed = await schedule.calm.registrations.index_entry(record.id)
     assert filed, "the look-up does not know a record"
     assert filed.version == record.version, "the look-up is behind"
     found = [each.registration for each in await in_queue(schedule.calm.registrations, QUEUED)]
@@ -197,7 +197,7 @@ async def _check_mail(schedule: ReviewSchedule, deal: Referral, record: Registra
         assert told[message] <= number, f"{message} was doubled (M6)"
     nudges = [mail.key for mail in mails if mail.message in {"registrationEscalated", "actionReminder"}]
     assert len(nudges) == len(set(nudges))
-    entries = await schedule.calm.referrals.entries(deal.party)
+    entries = await schedule.calm.referrals.entries(deal.key)
     if record.status == "Draft" or any(entry.kind == "mailFailed" for entry in entries):
         return
     states = [
@@ -213,5 +213,5 @@ async def _check_mail(schedule: ReviewSchedule, deal: Referral, record: Registra
 
 async def _label_of(schedule: ReviewSchedule, deal: Referral, operation_id: str) -> str:
     """The label of the work that an operation opened."""
-    work = await schedule.calm.referrals.work(deal.party)
+    work = await schedule.calm.referrals.work(deal.key)
     return next(row.value.label for row in work if row.value.operation_id == operation_id)

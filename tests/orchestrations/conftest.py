@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import devhost
-from activities import referral_steps, review_steps
+from activities import observe, steps
 from api.http.operation import Handler
 from api.http.response import Response
 from api.referrals.create import create_referral
@@ -147,9 +147,9 @@ async def running_story(
 ) -> AsyncIterator[S]:
     app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
     app.register_functions(referral_lifecycle.blueprint)
-    app.register_functions(referral_steps.blueprint)
     app.register_functions(registration_review.blueprint)
-    app.register_functions(review_steps.blueprint)
+    app.register_functions(observe.blueprint)
+    app.register_functions(steps.blueprint)
     clients: list[df.DurableOrchestrationClient] = []
 
     @app.route("client")
@@ -178,6 +178,6 @@ async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 @pytest.fixture
 async def review(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ReviewStory]:
     async with running_story(tmp_path, monkeypatch, ReviewStory) as running:
-        for place in ("shared.workflow.observe_review", "shared.mail.pointless"):
+        for place in ("shared.workflow.observe", "shared.mail.pointless"):
             monkeypatch.setattr(f"{place}.review_calendar", lambda: running.calendar)
         yield running

@@ -11,13 +11,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from activities.review_steps import open_nudge
-from shared.workflow.observe_review import observe_review
 
-from activities import review_steps
+import activities.observe
+from activities.steps import open_reminder
 from orchestrators.one_turn import MAX_PAUSE
 from shared.errors import StoreUnavailable
-from shared.workflow.observe import Plan
+from shared.workflow.observe import Plan, observe
 from tests.doubles.registered_deal import FORM
 from tests.orchestrations.conftest import ReviewStory
 
@@ -238,7 +237,7 @@ async def test_an_escalation_that_an_activity_opens_again_stays_the_one_that_it_
     before = await review.service.referrals.get_work(party, label)
     assert before
     assert not before.value.open
-    await open_nudge(review.service, party, label)
+    await open_reminder(review.service, party, label)
     assert await review.service.referrals.get_work(party, label) == before
 
 
@@ -284,9 +283,9 @@ async def test_a_turn_that_fails_pauses_though_an_event_came_early(
             await go_on.wait()
         if 3 <= len(looks) <= 8:
             raise StoreUnavailable("away")
-        return await observe_review(*given)
+        return await observe(*given)
 
-    monkeypatch.setattr(review_steps, "observe_review", unlucky)
+    monkeypatch.setattr(activities.observe, "observe_record", unlucky)
     await review.engine.raise_event(review.deal.rid, "changed")
     await entered.wait()
     await review.engine.raise_event(review.deal.rid, "changed")

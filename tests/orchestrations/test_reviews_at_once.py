@@ -42,8 +42,8 @@ async def agrees(deal: RegisteredDeal) -> Registration:
     assert record.summary in stored.value.registrations
     assert (await deal.told())[-1] == record.status
     assert len(await deal.told()) == record.version
-    await service.registrations.file(record)
-    filed = await service.registrations.filed(record.id)
+    await service.registrations.index(record)
+    filed = await service.registrations.index_entry(record.id)
     assert filed
     assert filed.version == record.version
     everything: tuple[RegistrationStatus, ...] = ("ReviewPending", "ActionRequired", "Approved", "Rejected")
@@ -108,7 +108,7 @@ async def test_an_assignment_beside_a_decision_loses_neither(deal: RegisteredDea
     assert assigned.status in {200, 409}
     record = await agrees(deal)
     assert record.closed
-    filed = await deal.service.registrations.filed(record.id)
+    filed = await deal.service.registrations.index_entry(record.id)
     assert filed
     assert filed.assigned_to == ("dee@microsoft.com" if assigned.status == 200 else None)
 

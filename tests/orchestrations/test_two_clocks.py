@@ -5,9 +5,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from shared.workflow.observe_review import observe_review
 
-from activities import referral_steps, review_steps
+import activities.observe
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import ReferralKey
@@ -51,12 +50,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
         pair.looks.append(given[-1])
         return await observe(*given)
 
-    async def counted_review(*given: Any) -> Plan:
-        pair.looks.append(given[-1])
-        return await observe_review(*given)
-
-    monkeypatch.setattr(referral_steps, "observe_record", counted)
-    monkeypatch.setattr(review_steps, "observe_review", counted_review)
+    monkeypatch.setattr(activities.observe, "observe_record", counted)
     return pair
 
 
@@ -86,14 +80,14 @@ async def test_an_engine_whose_clock_is_fast_expires_nothing_early_and_does_not_
     for seconds in (1, 60, 118):
         await engine_comes_to(story, clocks, end + timedelta(seconds=seconds))
         assert (seconds, await story.state()) == (seconds, "New/Pending")
-    await engine_comes_to(story, clocks, end + SKEW + referral_steps.RECHECK_AFTER + timedelta(seconds=1))
+    await engine_comes_to(story, clocks, end + SKEW + activities.observe.RECHECK_AFTER + timedelta(seconds=1))
     assert await story.state() == "Closed/Expired"
     assert story.new_mails() == [EXPIRED]
     assert await story.status(story.invited_id) == "Completed"
     assert len(clocks.looks) <= MOST_LOOKS
     entries = await story.service.referrals.entries(northwind(story))
     (expired,) = [entry for entry in entries if entry.kind == "expired"]
-    assert end <= expired.at <= end + referral_steps.RECHECK_AFTER + timedelta(seconds=5), (
+    assert end <= expired.at <= end + activities.observe.RECHECK_AFTER + timedelta(seconds=5), (
         "told by the true time"
     )
 
@@ -171,7 +165,7 @@ async def test_a_review_is_escalated_by_both_clocks_and_its_orchestration_does_n
     review.new_messages()
     registration = RegistrationId(review.deal.rid)
     service = review.service
-    plan = await observe_review(
+    plan = await observe(
         service.referrals, service.registrations, review.deal.party, registration, clock.now()
     )
     assert plan.next_at

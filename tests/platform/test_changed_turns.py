@@ -28,7 +28,7 @@ SIDE_BY_SIDE = 60.0
 TWO_SWEEPS = timedelta(minutes=2)
 PATIENCE = 300.0
 RENAMED_ACTIVITY = {
-    "activities/referral_steps.py": ("async def observe(", "async def look_at_referral("),
+    "activities/observe.py": ("async def observe(", "async def look_at_referral("),
     "orchestrators/one_turn.py": ('observer: str = "observe"', 'observer: str = "look_at_referral"'),
 }
 RENAMED_ORCHESTRATOR = {

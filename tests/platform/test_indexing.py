@@ -54,8 +54,8 @@ def test_one_annotation_that_the_runtime_does_not_take_is_refused_with_the_funct
     platform: Platform, tmp_path: Path
 ) -> None:
     package = build_package(tmp_path / "package")
-    activities = package / "activities" / "referral_steps.py"
-    good, bad = "def remind(step: Step)", "def remind(step: dict[str, str])"
+    activities = package / "activities" / "steps.py"
+    good, bad = "def remind(sent: ActivityInput)", "def remind(sent: dict[str, str])"
     source = activities.read_text()
     assert source.count(good) == 1
     activities.write_text(source.replace(good, bad))

@@ -120,7 +120,7 @@ async def withdrawal(record: Referral) -> Iterator[Arrow]:
     service = service_on(MemoryTables(), MemoryMailService())
     await service.commits.insert_record_once(begun(record), NOW)
     lost = creators(status="Closed", substatus="Lost")
-    withdrawn = await service.invitations.withdraw(record.party, lost, NOW)
+    withdrawn = await service.invitations.withdraw(record.key, lost, NOW)
     return iter([(record.substatus, "withdraw", withdrawn.after.substatus)] if withdrawn else [])
 
 

@@ -20,8 +20,8 @@ from samples.demo import deal
 from samples.demo.__main__ import main
 from samples.demo.screen import Screen
 from samples.demo.service import Service, UnexpectedAnswer
-from samples.world import DirectoryDocument, load, person, stable_id
-from shared.admin.directory_import import DirectoryDocument as DirectoryDocument
+from samples.world import SampleDirectory, load, person, stable_id
+from shared.admin.directory_import import DirectoryDocument
 from shared.domain.vocabulary import CustomerSize
 
 ROLES = {
@@ -65,19 +65,19 @@ NUMBERS_OF_FICTION = re.compile(
 
 
 @pytest.fixture(scope="module")
-def world() -> DirectoryDocument:
+def world() -> SampleDirectory:
     return load()
 
 
-def people_of(world: DirectoryDocument) -> list[tuple[str, dict[str, Any]]]:
+def people_of(world: SampleDirectory) -> list[tuple[str, dict[str, Any]]]:
     return [(each["id"], one) for each in world["organizations"] for one in each["people"]]
 
 
-def profiles_of(world: DirectoryDocument) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def profiles_of(world: SampleDirectory) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return [(each, profile) for each in world["organizations"] for profile in each["profiles"]]
 
 
-def named(world: DirectoryDocument, name: str) -> list[dict[str, Any]]:
+def named(world: SampleDirectory, name: str) -> list[dict[str, Any]]:
     return [customer for customer in world["customers"] if customer["name"] == name]
 
 
@@ -86,14 +86,14 @@ def duns(customer: dict[str, Any]) -> str:
     return number
 
 
-def test_the_directory_import_takes_the_whole_world(world: DirectoryDocument) -> None:
+def test_the_directory_import_takes_the_whole_world(world: SampleDirectory) -> None:
     assert str(DirectoryDocument.model_validate(world)) == (
         "7 organizations, 15 people, 9 solutions, 200 customers"
     )
 
 
 def test_every_person_has_the_one_role_and_the_scope_that_the_scenarios_need(
-    world: DirectoryDocument,
+    world: SampleDirectory,
 ) -> None:
     found = {
         one["email"]: (organization, *one["roles"], one["global"], tuple(one["locations"]))
@@ -102,25 +102,25 @@ def test_every_person_has_the_one_role_and_the_scope_that_the_scenarios_need(
     assert found == ROLES
 
 
-def test_tenants_and_people_have_ids_that_follow_from_their_names(world: DirectoryDocument) -> None:
+def test_tenants_and_people_have_ids_that_follow_from_their_names(world: SampleDirectory) -> None:
     assert all(each["tenantId"] == stable_id(each["id"]) for each in world["organizations"])
     assert all(one["oid"] == stable_id(one["email"]) for _, one in people_of(world))
 
 
 def test_only_contoso_is_vetted_for_assessments_and_only_tailspin_is_a_partner_that_does_not_transact(
-    world: DirectoryDocument,
+    world: SampleDirectory,
 ) -> None:
     partners = [each for each in world["organizations"] if each["kind"] == "partner"]
     assert [each["id"] for each in partners if each["vettedForAssessments"]] == ["contoso"]
     assert [each["id"] for each in partners if not each["transacting"]] == ["tailspin"]
 
 
-def test_microsoft_has_no_location_and_no_profile(world: DirectoryDocument) -> None:
+def test_microsoft_has_no_location_and_no_profile(world: SampleDirectory) -> None:
     (microsoft,) = (each for each in world["organizations"] if each["kind"] == "microsoft")
     assert (microsoft["id"], microsoft["locations"], microsoft["profiles"]) == ("msft", [], [])
 
 
-def test_every_location_stands_in_the_active_profile_of_its_country(world: DirectoryDocument) -> None:
+def test_every_location_stands_in_the_active_profile_of_its_country(world: SampleDirectory) -> None:
     for each in world["organizations"]:
         stated = {(place["country"], place["id"]) for place in each["locations"]}
         profiled = {
@@ -133,7 +133,7 @@ def test_every_location_stands_in_the_active_profile_of_its_country(world: Direc
 
 
 def test_a_profile_has_at_most_five_locations_and_there_is_one_profile_per_country_p1(
-    world: DirectoryDocument,
+    world: SampleDirectory,
 ) -> None:
     assert all(1 <= len(profile["locations"]) <= 5 for _, profile in profiles_of(world))
     countries = Counter((each["id"], profile["country"]) for each, profile in profiles_of(world))
@@ -141,7 +141,7 @@ def test_a_profile_has_at_most_five_locations_and_there_is_one_profile_per_count
 
 
 def test_profiles_name_their_organizations_contact_and_all_but_litware_want_customers_of_every_size_r3_r6(
-    world: DirectoryDocument,
+    world: SampleDirectory,
 ) -> None:
     for each, profile in profiles_of(world):
         for place in profile["locations"]:
@@ -150,7 +150,7 @@ def test_profiles_name_their_organizations_contact_and_all_but_litware_want_cust
             assert place["customerSizes"] == (every[3:6] if each["id"] == "litware" else every)
 
 
-def test_every_rule_of_the_routing_table_leads_to_a_team_of_sellers_p3(world: DirectoryDocument) -> None:
+def test_every_rule_of_the_routing_table_leads_to_a_team_of_sellers_p3(world: SampleDirectory) -> None:
     sellers = {one["email"] for _, one in people_of(world) if "MicrosoftSeller" in one["roles"]}
     teams = {team["id"]: set(team["members"]) for team in world["routing"]["teams"]}
     assert {rule["team"] for rule in world["routing"]["rules"]} <= teams.keys()
@@ -159,24 +159,24 @@ def test_every_rule_of_the_routing_table_leads_to_a_team_of_sellers_p3(world: Di
     assert all(teams.values())
 
 
-def test_scopes_and_default_locations_name_locations_of_the_organization(world: DirectoryDocument) -> None:
+def test_scopes_and_default_locations_name_locations_of_the_organization(world: SampleDirectory) -> None:
     for each in world["organizations"]:
         own = {place["id"] for place in each["locations"]}
         assert each["defaultLocation"] in (own or {None})
         assert all(own.issuperset(one["locations"]) for one in each["people"])
 
 
-def test_kim_reads_korean(world: DirectoryDocument) -> None:
+def test_kim_reads_korean(world: SampleDirectory) -> None:
     locales = {one["email"]: one["locale"] for _, one in people_of(world)}
     assert locales["kim@fabrikam.com"] == "ko-KR"
 
 
-def test_solutions_carry_the_incentives_that_registration_tells_apart_t7(world: DirectoryDocument) -> None:
+def test_solutions_carry_the_incentives_that_registration_tells_apart_t7(world: SampleDirectory) -> None:
     assert {each["id"]: set(each["incentives"]) for each in world["solutions"]} == INCENTIVES
 
 
 def test_solutions_belong_to_sample_organizations_and_only_microsoft_owns_assessment_types_t6(
-    world: DirectoryDocument,
+    world: SampleDirectory,
 ) -> None:
     organizations = {each["id"] for each in world["organizations"]}
     assert {each["owner"] for each in world["solutions"]} <= organizations
@@ -185,40 +185,40 @@ def test_solutions_belong_to_sample_organizations_and_only_microsoft_owns_assess
     assert {each["owner"] for each in world["solutions"] if each["assessment"]} == {"msft"}
 
 
-def test_the_committed_customers_are_those_that_the_generator_writes(world: DirectoryDocument) -> None:
+def test_the_committed_customers_are_those_that_the_generator_writes(world: SampleDirectory) -> None:
     assert world["customers"] == customers.generate()
 
 
-def test_there_are_two_hundred_customers_in_ten_countries(world: DirectoryDocument) -> None:
+def test_there_are_two_hundred_customers_in_ten_countries(world: SampleDirectory) -> None:
     countries = Counter(customer["address"]["country"] for customer in world["customers"])
     assert (sum(countries.values()), len(countries)) == (200, 10)
     assert min(countries.values()) >= 19
 
 
-def test_every_customer_has_a_duns_number_of_its_own(world: DirectoryDocument) -> None:
+def test_every_customer_has_a_duns_number_of_its_own(world: SampleDirectory) -> None:
     numbers = [duns(customer) for customer in world["customers"]]
     assert all(re.fullmatch(r"\d{9}", number) for number in numbers)
     assert len(set(numbers)) == len(numbers)
 
 
-def test_relecloud_and_lucerne_publishing_exist_once(world: DirectoryDocument) -> None:
+def test_relecloud_and_lucerne_publishing_exist_once(world: SampleDirectory) -> None:
     assert [each["address"]["country"] for each in named(world, "Relecloud")] == ["US"]
     assert [each["address"]["country"] for each in named(world, "Lucerne Publishing")] == ["KR"]
 
 
-def test_two_companies_in_redmond_are_called_adventure_works(world: DirectoryDocument) -> None:
+def test_two_companies_in_redmond_are_called_adventure_works(world: SampleDirectory) -> None:
     one, other = named(world, "Adventure Works")
     for each in (one, other):
         assert (each["address"]["city"], each["address"]["country"]) == ("Redmond", "US")
     assert duns(one) != duns(other)
 
 
-def test_no_other_name_occurs_twice(world: DirectoryDocument) -> None:
+def test_no_other_name_occurs_twice(world: SampleDirectory) -> None:
     names = Counter(customer["name"] for customer in world["customers"])
     assert [name for name, times in names.items() if times > 1] == ["Adventure Works"]
 
 
-def test_telephone_numbers_are_reserved_for_fiction(world: DirectoryDocument) -> None:
+def test_telephone_numbers_are_reserved_for_fiction(world: SampleDirectory) -> None:
     contacts = [
         c for _, profile in profiles_of(world) for place in profile["locations"] for c in place["contacts"]
     ]
@@ -335,7 +335,7 @@ def test_no_color_turns_colour_off_on_a_terminal(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_demos_deal_names_one_adventure_works_by_number_and_closes_in_the_future(
-    world: DirectoryDocument,
+    world: SampleDirectory,
 ) -> None:
     body = deal.creation(RAE, NOW)
     known = {duns(customer) for customer in named(world, "Adventure Works")}

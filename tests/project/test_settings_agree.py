@@ -28,7 +28,7 @@ from shared.settings import (
 )
 from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS
 from shared.workflow import durable, perform
-from shared.workflow.purge import RETENTION, LONGEST_RUN, MAX_PAGES
+from shared.workflow.purge import LONGEST_RUN, MAX_PAGES, RETENTION
 from shared.workflow.sweep import LONGEST_HANDLER
 
 PROJECT = Path(__file__).parents[2]

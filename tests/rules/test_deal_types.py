@@ -10,7 +10,7 @@ import pytest
 from shared.domain.change import ChangeBuilder
 from shared.domain.deal_type import UPGRADES, Upgrade, deal_type, type_of
 from shared.domain.invitable import MAX_INVITATIONS_PER_DEAL, require_invitable, why_not, why_not_again
-from shared.domain.inviting import inviting, update_deal_type
+from shared.domain.inviting import add_invitations, update_deal_type
 from shared.domain.referral import InvitedParty, Referral, ReferralKey, Solution
 from shared.domain.refusals import NotAllowed
 from shared.domain.vocabulary import HELP_CODES, NO_HELP, DealType
@@ -165,7 +165,7 @@ def test_what_an_upgrade_makes_is_what_the_answers_and_invitations_say(kind: Dea
             continue
         who = "msft" if upgrade == "inviteMicrosoft" else "fabrikam"
         invitation = referral(organization_id=who, invite_context=_asked(who))
-        step = inviting(ChangeBuilder.of(before), (invitation,))
+        step = add_invitations(ChangeBuilder.of(before), (invitation,))
         assert step.after.deal_type == result
         assert step.invitations[0].deal_type == result
 
@@ -174,15 +174,15 @@ def test_inviting_tells_the_earlier_parties_of_the_new_type_and_the_sellers_list
     """T1, V3: and those who left are told nothing."""
     fabrikam, gone = referral(), referral(id="x", organization_id="northwind", substatus="Declined")
     before = deal("PartnerLed", invited=invited(fabrikam, gone))
-    change = inviting(
+    change = add_invitations(
         ChangeBuilder.of(before), (referral(id="m", organization_id="msft", invite_context=_asked("msft")),)
-    ).change(context())
+    ).build(context())
     assert [entry.kind for entry in change.entries] == ["invited", "typeChanged"]
     assert (change.entries[1].from_state, change.entries[1].to_state) == ("PartnerLed", "CoSell")
     tasks = [state.task for state in change.work.tasks]
     assert tasks == [
-        Invite(parties=(change.invitations[0].party,)),
-        UpdateDealType(parties=(fabrikam.party,)),
+        Invite(parties=(change.invitations[0].key,)),
+        UpdateDealType(parties=(fabrikam.key,)),
         Publish(),
     ]
     assert change.work.label == "000003"

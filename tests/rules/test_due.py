@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.due import reminders_of, what_is_due
+from shared.domain.due import due_on_referral, reminders_of
 from tests.examples.referrals import NOW, creators, referral
 
 FIRST, LAST = "reminder-first", "reminder-last"
@@ -27,15 +27,15 @@ FIRST, LAST = "reminder-first", "reminder-last"
     ],
 )
 def test_reminders_and_expiry_by_the_hour(hours: float, label: str | None, expiry: bool) -> None:
-    due = what_is_due(referral(), (), NOW + timedelta(hours=hours))
+    due = due_on_referral(referral(), (), NOW + timedelta(hours=hours))
     assert (due.reminder.label if due.reminder else None, due.expiry) == (label, expiry)
 
 
 def test_a_reminder_is_due_once_and_a_missed_one_is_not_made_up_for() -> None:
     late = NOW + timedelta(days=12)
-    assert what_is_due(referral(), {FIRST, LAST}, late).reminder is None
-    assert what_is_due(referral(), {LAST}, late).reminder is None
-    assert what_is_due(referral(), (), late).reminder.label == LAST
+    assert due_on_referral(referral(), {FIRST, LAST}, late).reminder is None
+    assert due_on_referral(referral(), {LAST}, late).reminder is None
+    assert due_on_referral(referral(), (), late).reminder.label == LAST
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_a_short_window_leaves_out_reminders_that_make_no_sense(window: int, lab
 
 @pytest.mark.parametrize("record", [creators(), referral(status="Closed", substatus="Declined")])
 def test_nothing_is_due_on_what_has_been_answered(record) -> None:
-    due = what_is_due(record, (), NOW + timedelta(days=30))
+    due = due_on_referral(record, (), NOW + timedelta(days=30))
     assert (due.expiry, due.reminder, due.next_at) == (False, None, None)
 
 
 @given(st.integers(0, 14 * 24 * 60 - 1))
 def test_the_next_look_is_never_in_the_past_and_never_after_the_deadline(minutes: int) -> None:
     now = NOW + timedelta(minutes=minutes)
-    due = what_is_due(referral(), (), now)
+    due = due_on_referral(referral(), (), now)
     assert now < due.next_at <= NOW + timedelta(days=14)

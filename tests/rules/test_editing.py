@@ -132,8 +132,8 @@ def test_an_edit_keeps_solutions_as_they_were_and_takes_new_ones_from_the_catalo
 
 def test_an_edit_without_a_difference_is_no_step() -> None:
     same = apply_draft(DEAL, draft_of(DEAL), CATALOGUE)
-    assert apply_edit(ChangeBuilder.of(DEAL), same).told == ()
-    renamed = apply_edit(ChangeBuilder.of(DEAL), replace(same, name="Renamed")).change(context())
+    assert apply_edit(ChangeBuilder.of(DEAL), same).entries == ()
+    renamed = apply_edit(ChangeBuilder.of(DEAL), replace(same, name="Renamed")).build(context())
     assert [entry.kind for entry in renamed.entries] == ["edited"]
     assert renamed.entry.changed == ("name",)
     assert (renamed.entry.from_state, renamed.entry.to_state) == (None, None)
@@ -141,7 +141,7 @@ def test_an_edit_without_a_difference_is_no_step() -> None:
 
 def test_the_yes_to_the_second_question_is_told_as_the_change_of_type_that_it_is() -> None:
     """T2, E4."""
-    change = share_with_microsoft(ChangeBuilder.of(DEAL)).change(context())
+    change = share_with_microsoft(ChangeBuilder.of(DEAL)).build(context())
     assert [(e.kind, e.from_state, e.to_state) for e in change.entries] == [
         ("typeChanged", "Private", "PartnerLed")
     ]

@@ -265,7 +265,7 @@ def test_the_records_of_a_solution_follow_from_its_incentives(name: str, kinds: 
         assert (each.status, each.version, each.latest, each.errors) == ("Draft", 0, None, ())
         assert (each.solution_id, each.form.solution_id) == (solution.id, solution.id)
         assert (each.organization_id, each.deal_name) == ("contoso", "Relecloud ERP")
-        assert each.referral == deal().party
+        assert each.referral == deal().key
         assert each.created_at == each.updated_at == context().now
 
 

@@ -138,7 +138,7 @@ def test_a_closed_deal_takes_no_new_party_but_microsoft_after_won(
 
 
 INVITED = (referral(), referral(id="msft-1", organization_id="msft", organization_name="Microsoft"))
-PARTIES = tuple(each.party for each in INVITED)
+PARTIES = tuple(each.key for each in INVITED)
 
 
 @pytest.mark.parametrize(("verb", "withdrawn"), [("win", PARTIES[:1]), ("lose", PARTIES)])

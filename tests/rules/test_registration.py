@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shared.domain.deal_registration import registered, status_of
+from shared.domain.deal_registration import record_registrations, status_of
 from shared.domain.refusals import NotAllowed, Refusal, TerminalState
 from shared.domain.registration import (
     CLOSED,
@@ -361,7 +361,7 @@ def test_each_change_is_told_once_in_the_timeline_and_a_new_state_by_mail(
 ) -> None:
     """G6, M4: the mail goes with the state, not with every change."""
     deal = creators(registrations=(before.summary,) if before else ())
-    change = registered(deal, (after,), context(), "because")
+    change = record_registrations(deal, (after,), context(), "because")
     (entry,) = change.entries
     assert (entry.kind, entry.reason) == ("registrationChanged", "because")
     assert (entry.from_state, entry.to_state) == (before.status if before else None, after.status)
@@ -378,7 +378,7 @@ def test_two_records_of_one_request_are_one_step_with_an_entry_each() -> None:
     """G4."""
     isv = submit(draft(kind="IsvConnect", id="a"), FORM, NOW)
     ip = in_review(id="b")
-    change = registered(creators(), (ip, isv), context())
+    change = record_registrations(creators(), (ip, isv), context())
     assert [entry.to_state for entry in change.entries] == ["ReviewPending", "Submitted"]
     assert change.after.registrations == (isv.summary, ip.summary)
     assert change.registrations == (ip, isv)

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.due import Due, reminder_work
+from shared.domain.ids import ReferralId
 from shared.domain.registration import Registration, review, save, submit
-from shared.domain.review_due import ReviewDue, reminder_task, what_is_due
-from shared.domain.work import Notify
+from shared.domain.review_due import due_on_registration
+from shared.domain.work import Notify, Task
 from shared.domain.working_days import WorkingCalendar
 from tests.examples.registrations import (
     APPROVAL,
@@ -40,16 +42,16 @@ def reminder(number: int, rounds: int = 1) -> str:
     return f"actionReminder:{ID}:{rounds:03d}:{number:03d}"
 
 
-def due(record: Registration, now: datetime, labels: Collection[str] = ()) -> ReviewDue:
-    return what_is_due(record, labels, now, CALENDAR)
+def due(record: Registration, now: datetime, labels: Collection[str] = ()) -> Due:
+    return due_on_registration(record, labels, now, CALENDAR)
 
 
-def label(found: ReviewDue) -> str | None:
-    return found.nudge.label if found.nudge else None
+def label(found: Due) -> str | None:
+    return found.reminder.label if found.reminder else None
 
 
 @pytest.mark.parametrize(
-    ("now", "nudge", "next_at"),
+    ("now", "reminder", "next_at"),
     [
         (FRIDAY, None, FIRST_AT),
         (FIRST_AT - SECOND, None, FIRST_AT),
@@ -60,11 +62,11 @@ def label(found: ReviewDue) -> str | None:
     ],
 )
 def test_a_review_is_escalated_after_each_five_working_days_for_as_long_as_it_takes(
-    now: datetime, nudge: str | None, next_at: datetime
+    now: datetime, reminder: str | None, next_at: datetime
 ) -> None:
     found = due(WAITING, now)
-    assert (label(found), found.next_at) == (nudge, next_at)
-    assert found.nudge is None or found.nudge.message == "registrationEscalated"
+    assert (label(found), found.next_at) == (reminder, next_at)
+    assert found.reminder is None or found.reminder.label.startswith("registrationEscalated:")
 
 
 @given(st.integers(0, 400 * 24))
@@ -88,8 +90,9 @@ def test_a_correction_that_is_waited_for_is_reminded_of_after_thirty_days_and_ea
     for now in (at, at + 7 * DAY - SECOND):
         found = due(ASKED, now)
         assert (label(found), found.next_at) == (reminder(number), following)
-        assert found.nudge
-        assert found.nudge.message == "actionReminder"
+        assert found.reminder
+        assert found.reminder.label.startswith("actionReminder:")
+        assert found.reminder.at == at
     before = due(ASKED, at - SECOND)
     assert before.next_at == at
     assert label(before) == (reminder(number - 1) if number > 1 else None)
@@ -100,7 +103,7 @@ def test_there_are_twelve_reminders_and_no_more(weeks: int) -> None:
     """G7: the twelfth, if it was missed, is still due; then nothing is ever."""
     now = REMINDERS[0] + weeks * 7 * DAY
     assert due(ASKED, now) == replace(due(ASKED, REMINDERS[-1]), next_at=None)
-    assert due(ASKED, now, {reminder(12)}) == ReviewDue()
+    assert due(ASKED, now, {reminder(12)}) == Due()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +117,7 @@ def test_what_was_sent_is_not_due_again_and_what_was_missed_is_not_made_up_for(
     assert label(due(record, times[0], {name(1)})) is None
     assert label(due(record, times[1], {name(1)})) == name(2)
     assert label(due(record, times[2], ())) == name(3), "of three only the latest"
-    assert due(record, times[2], {name(3)}).nudge is None, "the first two are missed for good"
+    assert due(record, times[2], {name(3)}).reminder is None, "the first two are missed for good"
     assert due(record, times[2], {name(3)}).next_at == due(record, times[2]).next_at
 
 
@@ -122,7 +125,7 @@ def test_a_new_round_begins_anew() -> None:
     """What was said in the first round is no reason to be silent in the second."""
     corrected = FRIDAY + 40 * DAY
     again = submit(ASKED, FORM, corrected)
-    assert due(again, corrected + HOUR, {escalation(1)}).nudge is None
+    assert due(again, corrected + HOUR, {escalation(1)}).reminder is None
     at = CALENDAR.after(corrected, 5)
     assert due(again, corrected, {escalation(1)}).next_at == at
     assert label(due(again, at, {escalation(1)})) == escalation(1, rounds=2)
@@ -148,7 +151,7 @@ def test_a_correction_kept_for_later_is_no_answer() -> None:
 )
 def test_nothing_is_ever_due_on_a_draft_or_on_what_is_closed(record: Registration) -> None:
     for days in (0, 7, 30, 365):
-        assert due(record, FRIDAY + days * DAY) == ReviewDue()
+        assert due(record, FRIDAY + days * DAY) == Due()
 
 
 @given(st.integers(0, 300 * 24), st.sampled_from([WAITING, ASKED]))
@@ -164,10 +167,13 @@ def test_whoever_looks_when_told_to_misses_nothing(hours: int, record: Registrat
     assert label(due(record, found.next_at)) not in {label(found), None}
 
 
+def task_of(label: str) -> Task:
+    (state,) = reminder_work(ReferralId("deal"), label).tasks
+    return state.task
+
+
 def test_an_escalation_goes_to_the_lead_of_the_reviewers_and_a_reminder_to_the_partner() -> None:
-    assert reminder_task(escalation(3)) == Notify(
+    assert task_of(escalation(3)) == Notify(
         message="registrationEscalated", audience="reviewLead", registration=ID
     )
-    assert reminder_task(reminder(12)) == Notify(
-        message="actionReminder", audience="registrants", registration=ID
-    )
+    assert task_of(reminder(12)) == Notify(message="actionReminder", audience="registrants", registration=ID)

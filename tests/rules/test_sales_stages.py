@@ -109,10 +109,10 @@ def test_a_hundred_percent_is_the_outcomes_and_beyond_is_nothing(percent: str, w
 
 def test_a_mark_is_told_and_the_same_mark_again_is_not() -> None:
     step = apply_stage(ChangeBuilder.of(OUTBOUND), RequestedStage(name="Proposed"), "/stage")
-    (told,) = step.told
+    (told,) = step.entries
     assert (told.kind, told.from_state, told.to_state) == ("stageChanged", "Created", "Proposed")
     same = apply_stage(ChangeBuilder.of(step.after), RequestedStage(name="Proposed"), "/stage")
-    assert same.told == ()
+    assert same.entries == ()
 
 
 @given(st.lists(st.sampled_from((*ASSESSMENT_STAGES, "Created", "Won", "Qualified")), max_size=20))

@@ -38,7 +38,7 @@ def record_in(partition: str, at: datetime = NOW) -> IdempotencyRecord:
 async def test_a_key_is_taken_once_and_replaced_only_as_it_was_read(tables: Tables, partition: str) -> None:
     repository, idempotency_keys = Referrals(tables), IdempotencyKeys(tables)
     first, second, third, fourth = (numbered(partition, number) for number in range(1, 5))
-    key = RequestKey(record=record_in(partition)).creating(first.id)
+    key = RequestKey(record=record_in(partition)).with_result(first.id)
     await repository.commit(begun(first), None, key)
     with pytest.raises(StoreConflict):
         await repository.commit(begun(second), None, key.with_result(second.id))
@@ -47,9 +47,9 @@ async def test_a_key_is_taken_once_and_replaced_only_as_it_was_read(tables: Tabl
     assert found
     assert found.value == key.record
     later = RequestKey(record=record_in(partition, NOW + timedelta(days=8)), expired=found)
-    await repository.commit(begun(third), None, later.creating(third.id))
+    await repository.commit(begun(third), None, later.with_result(third.id))
     with pytest.raises(StoreConflict):
-        await repository.commit(begun(fourth), None, later.creating(fourth.id))
+        await repository.commit(begun(fourth), None, later.with_result(fourth.id))
 
 
 async def test_a_key_is_used_when_another_request_has_stored_it_since_this_one_looked(
@@ -58,12 +58,12 @@ async def test_a_key_is_used_when_another_request_has_stored_it_since_this_one_l
     repository, idempotency_keys = Referrals(tables), IdempotencyKeys(tables)
     looked_before = RequestKey(record=record_in(partition))
     assert not await idempotency_keys.is_used(looked_before)
-    await repository.commit(begun(numbered(partition, 1)), None, looked_before.creating("one"))
+    await repository.commit(begun(numbered(partition, 1)), None, looked_before.with_result("one"))
     assert await idempotency_keys.is_used(looked_before)
     expired = await idempotency_keys.get(OrganizationId(partition), "k")
     looked_after = RequestKey(record=record_in(partition), expired=expired)
     assert not await idempotency_keys.is_used(looked_after)
-    await repository.commit(begun(numbered(partition, 2)), None, looked_after.creating("two"))
+    await repository.commit(begun(numbered(partition, 2)), None, looked_after.with_result("two"))
     assert await idempotency_keys.is_used(looked_after)
 
 

@@ -15,7 +15,7 @@ from shared.domain.work import Deliver, work_of
 from shared.errors import RecordTooLarge, StoreUnavailable
 from shared.storage.engagements import Engagements
 from shared.storage.idempotency import IdempotencyKeys, IdempotencyRecord, RequestKey
-from shared.storage.inquiries import Inquiries, party_of
+from shared.storage.inquiries import Inquiries, inquiry_key
 from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
@@ -82,19 +82,19 @@ async def test_a_request_is_stored_with_its_leads_and_the_work_to_deliver_them(
     leads = [lead(partition, number) for number in (1, 2)]
     assert await desk.take(request_, leads, None) == request_
     assert await desk.inquiries.get(request_.organization_id, request_.id) == request_
-    (work,) = await desk.referrals.work(party_of(request_))
+    (work,) = await desk.referrals.work(inquiry_key(request_))
     assert work.value.open
     for _ in range(2):  # to be repeated freely
-        delivered = await desk.deliver(party_of(request_), NOW)
+        delivered = await desk.deliver(inquiry_key(request_), NOW)
         assert list(delivered) == leads
     for each in leads:
-        stored = await desk.referrals.get(each.party)
+        stored = await desk.referrals.get(each.key)
         assert stored
         assert stored.value.state == "New/Pending"
-        assert [entry.kind for entry in await desk.referrals.entries(each.party)] == ["received"]
+        assert [entry.kind for entry in await desk.referrals.entries(each.key)] == ["received"]
         membership = await desk.engagements.get(each.engagement_id)
         assert membership
-        assert membership.creator == each.party
+        assert membership.creator == each.key
 
 
 async def test_under_one_key_one_request_is_taken(tables: Tables, partition: str) -> None:
@@ -108,8 +108,8 @@ async def test_under_one_key_one_request_is_taken(tables: Tables, partition: str
     assert stored
     assert stored.value == replace(key.record, record_id=first.id)
     announced = [each.party async for each in desk.announcements.intents.all()]
-    assert party_of(first) in announced
-    assert party_of(second) not in announced
+    assert inquiry_key(first) in announced
+    assert inquiry_key(second) not in announced
 
 
 class Unsure(MemoryTables):
@@ -193,7 +193,7 @@ async def test_leads_that_take_too_much_are_refused_before_anything_is_sent(
     inquiries, request_ = Inquiries(tables), taken("portal")
     words = InviteContext(notes="서" * letters)
     wanted = [replace(lead("portal", number), invite_context=words) for number in range(leads)]
-    work = work_of(party_of(request_).referral_id, "000001", request_.operation_id, (Deliver(),))
+    work = work_of(inquiry_key(request_).referral_id, "000001", request_.operation_id, (Deliver(),))
     try:
         await inquiries.insert(request_, wanted, work, None)
     except RecordTooLarge:

@@ -42,7 +42,7 @@ async def answers(search: ProviderSearch, who: str, *minutes: int) -> None:
             id=ReferralId(f"10000000-0000-7000-8000-{number:012d}"), organization_id=OrganizationId(who)
         )
         await search.referrals.commit(begun(received), None)
-        stored = await search.referrals.get(received.party)
+        stored = await search.referrals.get(received.key)
         at = NOW + timedelta(minutes=each)
         await search.referrals.commit(step(received, "accepted", context(at), status="Active"), stored)
 

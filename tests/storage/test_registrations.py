@@ -10,7 +10,7 @@ from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
 
-from shared.domain.deal_registration import registered
+from shared.domain.deal_registration import record_registrations
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import Referral, ReferralKey, Solution, Terms
 from shared.domain.registration import (
@@ -76,15 +76,15 @@ async def test_the_queue_row_moves_with_the_status(tables: Tables, partition: st
     """G5: nothing of a draft is queued; later each record stands there once, as it is now."""
     registrations = Registrations(tables)
     for version in life(partition):
-        await registrations.file(version)
-        await registrations.file(version)  # to be repeated freely
+        await registrations.index(version)
+        await registrations.index(version)  # to be repeated freely
         expected = [] if version.status == "Draft" else [version]
         assert await queued(registrations, partition) == expected
         for status in ALL:
             found = [each.registration for each in await in_queue(registrations, [status])]
             own = [each for each in found if each.organization_id == partition]
             assert own == (expected if status == version.status else [])
-        filed = await registrations.filed(version.id)
+        filed = await registrations.index_entry(version.id)
         assert filed
         assert replace(filed, queued=None) == IndexEntry(
             organization_id=OrganizationId(partition),
@@ -96,11 +96,11 @@ async def test_the_queue_row_moves_with_the_status(tables: Tables, partition: st
 
 async def test_an_older_version_changes_nothing(tables: Tables, partition: str) -> None:
     registrations, versions = Registrations(tables), life(partition)
-    await registrations.file(versions[-1])
+    await registrations.index(versions[-1])
     for older in versions[:-1]:
-        await registrations.file(older)
+        await registrations.index(older)
     assert await queued(registrations, partition) == [versions[-1]]
-    filed = await registrations.filed(versions[-1].id)
+    filed = await registrations.index_entry(versions[-1].id)
     assert filed
     assert filed.version == versions[-1].version
 
@@ -110,7 +110,7 @@ async def test_whatever_the_order_in_which_versions_are_filed_the_latest_stays()
     for number, order in enumerate(permutations(versions[1:6])):
         registrations = Registrations(MemoryTables())
         for version in order:
-            await registrations.file(version)
+            await registrations.index(version)
         assert await queued(registrations, "contoso") == [versions[5]], number
 
 
@@ -125,8 +125,8 @@ async def test_of_two_filings_at_once_one_is_refused_and_repeating_it_leaves_the
         assert None in done
         for version, outcome in zip(both, done, strict=True):
             if outcome is not None:
-                await registrations.file(version)
-        filed = await registrations.filed(later.id)
+                await registrations.index(version)
+        filed = await registrations.index_entry(later.id)
         assert filed
         assert filed.version == later.version
         assert await queued(registrations, partition) == ([] if later.status == "Draft" else [later])
@@ -134,7 +134,7 @@ async def test_of_two_filings_at_once_one_is_refused_and_repeating_it_leaves_the
 
 async def test_filings_that_interleave_are_never_both_taken() -> None:
     registrations, versions = Registrations(YieldingTables()), life("contoso")
-    await registrations.file(versions[0])
+    await registrations.index(versions[0])
     done = await asyncio.gather(*map(registrations.file, versions[1:]), return_exceptions=True)
     assert [isinstance(each, StoreConflict) for each in done].count(False) == 1
     assert len(await queued(registrations, "contoso")) == 1
@@ -144,8 +144,8 @@ async def test_an_isv_connect_record_is_filed_and_never_queued(tables: Tables, p
     """G5: only IP co-sell records are reviewed."""
     registrations = Registrations(tables)
     complete = submit(fresh(partition, kind="IsvConnect"), FORM, NOW)
-    await registrations.file(complete)
-    assert await registrations.filed(complete.id)
+    await registrations.index(complete)
+    assert await registrations.index_entry(complete.id)
     assert await queued(registrations, partition) == []
 
 
@@ -155,7 +155,7 @@ async def test_the_queue_shows_the_longest_waiting_first(tables: Tables, partiti
     days = {1: 3, 2: 1, 3: 4, 4: 2}
     for number, day in days.items():
         record = submit(fresh(partition, number), FORM, NOW + timedelta(days=day))
-        await registrations.file(record if number % 2 else review(record, REJECTION, record.updated_at))
+        await registrations.index(record if number % 2 else review(record, REJECTION, record.updated_at))
     found = await queued(registrations, partition)
     assert [each.id for each in found] == [identified(partition, number) for number in (2, 4, 1, 3)]
 
@@ -167,23 +167,23 @@ async def test_a_registration_is_stored_in_the_step_of_its_deal_or_not_at_all(
     referrals, registrations = Referrals(tables), Registrations(tables)
     deal = creators(id=ReferralId("deal-1"), organization_id=OrganizationId(partition))
     await referrals.commit(begun(deal), None)
-    read = await referrals.get(deal.party)
+    read = await referrals.get(deal.key)
     assert read
     both = (
         submit(fresh(partition, 1, kind="IsvConnect"), FORM, NOW),
         submit(fresh(partition, 2), FORM, NOW),
     )
-    await referrals.commit(registered(read.value, both, context(operation="one")), read)
+    await referrals.commit(record_registrations(read.value, both, context(operation="one")), read)
     late = submit(fresh(partition, 3), FORM, NOW)
     with pytest.raises(StoreConflict):
-        await referrals.commit(registered(read.value, (late,), context(operation="two")), read)
-    assert await registrations.list_for_deal(deal.party) == list(both)
-    assert await registrations.get(deal.party, both[1].id) == both[1]
-    assert await registrations.get(deal.party, identified(partition, 3)) is None
-    stored = await referrals.get(deal.party)
+        await referrals.commit(record_registrations(read.value, (late,), context(operation="two")), read)
+    assert await registrations.list_for_deal(deal.key) == list(both)
+    assert await registrations.get(deal.key, both[1].id) == both[1]
+    assert await registrations.get(deal.key, identified(partition, 3)) is None
+    stored = await referrals.get(deal.key)
     assert stored
     assert stored.value.registrations == tuple(each.summary for each in both)
-    kinds = [entry.kind for entry in await referrals.entries(deal.party)]
+    kinds = [entry.kind for entry in await referrals.entries(deal.key)]
     assert kinds == ["received", "registrationChanged", "registrationChanged"]
 
 
@@ -192,11 +192,11 @@ async def test_a_deal_shows_its_own_registrations_alone(tables: Tables, partitio
     for number, name in enumerate(("deal-1", "deal-10"), start=1):
         deal = creators(id=ReferralId(name), organization_id=OrganizationId(partition))
         await referrals.commit(begun(deal), None)
-        read = await referrals.get(deal.party)
+        read = await referrals.get(deal.key)
         assert read
-        own = submit(fresh(partition, number, referral=deal.party), FORM, NOW)
-        await referrals.commit(registered(deal, (own,), context()), read)
-        assert await registrations.list_for_deal(deal.party) == [own]
+        own = submit(fresh(partition, number, referral=deal.key), FORM, NOW)
+        await referrals.commit(record_registrations(deal, (own,), context()), read)
+        assert await registrations.list_for_deal(deal.key) == [own]
     assert len(await registered_by(registrations, OrganizationId(partition))) == 2
 
 
@@ -209,13 +209,13 @@ async def test_a_review_takes_any_number_of_rounds_and_keeps_each(tables: Tables
     for number in range(1, 41):
         at = NOW + timedelta(days=number)
         record = submit(record, replace(FORM, solution_value=Decimal(number)), at)
-        await stored(tables, deal.party, record, f"submit-{number}")
+        await stored(tables, deal.key, record, f"submit-{number}")
         asked = FieldError(target="/solutionValue", message=f"Not {number}.")
         record = review(record, replace(REQUEST, errors=(asked,)), at)
-        await stored(tables, deal.party, record, f"review-{number}")
+        await stored(tables, deal.key, record, f"review-{number}")
         assert record.latest
         decided.append(record.latest)
-    read = await registrations.get(deal.party, record.id)
+    read = await registrations.get(deal.key, record.id)
     assert read == record
     assert await registrations.rounds(read) == decided
     assert [each.form.solution_value for each in decided] == [Decimal(number) for number in range(1, 41)]
@@ -242,9 +242,9 @@ async def test_the_longest_words_of_partner_and_reviewer_find_room(
     )
     sent = submit(fresh(partition, solution_id=letter * 100, solution_name=name, deal_name=name), form, NOW)
     record = review(sent, replace(REQUEST, errors=errors, reason=letter * MAX_REASON_LENGTH), NOW)
-    await stored(tables, deal.party, record, "review")
-    await registrations.file(record)
-    assert await registrations.get(deal.party, record.id) == record
+    await stored(tables, deal.key, record, "review")
+    await registrations.index(record)
+    assert await registrations.get(deal.key, record.id) == record
     assert await queued(registrations, partition) == [record]
 
 
@@ -252,7 +252,7 @@ async def stored(tables: Tables, party: ReferralKey, record: Registration, opera
     referrals = Referrals(tables)
     read = await referrals.get(party)
     assert read
-    await referrals.commit(registered(read.value, (record,), context(operation=operation)), read)
+    await referrals.commit(record_registrations(read.value, (record,), context(operation=operation)), read)
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
@@ -302,10 +302,12 @@ async def test_a_deal_that_is_full_to_the_last_character_shows_all_that_can_be_r
             )
             for kind in ("IsvConnect", "IpCoSell")
         )
-        read = await Referrals(tables).get(deal(fits).party)
+        read = await Referrals(tables).get(deal(fits).key)
         assert read
-        await Referrals(tables).commit(registered(read.value, both, context(operation=f"{number}")), read)
-    read = await Referrals(tables).get(deal(fits).party)
+        await Referrals(tables).commit(
+            record_registrations(read.value, both, context(operation=f"{number}")), read
+        )
+    read = await Referrals(tables).get(deal(fits).key)
     assert read
     assert len(read.value.registrations) == 100
 
@@ -359,11 +361,11 @@ async def test_a_key_that_has_expired_is_replaced_once(tables: Tables, partition
     """C5."""
     registrations, keys_ = Registrations(tables), IdempotencyKeys(tables)
     first, second, third = (report(partition, number) for number in (1, 2, 3))
-    await registrations.insert_without_deal(first, key_in(partition).creating(first.id))
+    await registrations.insert_without_deal(first, key_in(partition).with_result(first.id))
     expired = key_in(partition, await keys_.get(OrganizationId(partition), "key"))
-    await registrations.insert_without_deal(second, expired.creating(second.id))
+    await registrations.insert_without_deal(second, expired.with_result(second.id))
     with pytest.raises(StoreConflict):
-        await registrations.insert_without_deal(third, expired.creating(third.id))
+        await registrations.insert_without_deal(third, expired.with_result(third.id))
     assert await registered_by(registrations, first.organization_id) == [first, second]
 
 
@@ -372,11 +374,11 @@ async def test_an_assignment_stays_with_the_record_whatever_becomes_of_it(
 ) -> None:
     """G5: it is Microsoft's own, so that the record of the partner knows nothing of it."""
     registrations, versions = Registrations(tables), life(partition)
-    await registrations.file(versions[1])
+    await registrations.index(versions[1])
     for _ in range(2):
         await registrations.assign(versions[1], "dee@microsoft.com", await filed(registrations, versions[1]))
     for version in versions[1:]:
-        await registrations.file(version)
+        await registrations.index(version)
         found = [each for each in await in_queue(registrations, ALL) if each.registration == version]
         assert [each.assigned_to for each in found] == ["dee@microsoft.com"]
 
@@ -385,7 +387,7 @@ async def test_an_assignment_of_what_was_read_before_a_decision_does_not_take_th
     tables: Tables, partition: str
 ) -> None:
     registrations, versions = Registrations(tables), life(partition)
-    await registrations.file(versions[-1])
+    await registrations.index(versions[-1])
     before = await filed(registrations, versions[-1])
     with pytest.raises(StoreConflict):
         await registrations.assign(versions[1], "dee@microsoft.com", before)
@@ -396,7 +398,7 @@ async def test_of_two_assignments_at_the_same_moment_one_is_told_of_the_other(
     tables: Tables, partition: str
 ) -> None:
     registrations, version = Registrations(tables), life(partition)[1]
-    await registrations.file(version)
+    await registrations.index(version)
     before = await filed(registrations, version)
     await registrations.assign(version, "dee@microsoft.com", before)
     with pytest.raises(StoreConflict):
@@ -426,14 +428,14 @@ async def test_what_is_filed_and_lies_nowhere_is_forgotten() -> None:
     tables = MemoryTables()
     registrations = Registrations(tables)
     lost, kept = (life(name)[1] for name in ("lost", "kept"))
-    await registrations.file(lost)
+    await registrations.index(lost)
     await _lies(tables, kept)
-    await registrations.file(kept)
+    await registrations.index(kept)
     stray = QUEUE_ROWS.row(f"s:Approved:000000000001:{kept.id}", Queued(registration=kept))
     await tables.write(keys.REVIEWS, QUEUE, [Insert(stray)])
     assert await registrations.prune() == 3
     assert await registrations.prune() == 0
-    assert await registrations.filed(lost.id) is None
+    assert await registrations.index_entry(lost.id) is None
     assert await registrations.is_indexed(kept)
     assert [each.registration for each in await in_queue(registrations, ALL)] == [kept]
 
@@ -444,7 +446,7 @@ async def test_filing_anew_comes_to_an_end_though_half_of_what_was_filed_is_miss
     """A copy of a table that was written meanwhile: the look-up names a place in the queue that is not there."""
     registrations, versions = Registrations(tables), life(partition)
     for known in versions[1:]:
-        await registrations.file(known)
+        await registrations.index(known)
         before = await filed(registrations, known)
         await tables.discard(keys.REVIEWS, QUEUE, before.queued or "")
         await _lies(tables, known)
@@ -463,7 +465,7 @@ async def test_a_place_in_the_queue_that_is_missing_keeps_no_review_from_going_o
 ) -> None:
     registrations, versions = Registrations(tables), life(partition)
     for version in versions:
-        await registrations.file(version)
+        await registrations.index(version)
         assert await queued(registrations, partition) == ([] if version.status == "Draft" else [version])
         if place := (await filed(registrations, version)).queued:
             await tables.discard(keys.REVIEWS, QUEUE, place)
@@ -477,7 +479,7 @@ async def _lies(tables: Tables, registration: Registration) -> None:
 
 
 async def filed(registrations: Registrations, registration: Registration) -> IndexEntry:
-    found = await registrations.filed(registration.id)
+    found = await registrations.index_entry(registration.id)
     assert found
     return found
 
@@ -496,11 +498,11 @@ async def test_a_filing_that_storage_refuses_now_is_left_to_the_work() -> None:
     record = submit(fresh("contoso"), FORM, NOW)
     await registrations.index_or_defer(record)
     with pytest.raises(StoreUnavailable):
-        await registrations.file(record)
+        await registrations.index(record)
 
 
 async def test_a_filing_that_another_one_overtakes_is_left_to_the_work() -> None:
     registrations, versions = Registrations(YieldingTables()), life("contoso")
     await asyncio.gather(*map(registrations.index_or_defer, versions))
-    await registrations.file(replace(versions[-1]))
+    await registrations.index(replace(versions[-1]))
     assert await queued(registrations, "contoso") == [versions[-1]]

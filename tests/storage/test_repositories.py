@@ -305,7 +305,7 @@ async def test_what_comes_without_people_to_rows_at_the_limit_is_stored(
         stored.value, "expired", context("op-2"), **over, invited=heard, status_reason=reason, closed_at=NOW
     )
     await repository.commit(ended, stored)
-    assert (await repository.get(stored.value.party)).value.state == "Closed/Expired"
+    assert (await repository.get(stored.value.key)).value.state == "Closed/Expired"
 
 
 async def test_an_invitation_leaves_room_for_its_answer(tables: Tables, partition: str) -> None:
@@ -321,8 +321,8 @@ async def test_an_invitation_leaves_room_for_its_answer(tables: Tables, partitio
     await repository.commit(created(invitation, (EntryDraft(kind="received"),), context("op-2"), ()), None)
     over = {"status": "Active", "substatus": "Accepted", "accepted_at": NOW}
     accepted = step(invitation, "accepted", example_act(), **over, external_reference_id="x" * 100)
-    await repository.commit(accepted, await repository.get(invitation.party))
-    assert (await repository.get(invitation.party)).value.state == "Active/Accepted"
+    await repository.commit(accepted, await repository.get(invitation.key))
+    assert (await repository.get(invitation.key)).value.state == "Active/Accepted"
 
 
 async def test_news_of_as_many_parties_as_a_record_can_name_are_stored(
@@ -342,7 +342,7 @@ async def test_news_of_as_many_parties_as_a_record_can_name_are_stored(
     heard = tuple(replace(each, substatus="Declined", reason=longest) for each in stored.value.invited)
     assert len(heard) > 200
     await repository.commit(step(stored.value, "partyChanged", context("op-2"), invited=heard), stored)
-    assert (await repository.get(stored.value.party)).value.invited == heard
+    assert (await repository.get(stored.value.key)).value.invited == heard
 
 
 async def most(sent: Callable[[Referrals, int], Awaitable[None]]) -> int:

@@ -18,7 +18,7 @@ from api.directory.profiles import put_profile
 from api.directory.routing import put_routing_rules
 from api.directory.stage_maps import put_stage_map
 from api.http.operation import Handler
-from api.http.problems import ANSWERABLE, describe
+from api.http.problems import HANDLED_ERRORS, describe
 from api.http.response import Response
 from api.leads.submit import submit_leads
 from api.referrals.create import create_referral
@@ -301,14 +301,14 @@ async def assigning_it(world: DirectoryDocument) -> Command:
     )
     registration = await world.calm.registrations.get(party, RegistrationId(record["id"]))
     assert registration
-    await world.calm.registrations.file(registration)
+    await world.calm.registrations.index(registration)
 
     async def ask(service: Service) -> Response:
         body, route = {"email": "dee@microsoft.com"}, {"rid": record["id"]}
         return await world.ask(service, "vera", assign_registration, body, route=route)
 
     async def look(_: Response) -> object:
-        filed = await world.calm.registrations.filed(record["id"])
+        filed = await world.calm.registrations.index_entry(record["id"])
         return filed and filed.assigned_to
 
     return Command(ask, 200, look)
@@ -429,6 +429,6 @@ async def test_what_is_refused_while_storage_fails_is_done_when_it_is_sent_again
 
 async def test_every_error_of_the_service_has_an_answer() -> None:
     """Even of a conflict that nobody expected."""
-    assert issubclass(StoreConflict, ANSWERABLE)
+    assert issubclass(StoreConflict, HANDLED_ERRORS)
     assert describe(StoreConflict("x"))["status"] == 503
     assert describe(ServiceError("x"))["headers"]["Retry-After"]

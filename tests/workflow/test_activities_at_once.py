@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
-from activities.review_steps import open_nudge
-from shared.workflow.observe_review import observe_review
 
+from activities.steps import open_reminder
 from api.referrals.transitions import accept_referral, decline_referral, win_referral
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId, RegistrationId
@@ -65,7 +64,9 @@ class Played(PlayedDeal):
         for _ in range(6):
             for organization in organizations:
                 party = await self.party(organization)
-                while steps := (await observe(self.service.referrals, party, self.now)).steps:
+                while steps := (
+                    await observe(self.service.referrals, self.service.registrations, party, None, self.now)
+                ).steps:
                     for step in steps:
                         await self._deliver(
                             partial(run_activity, self.service, self.engine, party, step, self.now)
@@ -141,7 +142,7 @@ async def test_a_run_that_finds_the_work_kept_by_another_leaves_the_intent_to_it
     assert kept.operation_id in [intent.id async for intent in played.service.intents.all()]
 
 
-class RegistrationSummary(PlayedRegistration):
+class InterleavedRegistration(PlayedRegistration):
     """A won deal on tables that let requests interleave."""
 
     def __init__(self) -> None:
@@ -149,23 +150,23 @@ class RegistrationSummary(PlayedRegistration):
 
 
 @pytest.mark.parametrize("behind", BEHIND)
-async def test_a_nudge_that_is_opened_twice_at_once_is_one(behind: int) -> None:
-    played = RegistrationSummary()
+async def test_a_reminder_that_is_opened_twice_at_once_is_one(behind: int) -> None:
+    played = InterleavedRegistration()
     await played.won()
     record = (await played.records())["IpCoSell"]
     party, service = await played.party("contoso"), played.service
     played.now += timedelta(days=30)
-    plan = await observe_review(
+    plan = await observe(
         service.referrals, service.registrations, party, RegistrationId(record["id"]), played.now
     )
-    (label,) = [step.label for step in plan.steps if step.kind == "nudge"]
-    await twice(behind)(lambda: open_nudge(service, party, label))
+    (label,) = [step.label for step in plan.steps if step.kind == "remind"]
+    await twice(behind)(lambda: open_reminder(service, party, label))
     assert [row.value.label for row in await service.referrals.work(party)].count(label) == 1
 
 
 @pytest.mark.parametrize("behind", BEHIND)
 async def test_work_that_files_a_registration_twice_at_once_files_it(behind: int) -> None:
-    played = RegistrationSummary()
+    played = InterleavedRegistration()
     await played.won()
     record = (await played.records())["IpCoSell"]
     party, service = await played.party("contoso"), played.service

@@ -46,11 +46,11 @@ async def test_an_attempt_that_lands_late_is_ours_even_if_the_fresh_record_refus
     commits, record = commits_on(tables), referral()
     await Referrals(tables).commit(begun(record), None)
     tables.delay_next = True
-    landed = await commits.step(record.party, WHO, accepting)
+    landed = await commits.step(record.key, WHO, accepting)
     assert landed
     assert (landed.after.state, landed.entry.operation_id) == ("Active/Accepted", "1")
     with pytest.raises(NotAllowed):
-        await commits.step(record.party, WHO, accepting)
+        await commits.step(record.key, WHO, accepting)
 
 
 async def test_an_equal_decision_is_not_taken_for_one_that_landed() -> None:
@@ -64,8 +64,8 @@ async def test_an_equal_decision_is_not_taken_for_one_that_landed() -> None:
         same = CommandContext(actor=context.actor, now=NOW, operation_id=OperationId("same"))
         return step(read, "declined", same, status="Closed", substatus="Declined")
 
-    await commits.step(record.party, WHO, decide)
-    assert [entry.kind for entry in await Referrals(tables).entries(record.party)] == ["received", "declined"]
+    await commits.step(record.key, WHO, decide)
+    assert [entry.kind for entry in await Referrals(tables).entries(record.key)] == ["received", "declined"]
 
 
 class FailingTables(MemoryTables):
@@ -89,22 +89,22 @@ async def test_a_step_that_cannot_be_stored_is_given_up_after_five_tries_and_lea
     await Referrals(tables).commit(begun(record), None)
     tables.armed = True
     with pytest.raises(Contended):
-        await commits.step(record.party, WHO, accepting)
+        await commits.step(record.key, WHO, accepting)
     left = [intent async for intent in Intents(tables).all()]
     assert len(left) == ATTEMPTS
     assert all(isinstance(intent.at, datetime) for intent in left)
 
 
 async def test_a_record_that_does_not_exist_takes_no_step() -> None:
-    assert await commits_on(MemoryTables()).step(referral().party, WHO, accepting) is None
+    assert await commits_on(MemoryTables()).step(referral().key, WHO, accepting) is None
 
 
 async def test_the_intent_of_a_refused_attempt_is_removed_at_once_and_that_of_the_stored_one_stays() -> None:
     tables = MovingTables()
     commits, record = commits_on(tables), referral()
     await Referrals(tables).commit(begun(record), None)
-    tables.moves = [(record.party, OperationId("other-1")), (record.party, OperationId("other-2"))]
-    assert await commits.step(record.party, WHO, accepting)
+    tables.moves = [(record.key, OperationId("other-1")), (record.key, OperationId("other-2"))]
+    assert await commits.step(record.key, WHO, accepting)
     assert await left(tables) == ["3"]
 
 
@@ -112,10 +112,10 @@ async def test_a_command_that_loses_leaves_no_intent() -> None:
     tables = MovingTables()
     commits, record = commits_on(tables), referral()
     await Referrals(tables).commit(begun(record), None)
-    tables.moves = [(record.party, OperationId("other"))]
+    tables.moves = [(record.key, OperationId("other"))]
     tables.declines = True
     with pytest.raises(TerminalState):
-        await commits.step(record.party, WHO, accepting)
+        await commits.step(record.key, WHO, accepting)
     assert await left(tables) == []
 
 
@@ -125,7 +125,7 @@ async def test_the_intent_of_an_attempt_that_landed_though_it_was_refused_stays(
     commits, record = commits_on(tables), referral()
     await Referrals(tables).commit(begun(record), None)
     tables.armed = True
-    landed = await commits.step(record.party, WHO, accepting)
+    landed = await commits.step(record.key, WHO, accepting)
     assert landed
     assert await left(tables) == ["1"]
 
@@ -136,7 +136,7 @@ async def test_an_attempt_of_which_storage_cannot_say_whether_it_landed_keeps_it
     await Referrals(tables).commit(begun(record), None)
     tables.armed = True
     with pytest.raises(StoreUnavailable):
-        await commits.step(record.party, WHO, accepting)
+        await commits.step(record.key, WHO, accepting)
     assert await left(tables) == ["1"]
 
 

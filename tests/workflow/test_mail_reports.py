@@ -21,7 +21,7 @@ MAIL = MailRecord(
     key="000001:invitee:own:en",
     operation_id=OperationId("00000000-0000-5000-8000-000000000001"),
     message="invited",
-    reader=READER.party,
+    reader=READER.key,
     recipients=("kim@fabrikam.com", "Lee@fabrikam.com"),
     subject="s",
     text="t",
@@ -51,7 +51,7 @@ async def state(service: Service) -> MailRecord:
 
 
 async def failures(service: Service) -> list[tuple[str | None, dict[str, str]]]:
-    entries = await service.referrals.entries(READER.party)
+    entries = await service.referrals.entries(READER.key)
     return [(entry.reason, dict(entry.details)) for entry in entries if entry.kind == "mailFailed"]
 
 
@@ -84,13 +84,13 @@ async def test_a_failure_is_the_last_word_in_whatever_order_reports_come() -> No
 
 async def test_a_report_moves_no_etag_and_opens_no_work() -> None:
     service = await desk()
-    before = await service.referrals.get(READER.party)
+    before = await service.referrals.get(READER.key)
     await service.reports.take(report("Bounced"), NOW)
-    after = await service.referrals.get(READER.party)
+    after = await service.referrals.get(READER.key)
     assert before
     assert after
     assert after.value.version == before.value.version
-    assert len(await service.referrals.work(READER.party)) == 1
+    assert len(await service.referrals.work(READER.key)) == 1
 
 
 async def test_a_customers_address_is_not_told() -> None:

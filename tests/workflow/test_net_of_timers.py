@@ -3,8 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 
-from activities.referral_steps import plan_to_json, backup_timer_delay
-
+from activities.observe import backup_timer_delay, plan_to_json
 from shared.workflow.observe import Plan
 from tests.examples.referrals import NOW
 

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import pytest
-from shared.workflow.observe_review import observe_review
 
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import ReferralKey
@@ -12,6 +11,7 @@ from shared.storage.memory_tables import MemoryTables
 from shared.storage.referrals import Referrals
 from shared.storage.registration_rows import registration_operations
 from shared.storage.registrations import Registrations
+from shared.workflow.observe import observe
 from tests.examples.registrations import in_review
 
 DEAL = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId("deal"))
@@ -27,6 +27,6 @@ async def test_whoever_keeps_the_service_hears_that_the_holidays_have_come_to_an
     tables, record = MemoryTables(), in_review(submitted, referral=DEAL)
     rows = registration_operations(DEAL.referral_id, record)
     await tables.write(keys.REFERRALS, "contoso", rows)
-    plan = await observe_review(Referrals(tables), Registrations(tables), DEAL, record.id, submitted)
+    plan = await observe(Referrals(tables), Registrations(tables), DEAL, record.id, submitted)
     assert plan.next_at
     assert ("add the holidays of 2037" in caplog.text) == warned

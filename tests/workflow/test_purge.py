@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.errors import EngineUnavailable
-from shared.workflow.purge import RETENTION, LONGEST_RUN, MAX_PAGES, Purge
+from shared.workflow.purge import LONGEST_RUN, MAX_PAGES, RETENTION, Purge
 from tests.examples.referrals import NOW
 
 PAGE = 100
@@ -50,7 +50,12 @@ async def run(engine: FakeInstances) -> int:
 
 @pytest.mark.parametrize(
     ("age", "kept"),
-    [(RETENTION, True), (RETENTION + timedelta(seconds=1), False), (timedelta(), True), (timedelta(days=365), False)],
+    [
+        (RETENTION, True),
+        (RETENTION + timedelta(seconds=1), False),
+        (timedelta(), True),
+        (timedelta(days=365), False),
+    ],
 )
 async def test_a_finished_instance_is_kept_for_a_day(age: timedelta, kept: bool) -> None:
     engine = FakeInstances()

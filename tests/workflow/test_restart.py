@@ -24,7 +24,7 @@ from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
 from shared.domain.inquiry import Outcome, SubmittedInquiry
 from shared.domain.referral import Referral, RegistrationSummary
 from shared.storage import keys
-from shared.storage.inquiries import party_of
+from shared.storage.inquiries import inquiry_key
 from shared.storage.intents import Intent, Watch
 from shared.storage.tables import Row, Upsert
 from shared.workflow.sweep import ENDS_PER_SECOND
@@ -95,7 +95,7 @@ async def test_a_request_for_information_is_restarted_under_its_own_id(swept: Sw
         outcomes=(Outcome(organization_id="nobody", reason="unknownRecipient"),),
     )
     swept.engine.run("inquiry")
-    await ask_for_restarts(swept.tables, [party_of(taken)], NOW)
+    await ask_for_restarts(swept.tables, [inquiry_key(taken)], NOW)
     await swept.rounds(2)
     assert swept.engine.starts == [(LIFECYCLE, "inquiry")]
 
@@ -127,7 +127,7 @@ async def test_whoever_does_not_move_after_a_restart_is_ended_again(swept: Swept
 
 async def test_of_two_who_end_the_same_instance_neither_ends_its_successor(swept: Swept) -> None:
     await asked(swept, referral(), running=(ID,))
-    await ask_for_restarts(swept.tables, [referral().party], NOW)
+    await ask_for_restarts(swept.tables, [referral().key], NOW)
     for tenth in range(30):
         await swept.at(tenth / 6)
     assert swept.engine.starts == [(LIFECYCLE, ID)]
@@ -186,7 +186,7 @@ async def test_a_restart_that_is_asked_for_twice_ends_with_everything_running(sw
     records = [referral(id=ReferralId(f"fabrikam-{number}")) for number in range(3)]
     ids = tuple(record.id for record in records)
     await asked(swept, *records, running=ids)
-    await ask_for_restarts(swept.tables, [record.party for record in records], NOW)
+    await ask_for_restarts(swept.tables, [record.key for record in records], NOW)
     await swept.rounds(20)
     assert swept.engine.running == set(ids)
     assert await left(swept) == []
@@ -208,7 +208,7 @@ async def test_a_waiting_record_that_is_woken_is_watched_by_its_moment_again(
     await swept.stored(record := referral())
     await finish_work(swept, record)
     swept.engine.run(*([ID] if state == "parked" else []))
-    await ask_to_wake(swept.tables, [record.party], NOW)
+    await ask_to_wake(swept.tables, [record.key], NOW)
     await swept.rounds(2)
     assert (swept.engine.woken, swept.engine.terminations) == ([ID] if state == "parked" else [], [])
     assert [(each.reason, each.due) for each in await swept.left()] == [("moment", NOW + timedelta(days=1))]
@@ -221,16 +221,16 @@ async def test_a_waiting_record_whose_orchestration_takes_events_and_does_nothin
     await finish_work(swept, record)
     swept.engine.run(ID)
     swept.engine.dead.add(ID)
-    await ask_to_wake(swept.tables, [record.party], NOW)
+    await ask_to_wake(swept.tables, [record.key], NOW)
     await swept.rounds(5)
     assert (swept.engine.terminations, swept.engine.starts) == ([ID], [(LIFECYCLE, ID)])
     assert [each.reason for each in await swept.left()] == ["moment"]
 
 
 async def finish_work(swept: Swept, record: Referral) -> None:
-    (row,) = await swept.referrals.work(record.party)
+    (row,) = await swept.referrals.work(record.key)
     done = tuple(replace(state, done=True) for state in row.value.tasks)
-    await swept.referrals.save_work(record.party, replace(row.value, tasks=done), row.etag)
+    await swept.referrals.save_work(record.key, replace(row.value, tasks=done), row.etag)
 
 
 async def test_the_command_waits_and_says_how_far_it_is(
@@ -275,7 +275,7 @@ async def test_waiting_records_are_told_from_those_that_move_and_from_dead_ones(
         (late, NOW - 6 * MINUTE, Watch()),
     ):
         await swept.stored(record)
-        moment = Intent(id=record.id, reason="moment", party=record.party, at=NOW, due=due, watch=watch)
+        moment = Intent(id=record.id, reason="moment", party=record.key, at=NOW, due=due, watch=watch)
         await swept.intents.announce(moment)
     await swept.stored(forgotten)
     found = await record_states(swept.tables, await unfinished(swept.tables), NOW)
@@ -290,7 +290,11 @@ STANDING = RecordStates(waiting=("a", "b"), moving=("c",), dead=("d",), unwatche
 @pytest.mark.parametrize(
     ("arguments", "outcome", "answers"),
     [
-        ([], Summary(RecordStates(waiting=("a", "b"))), ["2 wait for people", "--wake has all of them woken."]),
+        (
+            [],
+            Summary(RecordStates(waiting=("a", "b"))),
+            ["2 wait for people", "--wake has all of them woken."],
+        ),
         (
             [],
             Summary(STANDING, unreadable=2),

@@ -15,7 +15,7 @@ from shared.storage.mail import MailRecord
 from shared.storage.tables import Insert, Row, Upsert
 from shared.workflow.announce import FIRST_LOOK
 from shared.workflow.progress import fault_of_progress
-from shared.workflow.sweep import BATCH, POLL_SECONDS, LONGEST_HANDLER, LONGEST_RUN, LONGEST_WAIT
+from shared.workflow.sweep import BATCH, LONGEST_HANDLER, LONGEST_RUN, LONGEST_WAIT, POLL_SECONDS
 from shared.workflow.wake import LIFECYCLE
 from tests.doubles.swept import MINUTE, Swept
 from tests.examples.referrals import NOW, begun, creators, referral
@@ -30,7 +30,7 @@ def swept() -> Swept:
 
 
 def moment(minutes: float, identifier: str = ID) -> Intent:
-    party = referral(id=ReferralId(identifier)).party
+    party = referral(id=ReferralId(identifier)).key
     return Intent(id=identifier, reason="moment", party=party, at=NOW, due=NOW + minutes * MINUTE)
 
 
@@ -39,10 +39,10 @@ async def parked(swept: Swept, identifier: str = ID) -> None:
     announced = await swept.committed(begun(referral(id=ReferralId(identifier))))
     swept.engine.run(identifier)
     assert announced.work
-    row = await swept.referrals.get_work(announced.after.party, announced.work.label)
+    row = await swept.referrals.get_work(announced.after.key, announced.work.label)
     assert row
     done = tuple(replace(state, done=True) for state in row.value.tasks)
-    await swept.referrals.save_work(announced.after.party, replace(row.value, tasks=done), row.etag)
+    await swept.referrals.save_work(announced.after.key, replace(row.value, tasks=done), row.etag)
 
 
 async def open_deal(swept: Swept) -> None:
@@ -76,7 +76,7 @@ async def test_an_intent_without_a_commit_is_kept_as_long_as_its_handler_can_liv
     swept: Swept, age: timedelta, kept: bool
 ) -> None:
     work = work_of(ReferralId(ID), "000001", OperationId("op"), ())
-    await swept.announcements.announce_work(referral().party, work, NOW)
+    await swept.announcements.announce_work(referral().key, work, NOW)
     swept.wall = NOW + age
     await swept.sweep.run(swept.engine, NOW + MINUTE)
     assert (bool(await swept.left()), swept.engine.woken) == (kept, [])
@@ -94,7 +94,7 @@ async def test_a_domain_clock_that_is_moved_while_a_handler_is_at_work_forgets_n
 async def test_an_attempt_that_lost_is_not_taken_for_the_one_that_won(swept: Swept) -> None:
     await open_deal(swept)
     lost = work_of(ReferralId("contoso-1"), "000001", OperationId("another"), ())
-    await swept.announcements.announce_work(creators().party, lost, NOW)
+    await swept.announcements.announce_work(creators().key, lost, NOW)
     swept.wall = NOW + timedelta(hours=1)
     await swept.at(1)
     assert [each.id for each in await swept.left()] == ["op"]
@@ -102,10 +102,10 @@ async def test_an_attempt_that_lost_is_not_taken_for_the_one_that_won(swept: Swe
 
 async def test_work_that_was_put_off_is_looked_at_when_it_is_due_again(swept: Swept) -> None:
     await open_deal(swept)
-    row = await swept.referrals.get_work(creators().party, "000001")
+    row = await swept.referrals.get_work(creators().key, "000001")
     assert row
     later = tuple(replace(state, due=NOW + 32 * MINUTE) for state in row.value.tasks)
-    await swept.referrals.save_work(creators().party, replace(row.value, tasks=later), row.etag)
+    await swept.referrals.save_work(creators().key, replace(row.value, tasks=later), row.etag)
     woken_at = [m for m in range(33) if await swept.at(m)]
     assert woken_at == [32]
 
@@ -127,7 +127,7 @@ async def test_a_moment_that_is_past_is_followed_by_the_next_one(swept: Swept) -
     await swept.at(DAY)
     reminder = work_of(ReferralId(ID), "reminder-first", OperationId("r"), ())
     done = tuple(replace(state, done=True) for state in reminder.tasks)
-    await swept.referrals.insert_work(referral().party, replace(reminder, tasks=done))
+    await swept.referrals.insert_work(referral().key, replace(reminder, tasks=done))
     await swept.at(DAY + 1)
     assert [each.due for each in await swept.left()] == [NOW + timedelta(days=11)]
 
@@ -135,9 +135,9 @@ async def test_a_moment_that_is_past_is_followed_by_the_next_one(swept: Swept) -
 async def test_a_record_that_was_answered_has_no_moments_any_more(swept: Swept) -> None:
     await swept.stored(referral(status="Active", substatus="Accepted"))
     await swept.referrals.save_work(
-        referral().party,
+        referral().key,
         replace(work_of(ReferralId(ID), "000001", OperationId("op"), ()), tasks=()),
-        (await swept.referrals.work(referral().party))[0].etag,
+        (await swept.referrals.work(referral().key))[0].etag,
     )
     await swept.intents.announce(moment(0))
     assert await swept.at(0) == 0
@@ -150,7 +150,7 @@ async def test_reminders_have_no_intent_of_their_own_and_are_found_by_their_mome
     await swept.at(1)
     task = Notify(message="reminder", audience="answerers")
     await swept.referrals.insert_work(
-        referral().party, work_of(ReferralId(ID), "reminder-first", OperationId("r"), (task,))
+        referral().key, work_of(ReferralId(ID), "reminder-first", OperationId("r"), (task,))
     )
     await swept.at(DAY)
     assert swept.engine.woken == [ID]
@@ -188,11 +188,11 @@ async def test_one_that_moves_is_woken_for_the_next_step_and_never_ended(swept: 
     await swept.at(DAY)
     for number in range(5):
         work = work_of(ReferralId(ID), "reminder-first", OperationId("r"), ())
-        rows = {row.value.label: row for row in await swept.referrals.work(referral().party)}
+        rows = {row.value.label: row for row in await swept.referrals.work(referral().key)}
         if row := rows.get("reminder-first"):
-            await swept.referrals.save_work(referral().party, row.value, row.etag)
+            await swept.referrals.save_work(referral().key, row.value, row.etag)
         else:
-            await swept.referrals.insert_work(referral().party, work)
+            await swept.referrals.insert_work(referral().key, work)
         await swept.at(DAY + 1 + number)
     assert swept.engine.terminations == []
     assert len(swept.engine.woken) == 6
@@ -209,7 +209,7 @@ async def test_an_activity_that_is_under_way_is_waited_for(swept: Swept) -> None
                 key="000001:invited:en",
                 operation_id=OperationId("m"),
                 message="invited",
-                reader=referral().party,
+                reader=referral().key,
                 recipients=("kim@fabrikam.com",),
                 subject="",
                 text="",
