@@ -18,6 +18,8 @@ EXPIRED = ("rae@contoso.com", "Fabrikam did not answer your invitation to the de
 NEWEST = f"{REFERRALS}?$top=100"
 CALM_LOOKS = 3
 _LOOK_EVERY = 0.2
+_BETWEEN_SWEEPS, _PATIENCE = 6, 120
+"""Seconds that a sweep is given to bring deals to their end, and the last one of several."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Deals:
             WaitingDeal(name, each["id"], own[each["engagementId"]])
             for name, each in zip(names, made, strict=True)
         ]
-        assert within(30, lambda: all(self._waits(deal) for deal in deals))
+        assert within(120, lambda: all(self._waits(deal) for deal in deals))
         return deals
 
     def accept(self, deal: WaitingDeal) -> None:
@@ -115,10 +117,14 @@ class Deals:
         url = f"{self.service.stack.url}/admin/functions/sweep_intents"
         assert self.service.http.post(url, json={"input": ""}).status_code == 202
 
-    def sweep_each_minute(self, deals: Sequence[WaitingDeal], sweeps: int, seconds: float = 6) -> None:
-        """Sweep, and let a minute pass, until all deals are over: so often at most, each for so many seconds."""
-        for _ in range(sweeps):
+    def sweep_each_minute(self, deals: Sequence[WaitingDeal], sweeps: int) -> None:
+        """Sweep, and let a minute pass, until all deals are over: so often at most.
+
+        Each sweep is given some seconds, the last one as many as a slow machine needs.
+        """
+        for number in range(sweeps):
             self.sweep()
+            seconds = _PATIENCE if number == sweeps - 1 else _BETWEEN_SWEEPS
             if within(seconds, lambda: all(self.is_over(deal) for deal in deals)):
                 return
             self.pass_by(MINUTE)
