@@ -129,9 +129,11 @@ def storm(service: Service, hub: HubStorage) -> Figures:
         service.rae.create(private("Made meanwhile", invitations=[invitation("fabrikam")]))
         made = post.seconds()
         heard, invited = post.wait("Unrelated", ACCEPTED), post.wait("Made meanwhile", INVITED)
-        assert within(PATIENCE, lambda: len(post.times(EXPIRED)) > N), f"{len(post.times(EXPIRED))} of {N + 1}"
+        assert within(PATIENCE, lambda: len(post.times(EXPIRED)) > N), (
+            f"{len(post.times(EXPIRED))} of {N + 1}"
+        )
         spent = requests.count() / (N + 1)
-        calm(hub)
+        calm(hub, 60)
         assert all(post.told(name) == {EXPIRED: 1} for name in names)
     check(service, hub, [template.instance_id, *(each.instance_id for each in clones)])
     times = sorted(post.times(EXPIRED))
