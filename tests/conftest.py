@@ -1,4 +1,7 @@
-"""Which host the tests of the whole service run on: `--host devhost` (the default) or `--host func`."""
+"""What all tests share: the host that they run on (`--host`), their order, and what is told of a run.
+
+Several processes may run them at once (pytest-xdist), each a file at a time.
+"""
 
 from collections import Counter
 from collections.abc import Generator
@@ -18,6 +21,7 @@ from tests.live import Service
 settings.register_profile("no deadline", deadline=None)  # how fast an example is, is for bench/
 settings.load_profile("no deadline")
 
+LONGEST_FIRST = ("fault", "platform", "http", "model", "localcloud", "devhost", "storage", "orchestrations")
 LOG_LINES = 60
 """Of a host's log, beside the failure of a test."""
 
@@ -36,6 +40,17 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """No workers for one file: they take longer to start than they save."""
     is_one_file = len(config.args) == 1 and config.args[0].partition("::")[0].endswith(".py")
     return 0 if is_one_file else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders whose files take long come first, so that no worker begins one when the others have nothing left."""
+    tests = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
+        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=rank)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
