@@ -1,4 +1,4 @@
-"""Many deadlines at one instant: none is lost, none is doubled, and nobody who acts meanwhile waits behind all of them.
+"""Many deadlines at one instant: none is lost, none is doubled, and nobody who acts meanwhile waits for all.
 
 How fast it goes is printed (`-s`) and not asserted.
 """

@@ -105,7 +105,8 @@ class Deals:
     def jump(self, to: datetime, patience: float = 60) -> None:
         """Let time go on to this moment at once, when no message is being worked on (or after so many seconds).
 
-        A message whose time runs out under the work stands still in the engine: measured, for one to four minutes, until a sweep starts it anew.
+        A message whose time runs out under the work is taken twice, and its orchestration stands still: measured,
+        for one to four minutes, until a sweep starts it anew.
         """
         calm(self._hub, patience)
         self._time.jump(to)
