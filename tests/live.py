@@ -291,7 +291,7 @@ def invitation(partner: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def eventually(check: Any, seconds: float = 20) -> Any:
+def eventually(check: Any, seconds: float = 60) -> Any:
     """Ask until there is a true answer; bounded, for what only real time brings (a process that starts)."""
     end = time.monotonic() + seconds
     while not (answer := check()) and time.monotonic() < end:

@@ -109,7 +109,6 @@ class Review:
         assert self._service.told(self.name) == TOLD
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("state", STATES)
 def test_a_review_ends_the_same_in_whatever_state_the_host_is_killed(service: Service, state: str) -> None:
     def kill(reached: str) -> None:
@@ -122,7 +121,6 @@ def test_a_review_ends_the_same_in_whatever_state_the_host_is_killed(service: Se
     review.check()
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("moment", range(3))
 def test_a_review_ends_the_same_whenever_the_host_is_killed(service: Service, moment: int) -> None:
     with Killer(service, Random(SEED + moment)) as killer:
