@@ -9,7 +9,6 @@ from tests.doubles.registration_form import FORM
 from tests.live import (
     ESTIMATE,
     MICROSOFT,
-    REFERRALS,
     Person,
     Service,
     assessment,
