@@ -119,6 +119,7 @@ class Service:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.http = httpx.Client(timeout=60)
+        self._people: dict[str, Person] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -127,7 +128,10 @@ class Service:
         self.http.close()
 
     def __getattr__(self, name: str) -> Person:
-        return Person(self, name)
+        """A person by name. They sign in once: to make a token takes longer than many a request."""
+        if name not in self._people:
+            self._people[name] = Person(self, name)
+        return self._people[name]
 
     def advance(self, duration: str) -> str:
         """Let time pass, and everything that becomes due be done; on an engine of real time only the latter."""
@@ -291,7 +295,7 @@ def invitation(partner: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def eventually(check: Any, seconds: float = 20) -> Any:
+def eventually(check: Any, seconds: float = 60) -> Any:
     """Ask until there is a true answer; bounded, for what only real time brings (a process that starts)."""
     end = time.monotonic() + seconds
     while not (answer := check()) and time.monotonic() < end:

@@ -23,10 +23,15 @@ _TYPED = (
 _LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
+# As many workers as cores; `-n 0` in the arguments takes none. A file's tests share what they start, so they stay
+# together, and the order of the files is that of tests/conftest.py.
+_IN_PARALLEL = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+
+
 def test(options: Namespace) -> int:
     """Run pytest; the tests start their own Azurite, so it is installed first."""
     ensure_installed()
-    return run_module("pytest", options.rest)
+    return run_module("pytest", [*_IN_PARALLEL, *options.rest])
 
 
 def lint(_options: Namespace) -> int:

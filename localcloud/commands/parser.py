@@ -71,7 +71,10 @@ def _add_service(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _add_checks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     test = commands.add_parser(
-        "test", help="run the tests; further arguments go to pytest", add_help=False, allow_abbrev=False
+        "test",
+        help="run the tests, one worker a core (-n 0: none); further arguments go to pytest",
+        add_help=False,
+        allow_abbrev=False,
     )
     test.add_argument("--python", choices=(DEPLOYED,), help="run them on the Python version of production")
     commands.add_parser(

@@ -47,7 +47,7 @@ def refused(folder: Path, *more: str) -> str:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 2, done.stderr
@@ -74,7 +74,7 @@ class Running:
         return self.ended()
 
     def ended(self) -> int:
-        _, _ = self._process.communicate(timeout=20)
+        _, _ = self._process.communicate(timeout=60)
         return self._process.returncode
 
 

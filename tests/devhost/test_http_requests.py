@@ -69,7 +69,7 @@ async def test_a_chunked_body_arrives_empty_and_its_header_stays(drive: Drive) -
         assert (request["body"], request["headers"]["transfer-encoding"]) == ("", "chunked")
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b"hello"), b"no gzip at all"])
+@pytest.mark.parametrize("body", [gzip.compress(b"hello", mtime=0), b"no gzip at all"])
 async def test_a_compressed_body_arrives_as_it_was_sent(drive: Drive, body: bytes) -> None:
     async with drive(shop()) as d:
         head = f"POST /api/seen HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}"

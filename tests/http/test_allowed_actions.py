@@ -9,7 +9,6 @@ from tests.doubles.registration_form import FORM
 from tests.live import (
     ESTIMATE,
     MICROSOFT,
-    REFERRALS,
     Person,
     Service,
     assessment,
@@ -153,13 +152,17 @@ ACTIONS: dict[str, Callable[[Person, Referral], int]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_listed_succeeds_and_what_is_not_is_refused(service: Service, kind: str) -> None:
-    listed = set(KINDS[kind](service)[1]["allowedActions"])
+    """What is refused changes nothing, so that the next action is tried on the same referral, by the same tag."""
+    person, referral = KINDS[kind](service)
+    listed = set(referral["allowedActions"])
     assert listed == set(LISTED[kind].split())
     for action, attempt in ACTIONS.items():
-        person, referral = KINDS[kind](service)
         status = attempt(person, referral)
         already_visible = action == "shareWithMicrosoft" and referral["dealType"] == "PartnerLed"
         assert (status in {200, 201}) == (action in listed or already_visible), (action, status)
+        if status in {200, 201}:
+            person, referral = KINDS[kind](service)
+    assert person.read(referral["id"])["eTag"] == referral["eTag"]
 
 
 VALUES: dict[str, Any] = {
@@ -219,10 +222,10 @@ def _value(referral: Referral, path: str) -> Any:
 def test_what_is_editable_can_be_edited_and_nothing_else(service: Service, kind: str) -> None:
     person, referral = KINDS[kind](service)
     assert set(referral["editableFields"]) <= VALUES.keys()
+    edited = False
     for path in VALUES:
-        person, referral = (
-            KINDS[kind](service) if path.startswith(("/invite", "/consent")) else (person, referral)
-        )
+        if edited and path.startswith(("/invite", "/consent")):
+            person, referral = KINDS[kind](service)
         value = _value(referral, path)
         operations = [replacing(path, value)]
         if path == "/inviteContext/assistanceRequestCode":
@@ -231,7 +234,8 @@ def test_what_is_editable_can_be_edited_and_nothing_else(service: Service, kind:
         listed = path in referral["editableFields"]
         unchanged = referral["status"] != "Closed" and value == _present(referral, path)
         assert (status == 200) == (listed or unchanged), (path, status)
-        referral = person.get(f"{REFERRALS}/{referral['id']}").json()
+        if status == 200:
+            edited, referral = True, person.read(referral["id"])
 
 
 def _present(referral: Referral, path: str) -> Any:

@@ -78,7 +78,7 @@ def test_without_a_token_nobody_is_let_in(service: Service, header: str | None) 
         {"oid": ""},
         {"oid": 7},
     ],
-    ids=str,
+    ids=lambda changes: next(iter(changes)),  # without the times, which differ from process to process
 )
 def test_a_claim_that_does_not_fit_is_refused(service: Service, signed: Any, changes: dict[str, Any]) -> None:
     assert answer(service, f"Bearer {signed(claims(**changes))}") == (401, "unauthenticated")

@@ -70,6 +70,12 @@ WRITES = ("patch", "put", "accept", "decline", "win", "lose", "stage", "invitati
 
 
 @pytest.fixture(scope="module")
+def service(service_of_its_own: Service) -> Service:
+    """Everybody reads whole lists here, which hold all deals of all tests elsewhere."""
+    return service_of_its_own
+
+
+@pytest.fixture(scope="module")
 def referrals(service: Service) -> dict[str, dict[str, Any]]:
     """One referral of each kind, by the name of its line."""
     rae = service.rae

@@ -43,7 +43,7 @@ def stack(tmp_path_factory):
 
 
 def seen_by_host(stack):
-    with urlopen(stack.url, timeout=10) as answer:
+    with urlopen(stack.url, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -93,7 +93,7 @@ def test_a_delivery_report_reaches_the_app_with_its_secret(stack):
     order = Request(
         f"http://127.0.0.1:{stack.addresses.mail}/admin/devhost/mail/1/reports", data=b'{"status": "Bounced"}'
     )
-    with urlopen(order, timeout=20) as answer:
+    with urlopen(order, timeout=60) as answer:
         assert answer.status == 200
     seen = seen_by_host(stack)
     secret = seen["environment"]["MAIL_EVENTS_KEY"]

@@ -95,27 +95,28 @@ BARE = MailFacts(
     registration=RegistrationFacts(solution="Contoso CRM"),
     link=LINK,
 )
-SUBJECTS = {
-    "invited": "Contoso invites you to the deal “ERP renewal 2026”",
-    "reminder": "Reminder: Contoso waits for your answer to the deal “ERP renewal 2026”",
-    "accepted": "Contoso accepted your invitation to the deal “ERP renewal 2026”",
-    "declined": "Contoso declined your invitation to the deal “ERP renewal 2026”",
-    "expired": "Contoso did not answer your invitation to the deal “ERP renewal 2026”",
-    "withdrawn": "Contoso withdrew its invitation to the deal “ERP renewal 2026”",
-    "won": "Contoso won the deal “ERP renewal 2026”",
-    "lost": "Contoso lost the deal “ERP renewal 2026”",
-    "leadReceived": "New request from Adventure Works: “ERP renewal 2026”",
-    "hotLead": "Adventure Works asks to be contacted now: “ERP renewal 2026”",
-    "leadReminder": "Reminder: Adventure Works waits for your answer to “ERP renewal 2026”",
-    "customerDeclined": "Your request “ERP renewal 2026”: Contoso cannot take it up",
-    "customerExpired": "Your request “ERP renewal 2026”: Contoso has not answered",
-    "registrationSubmitted": "Contoso submitted the registration of the deal “ERP renewal 2026” for review",
-    "registrationEscalated": "Waiting for a decision: the registration of the deal “ERP renewal 2026” by Contoso",
-    "actionRequired": "Action required: the registration of the deal “ERP renewal 2026” needs corrections",
-    "actionReminder": "Reminder: the registration of the deal “ERP renewal 2026” waits for your corrections",
-    "registrationApproved": "The registration of the deal “ERP renewal 2026” is approved",
-    "registrationRejected": "The registration of the deal “ERP renewal 2026” is rejected",
+SAYS = {
+    "invited": "invites",
+    "reminder": "reminder",
+    "accepted": "accepted",
+    "declined": "declined",
+    "expired": "did not answer",
+    "withdrawn": "withdrew",
+    "won": "won",
+    "lost": "lost",
+    "leadReceived": "new request",
+    "hotLead": "now",
+    "leadReminder": "reminder",
+    "customerDeclined": "cannot",
+    "customerExpired": "has not answered",
+    "registrationSubmitted": "review",
+    "registrationEscalated": "waiting for a decision",
+    "actionRequired": "action required",
+    "actionReminder": "reminder",
+    "registrationApproved": "approved",
+    "registrationRejected": "rejected",
 }
+"""What a reader must see in the subject alone."""
 SHOWN = {  # beside the names and the notes
     "invited": {"value", "closing", "solutions", "help", "deadline"},
     "reminder": {"value", "closing", "solutions", "help", "deadline"},
@@ -207,8 +208,23 @@ def flat(text: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_says_in_its_subject_who_did_what(kind: MailKind) -> None:
-    assert mail(kind=kind).subject == SUBJECTS[kind]
+def test_every_kind_says_in_its_subject_what_happened_to_which_deal(kind: MailKind) -> None:
+    subject = mail(kind=kind).subject
+    assert "“ERP renewal 2026”" in subject
+    assert SAYS[kind] in subject.casefold()
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - (OF_REGISTRATIONS - TO_REVIEWERS)))
+def test_every_kind_says_in_its_subject_who_did_it(kind: MailKind) -> None:
+    """But for those about the reader's own registration, which Microsoft alone decides."""
+    who = "Adventure Works" if kind in OF_LEADS else "Contoso"
+    assert who in mail(kind=kind).subject
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_two_kinds_have_the_same_subject(language: str) -> None:
+    subjects = {render(replace(FACTS, kind=kind), language).subject for kind in KINDS}
+    assert len(subjects) == len(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -324,8 +340,7 @@ def test_the_lead_of_the_reviewers_is_told_since_when_a_decision_is_missing() ->
 def test_a_registration_that_is_handed_in_again_says_so() -> None:
     again = RegistrationFacts(solution="Contoso CRM", round=2)
     message = mail(kind="registrationSubmitted", registration=again)
-    resubmitted = "Contoso resubmitted the registration of the deal “ERP renewal 2026” for review"
-    assert message.subject == resubmitted
+    assert "resubmitted" in message.subject
     assert "Round 2" in message.html
     assert "corrected" in message.text
     korean = render(replace(FACTS, kind="registrationSubmitted", registration=again), "ko")
@@ -501,8 +516,8 @@ def test_money_names_its_currency_and_has_the_currencys_own_decimals(
     value: Decimal, currency: str, shown: str
 ) -> None:
     message = mail(deal_value=value, currency=currency)
-    assert f"Estimated value:  {shown}\n" in message.text
-    assert shown in message.html
+    for part in (message.text, message.html):
+        assert re.search(rf"{re.escape(shown)}(?![\d.,])", part)
 
 
 def test_times_are_told_in_utc_whatever_zone_they_come_in() -> None:
@@ -530,20 +545,22 @@ def test_a_reminder_tells_the_deadline_and_counts_no_days(kind: MailKind, langua
 @pytest.mark.parametrize("kind", ["declined", "lost"])
 def test_every_reason_is_shown_as_words(code: str, kind: MailKind) -> None:
     message = mail(kind=kind, reason=code, notes=None)
-    assert "Reason:           " in message.text
-    assert code not in message.text or code == "Other"
-    assert code not in message.html.split("<body")[1]
+    for part in (flat(message.text), Page(message.html).text):
+        assert names()["closingReasons"][code]["en"] in part
+        assert code not in part or code == "Other"
 
 
 @pytest.mark.parametrize("code", [code for code in HELP_CODES if code != NO_HELP])
 def test_every_kind_of_help_is_shown_as_words(code: str) -> None:
     message = mail(help_code=code)
-    assert "Help needed:      " in message.text
-    assert code not in message.text + message.html
+    for part in (flat(message.text), Page(message.html).text):
+        assert names()["assistanceRequestCodes"][code]["en"] in part
+        assert code not in part
 
 
 def test_no_help_required_is_not_mentioned() -> None:
-    assert "Help needed" not in mail(help_code=NO_HELP).text
+    assert names()["assistanceRequestCodes"][NO_HELP]["en"] not in flat(mail(help_code=NO_HELP).text)
+    assert mail(help_code=NO_HELP).text == mail(help_code=None).text
 
 
 def test_an_unknown_code_is_an_error_and_not_a_mail() -> None:
@@ -603,8 +620,9 @@ def test_a_name_is_written_in_the_order_of_its_script(first: str, last: str, sho
 
 def test_a_lead_of_microsofts_says_so() -> None:
     message = mail(kind="leadReceived", from_microsoft=True)
-    assert message.subject == "New lead from Microsoft: Adventure Works, “ERP renewal 2026”"
-    assert "Notes from Microsoft:" in message.text
+    for said in ("lead from Microsoft", "Adventure Works", "“ERP renewal 2026”"):
+        assert said in message.subject
+    assert "Notes from Microsoft" in message.text
 
 
 UNTRUE_OF_MICROSOFTS = {
@@ -643,36 +661,27 @@ def test_a_customer_is_told_to_choose_a_different_partner(kind: MailKind) -> Non
 
 
 UNTOLD = {
-    "en": (
-        "Contoso could not be told of your invitation to the deal “ERP renewal 2026”",
-        "We could not deliver any mail about it to Contoso before the deadline, so Contoso may not know of it.",
-    ),
-    "ko": (
-        "Contoso 측에 “ERP renewal 2026” 거래 초대를 알리지 못했습니다",
-        (
-            "기한 안에 초대 관련 메일을 Contoso 측에 한 통도 전달하지 못했으므로 "
-            "Contoso 측에서 이 초대를 모르고 있을 수 있습니다."
-        ),
-    ),
+    "en": {"subject": "could not be told", "body": "could not deliver any mail", "never": "did not answer"},
+    "ko": {"subject": "알리지 못했습니다", "body": "전달하지 못했", "never": "응답하지 않"},
 }
 
 
 @pytest.mark.parametrize("language", UNTOLD)
-@pytest.mark.parametrize("untold", [True, False])
 def test_of_an_expiry_that_nobody_was_told_of_no_reader_thinks_that_it_was_left_unanswered(
-    language: str, untold: bool
+    language: str,
 ) -> None:
     """M8: subject, text and HTML say the one or the other."""
-    message = render(replace(FACTS, kind="expired", never_notified=untold), language)
-    subject, sentence = UNTOLD[language]
-    assert (message.subject == subject) == untold
-    page = Page(message.html).text
-    for part in (flat(message.text), " ".join(page.split())):
-        assert (sentence in part) == untold
-        for word in ("did not answer", "응답하지 않"):
-            assert (word in part and untold) is False
-        for fact in ("Adventure Works", "2026"):
-            assert fact in part
+    said = UNTOLD[language]
+    for untold in (True, False):
+        message = render(replace(FACTS, kind="expired", never_notified=untold), language)
+        text, page = flat(message.text), " ".join(Page(message.html).text.split())
+        assert (said["subject"] in message.subject) == untold
+        for part in (text, page):
+            assert (said["body"] in part) == untold
+            assert "Adventure Works" in part
+        for part in (message.subject, text, page):
+            assert "Contoso" in part
+            assert not (untold and said["never"] in part)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "expired"])

@@ -47,10 +47,13 @@ def service(platform: Platform, package: Path, tmp_path_factory: pytest.TempPath
     """Storage, mail, issuer and an engine, which runs the package too. It leaves the sweep to the worker."""
     host = (sys.executable, "-m", "devhost", "--app", str(package))
     data = tmp_path_factory.mktemp("service") / "data"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AzureWebJobs.sweep_intents.Disabled", "true")
-        with Stack(data, samples=True, host=Devhost(host)) as stack, Service(stack) as running:
-            yield running
+    with ExitStack() as running:
+        with (
+            pytest.MonkeyPatch.context() as patch
+        ):  # until it has started: other stacks of the session have sweeps
+            patch.setenv("AzureWebJobs.sweep_intents.Disabled", "true")
+            stack = running.enter_context(Stack(data, samples=True, host=Devhost(host)))
+        yield running.enter_context(Service(stack))
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,12 @@ INVITED = ("kim@fabrikam.com", "Contoso에서 거래에 초대했습니다")
 ACCEPTED = ("rae@contoso.com", "Fabrikam accepted your invitation to the deal")
 EXPIRED = ("rae@contoso.com", "Fabrikam did not answer your invitation to the deal")
 NEWEST = f"{REFERRALS}?$top=100"
-CALM_LOOKS = 3
+CALM_LOOKS = 5
 _LOOK_EVERY = 0.2
+_BETWEEN_SWEEPS, _PATIENCE = 6, 120
+"""Seconds that a sweep is given to bring deals to their end, and the last one of several."""
+_BOUNCING = 15
+"""Seconds until a hub that gets no calm is taken for one whose messages bounce: of what was lost they always do."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Deals:
             WaitingDeal(name, each["id"], own[each["engagementId"]])
             for name, each in zip(names, made, strict=True)
         ]
-        assert within(30, lambda: all(self._waits(deal) for deal in deals))
+        assert within(120, lambda: all(self._waits(deal) for deal in deals))
         return deals
 
     def accept(self, deal: WaitingDeal) -> None:
@@ -98,34 +102,42 @@ class Deals:
         """The time of app and engine."""
         return self._time.now()
 
-    def jump(self, to: datetime) -> None:
-        """Let time go on to this moment at once, when no message is being worked on (or after some seconds).
+    def jump(self, to: datetime, patience: float = 60) -> None:
+        """Let time go on to this moment at once, when no message is being worked on (or after so many seconds).
 
-        A message whose time runs out under the work makes the engine pause for many seconds.
+        A message whose time runs out under the work is taken twice, and its orchestration stands still: measured,
+        for one to four minutes, until a sweep starts it anew.
         """
-        calm(self._hub)
+        calm(self._hub, patience)
         self._time.jump(to)
 
-    def pass_by(self, duration: timedelta) -> None:
+    def pass_by(self, duration: timedelta, patience: float = 60) -> None:
         """Let so much time pass at once; see `jump`."""
-        self.jump(self.now() + duration)
+        self.jump(self.now() + duration, patience)
 
     def sweep(self) -> None:
         """Have the sweep run now."""
         url = f"{self.service.stack.url}/admin/functions/sweep_intents"
         assert self.service.http.post(url, json={"input": ""}).status_code == 202
 
-    def sweep_each_minute(self, deals: Sequence[WaitingDeal], sweeps: int, seconds: float = 6) -> None:
-        """Sweep, and let a minute pass, until all deals are over: so often at most, each for so many seconds."""
-        for _ in range(sweeps):
+    def sweep_each_minute(self, deals: Sequence[WaitingDeal], sweeps: int) -> None:
+        """Sweep, and let a minute pass, until all deals are over: so often at most.
+
+        Each sweep is given some seconds, the last one as many as a slow machine needs.
+        """
+        for number in range(sweeps):
             self.sweep()
+            seconds = _PATIENCE if number == sweeps - 1 else _BETWEEN_SWEEPS
             if within(seconds, lambda: all(self.is_over(deal) for deal in deals)):
                 return
-            self.pass_by(MINUTE)
+            self.pass_by(MINUTE, _BOUNCING)
 
 
-def calm(hub: HubStorage, seconds: float = 5) -> bool:
-    """Wait until three looks in a row find no message, and say whether they do; what bounces never lets them."""
+def calm(hub: HubStorage, seconds: float) -> bool:
+    """Wait until five looks in a row find no message, and say whether they do; what bounces never lets them.
+
+    One that an orchestration is working on is hidden like those of timers: looks must span such work.
+    """
     looks = 0
 
     def is_calm() -> bool:
@@ -133,7 +145,7 @@ def calm(hub: HubStorage, seconds: float = 5) -> bool:
         looks = 0 if hub.visible() or hub.work_items() else looks + 1
         return looks == CALM_LOOKS
 
-    return within(seconds, is_calm, every=0.1)
+    return within(seconds, is_calm)
 
 
 def within(seconds: float, check: Callable[[], bool], every: float = _LOOK_EVERY) -> bool:

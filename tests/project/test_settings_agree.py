@@ -52,6 +52,12 @@ def table(text: str, header: str) -> dict[str, str]:
     return {row[0].strip(" `"): row[-1].strip() for row in rows}
 
 
+def says(document: str, figure: str, *words: str) -> bool:
+    """Whether one sentence has this figure and these words, however it is put."""
+    sentences = re.split(r"[.;|]\s", document)
+    return any(all(each in sentence for each in (figure, *words)) for sentence in sentences)
+
+
 DEFAULTS = table(README, "setting | meaning | default")
 PLATFORM = {name: value.strip("`") for name, value in table(README, "setting | meaning | value").items()}
 MANDATORY = {
@@ -156,8 +162,8 @@ def test_the_hub_that_the_app_claims_is_the_hosts() -> None:
 def test_a_handler_ends_before_the_sweep_takes_it_for_dead() -> None:
     assert FUNCTION_TIMEOUT < LONGEST_HANDLER
     minutes = LONGEST_HANDLER // timedelta(minutes=1)
-    assert f"no handler living longer than {minutes} minutes" in OPERATIONS
-    assert f"after {minutes} minutes of the wall clock" in ARCHITECTURE
+    assert says(OPERATIONS, f"{minutes} minutes", "handler")
+    assert says(ARCHITECTURE, f"{minutes} minutes", "wall clock")
 
 
 def test_a_function_outlives_a_storage_request_with_all_its_repetitions_and_the_purge() -> None:
@@ -176,34 +182,28 @@ def test_a_run_over_work_ends_before_the_platform_ends_its_worker() -> None:
     """It reads the row, does what it begins in its time, keeps the row and forgets the intent."""
     longest = perform.LONGEST_RUN + perform.LONGEST_TASK + 3 * timedelta(seconds=REQUEST_SECONDS)
     assert longest < FUNCTION_TIMEOUT
-    assert f"that is {longest.total_seconds():.0f} s at most" in OPERATIONS
+    assert says(OPERATIONS, f"{longest.total_seconds():.0f} s")
 
 
 def test_the_page_of_operations_says_how_long_each_call_may_take() -> None:
-    bounds = table(OPERATIONS, "call | until connected | between two parts of an answer | in all | and then")
-    assert set(bounds) == {
-        "mail service: send, operations query",
-        "Table Storage",
-        "durable engine, the host's own address",
-        "signing keys",
-        "tokens of the app's identity",
-        "/healthz` as a whole",
+    bounds = {
+        "mail service": (mail.CONNECT_SECONDS, mail.READ_SECONDS, mail.CALL_SECONDS),
+        "Table Storage": (CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS),
+        "durable engine": (durable.CALL_SECONDS, 2 * durable.CALL_SECONDS),  # with a look at the status
+        "signing keys": (tokens.CONNECT_SECONDS, tokens.FETCH_SECONDS),
+        "/healthz": (health.LONGEST_SECONDS,),
     }
-    for row in (
-        f"| {mail.CONNECT_SECONDS} s | {mail.READ_SECONDS} s | {mail.CALL_SECONDS} s, no repetition |",
-        f"| {CONNECT_SECONDS} s | {READ_SECONDS} s | {REQUEST_SECONDS} s with up to",
-        f"{durable.CALL_SECONDS} s; a refusal asks for the status as well, so {2 * durable.CALL_SECONDS} s",
-        f"| {tokens.CONNECT_SECONDS} s | | {tokens.FETCH_SECONDS} s, at most one fetch in",
-        f"| {health.TIMEOUT_SECONDS} s | 503, and what",
-    ):
-        assert row in OPERATIONS, row
+    for call, seconds in bounds.items():
+        (row,) = re.findall(rf"^\| `?{call}.*\|$", OPERATIONS, re.MULTILINE)
+        told = {float(each) for each in re.findall(r"\b([\d.]+) s\b", row)}
+        assert {float(each) for each in seconds} <= told, row
 
 
 def test_the_page_of_operations_says_what_the_purge_does() -> None:
-    assert timedelta(days=1) == RETENTION
-    assert "last started more than a day ago" in OPERATIONS
-    assert f"at most {100 * MAX_PAGES:,} instances in a run" in OPERATIONS
-    assert f"none after {LONGEST_RUN // timedelta(minutes=1)} minutes" in OPERATIONS
+    assert timedelta(days=1) == KEPT
+    assert says(OPERATIONS, "a day", "purge_finished")
+    assert says(OPERATIONS, f"{100 * MOST_PAGES:,} instances")
+    assert says(OPERATIONS, f"{LONGEST_RUN // timedelta(minutes=1)} minutes", "begins none")
 
 
 def flat(document: dict[str, Any], path: str = "") -> dict[str, str]:
