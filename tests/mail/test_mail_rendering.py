@@ -214,10 +214,10 @@ def test_every_kind_says_in_its_subject_what_happened_to_which_deal(kind: MailKi
     assert SAYS[kind] in subject.casefold()
 
 
-@pytest.mark.parametrize("kind", sorted({*KINDS} - (OF_REGISTRATIONS - TO_REVIEWERS)))
+@pytest.mark.parametrize("kind", sorted({*KINDS} - (REGISTRATION_MAILS - REVIEWER_MAILS)))
 def test_every_kind_says_in_its_subject_who_did_it(kind: MailKind) -> None:
     """But for those about the reader's own registration, which Microsoft alone decides."""
-    who = "Adventure Works" if kind in OF_LEADS else "Contoso"
+    who = "Adventure Works" if kind in LEAD_MAILS else "Contoso"
     assert who in mail(kind=kind).subject
 
 

@@ -191,7 +191,7 @@ def test_the_page_of_operations_says_how_long_each_call_may_take() -> None:
         "Table Storage": (CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS),
         "durable engine": (durable.CALL_SECONDS, 2 * durable.CALL_SECONDS),  # with a look at the status
         "signing keys": (tokens.CONNECT_SECONDS, tokens.FETCH_SECONDS),
-        "/healthz": (health.LONGEST_SECONDS,),
+        "/healthz": (health.TIMEOUT_SECONDS,),
     }
     for call, seconds in bounds.items():
         (row,) = re.findall(rf"^\| `?{call}.*\|$", OPERATIONS, re.MULTILINE)
@@ -200,9 +200,9 @@ def test_the_page_of_operations_says_how_long_each_call_may_take() -> None:
 
 
 def test_the_page_of_operations_says_what_the_purge_does() -> None:
-    assert timedelta(days=1) == KEPT
+    assert timedelta(days=1) == RETENTION
     assert says(OPERATIONS, "a day", "purge_finished")
-    assert says(OPERATIONS, f"{100 * MOST_PAGES:,} instances")
+    assert says(OPERATIONS, f"{100 * MAX_PAGES:,} instances")
     assert says(OPERATIONS, f"{LONGEST_RUN // timedelta(minutes=1)} minutes", "begins none")
 
 

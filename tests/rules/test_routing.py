@@ -41,7 +41,7 @@ def test_without_teams_nothing_is_routed() -> None:
 
 
 def test_a_rule_says_why_it_fits_or_not() -> None:
-    looked_at = considered(TABLE, "JP", ("Farming",))
+    looked_at = evaluate_rules(TABLE, "JP", ("Farming",))
     assert [each.fits for each in looked_at] == [False, True, True]
     for each, names in zip(looked_at, (("JP", "KR"), ("JP",), ("Farming",)), strict=True):
         assert all(name in each.why for name in names), each.why
