@@ -1,1 +1,1 @@
-"""Measurements: rates, counts and ratios. Never part of the tests."""
+"""Benchmarks: rates, counts and ratios. They are not part of the tests."""

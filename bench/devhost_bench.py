@@ -1,9 +1,10 @@
-"""How many workflows devhost completes per second: start, wait for an event, run an activity, complete.
+"""How many orchestrations devhost completes per second: start, wait for an event, run an activity, complete.
 
     python bench/devhost_bench.py [--workflows N] [--clients N]
 
-The host runs in a process of its own and commits with synchronous=FULL; the client shares the machine with it.
-All workflows are started, each waits for its event, all events are raised; the time runs until the last is complete.
+The host runs in its own process and commits with synchronous=FULL; the client shares the machine with it.
+All orchestrations are started and wait for their events, then all events are raised; the time ends when the last is
+complete.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def ship(approval):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was measured; `commit_ratio` is workflows per raw SQLite commit, `latency_ms` one workflow by itself."""
+    """The result; `commit_ratio` is workflows per raw SQLite commit, `latency_ms` that of a single workflow."""
 
     workflows: int
     workflows_per_second: float
@@ -57,7 +58,7 @@ class Result:
 
 
 def run(workflows: int = 2_000, clients: int = 32) -> Result:
-    """Measure once, within five minutes; `clients` is how many requests are under way at a time."""
+    """Measure once, within five minutes; `clients` is the number of concurrent requests."""
     with tempfile.TemporaryDirectory() as folder:
         return asyncio.run(asyncio.wait_for(_measure(Path(folder), workflows, clients), _RUN_SECONDS))
 
@@ -153,7 +154,7 @@ async def _raise(session: aiohttp.ClientSession, name: str) -> None:
 
 
 async def _drain(session: aiohttp.ClientSession) -> None:
-    """Advancing by nothing answers once everything that is due has been done."""
+    """Advancing the clock by zero returns when everything due has been done."""
     async with session.post("/admin/devhost/clock", json={"advance": "PT0S"}) as answer:
         assert answer.status == 200, await answer.text()
 

@@ -2,8 +2,8 @@
 
     python -m bench.edit_bench [--patches N]
 
-Eight clients each patch a deal of their own, with the tag that the answer before gave. The ten partners are entered
-into the directory beside the sample world. Counts of storage requests are taken with the app in the bench's process.
+Eight clients each patch their own deal, with the ETag of the previous response. The ten partners are added to the
+sample data. Storage requests are counted with the app in the process of the benchmark.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from typing import Any
 import httpx
 
 import devhost
-from bench.slice_bench import CLIENTS, deal, headers, show
+from bench.slice_bench import CLIENTS, deal, headers, settle, show
 from bench.slice_bench import REFERRALS as PATH
 from localcloud.project import PROJECT
 from localcloud.stack.stack import Stack
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.storage.azure_tables import AzureTables
 from shared.wiring import wiring
 
@@ -33,24 +33,24 @@ CREATIONS = 10
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was measured; latencies are medians, in milliseconds."""
+    """The result; latencies are medians, in milliseconds."""
 
     patches: int
     patches_per_second: float
     storage_requests_per_patch: float
     creation_with_ten_invitations_ms: float
     storage_requests_per_creation_with_ten: float
-    until_all_ten_are_told_ms: float
+    until_all_ten_are_notified_ms: float
 
 
 def run(patches: int = 400) -> Result:
     """Measure once, within a minute or two."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "edits", samples=True) as stack:
         stack.host.stop()
-        return asyncio.run(_measured(stack, patches))
+        return asyncio.run(_measure(stack, patches))
 
 
-async def _measured(stack: Stack, patches: int) -> Result:
+async def _measure(stack: Stack, patches: int) -> Result:
     os.environ.update(stack.environment())
     async with (
         devhost.running(PROJECT, stack.data.path / "counted") as host,
@@ -58,73 +58,72 @@ async def _measured(stack: Stack, patches: int) -> Result:
     ):
         rae = headers(stack, "rae@contoso.com")
         service = await wiring.service()
-        await import_world(service.tables, _ten_partners())
+        await import_directory(service.tables, _ten_partners())
         tables = service.tables
         if not isinstance(tables, AzureTables):
             message = "the app of a stack works on Azurite"
             raise TypeError(message)
-        rate, per_patch = await _patching(http, rae, tables, patches)
-        created, per_creation, told = await _inviting(http, rae, tables)
+        rate, per_patch = await _measure_patches(http, rae, tables, patches)
+        created, per_creation, notified = await _measure_invitations(http, rae, tables)
         return Result(
             patches=patches,
             patches_per_second=rate,
             storage_requests_per_patch=per_patch,
             creation_with_ten_invitations_ms=created,
             storage_requests_per_creation_with_ten=per_creation,
-            until_all_ten_are_told_ms=told,
+            until_all_ten_are_notified_ms=notified,
         )
 
 
-async def _patching(
+async def _measure_patches(
     http: httpx.AsyncClient, rae: dict[str, str], tables: AzureTables, patches: int
 ) -> tuple[float, float]:
-    """PATCHes per second, and storage requests for each, what the orchestration does for it included."""
+    """PATCHes per second, and storage requests per PATCH, including those of the orchestration."""
     body = deal(0) | {"invitations": [], "inviteContext": {}}
-    made = [(await http.post(PATH, json=body, headers=rae)).raise_for_status().json() for _ in range(CLIENTS)]
-    tags = {each["id"]: each["eTag"] for each in made}
-    await _settle(http)
+    deals = [
+        (await http.post(PATH, json=body, headers=rae)).raise_for_status().json() for _ in range(CLIENTS)
+    ]
+    etags = {each["id"]: each["eTag"] for each in deals}
+    await settle(http)
     before, start = tables.requests, time.perf_counter()
 
     async def client(identifier: str) -> None:
         for number in range(patches // CLIENTS):
             operation = {"op": "replace", "path": "/details/dealValue", "value": 1000 + number + 1}
             answer = await http.patch(
-                f"{PATH}/{identifier}", json=[operation], headers={**rae, "If-Match": tags[identifier]}
+                f"{PATH}/{identifier}", json=[operation], headers={**rae, "If-Match": etags[identifier]}
             )
-            tags[identifier] = answer.raise_for_status().headers["ETag"]
+            etags[identifier] = answer.raise_for_status().headers["ETag"]
 
-    await asyncio.gather(*(client(identifier) for identifier in tags))
-    spent = time.perf_counter() - start
-    await _settle(http)
-    return patches / spent, (tables.requests - before) / patches
+    await asyncio.gather(*(client(identifier) for identifier in etags))
+    seconds = time.perf_counter() - start
+    await settle(http)
+    return patches / seconds, (tables.requests - before) / patches
 
 
-async def _inviting(
+async def _measure_invitations(
     http: httpx.AsyncClient, rae: dict[str, str], tables: AzureTables
 ) -> tuple[float, float, float]:
-    """Until 201, storage requests altogether, and until the mails are out."""
+    """Milliseconds until 201, all storage requests, and milliseconds until the mails are sent."""
     entry = deal(0)["invitations"][0]
     invitations = [{**entry, "organizationId": f"measured-{n}"} for n in range(PARTNERS)]
     body = deal(0) | {"invitations": invitations, "inviteContext": {}}
     created: list[float] = []
-    told: list[float] = []
+    notified: list[float] = []
     before = tables.requests
     for _ in range(CREATIONS):
         start = time.perf_counter()
         (await http.post(PATH, json=body, headers=rae)).raise_for_status()
         created.append(time.perf_counter() - start)
-        await _settle(http)
-        told.append(time.perf_counter() - start)
+        await settle(http)
+        notified.append(time.perf_counter() - start)
     requests = (tables.requests - before) / CREATIONS
-    return statistics.median(created) * 1000, requests, statistics.median(told) * 1000
+    return statistics.median(created) * 1000, requests, statistics.median(notified) * 1000
 
 
-async def _settle(http: httpx.AsyncClient) -> None:
-    (await http.post("/admin/devhost/clock", json={"advance": "PT0S"})).raise_for_status()
-
-
-def _ten_partners() -> World:
-    return World.model_validate({"organizations": [_partner(number) for number in range(PARTNERS)]})
+def _ten_partners() -> DirectoryDocument:
+    organizations = [_partner(number) for number in range(PARTNERS)]
+    return DirectoryDocument.model_validate({"organizations": organizations})
 
 
 def _partner(number: int) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""One request for information to many companies: until 201, until all are told, and what that costs storage.
+"""One request for information to many partners: time until 201 and until all are notified, and storage requests.
 
     python -m bench.lead_bench [--recipients 1,10,50] [--times N]
 
-Each request goes to partners that were not addressed before, so the directory is read anew for each of them, as after
-a minute without leads. It counts as told when the sink has a mail for every partner. Times are medians of requests
-that follow each other. Counts of storage requests are taken afterwards, with the app in the bench's process.
+Each request goes to partners that had no request before, so that nothing of them is cached. A partner counts as
+notified when the mail sink has its mail. Times are medians of consecutive requests. Storage requests are counted
+afterwards, with the app in the process of the benchmark.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from typing import Any
 import httpx
 
 import devhost
-from bench.slice_bench import LONGEST_WAIT, headers
-from devhost.discovery import Function
+from bench.slice_bench import LONGEST_WAIT, headers, settle
+from devhost.functions import Function
 from devhost.invocation import Invoker
 from localcloud.project import PROJECT
 from localcloud.stack.stack import Stack
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.settings import read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
@@ -41,15 +41,15 @@ RECIPIENTS = (1, 10, 50)
 TIMES = 5
 WEB_SITE = "web@solutionproviders.com"
 Requests = Counter[tuple[str, str]]
-"""Storage requests by the function that made them, and the record whose orchestration called it."""
+"""The number of storage requests by function, and by the record whose orchestration called it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class Times:
     """Milliseconds from sending a request for information."""
 
-    until_taken: float
-    until_told: float
+    until_created: float
+    until_notified: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,75 +63,77 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One number of recipients; times are medians."""
+    """The result for one number of recipients; times are medians."""
 
     recipients: int
-    spent: Spent
+    times: Times
     cost: Cost
 
 
 def run(sizes: Iterable[int] = RECIPIENTS, times: int = TIMES) -> list[Measured]:
     """Measure each number of recipients, within a minute or two."""
-    wanted = sorted(sizes)
+    ordered = sorted(sizes)
     partners = count()
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "leads", samples=True) as stack:
-        asyncio.run(_enter(stack, 2 + (times + 1) * sum(wanted)))
-        spent = asyncio.run(_timed(stack, partners, wanted, times))
+        asyncio.run(_import_partners(stack, 2 + (times + 1) * sum(ordered)))
+        medians = asyncio.run(_measure_times(stack, partners, ordered, times))
         stack.host.stop()
-        costs = asyncio.run(_counted(stack, partners, wanted))
-    return [Measured(recipients=size, spent=spent[size], cost=costs[size]) for size in wanted]
+        costs = asyncio.run(_count_requests(stack, partners, ordered))
+    return [Measured(recipients=size, times=medians[size], cost=costs[size]) for size in ordered]
 
 
-async def _enter(stack: Stack, partners: int) -> None:
-    """Import as many partners, each with an active profile in the US."""
+async def _import_partners(stack: Stack, partners: int) -> None:
+    """Import partners, each with an active profile in the US."""
     tables = AzureTables(table_service(read_settings(stack.environment())))
     try:
         await tables.create_tables(keys.TABLES)
-        world = World.model_validate({"organizations": [_partner(number) for number in range(partners)]})
-        await import_world(tables, world)
+        organizations = [_partner(number) for number in range(partners)]
+        await import_directory(tables, DirectoryDocument.model_validate({"organizations": organizations}))
     finally:
         await tables.close()
 
 
-async def _timed(stack: Stack, partners: Iterator[int], sizes: list[int], times: int) -> dict[int, Spent]:
+async def _measure_times(
+    stack: Stack, partners: Iterator[int], sizes: list[int], times: int
+) -> dict[int, Times]:
     async with httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
         who = headers(stack, WEB_SITE)
-        await _told(http, who, list(islice(partners, 1)))
-        spent: dict[int, list[Spent]] = {size: [] for size in sizes}
+        await _measure_request(http, who, list(islice(partners, 1)))
+        measured: dict[int, list[Times]] = {size: [] for size in sizes}
         for _ in range(times):
             for size in sizes:
-                spent[size].append(await _told(http, who, list(islice(partners, size))))
+                measured[size].append(await _measure_request(http, who, list(islice(partners, size))))
     return {
-        size: Spent(
-            until_taken=statistics.median(each.until_taken for each in measured),
-            until_told=statistics.median(each.until_told for each in measured),
+        size: Times(
+            until_created=statistics.median(each.until_created for each in of_size),
+            until_notified=statistics.median(each.until_notified for each in of_size),
         )
-        for size, measured in spent.items()
+        for size, of_size in measured.items()
     }
 
 
-async def _told(http: httpx.AsyncClient, who: dict[str, str], partners: list[int]) -> Spent:
-    """Send a request for information to these partners, and wait until each has its mail, and for quiet."""
+async def _measure_request(http: httpx.AsyncClient, who: dict[str, str], partners: list[int]) -> Times:
+    """Send a request for information, wait until each partner has its mail, and then until all work is done."""
     missing = {_address(number) for number in partners}
-    kept = (await http.get(MAILS)).raise_for_status().json()["value"]
-    last = kept[-1]["id"] if kept else None
+    mails = (await http.get(MAILS)).raise_for_status().json()["value"]
+    last = mails[-1]["id"] if mails else None
     start = time.perf_counter()
     await _submit(http, who, partners)
-    taken = time.perf_counter() - start
+    created = time.perf_counter() - start
     while missing:
         if time.perf_counter() - start > LONGEST_WAIT:
-            raise TimeoutError(f"{len(missing)} partners were not told within {LONGEST_WAIT:.0f} seconds")
+            raise TimeoutError(f"{len(missing)} partners had no mail within {LONGEST_WAIT:.0f} seconds")
         arrived = await http.get(MAILS, params={"after": last} if last else None)
         for mail in arrived.raise_for_status().json()["value"]:
             last = mail["id"]
             missing -= set(mail["to"])
         await asyncio.sleep(0.01)
-    told = time.perf_counter() - start
-    await _settle(http)
-    return Spent(until_taken=taken * 1000, until_told=told * 1000)
+    notified = time.perf_counter() - start
+    await settle(http)
+    return Times(until_created=created * 1000, until_notified=notified * 1000)
 
 
-async def _counted(stack: Stack, partners: Iterator[int], sizes: list[int]) -> dict[int, Cost]:
+async def _count_requests(stack: Stack, partners: Iterator[int], sizes: list[int]) -> dict[int, Cost]:
     os.environ.update(stack.environment())
     costs: dict[int, Cost] = {}
     with _counting_requests() as requests:
@@ -141,11 +143,11 @@ async def _counted(stack: Stack, partners: Iterator[int], sizes: list[int]) -> d
         ):
             who = headers(stack, WEB_SITE)
             await _submit(http, who, list(islice(partners, 1)))
-            await _settle(http)
+            await settle(http)
             for size in sizes:
                 requests.clear()
                 answer = await _submit(http, who, list(islice(partners, size)))
-                await _settle(http)
+                await settle(http)
                 costs[size] = _cost(requests, answer)
     return costs
 
@@ -153,9 +155,9 @@ async def _counted(stack: Stack, partners: Iterator[int], sizes: list[int]) -> d
 def _cost(requests: Requests, answer: dict[str, Any]) -> Cost:
     leads = {recipient["referralId"] for recipient in answer["recipients"]}
     return Cost(
-        handler=sum(made for (name, _), made in requests.items() if name == "submit_leads"),
-        delivery=sum(made for (_, record), made in requests.items() if record == answer["id"]),
-        leads=sum(made for (_, record), made in requests.items() if record in leads),
+        handler=sum(number for (name, _), number in requests.items() if name == "submit_leads"),
+        delivery=sum(number for (_, record), number in requests.items() if record == answer["id"]),
+        leads=sum(number for (_, record), number in requests.items() if record in leads),
     )
 
 
@@ -164,7 +166,7 @@ def _counting_requests() -> Iterator[Requests]:
     """Count the storage requests of the functions that the host in this process calls."""
     counted: Requests = Counter()
     running: ContextVar[tuple[str, str]] = ContextVar("running", default=("", ""))
-    call, request = Invoker.call, AzureTables._request  # noqa: SLF001 - every request passes here
+    call, request = Invoker.call, AzureTables._request  # noqa: SLF001 - all requests go through it
 
     async def calling(self: Invoker, function: Function, argument: Any) -> Any:
         record = argument.get("referralId", "") if isinstance(argument, dict) else ""
@@ -188,16 +190,12 @@ def _counting_requests() -> Iterator[Requests]:
 
 
 async def _submit(http: httpx.AsyncClient, who: dict[str, str], partners: list[int]) -> dict[str, Any]:
-    """Send a request for information; gives the answer. Raises `LookupError` if it does not reach all."""
+    """Send a request for information; returns the response. Raises `LookupError` unless all are delivered."""
     answer = await http.post(LEADS, json=_inquiry(partners), headers=who)
     body: dict[str, Any] = answer.raise_for_status().json()
     if not all(recipient["delivered"] for recipient in body["recipients"]):
-        raise LookupError("the partners were just imported, with profiles")
+        raise LookupError("the lead of a partner with a profile was not delivered")
     return body
-
-
-async def _settle(http: httpx.AsyncClient) -> None:
-    (await http.post("/admin/devhost/clock", json={"advance": "PT0S"})).raise_for_status()
 
 
 def _inquiry(partners: list[int]) -> dict[str, Any]:
@@ -258,13 +256,13 @@ def _address(number: int) -> str:
 def show(measured: list[Measured]) -> None:
     """Print a table of times, and one of storage requests."""
     print(
-        f"{'recipients':>10}{'until 201 ms':>14}{'until told ms':>15}{'mails per s':>13}{'per mail ms':>13}"
+        f"{'recipients':>10}{'until 201 ms':>14}{'until mail ms':>15}{'mails per s':>13}{'per mail ms':>13}"
     )
     for each in measured:
-        told = each.spent.until_told
-        rate = f"{each.recipients / told * 1000:>13.1f}{told / each.recipients:>13.1f}"
-        print(f"{each.recipients:>10}{each.spent.until_taken:>14.0f}{told:>15.0f}{rate}")
-    print("Storage requests, the directory's reading for each partner and all that follows included:")
+        notified = each.times.until_notified
+        rate = f"{each.recipients / notified * 1000:>13.1f}{notified / each.recipients:>13.1f}"
+        print(f"{each.recipients:>10}{each.times.until_created:>14.0f}{notified:>15.0f}{rate}")
+    print("Storage requests, including reading the directory and all work that follows:")
     print(f"{'recipients':>10}{'handler':>14}{'delivery':>15}{'leads':>13}{'per lead':>13}")
     for each in measured:
         cost = each.cost

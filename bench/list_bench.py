@@ -1,11 +1,10 @@
-"""Lists of an organization with many referrals: storage requests and latency of a page, by size.
+"""The list of an organization with many referrals: storage requests and latency of a page, by size.
 
     python -m bench.list_bench [--referrals 1000,10000,100000]
 
-The referrals are copies of one deal, written with the rows that the measured pages read. What counts are the
-requests: they must stay bounded however many referrals there are. They are counted on Azurite up to 10,000, since it
-takes too long to fill beyond that, and at every size on an ordered storage in memory, whose latency is that of our
-code alone.
+The referrals are copies of one deal, written only with the rows that the measured pages read. The number of requests
+must stay bounded however many referrals there are. It is counted on Azurite up to 10,000 referrals, since writing
+more takes too long, and for every size on an ordered in-memory storage, whose latency is that of our code alone.
 """
 
 import argparse
@@ -24,12 +23,12 @@ from urllib.parse import parse_qsl
 
 import azure.functions as func
 
-from api.http.request import Exchange, plain
-from api.referrals.list import listed
+from api.http.request import Request
+from api.referrals.list import list_referrals
 from bench.ordered_tables import OrderedTables
 from localcloud.stack.stack import Stack
 from samples.world import load, person
-from shared.admin.directory_import import World, import_world
+from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.domain.ids import EngagementId, LocationId, OrganizationId, PersonId, ReferralId, uuid7
 from shared.domain.permissions import Caller
 from shared.domain.referral import Address, Consent, Contact, Customer, Referral, ReferralKey, Solution, Terms
@@ -56,7 +55,7 @@ QUERIES = {
     "filter that finds nothing": ("ana", "$filter=campaignId eq 'NOWHERE'"),
 }
 _BOUNDED = {"counted", "filter that finds nothing", "after 1,000 skipped"}
-"""Queries that read several storage pages by their nature: at most five, and one for each range and the marks."""
+"""Queries that need several storage pages: at most five, one per range, and the favorites."""
 _NOW = datetime(2026, 11, 21, tzinfo=UTC)
 _RAE = Contact(first_name="Rae", last_name="L", phone_number="+1 206 555 0112", email="rae@contoso.com")
 _TEMPLATE = Referral(
@@ -91,7 +90,7 @@ _TEMPLATE = Referral(
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One query at one size."""
+    """The result of one query at one size."""
 
     storage: str
     referrals: int
@@ -102,28 +101,30 @@ class Measured:
 
 
 def run(sizes: Iterable[int] = SIZES) -> list[Measured]:
-    """Measure each size in turn; the organization grows from one to the next."""
-    wanted = sorted(sizes)
+    """Measure each size in turn; referrals are added from one to the next."""
+    ordered = sorted(sizes)
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "lists", samples=False) as stack:
         stack.host.stop()
         settings = read_settings(stack.environment())
-        return asyncio.run(_both(settings, wanted))
+        return asyncio.run(_measure_both(settings, ordered))
 
 
-async def _both(settings: Settings, sizes: list[int]) -> list[Measured]:
-    memory = await _grown(settings, OrderedTables(), sizes)
+async def _measure_both(settings: Settings, sizes: list[int]) -> list[Measured]:
+    memory = await _measure_all(settings, OrderedTables(), sizes)
     tables = AzureTables(table_service(settings))
     try:
         await tables.create_tables(keys.TABLES)
         small = [size for size in sizes if size <= LARGEST_ON_AZURITE]
-        return [*await _grown(settings, tables, small), *memory]
+        return [*await _measure_all(settings, tables, small), *memory]
     finally:
         await tables.close()
 
 
-async def _grown(settings: Settings, tables: AzureTables | OrderedTables, sizes: list[int]) -> list[Measured]:
+async def _measure_all(
+    settings: Settings, tables: AzureTables | OrderedTables, sizes: list[int]
+) -> list[Measured]:
     service = assemble(settings, tables, mail=None)  # type: ignore[arg-type] # nothing here sends mail
-    await import_world(service.tables, World.model_validate(load()))
+    await import_directory(service.tables, DirectoryDocument.model_validate(load()))
     measured: list[Measured] = []
     filled = 0
     for size in sizes:
@@ -131,7 +132,7 @@ async def _grown(settings: Settings, tables: AzureTables | OrderedTables, sizes:
         await _fill(tables, range(filled, size))
         filled = size
         print(f"  {size:,} in {type(tables).__name__}, {time.perf_counter() - start:.0f} s", flush=True)
-        measured += [await _asked(service, tables, size, query) for query in QUERIES]
+        measured += [await _measure(service, tables, size, query) for query in QUERIES]
     return measured
 
 
@@ -146,7 +147,7 @@ async def _fill(tables: AzureTables | OrderedTables, numbers: range) -> None:
 
 
 def _rows(number: int) -> Iterator[Insert]:
-    """The rows of a copy that the measured pages read; every third is closed, every tenth is Munich's."""
+    """The rows of a copy that the measured pages read; every third copy is closed, every tenth is of Munich."""
     at = _NOW - timedelta(seconds=number + 1)
     munich = LocationId("contoso-munich")
     copy = replace(
@@ -167,37 +168,37 @@ def _rows(number: int) -> Iterator[Insert]:
         yield Insert(Row(keys.of_location(munich, copy.id), values))
 
 
-async def _asked(service: Service, tables: AzureTables | OrderedTables, size: int, query: str) -> Measured:
+async def _measure(service: Service, tables: AzureTables | OrderedTables, size: int, query: str) -> Measured:
     who, options = QUERIES[query]
-    exchange = await _exchange(service, who, f"$top={TOP}&{options}")
-    await listed(exchange)  # the directory is read once
-    spent: list[float] = []
+    request = await _request(service, who, f"$top={TOP}&{options}")
+    await list_referrals(request)  # fills the cache of the directory
+    seconds: list[float] = []
     before, body = tables.requests, {}
     for _ in range(TIMES):
         start = time.perf_counter()
-        answer = await listed(exchange)
-        body = plain(answer.body)
-        spent.append(time.perf_counter() - start)
+        body = (await list_referrals(request)).json()
+        seconds.append(time.perf_counter() - start)
     requests = (tables.requests - before) // TIMES
     storage = "Azurite" if isinstance(tables, AzureTables) else "memory"
-    return Measured(storage, size, query, requests, len(body["value"]), statistics.median(spent) * 1000)
+    return Measured(storage, size, query, requests, len(body["value"]), statistics.median(seconds) * 1000)
 
 
-async def _exchange(service: Service, who: str, options: str) -> Exchange:
-    known = person(f"{who}@contoso.com")
+async def _request(service: Service, who: str, options: str) -> Request:
+    sample = person(f"{who}@contoso.com")
     organization = await service.directory.organization(CONTOSO)
-    found = await service.directory.person(CONTOSO, PersonId(known.oid))
+    found = await service.directory.person(CONTOSO, PersonId(sample.oid))
     if organization is None or found is None:
-        message = "the sample world was just imported"
+        message = "the sample data was not imported"
         raise LookupError(message)
-    request: Any = func.HttpRequest(
+    http: Any = func.HttpRequest(
         method="GET",
         url="http://127.0.0.1/v1.0/engagements/referrals",
         params=dict(parse_qsl(options)),
         body=b"",
     )
     caller = Caller(organization=organization, person=found)
-    return Exchange(request=request, service=service, caller=caller, now=_NOW, client_request_id=None)
+    engine: Any = None  # reading needs none
+    return Request(http=http, service=service, engine=engine, caller=caller, body=None, now=_NOW)
 
 
 def show(measured: list[Measured]) -> None:
@@ -215,7 +216,7 @@ def show(measured: list[Measured]) -> None:
         and smaller.requests < larger.requests
     }
     print(f"Pages whose requests grew: {', '.join(sorted(grown - _BOUNDED)) or 'none'}.")
-    print(f"Bounded by five storage pages and the ranges' first: {', '.join(sorted(_BOUNDED))}.")
+    print(f"Bounded by five storage pages and one per range: {', '.join(sorted(_BOUNDED))}.")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Table Storage in memory with its rows in order, for sizes that no emulator can be filled with in time."""
+"""Table Storage in memory with sorted rows, for sizes that take too long to write to an emulator."""
 
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
@@ -9,9 +9,9 @@ from shared.storage.tables import Operation, StoredRow
 
 
 class OrderedTables:
-    """Implements `shared.storage.tables.Tables`; `requests` counts as `AzureTables` does, a page of a range as one.
+    """Implements `shared.storage.tables.Tables`; `requests` counts as `AzureTables` does: one per page of a range.
 
-    A range is found in the keys as they were when it was last asked for after a write.
+    The rows of a partition are sorted at the first read after a write.
     """
 
     def __init__(self) -> None:

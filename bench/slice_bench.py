@@ -1,10 +1,10 @@
-"""The whole slice over HTTP with Azurite and the mail sink: deals created, accepted and told.
+"""Deals over HTTP with Azurite and the mail sink: created, accepted, and notified by mail.
 
     python -m bench.slice_bench [--deals N]
 
-Each deal invites Microsoft and Fabrikam; both accept; it counts as told when the mail of both acceptances has
-arrived. Rates are those of this machine, whose cores the service shares with storage, mail sink and client. Counts of
-storage requests and function invocations are taken in a run of their own, with the app in the bench's process.
+Each deal invites Microsoft and Fabrikam, and both accept; it counts as notified when the mails about both acceptances
+have arrived. The service shares the machine with storage, mail sink and client. Storage requests and function
+invocations are counted in a separate run, with the app in the process of the benchmark.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 
 import devhost
-from devhost.discovery import Function
+from devhost.functions import Function
 from devhost.invocation import Invoker
 from localcloud import issuer
 from localcloud.project import PROJECT
@@ -40,12 +40,12 @@ LONGEST_WAIT = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was measured. A deal is three referrals: the creator's, Microsoft's and Fabrikam's."""
+    """The result. A deal has three referrals: the creator's, Microsoft's and Fabrikam's."""
 
     deals: int
     deals_created_per_second: float
     deals_accepted_per_second: float
-    deals_told_per_second: float
+    deals_notified_per_second: float
     storage_requests_per_referral: float
     function_invocations_per_referral: float
     mails_per_referral: float
@@ -56,7 +56,7 @@ def run(deals: int = 60) -> Result:
     """Measure once, within a few minutes."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "rates", samples=True) as stack:
         idle = _rss_mib(stack.host.pid)
-        created, accepted, told = asyncio.run(_rates(stack, deals))
+        created, accepted, notified = asyncio.run(_rates(stack, deals))
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "counts", samples=True) as stack:
         stack.host.stop()
         requests, invocations = asyncio.run(_counts(stack))
@@ -65,7 +65,7 @@ def run(deals: int = 60) -> Result:
         deals=deals,
         deals_created_per_second=deals / created,
         deals_accepted_per_second=deals / accepted,
-        deals_told_per_second=deals / told,
+        deals_notified_per_second=deals / notified,
         storage_requests_per_referral=requests / referrals,
         function_invocations_per_referral=invocations / referrals,
         mails_per_referral=MAILS_PER_DEAL / 3,
@@ -74,7 +74,7 @@ def run(deals: int = 60) -> Result:
 
 
 async def _rates(stack: Stack, deals: int) -> tuple[float, float, float]:
-    """Seconds until all deals were created, accepted by both parties, and told; each counted from the start."""
+    """Seconds from the start until all deals were created, accepted by both parties, and notified."""
     async with httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
         people = {name: headers(stack, email) for name, email in _PEOPLE.items()}
         await _play(http, people, 1)
@@ -87,12 +87,12 @@ async def _rates(stack: Stack, deals: int) -> tuple[float, float, float]:
         ]
         await _each(len(accepting), lambda i: _accept(http, people[accepting[i][0]], accepting[i][1]))
         accepted = time.perf_counter() - start
-        await _until_told(http, before + deals * MAILS_PER_DEAL)
+        await _wait_for_mails(http, before + deals * MAILS_PER_DEAL)
         return created, accepted, time.perf_counter() - start
 
 
 async def _counts(stack: Stack) -> tuple[int, int]:
-    """Storage requests and function invocations of a few deals, everything that they cause included."""
+    """Storage requests and function invocations of a few deals, including all work that follows."""
     os.environ.update(stack.environment())
     with _counting_invocations() as invocations:
         data = stack.data.path / "counted"
@@ -114,17 +114,22 @@ async def _play(http: httpx.AsyncClient, people: dict[str, dict[str, str]], deal
     for name in ("sam", "kim"):
         for referral in await _invited(http, people[name], made):
             await _accept(http, people[name], referral)
+    await settle(http)
+
+
+async def settle(http: httpx.AsyncClient) -> None:
+    """Wait until all due work is done: advancing the clock by zero returns only then."""
     (await http.post("/admin/devhost/clock", json={"advance": "PT0S"})).raise_for_status()
 
 
-async def _each(count: int, context: Any) -> list[Any]:
-    """Do something `count` times, a few at once."""
+async def _each(count: int, action: Any) -> list[Any]:
+    """Run an action `count` times, with `CLIENTS` at once."""
     numbers = iter(range(count))
     results: list[Any] = [None] * count
 
     async def client() -> None:
         for index in numbers:
-            results[index] = await context(index)
+            results[index] = await action(index)
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
     return results
@@ -133,17 +138,17 @@ async def _each(count: int, context: Any) -> list[Any]:
 async def _create(http: httpx.AsyncClient, people: dict[str, dict[str, str]], index: int) -> dict[str, Any]:
     answer = await http.post(REFERRALS, json=deal(index), headers=people["rae"])
     answer.raise_for_status()
-    made: dict[str, Any] = answer.json()
-    return made
+    created: dict[str, Any] = answer.json()
+    return created
 
 
-async def _invited(http: httpx.AsyncClient, who: dict[str, str], made: list[dict[str, Any]]) -> list[str]:
-    wanted = {each["engagementId"] for each in made}
+async def _invited(http: httpx.AsyncClient, who: dict[str, str], deals: list[dict[str, Any]]) -> list[str]:
+    engagements = {each["engagementId"] for each in deals}
     found: list[str] = []
     page: str | None = REFERRALS
     while page:
         body = (await http.get(page, headers=who)).raise_for_status().json()
-        found += [each["id"] for each in body["value"] if each["engagementId"] in wanted]
+        found += [each["id"] for each in body["value"] if each["engagementId"] in engagements]
         page = body.get("@odata.nextLink")
     return found
 
@@ -152,7 +157,7 @@ async def _accept(http: httpx.AsyncClient, who: dict[str, str], referral: str) -
     (await http.post(f"{REFERRALS}/{referral}/accept", json={}, headers=who)).raise_for_status()
 
 
-async def _until_told(http: httpx.AsyncClient, count: int) -> None:
+async def _wait_for_mails(http: httpx.AsyncClient, count: int) -> None:
     end = time.perf_counter() + LONGEST_WAIT
     while await _mail_count(http) < count:
         if time.perf_counter() > end:
@@ -168,7 +173,7 @@ _PEOPLE = {"rae": "rae@contoso.com", "sam": "sam@microsoft.com", "kim": "kim@fab
 
 
 def headers(stack: Stack, email: str) -> dict[str, str]:
-    """The Authorization header of a person of the sample world."""
+    """The Authorization header of a person of the sample data."""
     known = person(email)
     token = issuer.token(stack.data.path, tid=known.tenant_id, oid=known.oid)
     return {"Authorization": f"Bearer {token}"}
@@ -204,7 +209,7 @@ def deal(index: int) -> dict[str, Any]:
 
 @contextmanager
 def _counting_invocations() -> Iterator[Counter[str]]:
-    """Count the functions that the host in this process calls; orchestrator turns run elsewhere and are not in it."""
+    """Count the functions that the host in this process calls, without orchestrators, which it runs elsewhere."""
     counted: Counter[str] = Counter()
     call = Invoker.call
 
@@ -225,7 +230,7 @@ def _rss_mib(pid: int | None) -> float:
 
 
 def show(result: object) -> None:
-    """Print each figure on a line."""
+    """Print each value on its own line."""
     for name, value in asdict(result).items():  # type: ignore[call-overload]
         print(f"{name.replace('_', ' '):36}{value:>12,.2f}")
 

@@ -154,7 +154,7 @@ def _guarded(text: str, parse: Callable[[], Any]) -> Any:
 def _syntax_error(text: str, token: Any) -> str:
     """The error message; `token` is where parsing failed, None if that is unknown or the end of the text."""
     place = "" if token is None else f" from {text[token.index :].strip()[:40]!r} on"
-    return f"$filter cannot be parsed{place}: write conditions such as {_EXAMPLE}."
+    return f"$filter cannot be read{place}: write conditions such as {_EXAMPLE}."
 
 
 def _checked(tokens: Iterable[Any]) -> Iterator[Any]:
