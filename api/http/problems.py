@@ -10,12 +10,7 @@ from api.http.json_body import UnreadableBody
 from shared.auth.callers import UnknownPerson
 from shared.domain.directory import CustomerEntity
 from shared.domain.refusals import Fault, Invalid, NotAllowed, Refusal, TerminalState
-from shared.errors import (
-    RecordTooLarge,
-    RecordUnreadable,
-    ServiceError,
-    Unauthenticated,
-)
+from shared.errors import RecordTooLarge, RecordUnreadable, ServiceError, Unauthenticated
 
 logger = logging.getLogger(__name__)
 

@@ -19,15 +19,7 @@ from api.referrals.odata import count_of, filter_of, order_of, select_of, skip_o
 from api.referrals.schemas import ReferralPage
 from shared.domain.eligibility import eligibility, microsofts_part
 from shared.domain.ids import EngagementId, ReferralId, digest, is_uuid
-from shared.domain.listing import (
-    Listed,
-    Order,
-    Predicate,
-    Value,
-    demanded,
-    fields_of,
-    matches,
-)
+from shared.domain.listing import Listed, Order, Predicate, Value, demanded, fields_of, matches
 from shared.domain.permissions import may_use_referrals, may_write_registrations, reach_of
 from shared.domain.referral import Referral, ReferralKey
 from shared.storage.list_ranges import MOST_RANGES, first_place, place_in_order, ranges

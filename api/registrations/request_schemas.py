@@ -31,13 +31,7 @@ from shared.domain.registration import (
     Verdict,
 )
 from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON, MOST_ERRORS
-from shared.domain.vocabulary import (
-    ConsumptionTenant,
-    ContractTerm,
-    ContractType,
-    Deployment,
-    ReviewDecision,
-)
+from shared.domain.vocabulary import ConsumptionTenant, ContractTerm, ContractType, Deployment, ReviewDecision
 
 Reason = Annotated[
     str,
@@ -110,13 +104,10 @@ class RegistrationBody(Body):
     def form(self, prefilled: RegisteredCustomer) -> RegistrationForm:
         """The form; customer fields that were left out are taken from `prefilled`."""
         contract, contact = self.contract or ContractBody(), self.contact or RegistrationContactBody()
+        fields = {"solution_id", "contract_type", "solution_value", "deployed_on", "consumption_tenant"}
         return RegistrationForm(
-            solution_id=self.solution_id,
-            contract_type=self.contract_type,
+            **self.model_dump(include=fields),
             contract=contract.contract(),
-            solution_value=self.solution_value,
-            deployed_on=self.deployed_on,
-            consumption_tenant=self.consumption_tenant,
             customer=self._customer(prefilled),
             contact=RegistrationContact(**contact.model_dump()),
             contract_names_both=bool(self.contract_names_partner_and_solution),

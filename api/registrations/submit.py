@@ -12,12 +12,7 @@ from api.http.idempotency import idempotent
 from api.http.operation import operation
 from api.http.request import Request
 from api.http.response import Response
-from api.registrations.access import (
-    load_registration,
-    require_partner,
-    require_writer,
-    route_registration_id,
-)
+from api.registrations.access import load_registration, require_partner, require_writer, route_registration_id
 from api.registrations.eligibility import prefilled_customer
 from api.registrations.mapping import registration_view, registrations_response
 from api.registrations.request_schemas import RegistrationBody
