@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from api.http.body import Body, Required, RequiredOrNull
 from api.http.fields import (
@@ -18,6 +18,7 @@ from api.http.fields import (
     Phone,
     many_lines,
     one_line,
+    text,
 )
 from api.registrations.schemas import RegistrationView
 from shared.domain.directory import normalized_name
@@ -33,11 +34,8 @@ from shared.domain.registration import (
 from shared.domain.registration_rules import LONGEST_ERROR, LONGEST_REASON, MOST_ERRORS
 from shared.domain.vocabulary import ConsumptionTenant, ContractTerm, ContractType, Deployment, ReviewDecision
 
-Reason = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_REASON),
-    many_lines,
-]
+Reason = Annotated[str, text(LONGEST_REASON), many_lines]
+ErrorMessage = Annotated[str, text(LONGEST_ERROR), one_line]
 
 
 class ContractBody(Body):
@@ -121,13 +119,7 @@ class RegistrationBody(Body):
 
 class FieldErrorBody(Body):
     target: Annotated[Code | None, Required()] = None
-    message: Annotated[
-        Annotated[
-            str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_ERROR), one_line
-        ]
-        | None,
-        Required(),
-    ] = None
+    message: Annotated[ErrorMessage | None, Required()] = None
 
 
 class ReviewBody(Body):
