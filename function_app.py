@@ -5,11 +5,9 @@ import azure.functions as func
 
 from activities import observe, steps
 from api import operations
-from api.platform import purge_timer, sweep_timer
+from api.platform import timers
 from orchestrators import referral_lifecycle, registration_review
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-DURABLE = (referral_lifecycle, registration_review, observe, steps)
-TIMERS = (sweep_timer, purge_timer)
-for blueprint in (operations.blueprint, *(module.blueprint for module in (*TIMERS, *DURABLE))):
-    app.register_functions(blueprint)
+for module in (operations, timers, referral_lifecycle, registration_review, observe, steps):
+    app.register_functions(module.blueprint)

@@ -1,1 +1,1 @@
-"""The sample world and the demo: for trying the service, and for its tests."""
+"""Sample data and the demo, for trying the service and for its tests."""

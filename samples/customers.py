@@ -1,7 +1,7 @@
-"""Generates the customer directory: `python -m samples.customers` writes `customers.json`.
+"""Generate the customers of the sample directory: `python -m samples.customers` writes `customers.json`.
 
-About two hundred invented companies in ten countries. Names are joined of syllables, every combination once, and
-everything follows from the position in the list, so that the file is the same wherever it is written.
+About two hundred invented companies in ten countries. Each name is another combination of syllables, and all other
+fields are derived from the position in the list, so the generated file is always the same.
 """
 
 import itertools
@@ -34,7 +34,7 @@ _STREETS = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A city and how addresses there end. `state` only where addresses name one."""
+    """A city with its postal code; `state` only where addresses have one."""
 
     country: str
     city: str
@@ -97,7 +97,7 @@ def _customer(n: int, name: str, place: Place, size: str) -> dict[str, Any]:
 
 
 def write() -> None:
-    """Write the file that is kept: one customer a line, so that a change reads as one."""
+    """Write the file, one customer per line, so that diffs are readable."""
     lines = ",\n".join(json.dumps(customer, ensure_ascii=False) for customer in generate())
     CUSTOMERS_FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 

@@ -1,6 +1,6 @@
-"""Load the sample world into an empty directory: `python -m samples.load`.
+"""Load the sample data into an empty directory: `python -m samples.load`.
 
-It loads only while the mail endpoint is on loopback, so that no sample mail can ever reach a real mailbox.
+It is loaded only if the mail endpoint is on loopback, so that no sample mail can reach a real mailbox.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ class NotOnLoopback(Exception):
 
 
 def require_loopback(mail_endpoint: str) -> None:
-    """Refuse a mail endpoint that is not this machine's own. Raises `NotOnLoopback`."""
+    """Raise `NotOnLoopback` unless the mail endpoint is on this machine."""
     host = urlsplit(mail_endpoint).hostname or ""
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -26,13 +26,13 @@ def require_loopback(mail_endpoint: str) -> None:
         loopback = False
     if not loopback:
         raise NotOnLoopback(
-            f"The sample world is not loaded: MAIL_ENDPOINT ({host}) is not on loopback, "
+            f"The sample data is not loaded: MAIL_ENDPOINT ({host}) is not on loopback, "
             "and sample mail must never reach a real mailbox. Start with --no-samples."
         )
 
 
 async def load_if_empty() -> bool:
-    """Load the world unless the directory has something; whether it did."""
+    """Load the sample data if the directory is empty; returns whether it was."""
     tables, directory = await open_directory()
     try:
         if not await directory.is_empty():
@@ -44,14 +44,14 @@ async def load_if_empty() -> bool:
 
 
 def main() -> int:
-    """Say what was done."""
+    """Load the sample data, and print the result; 2 if the mail endpoint is not on loopback."""
     try:
         require_loopback(read_settings().mail_endpoint)
     except NotOnLoopback as refused:
         print(refused, file=sys.stderr)
         return 2
     loaded = asyncio.run(load_if_empty())
-    print("The sample world is loaded." if loaded else "The directory is not empty; nothing was loaded.")
+    print("The sample data is loaded." if loaded else "The directory is not empty; nothing was loaded.")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Every kind of mail in every language, to be looked at: `python -m samples.mail_gallery`, or `dev.py gallery`.
+"""Send every kind of mail in every language to the mail sink: `python -m samples.mail_gallery`, or `dev.py gallery`.
 
-They tell of deals and leads of the sample world, and go to the mail sink as the service sends its own. Only while the
-mail endpoint is on loopback, so that no sample mail can ever reach a real mailbox.
+The mails are about deals and leads of the sample data. They are sent only if the mail endpoint is on loopback, so
+that no sample mail can reach a real mailbox.
 """
 
 import asyncio
@@ -60,22 +60,22 @@ class SampleMail:
 
 
 def sample_mails(portal_url: str) -> Iterator[SampleMail]:
-    """Every kind in every language, with the facts that the sample world gives; an expiry both ways (M8)."""
+    """Every kind of mail in every language; expiry in both variants (M8)."""
     for kind in KINDS:
-        told = facts(kind, portal_url)
-        variants = (told, replace(told, never_notified=True)) if kind == "expired" else (told,)
+        plain = facts(kind, portal_url)
+        variants = (plain, replace(plain, never_notified=True)) if kind == "expired" else (plain,)
         for language in sorted(available_languages()):
             for variant in variants:
                 yield SampleMail(kind, language, render(variant, language))
 
 
 def facts(kind: MailKind, portal_url: str) -> MailFacts:
-    """What a mail of this kind tells: of Contoso's deal with Adventure Works, its registration, or of a request."""
-    world = load()
-    names = {each["id"]: each["name"] for each in world["organizations"]}
-    solutions = {each["id"]: each["name"] for each in world["solutions"]}
+    """The facts of a mail: about Contoso's deal with Adventure Works, its registration, or a request."""
+    data = load()
+    names = {each["id"]: each["name"] for each in data["organizations"]}
+    solutions = {each["id"]: each["name"] for each in data["solutions"]}
     hana = person("hana@microsoft.com")
-    told = MailFacts(
+    deal = MailFacts(
         kind=kind,
         deal_name="ERP renewal",
         customer_name="Adventure Works",
@@ -93,9 +93,9 @@ def facts(kind: MailKind, portal_url: str) -> MailFacts:
         link=f"{portal_url}/referrals/00000000-0000-7000-8000-000000000000",
     )
     if kind in REGISTRATION_MAILS:
-        return _of_registration(told, names, solutions["SOL-CONTOSO-ERP"])
+        return _registration_facts(deal, names, solutions["SOL-CONTOSO-ERP"])
     return replace(
-        told,
+        deal,
         contacts=(
             PersonFact(
                 first_name=hana.first_name,
@@ -109,55 +109,55 @@ def facts(kind: MailKind, portal_url: str) -> MailFacts:
     )
 
 
-def _of_registration(told: MailFacts, names: dict[str, str], solution: str) -> MailFacts:
-    """Contoso asks, Microsoft's reviewers read and answer."""
-    asking, answering = names["contoso"], names["msft"]
-    to_reviewers = told.kind in REVIEWER_MAILS
+def _registration_facts(deal: MailFacts, names: dict[str, str], solution: str) -> MailFacts:
+    """A registration that Contoso submits and Microsoft reviews."""
+    partner, reviewer = names["contoso"], names["msft"]
+    to_reviewers = deal.kind in REVIEWER_MAILS
     return replace(
-        told,
-        actor_organization=asking if to_reviewers else answering,
-        recipient_organization=answering if to_reviewers else asking,
+        deal,
+        actor_organization=partner if to_reviewers else reviewer,
+        recipient_organization=reviewer if to_reviewers else partner,
         registration=RegistrationFacts(
             solution=solution,
             submitted_on=date(2026, 12, 1),
-            reason=_REASONS.get(told.kind),
+            reason=_REASONS.get(deal.kind),
             errors=_ERRORS,
         ),
     )
 
 
 async def send_all() -> int:
-    """Send the gallery; how many mails it has. Raises as the mail service does."""
+    """Send all mails of the gallery; returns how many. Raises as the mail service does."""
     settings = read_settings()
     require_loopback(settings.mail_endpoint)
     service = AzureMailService(email_client(settings), settings.mail_sender)
-    shown = list(sample_mails(settings.portal_url))
+    mails = list(sample_mails(settings.portal_url))
     try:
-        for picture in shown:
-            await service.send(_record(picture), datetime.now(UTC))
+        for each in mails:
+            await service.send(_record(each), datetime.now(UTC))
     finally:
         await service.close()
-    return len(shown)
+    return len(mails)
 
 
-def _record(picture: SampleMail) -> MailRecord:
+def _record(sample: SampleMail) -> MailRecord:
     gallery = ReferralId("gallery")
     return MailRecord(
         referral_id=gallery,
-        key=f"{picture.kind}:{picture.language}",
+        key=f"{sample.kind}:{sample.language}",
         operation_id=OperationId(str(uuid.uuid4())),
-        message=picture.kind,
+        message=sample.kind,
         reader=ReferralKey(organization_id=OrganizationId("gallery"), referral_id=gallery),
         recipients=(READER,),
-        subject=picture.mail.subject,
-        text=picture.mail.text,
-        html=picture.mail.html,
+        subject=sample.mail.subject,
+        text=sample.mail.text,
+        html=sample.mail.html,
         planned_at=datetime.now(UTC),
     )
 
 
 def main() -> int:
-    """Say how many were sent, and to whom."""
+    """Send the gallery, and print where to find it; 2 if the mail endpoint is not on loopback."""
     try:
         count = asyncio.run(send_all())
     except NotOnLoopback as refused:

@@ -21,13 +21,7 @@ from api.http.fields import (
     Phone,
     UnknownAsNoHelp,
 )
-from shared.domain.draft import (
-    AddressDraft,
-    ContactDraft,
-    CustomerDraft,
-    InvitationDraft,
-    TermsDraft,
-)
+from shared.domain.draft import AddressDraft, ContactDraft, CustomerDraft, InvitationDraft, TermsDraft
 from shared.domain.referral import Consent, ProfileId
 from shared.domain.vocabulary import CustomerSize, HelpCode, TargetType
 

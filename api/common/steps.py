@@ -32,7 +32,7 @@ async def take_step(request: Request, decide: Decision, event: Event) -> Referra
     context = request.repeatable_context(f"{seen.id}/{_command(request)}")
     try:
         change = await request.service.commits.step(
-            seen.key, context, if_visible_and_current(request, decide)
+            seen.key, context, if_visible(request, decide, check_version=True)
         )
     except (Refusal, PreconditionFailed) as refused:
         if isinstance(refused, PreconditionFailed) and request.method != "POST":
@@ -53,25 +53,17 @@ async def is_repetition(request: Request, deal: ReferralKey, context: CommandCon
     )
 
 
-def if_visible(request: Request, decide: Decision) -> Decision:
-    """A decision that first checks that the caller may still see the referral (V5)."""
+def if_visible(request: Request, decide: Decision, *, check_version: bool) -> Decision:
+    """A decision that first checks that the caller may still see the referral, and its version (V5, E2)."""
 
     async def check(referral: Referral, context: CommandContext) -> Change | None:
         if not request.sees(referral):
             raise referral_not_found()
+        if check_version:
+            await _refuse_other_version(request, referral)
         return await decide(referral, context)
 
     return check
-
-
-def if_visible_and_current(request: Request, decide: Decision) -> Decision:
-    """As `if_visible`; also checks that If-Match names this version (E2)."""
-
-    async def check(referral: Referral, context: CommandContext) -> Change | None:
-        await _refuse_other_version(request, referral)
-        return await decide(referral, context)
-
-    return if_visible(request, check)
 
 
 async def follow_up(request: Request, change: Change, event: Event) -> None:

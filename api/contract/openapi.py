@@ -114,24 +114,17 @@ def _path_parameters(route: str) -> Iterator[Schema]:
 
 def _query_parameters(operation: Operation) -> Iterator[Schema]:
     for option in operation.query or ():
-        yield {
-            "name": option.name,
-            "in": "query",
-            "required": option.required,
-            "schema": option.schema,
-            "description": option.description,
-        }
+        yield _parameter("query", option.name, option.schema, option.description, required=option.required)
 
 
 def _header_parameters(operation: Operation) -> Iterator[Schema]:
     for name in operation.headers:
-        yield {
-            "name": name,
-            "in": "header",
-            "required": name == "If-Match" and 428 in operation.errors,
-            "schema": {"type": "string"},
-            "description": _HEADERS[name],
-        }
+        required = name == "If-Match" and 428 in operation.errors
+        yield _parameter("header", name, {"type": "string"}, _HEADERS[name], required=required)
+
+
+def _parameter(place: str, name: str, schema: Schema, description: str, *, required: bool) -> Schema:
+    return {"name": name, "in": place, "required": required, "schema": schema, "description": description}
 
 
 def _responses(operation: Operation, refs: dict[Any, Schema]) -> Schema:

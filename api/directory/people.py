@@ -77,16 +77,10 @@ class PersonBody(Body):
         return Person(
             id=person_id,
             organization_id=organization_id,
-            email=self.email or "",
-            first_name=self.first_name or "",
-            last_name=self.last_name or "",
             roles=frozenset(self.roles or ()),
             everywhere=bool(self.global_),
             locations=frozenset(LocationId(place) for place in self.locations or ()),
-            locale=self.locale or "en-US",
-            disable_notifications=bool(self.disable_notifications),
-            phone_number=self.phone_number,
-            title=self.title,
+            **self.model_dump(exclude={"roles", "global_", "locations"}, exclude_none=True),
         )
 
 

@@ -185,23 +185,8 @@ def _location(body: ProfileLocationBody, organization: Organization) -> ProfileL
     return ProfileLocation(
         id=LocationId(body.id or ""),
         name=body.name or (own.name if own else ""),
-        contacts=tuple(_contact(each) for each in body.contacts or ()),
-        languages=body.languages or (),
-        industries=body.industries or (),
-        products=body.products or (),
-        services=body.services or (),
-        keywords=body.keywords or (),
-        customer_sizes=body.customer_sizes or (),
-    )
-
-
-def _contact(body: ProfileContactBody) -> Contact:
-    return Contact(
-        first_name=body.first_name or "",
-        last_name=body.last_name or "",
-        email=body.email or "",
-        phone_number=body.phone_number or "",
-        locale=body.locale,
+        contacts=tuple(Contact(**contact.model_dump()) for contact in body.contacts or ()),
+        **body.model_dump(exclude={"id", "name", "contacts"}, exclude_none=True),
     )
 
 

@@ -1,10 +1,12 @@
 """The lists of values that the API uses, with names in English and Korean: `GET /v1.0/reference-data`."""
 
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import pycountry
 from babel import Locale
+from pydantic import create_model
+from pydantic.alias_generators import to_snake
 
 from api.http.fields import currency_decimals
 from api.http.operation import operation
@@ -36,37 +38,14 @@ class CurrencyView(CodeView):
     decimals: int
 
 
-class ReferenceDataView(View):
-    statuses: list[CodeView]
-    substatuses: list[CodeView]
-    deal_types: list[CodeView]
-    directions: list[CodeView]
-    types: list[CodeView]
-    qualifications: list[CodeView]
-    assistance_request_codes: list[CodeView]
-    closing_reasons: list[CodeView]
-    sales_stages: list[StageView]
-    customer_sizes: list[CodeView]
-    solution_kinds: list[CodeView]
-    incentives: list[CodeView]
-    contract_types: list[CodeView]
-    contract_terms: list[CodeView]
-    deployments: list[CodeView]
-    consumption_tenants: list[CodeView]
-    registration_statuses: list[CodeView]
-    registration_kinds: list[CodeView]
-    registration_fields: list[CodeView]
-    review_decisions: list[CodeView]
-    roles: list[CodeView]
-    target_types: list[CodeView]
-    timeline_kinds: list[CodeView]
-    allowed_actions: list[CodeView]
-    contact_alerts: list[CodeView]
-    response_speeds: list[CodeView]
-    undelivered_reasons: list[CodeView]
-    mail_failures: list[CodeView]
-    currencies: list[CurrencyView]
-    countries: list[CodeView]
+STAGES = "salesStages"
+_LISTS: dict[str, Any] = {
+    **{to_snake(name): (list[CodeView] if name != STAGES else list[StageView], ...) for name in names()},
+    "currencies": (list[CurrencyView], ...),
+    "countries": (list[CodeView], ...),
+}
+ReferenceDataView = create_model("ReferenceDataView", __base__=View, **_LISTS)
+"""One field for each list of `names.toml`, then the lists that are generated."""
 
 
 @operation("GET", "v1.0/reference-data", returns=ReferenceDataView)
@@ -77,11 +56,11 @@ async def get_reference_data(request: Request) -> Response:
 
 
 @cache
-def reference_data() -> ReferenceDataView:
+def reference_data() -> View:
     """The lists, built once per process."""
     lists = {name: _codes(codes) for name, codes in names().items()}
-    stages = [_stage(each) for each in lists.pop("salesStages")]
-    values = {**lists, "salesStages": stages, "currencies": _currencies(), "countries": _countries()}
+    stages = [_stage(each) for each in lists.pop(STAGES)]
+    values = {**lists, STAGES: stages, "currencies": _currencies(), "countries": _countries()}
     return ReferenceDataView.model_validate(values)
 
 

@@ -106,19 +106,8 @@ class RoutingBody(Body):
     def table(self, version: int) -> RoutingTable:
         """The table; only valid for a body without faults."""
         return RoutingTable(
-            teams=tuple(
-                SellerTeam(id=each.id or "", name=each.name or "", members=each.members or ())
-                for each in self.teams or ()
-            ),
-            rules=tuple(
-                RoutingRule(
-                    id=each.id or "",
-                    team=each.team or "",
-                    countries=each.countries or (),
-                    industries=each.industries or (),
-                )
-                for each in self.rules or ()
-            ),
+            teams=tuple(SellerTeam(**team.model_dump(exclude_none=True)) for team in self.teams or ()),
+            rules=tuple(RoutingRule(**rule.model_dump(exclude_none=True)) for rule in self.rules or ()),
             default_team=self.default_team,
             version=version,
         )

@@ -82,7 +82,7 @@ async def put_stage_map(request: Request) -> Response:
     refuse_stale_version(request, etag_of(before.version))
     parsed = read(StageMapBody, request.body)
     parsed.require_valid(parsed.body.faults())
-    names = tuple(_named(each) for each in parsed.body.stages or ())
+    names = tuple(NamedStage(**each.model_dump()) for each in parsed.body.stages or ())
     after = replace(before, stages=names, version=before.version + 1)
     try:
         await directory.put_stage_map(organization, after)
@@ -93,7 +93,3 @@ async def put_stage_map(request: Request) -> Response:
 
 def _response(stage_map: StageMap) -> Response:
     return Response(body=StageMapView.from_domain(stage_map), headers={"ETag": etag_of(stage_map.version)})
-
-
-def _named(body: NamedStageBody) -> NamedStage:
-    return NamedStage(name=body.name or "", stage=body.stage or "Created")

@@ -31,15 +31,16 @@ def _no_control_characters(*, allowed: set[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _text(max_length: int) -> StringConstraints:
+def text(max_length: int) -> StringConstraints:
+    """Text of limited length, without surrounding white space, and not empty."""
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=max_length)
 
 
 one_line = _no_control_characters(allowed=set())
 many_lines = _no_control_characters(allowed={"\n", "\r", "\t"})
-Name = Annotated[str, _text(255), one_line]
-Code = Annotated[str, _text(100), one_line]
-Notes = Annotated[str, _text(8000), many_lines]
+Name = Annotated[str, text(255), one_line]
+Code = Annotated[str, text(100), one_line]
+Notes = Annotated[str, text(8000), many_lines]
 
 
 def _phone(text: str) -> str:
@@ -110,9 +111,9 @@ def _schema(**extra: str) -> Any:
 
 
 Phone = Annotated[
-    str, _text(255), one_line, AfterValidator(_phone), _schema(description="7 to 15 digits, with separators.")
+    str, text(255), one_line, AfterValidator(_phone), _schema(description="7 to 15 digits, with separators.")
 ]
-Email = Annotated[str, _text(255), AfterValidator(_email), _schema(format="email")]
+Email = Annotated[str, text(255), AfterValidator(_email), _schema(format="email")]
 Country = Annotated[
     str, AfterValidator(_country), _schema(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")
 ]

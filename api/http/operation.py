@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 Schema: TypeAlias = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 PublicHandler = Callable[[PublicRequest], Awaitable[Response]]
+H = TypeVar("H", Handler, PublicHandler)
 Returned: TypeAlias = type[BaseModel] | tuple[type[BaseModel], ...] | None
 """The model of a response body, or the models that it can have; None for no body."""
 
@@ -124,7 +125,7 @@ def operation(
     """
 
     def declare(handler: Handler) -> Handler:
-        declared = _register(handler, method, route, returns, public=False, contract=contract)
+        declared = _declare(handler, method, route, returns, public=False, contract=contract)
 
         async def trigger(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
             async def handle() -> Response:
@@ -132,10 +133,7 @@ def operation(
 
             return await _respond(declared, req, handle)
 
-        trigger.__name__ = trigger.__qualname__ = declared.name
-        bound = blueprint.durable_client_input(client_name="client")(trigger)
-        blueprint.route(route, methods=[method], auth_level=func.AuthLevel.ANONYMOUS)(bound)
-        return handler
+        return _register(declared, trigger, handler)
 
     return declare
 
@@ -147,22 +145,20 @@ def public_operation(
     returns: Mapping[int, Returned] | type[BaseModel],
     **contract: Unpack[Contract],
 ) -> Callable[[PublicHandler], PublicHandler]:
-    """Declare an operation that needs no token; `contract` are further fields of its `Operation`."""
+    """Declare an operation that needs no token; otherwise as `operation`."""
 
     def declare(handler: PublicHandler) -> PublicHandler:
-        declared = _register(handler, method, route, returns, public=True, contract=contract)
+        declared = _declare(handler, method, route, returns, public=True, contract=contract)
 
         async def trigger(req: func.HttpRequest) -> func.HttpResponse:
             return await _respond(declared, req, lambda: handler(PublicRequest(http=req)))
 
-        trigger.__name__ = trigger.__qualname__ = declared.name
-        blueprint.route(route, methods=[method], auth_level=func.AuthLevel.ANONYMOUS)(trigger)
-        return handler
+        return _register(declared, trigger, handler)
 
     return declare
 
 
-def _register(
+def _declare(
     handler: Handler | PublicHandler,
     method: str,
     route: str,
@@ -172,7 +168,7 @@ def _register(
     contract: Contract,
 ) -> Operation:
     summary, _, rest = (handler.__doc__ or "").partition("\n\n")
-    declared = Operation(
+    return Operation(
         name=handler.__name__,
         method=method,
         route=route,
@@ -182,10 +178,18 @@ def _register(
         public=public,
         **contract,
     )
+
+
+def _register(declared: Operation, trigger: Callable[..., Awaitable[func.HttpResponse]], handler: H) -> H:
     if declared.name in OPERATIONS:
         raise ValueError(f"There are two operations named {declared.name}: rename one of them.")
     OPERATIONS[declared.name] = declared
-    return declared
+    trigger.__name__ = trigger.__qualname__ = declared.name
+    if not declared.public:
+        trigger = blueprint.durable_client_input(client_name="client")(trigger)
+    route = blueprint.route(declared.route, methods=[declared.method], auth_level=func.AuthLevel.ANONYMOUS)
+    route(trigger)
+    return handler
 
 
 async def _authenticated(declared: Operation, http: func.HttpRequest, engine: Orchestrations) -> Request:

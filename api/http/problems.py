@@ -9,13 +9,8 @@ from api.http.body import MAX_FAULTS, limit_faults
 from api.http.json_body import UnreadableBody
 from shared.auth.callers import UnknownPerson
 from shared.domain.directory import CustomerEntity
-from shared.domain.refusals import Fault, Invalid, NotAllowed, Refusal, TerminalState
-from shared.errors import (
-    RecordTooLarge,
-    RecordUnreadable,
-    ServiceError,
-    Unauthenticated,
-)
+from shared.domain.refusals import Fault, Invalid, NotAllowed, TerminalState
+from shared.errors import RecordTooLarge, RecordUnreadable, ServiceError, Unauthenticated
 
 logger = logging.getLogger(__name__)
 
@@ -51,18 +46,6 @@ class PreconditionFailed(Exception):
     changed: tuple[str, ...] = ()
 
 
-HANDLED_ERRORS = (
-    *(
-        UnreadableBody,
-        BadQuery,
-        NotFound,
-        Forbidden,
-        PreconditionRequired,
-        IdempotencyConflict,
-        PreconditionFailed,
-    ),
-    *(Refusal, ServiceError),
-)
 RETRY_AFTER_SECONDS = "2"
 
 
@@ -145,7 +128,7 @@ def _candidate(entity: object) -> dict[str, Any]:
 
 
 _RETRY = {"Retry-After": RETRY_AFTER_SECONDS}
-_TABLE: tuple[tuple[type[BaseException], Callable[[Any], dict[str, Any]]], ...] = (
+_TABLE: tuple[tuple[type[Exception], Callable[[Any], dict[str, Any]]], ...] = (
     (Unauthenticated, _plain(401, "unauthenticated", {"WWW-Authenticate": "Bearer"})),
     (UnknownPerson, _plain(403, "accessDenied")),
     (UnreadableBody, _unreadable),
@@ -162,3 +145,5 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any], dict[str, Any]]], ...] 
     (RecordUnreadable, _damaged),
     (ServiceError, _plain(503, "serviceNotAvailable", _RETRY)),
 )
+HANDLED_ERRORS = tuple(kind for kind, _ in _TABLE)
+"""The exceptions that `describe` has a response for."""

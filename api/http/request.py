@@ -26,7 +26,7 @@ class PublicRequest:
 
     @property
     def method(self) -> str:
-        """The HTTP method, in capitals."""
+
         return str(self.http.method)
 
     @property
@@ -36,7 +36,7 @@ class PublicRequest:
 
     @property
     def options(self) -> dict[str, str]:
-        """The query options by name."""
+
         return dict(self.http.params)
 
     def route_param(self, name: str) -> str:

@@ -22,7 +22,6 @@ from shared.domain.inquiry import (
     MAX_RECIPIENTS,
     InquiryDraft,
     NotDelivered,
-    Outcome,
     SubmittedInquiry,
     faults_of_inquiry,
 )
@@ -112,7 +111,10 @@ async def _deliver(request: Request, taken: SubmittedInquiry) -> Response:
     await request.service.intake.deliver_or_leave_to_work(key, request.now)
     if not await request.service.work_runner.after_commit(request.engine, key, label_of(1), request.now):
         await start_or_leave_to_sweep(request, key)
-    recipients = [_recipient(outcome) for outcome in taken.outcomes]
+    recipients = [
+        RecipientView.from_domain(outcome, delivered=outcome.referral_id is not None)
+        for outcome in taken.outcomes
+    ]
     return Response(status=201, body=LeadsView(id=taken.id, recipients=recipients))
 
 
@@ -142,7 +144,3 @@ async def _profiles(request: Request, draft: InquiryDraft, catalogue: Catalogue)
         if place := organization.location(recipient.target):
             keys.add((organization.id, place.country))
     return await request.service.profiles.get_many((OrganizationId(id_), country) for id_, country in keys)
-
-
-def _recipient(outcome: Outcome) -> RecipientView:
-    return RecipientView.from_domain(outcome, delivered=outcome.referral_id is not None)

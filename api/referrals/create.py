@@ -1,7 +1,6 @@
 """Create a deal with all its invitations in one call: `POST /v1.0/engagements/referrals` (C1 to C7)."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable
 
 from api.common.access import REFERRALS_ROUTE
 from api.common.catalogue import load_new_deal_catalogue
@@ -61,7 +60,11 @@ async def create_referral(request: Request) -> Response:
     async def create(key: RequestKey | None) -> Response | None:
         catalogue = await load_new_deal_catalogue(request, draft)
         require_faultless(parsed, draft, catalogue, request)
-        build = _builder(request, draft, catalogue, key)
+        ids, window = _new_ids(request, key), request.service.settings.response_window
+
+        def build(context: CommandContext) -> Change:
+            return create_deal(draft, catalogue, ids, context, window)
+
         if validate_only:
             return _validated(request, build, parsed)
         change = await request.service.commits.create(build, request.context(CREATION_COMMAND), key)
@@ -102,27 +105,14 @@ def require_faultless(
         raise Invalid(faults, match_deal_customer(draft, catalogue).candidates)
 
 
-@dataclass(frozen=True, slots=True)
-class _Builder:
-    """Builds the creation; its ids are drawn once, so that every attempt stores the same records."""
-
-    draft: DealDraft
-    catalogue: Catalogue
-    ids: NewIds
-    response_window: timedelta
-
-    def __call__(self, context: CommandContext) -> Change:
-        return create_deal(self.draft, self.catalogue, self.ids, context, self.response_window)
-
-
-def _builder(request: Request, draft: DealDraft, catalogue: Catalogue, key: RequestKey | None) -> _Builder:
+def _new_ids(request: Request, key: RequestKey | None) -> NewIds:
+    """The ids of a creation, drawn once, so that every attempt stores the same records."""
     referral = ReferralId(request.new_id())
     if key:
         referral = ReferralId(with_shard_of(referral, key.record.key_hash))
     engagement = EngagementId(request.new_id())
     invitees = tuple(ReferralId(request.new_id()) for _ in range(MAX_INVITATIONS + 1))
-    ids = NewIds(referral=referral, engagement=engagement, invitees=invitees)
-    return _Builder(draft, catalogue, ids, request.service.settings.response_window)
+    return NewIds(referral=referral, engagement=engagement, invitees=invitees)
 
 
 async def _replay(
@@ -153,7 +143,9 @@ def _created(request: Request, deal: Referral, parsed: ParsedBody[CreationBody])
     )
 
 
-def _validated(request: Request, build: _Builder, parsed: ParsedBody[CreationBody]) -> Response:
+def _validated(
+    request: Request, build: Callable[[CommandContext], Change], parsed: ParsedBody[CreationBody]
+) -> Response:
     """The result of `validateOnly`. It has no ids, since nothing is stored."""
     context = CommandContext(
         actor=request.context(CREATION_COMMAND).actor,

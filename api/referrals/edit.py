@@ -1,14 +1,13 @@
 """Edit a referral with PATCH or PUT: all requested changes in one step, or none (rules E, T2)."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from api.common.access import REFERRAL_ROUTE, visible_referral
 from api.common.catalogue import inviter_for, load_catalogue
 from api.common.steps import refuse_faults, take_step
 from api.http.body import combine_faults
 from api.http.etags import etag_of, require_if_match
-from api.http.fields import currency_decimals
 from api.http.json_body import UnreadableBody
 from api.http.operation import Schema, operation
 from api.http.request import Request
@@ -19,14 +18,14 @@ from api.referrals.read import referral_response
 from api.referrals.requested_edit import Edit, read_edit
 from api.referrals.schemas import ReferralView
 from api.referrals.stage_names import resolve_stage
+from api.referrals.transitions import decide_acceptance
 from shared.domain.change import Change, ChangeBuilder, CommandContext
-from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.editing import apply_draft, apply_edit, faults_of_edit, share_with_microsoft
 from shared.domain.ids import ReferralId
 from shared.domain.invitable import require_invitable
 from shared.domain.inviting import add_invitations
-from shared.domain.lifecycle import Acceptance, accept, decline, lose, require_active, win
+from shared.domain.lifecycle import Acceptance, decline, lose, require_active, win
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid
 from shared.domain.sales_stage import RequestedStage, apply_stage
@@ -104,20 +103,18 @@ async def _edit(request: Request, apply: DocumentEdit, *, whole: bool) -> Referr
     return await take_step(request, decide, "changed")
 
 
+@dataclass(frozen=True, slots=True)
 class _EditDecision:
     """Decides about an edit of a referral as it was read; `invitee` is the id for an invitation of Microsoft."""
 
-    def __init__(
-        self, request: Request, referral: Referral, context: CommandContext, invitee: ReferralId
-    ) -> None:
-        self._request = request
-        self._referral = referral
-        self._context = context
-        self._invitee = invitee
+    request: Request
+    referral: Referral
+    context: CommandContext
+    invitee: ReferralId
 
     async def decide(self, apply: DocumentEdit, *, whole: bool) -> Change | None:
         """The change; None if the request changes nothing."""
-        referral, context = self._referral, self._context
+        referral, context = self.referral, self.context
         if referral.status != "New" and (late := require_active(referral, "change", context)):
             return late
         before = to_document(referral_view(referral, context.now))
@@ -133,22 +130,18 @@ class _EditDecision:
                 return await self._change(edit)
 
     async def _accept(self, edit: Edit) -> Change | None:
-        referral, draft = self._referral, edit.body.draft()
+        referral, draft = self.referral, edit.body.draft()
         acceptance = _acceptance(referral, draft)
-        creator = await self._request.service.referrals.get(referral.creator)
-        change = accept(referral, acceptance, self._context, creator=creator.value if creator else referral)
-        rules = faults_of_acceptance(
-            acceptance, draft.team, referral.terms, currency_decimals(), self._context.now.date()
-        )
+        change, rules = await decide_acceptance(self.request, referral, acceptance, draft.team, self.context)
         return refuse_faults(change, combine_faults(edit.faults, map(_in_document, rules)))
 
     async def _change(self, edit: Edit) -> Change | None:
         """Change fields, answers and stage of an Active referral, then its outcome, in one step."""
-        referral, context = self._referral, self._context
+        referral, context = self.referral, self.context
         if late := require_active(referral, edit.verb or "edit", context):
             return late
         draft = edit.body.draft()
-        catalogue = await load_catalogue(self._request, draft)
+        catalogue = await load_catalogue(self.request, draft)
         stage, stage_faults = await self._stage(edit)
         rules = (*faults_of_edit(referral, draft, catalogue, context.now.date()), *stage_faults)
         refuse_faults(None, combine_faults(edit.faults, rules))
@@ -161,8 +154,8 @@ class _EditDecision:
         if edit.stage is None and edit.percent is None:
             return None, ()
         try:
-            stage = await resolve_stage(self._request, edit.stage, edit.percent, "/salesStage")
-            apply_stage(ChangeBuilder.of(self._referral), stage, "/salesStage")
+            stage = await resolve_stage(self.request, edit.stage, edit.percent, "/salesStage")
+            apply_stage(ChangeBuilder.of(self.referral), stage, "/salesStage")
         except Invalid as invalid:
             return None, invalid.faults
         return stage, ()
@@ -177,18 +170,18 @@ class _EditDecision:
         invite = InvitationDraft(
             organization_id=MICROSOFT, notes=draft.invite_notes, help_code=draft.microsoft_code
         )
-        catalogue = await load_catalogue(self._request, draft)
-        inviter = inviter_for(self._request, catalogue, (self._invitee,), self._context)
+        catalogue = await load_catalogue(self.request, draft)
+        inviter = inviter_for(self.request, catalogue, (self.invitee,), self.context)
         return add_invitations(step, inviter.create(step.after, (invite,)))
 
     def _with_outcome(self, step: ChangeBuilder, edit: Edit) -> Change | None:
         match edit.verb:
             case "win":
-                return win(step, edit.notes, self._context)
+                return win(step, edit.notes, self.context)
             case "lose":
-                return lose(step, edit.statement, self._context)
+                return lose(step, edit.statement, self.context)
             case _:
-                return step.build(self._context) if step.after != step.before else None
+                return step.build(self.context) if step.after != step.before else None
 
 
 def _acceptance(referral: Referral, draft: DealDraft) -> Acceptance:

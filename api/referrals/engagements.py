@@ -9,7 +9,9 @@ from api.http.paging import PAGING, Option, page, place_of, top_of
 from api.http.problems import BadQuery, Forbidden
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.engagement_schemas import (
+from api.referrals.mapping import reason_text, solution_views
+from api.referrals.messages import message_view
+from api.referrals.schemas import (
     DealView,
     EngagementCustomerView,
     EngagementView,
@@ -18,10 +20,8 @@ from api.referrals.engagement_schemas import (
     PartyContactView,
     PartyView,
 )
-from api.referrals.mapping import reason_text, solution_views
-from api.referrals.messages import message_view
 from shared.domain.referral import Contact, Referral, ReferralKey
-from shared.storage.engagements import Membership, Message
+from shared.storage.engagements import Membership
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ async def get_engagement(request: Request) -> Response:
     if own is None:
         raise engagement_not_found()
     parties = await _visible_parties(request, membership, own, creator)
-    messages = await _messages(request, own)
+    accepted = own.accepted_at is not None
+    messages = await request.service.engagements.messages(own.engagement_id) if accepted else ()
     return Response(
         body=EngagementView(
             id=creator.engagement_id,
@@ -92,13 +93,6 @@ async def _visible_parties(
     records |= {referral.id: PartyRecord(referral, delivered=True) for referral in found}
     latest = {each.referral.organization_id: each for _, each in sorted(records.items())}
     return [PartyRecord(creator, delivered=True), *latest.values()]
-
-
-async def _messages(request: Request, own: Referral) -> tuple[Message, ...]:
-    """The messages, for the creator and for parties that accepted (V1)."""
-    if own.accepted_at is None:
-        return ()
-    return await request.service.engagements.messages(own.engagement_id)
 
 
 async def _partner_led(request: Request, deal: Referral, membership: Membership | None) -> PartnerLedView:

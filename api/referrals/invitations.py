@@ -12,7 +12,7 @@ from api.common.access import (
     visible_referral,
 )
 from api.common.catalogue import inviter_for, load_catalogue
-from api.common.steps import follow_up, if_visible_and_current
+from api.common.steps import follow_up, if_visible
 from api.http.body import combine_faults, read
 from api.http.idempotency import idempotent
 from api.http.operation import operation
@@ -99,7 +99,7 @@ class _InviteRequest:
         change = await self.request.service.commits.step(
             self.deal.key,
             self.request.context(f"{self.deal.id}/invitations"),
-            if_visible_and_current(self.request, decide),
+            if_visible(self.request, decide, check_version=True),
             key,
         )
         if change is None:

@@ -19,15 +19,7 @@ from api.referrals.odata import count_of, filter_of, order_of, select_of, skip_o
 from api.referrals.schemas import ReferralPage
 from shared.domain.eligibility import eligibility, microsoft_participation
 from shared.domain.ids import EngagementId, ReferralId, digest, is_uuid
-from shared.domain.listing import (
-    ListItem,
-    Order,
-    Predicate,
-    Value,
-    fields_of,
-    matches,
-    required_values,
-)
+from shared.domain.listing import ListItem, Order, Predicate, Value, fields_of, matches, required_values
 from shared.domain.permissions import access_scope, may_use_referrals, may_write_registrations
 from shared.domain.referral import Referral, ReferralKey
 from shared.storage.list_ranges import MAX_RANGES, first_place, place_in_order, ranges

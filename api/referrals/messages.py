@@ -6,8 +6,8 @@ from api.http.operation import operation
 from api.http.problems import Forbidden
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.engagement_schemas import MessageView
 from api.referrals.request_schemas import MessageBody
+from api.referrals.schemas import MessageView
 from shared.domain.lifecycle import is_overdue, terminal_refusal
 from shared.domain.referral import Referral
 from shared.domain.refusals import NotAllowed

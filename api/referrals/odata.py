@@ -66,6 +66,10 @@ _STARTSWITH_CALLS = " or ".join(
     f"{op}({field},'…')" for field, ops in OPERATORS.items() for op in ops if op == "startswith"
 )
 _STARTSWITH_USAGE = f"$filter supports startswith with a field and a text: {_STARTSWITH_CALLS}."
+_ORDER_FIELDS: dict[str, Literal["createdDateTime", "updatedDateTime"]] = {
+    "createddatetime": "createdDateTime",
+    "updateddatetime": "updatedDateTime",
+}
 _EXAMPLE = "status eq 'New' and not (favorite eq true)"
 _MIRRORED: dict[Operator, Operator] = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
@@ -89,11 +93,7 @@ def order_of(text: str | None) -> Order:
     if text is None:
         return Order()
     name, *direction = text.lower().split()[:3] or [""]
-    fields: dict[str, Literal["createdDateTime", "updatedDateTime"]] = {
-        "createddatetime": "createdDateTime",
-        "updateddatetime": "updatedDateTime",
-    }
-    field = fields.get(name)
+    field = _ORDER_FIELDS.get(name)
     if field is None or direction not in ([], ["asc"], ["desc"]):
         _refuse("$orderby supports createdDateTime or updatedDateTime, followed by asc or desc.")
     return Order(field=field, descending=direction == ["desc"])
@@ -154,7 +154,7 @@ def _guarded(text: str, parse: Callable[[], Any]) -> Any:
 def _syntax_error(text: str, token: Any) -> str:
     """The error message; `token` is where parsing failed, None if that is unknown or the end of the text."""
     place = "" if token is None else f" from {text[token.index :].strip()[:40]!r} on"
-    return f"$filter cannot be parsed{place}: write conditions such as {_EXAMPLE}."
+    return f"$filter cannot be read{place}: write conditions such as {_EXAMPLE}."
 
 
 def _checked(tokens: Iterable[Any]) -> Iterator[Any]:

@@ -15,8 +15,10 @@ from api.referrals.schemas import ReferralView
 from api.referrals.stage_names import resolve_stage
 from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.deal_rules import faults_of_acceptance
-from shared.domain.lifecycle import accept, decline, lose, require_active, win
+from shared.domain.draft import ContactDraft
+from shared.domain.lifecycle import Acceptance, accept, decline, lose, require_active, win
 from shared.domain.referral import Referral
+from shared.domain.refusals import Fault
 from shared.domain.sales_stage import apply_stage
 from shared.workflow.wake import Event
 
@@ -43,14 +45,26 @@ async def accept_referral(request: Request) -> Response:
     acceptance = parsed.body.acceptance()
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
-        creator = await request.service.referrals.get(referral.creator)  # the deal must still be open (L8)
-        change = accept(referral, acceptance, context, creator=creator.value if creator else referral)
-        rules = faults_of_acceptance(
-            acceptance, parsed.body.team_draft(), referral.terms, currency_decimals(), context.now.date()
+        change, rules = await decide_acceptance(
+            request, referral, acceptance, parsed.body.team_draft(), context
         )
         return refuse_faults(change, parsed.faults_with(rules))
 
     return await _transition(request, decide, "accepted")
+
+
+async def decide_acceptance(
+    request: Request,
+    referral: Referral,
+    acceptance: Acceptance,
+    team: tuple[ContactDraft, ...],
+    context: CommandContext,
+) -> tuple[Change, tuple[Fault, ...]]:
+    """The acceptance, and the faults of its values. The creator's referral must still be open (L2, L8)."""
+    creator = await request.service.referrals.get(referral.creator)
+    change = accept(referral, acceptance, context, creator=creator.value if creator else referral)
+    decimals, today = currency_decimals(), context.now.date()
+    return change, tuple(faults_of_acceptance(acceptance, team, referral.terms, decimals, today))
 
 
 @referral_command("decline", ClosingBody)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from api.http.body import Body, Required, RequiredOrNull
 from api.http.fields import (
@@ -18,6 +18,7 @@ from api.http.fields import (
     Phone,
     many_lines,
     one_line,
+    text,
 )
 from api.registrations.schemas import RegistrationView
 from shared.domain.directory import normalized_name
@@ -31,19 +32,10 @@ from shared.domain.registration import (
     Verdict,
 )
 from shared.domain.registration_rules import MAX_ERROR_LENGTH, MAX_ERRORS, MAX_REASON_LENGTH
-from shared.domain.vocabulary import (
-    ConsumptionTenant,
-    ContractTerm,
-    ContractType,
-    Deployment,
-    ReviewDecision,
-)
+from shared.domain.vocabulary import ConsumptionTenant, ContractTerm, ContractType, Deployment, ReviewDecision
 
-Reason = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON_LENGTH),
-    many_lines,
-]
+Reason = Annotated[str, text(MAX_REASON_LENGTH), many_lines]
+ErrorMessage = Annotated[str, text(MAX_ERROR_LENGTH), one_line]
 
 
 class ContractBody(Body):
@@ -110,13 +102,10 @@ class RegistrationBody(Body):
     def form(self, prefilled: RegisteredCustomer) -> RegistrationForm:
         """The form; customer fields that were left out are taken from `prefilled`."""
         contract, contact = self.contract or ContractBody(), self.contact or RegistrationContactBody()
+        fields = {"solution_id", "contract_type", "solution_value", "deployed_on", "consumption_tenant"}
         return RegistrationForm(
-            solution_id=self.solution_id,
-            contract_type=self.contract_type,
+            **self.model_dump(include=fields),
             contract=contract.contract(),
-            solution_value=self.solution_value,
-            deployed_on=self.deployed_on,
-            consumption_tenant=self.consumption_tenant,
             customer=self._customer(prefilled),
             contact=RegistrationContact(**contact.model_dump()),
             contract_names_both=bool(self.contract_names_partner_and_solution),
@@ -130,13 +119,7 @@ class RegistrationBody(Body):
 
 class FieldErrorBody(Body):
     target: Annotated[Code | None, Required()] = None
-    message: Annotated[
-        Annotated[
-            str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_ERROR_LENGTH), one_line
-        ]
-        | None,
-        Required(),
-    ] = None
+    message: Annotated[ErrorMessage | None, Required()] = None
 
 
 class ReviewBody(Body):

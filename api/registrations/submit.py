@@ -12,12 +12,7 @@ from api.http.idempotency import idempotent
 from api.http.operation import operation
 from api.http.request import Request
 from api.http.response import Response
-from api.registrations.access import (
-    load_registration,
-    require_partner,
-    require_writer,
-    route_registration_id,
-)
+from api.registrations.access import load_registration, require_partner, require_writer, route_registration_id
 from api.registrations.eligibility import prefilled_customer
 from api.registrations.mapping import registration_view, registrations_response
 from api.registrations.request_schemas import RegistrationBody
@@ -70,7 +65,10 @@ async def register_deal(request: Request) -> Response:
 
     async def create(key: RequestKey | None) -> Response:
         change = await request.service.commits.step(
-            deal.key, request.context(f"{deal.id}/register"), if_visible(request, register.decide), key
+            deal.key,
+            request.context(f"{deal.id}/register"),
+            if_visible(request, register.decide, check_version=False),
+            key,
         )
         if change is None:
             raise referral_not_found()
@@ -113,7 +111,9 @@ async def put_registration(request: Request) -> Response:
         return None if is_unchanged(before, after) else record_registrations(referral, (after,), context)
 
     change = await request.service.commits.step(
-        deal.key, request.context(f"{deal.id}/{registration_id}"), if_visible(request, decide)
+        deal.key,
+        request.context(f"{deal.id}/{registration_id}"),
+        if_visible(request, decide, check_version=False),
     )
     if change:
         await follow_up(request, change, "changed")

@@ -1,1 +1,1 @@
-"""One deal from the invitation to the win, played through the HTTP API: `python -m samples.demo`."""
+"""The demo: plays deals of every type through the HTTP API: `python -m samples.demo`."""

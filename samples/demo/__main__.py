@@ -1,4 +1,4 @@
-"""`python -m samples.demo --url URL --data DIR`: play the scenes; 0 if the service did as it should, else 1."""
+"""Play the demo: `python -m samples.demo --url URL --data DIR`; exit code 1 if the service behaves unexpectedly."""
 
 import argparse
 import sys
@@ -29,7 +29,7 @@ SCENES = (
 
 
 def main(arguments: list[str]) -> int:
-    """Play, and say at the end where to look further."""
+    """Play all scenes, and print where the mails can be seen."""
     options = _parse(arguments)
     screen = Screen()
     try:
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     screen.closing(
-        "Everything went as it should.",
+        "Everything went as expected.",
         f"The mails as people see them: {options.controls or options.url}/admin/devhost/mail/view",
     )
     return 0

@@ -1,4 +1,4 @@
-"""The deal of the demo, as its creation is sent (docs/api.md, creation)."""
+"""The request bodies of the demo's deals (docs/api.md, creation)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from samples.world import SamplePerson, load
 
 CUSTOMER = "Adventure Works"
-SIZE = "251to1000employees"  # tells one Adventure Works of Redmond from the other, for readers
+SIZE = "251to1000employees"  # there are two companies of this name in Redmond; they differ in size
 DEAL_VALUE = 250_000
 OTHER_VALUE = 265_000
 CURRENCY = "USD"
@@ -14,7 +14,7 @@ _TIME_TO_CLOSE = timedelta(days=120)
 
 
 def creation(creator: SamplePerson, now: datetime) -> dict[str, Any]:
-    """Return the body that creates the deal and invites Microsoft, Fabrikam and Northwind in one call."""
+    """A deal that invites Microsoft, Fabrikam and Northwind."""
     return {
         "name": "ERP renewal",
         "externalReferenceId": "CRM-004711",
@@ -41,20 +41,20 @@ def creation(creator: SamplePerson, now: datetime) -> dict[str, Any]:
 
 
 def private(creator: SamplePerson, now: datetime, name: str) -> dict[str, Any]:
-    """Return the body of a deal of one's own: no help asked, nobody invited, Microsoft does not look on."""
+    """A private deal: nobody is invited, and Microsoft does not see it."""
     body = creation(creator, now)
     return {**body, "name": name, "inviteContext": {}, "invitations": []}
 
 
 def assessment(creator: SamplePerson, now: datetime) -> dict[str, Any]:
-    """Return the body of a solution assessment in Seattle."""
+    """A solution assessment in Seattle."""
     body = private(creator, now, "Cloud migration assessment")
     requirements = {"solutions": [_solution("SA-CLOUD-MIGRATION", "SolutionAssessment")]}
     return {**body, "details": {**body["details"], "requirements": requirements}}
 
 
 def of_microsoft(seller: SamplePerson, now: datetime) -> dict[str, Any]:
-    """Return the body of a deal that a seller creates, with Fabrikam invited: it has no location."""
+    """A deal that a seller of Microsoft's creates, with Fabrikam invited; it has no location."""
     body = private(seller, now, "Sensors for the warehouse")
     return {**body, "location": None, "invitations": [invitation_of_fabrikam()]}
 
@@ -63,7 +63,7 @@ BUYER = "jo.everhart@adventure-works.com"
 
 
 def request_for_information(*organizations: str) -> dict[str, Any]:
-    """Return the body of a request of Adventure Works to these companies, which may be told of two others."""
+    """A request for information of Adventure Works to these organizations, with up to two alternatives."""
     customer = {name: value for name, value in _customer().items() if name != "ids"}
     return {
         "name": "Plant modernization",
@@ -84,12 +84,12 @@ def request_for_information(*organizations: str) -> dict[str, Any]:
 
 
 def invitation_of_fabrikam() -> dict[str, Any]:
-    """Return the entry that invites Fabrikam."""
+    """The invitation of Fabrikam."""
     return _invitation("fabrikam", "Please bring your sensors into the proof of concept.", "SOL-FABRIKAM-IOT")
 
 
 def member(person: SamplePerson) -> dict[str, str]:
-    """Return a person as a member of a deal team."""
+    """A person as a member of a deal's team."""
     return {
         "firstName": person.first_name,
         "lastName": person.last_name,

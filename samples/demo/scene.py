@@ -1,6 +1,6 @@
-"""What scenes have in common: the people, the deal's ids, the states as its creator saw them last.
+"""The base of all scenes: the people, the ids of the deal, and the parties' last known states.
 
-Each step says what it expects of the parties' states and of the mails, and stops where the service differs.
+Each step states which changes of states and which mails it expects; the demo stops if the service differs.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ PARTNER_LED = "/v1.0/engagements?dealType=PartnerLed"
 
 
 class Scene:
-    """One deal, played. `creator` is who made it, and through whom its parties are looked at."""
+    """One scene about one deal. The states of the parties are read as its `creator`."""
 
     def __init__(self, service: Service, screen: Screen) -> None:
         self.service = service
@@ -41,7 +41,7 @@ class Scene:
         self._states: dict[str, str] = {}
 
     def path_of(self, someone: SamplePerson) -> str:
-        """Return where a person's own referral of the deal is."""
+        """The path of a person's own referral of the deal."""
         return f"{REFERRALS}/{self._referrals[someone.email]}"
 
     def create(self, creator: SamplePerson, body: dict[str, Any], shown: str) -> dict[str, Any]:
@@ -54,12 +54,12 @@ class Scene:
         return created
 
     def submit(self, body: dict[str, Any], companies: Mapping[str, SamplePerson], shown: str) -> None:
-        """Send a request for information; of each company that it reaches, this person looks at its lead."""
+        """Send a request for information; `companies` maps each recipient to the person who handles its lead."""
         answer = self.service.post(WEB, LEADS, body, HTTPStatus.CREATED)
         self.screen.call(f"POST {LEADS}  201", f"{body['name']}; {shown}")
         for outcome in answer["recipients"]:
-            told = "delivered" if outcome["delivered"] else outcome["reason"]
-            self.screen.note(f"{outcome['organizationId']}: {told}")
+            result = "delivered" if outcome["delivered"] else outcome["reason"]
+            self.screen.note(f"{outcome['organizationId']}: {result}")
             if outcome["delivered"]:
                 self._leads[outcome["organizationId"]] = companies[outcome["organizationId"]]
                 self._referrals[companies[outcome["organizationId"]].email] = outcome["referralId"]
@@ -71,7 +71,7 @@ class Scene:
         return found
 
     def find(self, *people: SamplePerson) -> None:
-        """Let people find their own referrals of the deal in their lists; only then are its mails known by links."""
+        """Let people find their own referrals of the deal in their lists, so that their mails can be recognized."""
         query = f"{REFERRALS}?$filter=engagementId eq '{self.engagement}'"
         for someone in people:
             found = self.service.get(someone, query)["value"]
@@ -81,10 +81,10 @@ class Scene:
                 )
             self._referrals[someone.email] = found[0]["id"]
 
-    def act(self, someone: SamplePerson, verb: str, body: Mapping[str, object]) -> dict[str, Any]:
-        """Let a person do something with its referral."""
-        path = f"{self.path_of(someone)}/{verb}"
-        expected = HTTPStatus.CREATED if verb == "invitations" else HTTPStatus.OK
+    def perform(self, someone: SamplePerson, command: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """Let a person perform a command on its referral."""
+        path = f"{self.path_of(someone)}/{command}"
+        expected = HTTPStatus.CREATED if command == "invitations" else HTTPStatus.OK
         answer: dict[str, Any] = self.service.post(someone, path, body, expected)
         shown = ", ".join(f"{name}: {value}" for name, value in body.items() if name not in _LONG)
         self.screen.call(f"POST {path}  {expected.value}", shown)
@@ -92,7 +92,7 @@ class Scene:
         return answer
 
     def patch(self, someone: SamplePerson, **changes: object) -> dict[str, Any]:
-        """Let a person edit its referral; the names are JSON Pointers with two underscores for a slash."""
+        """Let a person edit its referral; the names of `changes` are JSON Pointers with `__` instead of `/`."""
         etag = self.read(someone)["eTag"]
         pointers = {f"/{name.replace('__', '/')}": value for name, value in changes.items()}
         operations = [{"op": "replace", "path": path, "value": value} for path, value in pointers.items()]
@@ -105,7 +105,7 @@ class Scene:
     def review(
         self, someone: SamplePerson, record: Mapping[str, Any], body: Mapping[str, object]
     ) -> dict[str, Any]:
-        """Let a reviewer decide about a registration as it is now."""
+        """Let a reviewer review the current version of a registration."""
         path = f"/v1.0/registrations/{record['id']}"
         etag = self.service.get(someone, path)["eTag"]
         answer: dict[str, Any] = self.service.post(someone, f"{path}/review", body, etag=etag)
@@ -114,20 +114,20 @@ class Scene:
         return answer
 
     def is_refused(self, someone: SamplePerson, verb: str, body: Mapping[str, object]) -> None:
-        """Show that the rules refuse something, and the sentence that says why."""
+        """Show that a command is refused, and the error message."""
         path = f"{self.path_of(someone)}/{verb}"
         reason = self.service.refused(someone, "POST", path, HTTPStatus.CONFLICT, body)
         self.screen.call(f"POST {path}  409")
         self.screen.note(reason)
 
     def pass_time(self, duration: str) -> None:
-        """Let time pass until everything that became due is done."""
+        """Advance the time (ISO 8601 duration) and wait until everything that is due is done."""
         now = self.service.advance(duration)
         self.screen.call("POST /admin/devhost/clock  200", f"advance: {duration}")
         self.screen.time(now)
 
     def show(self, changes: Mapping[str, str], mails: AbstractSet[SamplePerson | str] = frozenset()) -> None:
-        """Show states and mails, and compare them with what the step should have changed and sent."""
+        """Show states and mails, and check them against the expected changes and readers."""
         before, after = self._states, self._parties()
         self._states = after
         self.screen.states(before, after)
@@ -138,7 +138,7 @@ class Scene:
         self.check("The mails' readers", readers, sorted(_address(reader) for reader in mails))
 
     def show_timeline(self, someone: SamplePerson) -> list[str]:
-        """Show what a person's timeline keeps; gives the kinds of its entries."""
+        """Show the timeline of a person's referral; returns the kinds of its entries."""
         path = f"{self.path_of(someone)}/timeline"
         self.screen.call(f"GET {path}  200")
         entries = self.service.get(someone, path)["value"]
@@ -148,17 +148,17 @@ class Scene:
         return [entry["kind"] for entry in entries]
 
     def is_shown_to_sellers(self) -> bool:
-        """Say whether a seller of Microsoft's finds the deal among the partner-led ones."""
+        """Whether Microsoft's sellers see the deal in the list of partner-led deals."""
         listed = self.service.get(SAM, PARTNER_LED)["value"]
         return self.engagement in {each["id"] for each in listed}
 
     def check(self, what: str, found: object, expected: object) -> None:
-        """Raise `UnexpectedAnswer` where the service did something else."""
+        """Raise `UnexpectedAnswer` if a value is not as expected."""
         if found != expected:
-            raise UnexpectedAnswer(f"{what} should be {expected}, and are {found}.")
+            raise UnexpectedAnswer(f"{what}: expected {expected}, found {found}.")
 
     def _parties(self) -> dict[str, str]:
-        if self._leads:  # each a record of its own, which nobody else sees
+        if self._leads:  # each lead is visible only to its recipient
             found = [self.read(someone) for someone in self._leads.values()]
             return {each["organizationName"]: f"{each['status']}/{each['substatus']}" for each in found}
         view = self.service.get(self.creator, f"/v1.0/engagements/{self.engagement}")
@@ -175,5 +175,5 @@ def _address(reader: SamplePerson | str) -> str:
 
 
 def who(someone: SamplePerson) -> str:
-    """Return a person as a step's headline names it."""
+    """A person's name for the headline of a step."""
     return f"{someone.first_name} {someone.last_name} ({someone.organization})"

@@ -1,4 +1,4 @@
-"""What the demo shows in the terminal: steps, states before and after, mails with their virtual time."""
+"""The terminal output of the demo: steps, states before and after, mails with their virtual time."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ _NOTHING = "–"  # noqa: RUF001 - a dash for "no referral yet"
 
 
 class Screen:
-    """Writes to a terminal in colour, elsewhere without; `NO_COLOR` turns colour off (no-color.org)."""
+    """Writes in colour if the output is a terminal and `NO_COLOR` is not set (no-color.org)."""
 
     def __init__(self, out: TextIO = sys.stdout) -> None:
         self._out = out
@@ -25,24 +25,24 @@ class Screen:
         self._steps = 0
 
     def title(self, text: str) -> None:
-        """Say what is going to be played."""
+        """Print the title of a scene."""
         self._steps = 0
         self._line(self._paint(_BOLD, text))
 
     def step(self, what: str) -> None:
-        """Begin a step."""
+        """Print the headline of a step."""
         self._steps += 1
         self._line()
         self._line(self._paint(_BOLD, f"{self._steps:>2}  {what}"))
 
     def call(self, request: str, body: str = "") -> None:
-        """Show a request, and what matters of its body."""
+        """Print a request, and a summary of its body."""
         self._line(f"    {self._paint(_CYAN, request)}")
         for line in textwrap.wrap(body, _WIDTH - 6):
             self._line(self._paint(_DIM, f"      {line}"))
 
     def states(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-        """Show how far each party is, and from where it came if that changed."""
+        """Print the state of each party, before and after."""
         self._line()
         for name, state in after.items():
             old = before.get(name, _NOTHING)
@@ -50,7 +50,7 @@ class Screen:
             self._line(self._paint(_GREEN, row) if old != state else self._paint(_DIM, row))
 
     def mails(self, mails: Sequence[Mail]) -> None:
-        """Show the mails of a step: when, to whom, what about, and how each begins."""
+        """Print the mails of a step: time, recipients, subject, and the first paragraph."""
         self._line()
         if not mails:
             self._line(self._paint(_DIM, "    No mail."))
@@ -63,20 +63,20 @@ class Screen:
                 self._line(f"          {line}")
 
     def entry(self, moment: datetime, kind: str, actor: str) -> None:
-        """Show one line of a timeline."""
+        """Print an entry of a timeline."""
         self._line(f"      {_virtual(moment)}  {kind:<12} {actor}")
 
     def note(self, text: str) -> None:
-        """Say what an answer held."""
+        """Print a remark about a response."""
         for line in textwrap.wrap(text, _WIDTH - 6):
             self._line(f"      {line}")
 
     def time(self, now: datetime) -> None:
-        """Tell the virtual time."""
+        """Print the virtual time."""
         self._line(self._paint(_DIM, f"    It is {_virtual(now)}."))
 
     def closing(self, *lines: str) -> None:
-        """Say what came of it, and where to look further."""
+        """Print closing lines."""
         self._line()
         for line in lines:
             self._line(line)

@@ -1,4 +1,4 @@
-"""The service as the demo meets it: its HTTP API, its clock, and the mails it sent."""
+"""A client for the service: its HTTP API, its clock, and the mails that it sent."""
 
 import json
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ _TIMEOUT_SECONDS = 120.0  # an advance answers when everything that became due i
 
 
 class UnexpectedAnswer(Exception):
-    """The service did something else than the scenario says; the text tells what."""
+    """The service responded differently than expected; the text says how."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One message as the mail sink took it."""
+    """A mail that the mail sink received."""
 
     id: int
     to: tuple[str, ...]
@@ -37,7 +37,7 @@ class Mail:
 
     @classmethod
     def read(cls, wire: Mapping[str, Any]) -> Self:
-        """Read a message as `GET /admin/devhost/mail` lists it."""
+        """Parse an item of `GET /admin/devhost/mail`."""
         return cls(
             int(wire["id"]),
             tuple(wire["to"]),
@@ -49,9 +49,9 @@ class Mail:
 
 
 class Service:
-    """Calls the service as one person or another. Every method raises `UnexpectedAnswer`.
+    """Calls the service as different people. All methods raise `UnexpectedAnswer`.
 
-    `controls` is where its clock is moved and its mails are read.
+    `controls` is the base URL for moving the clock and reading the mails.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Service:
         self._http.close()
 
     def get(self, person: SamplePerson, path: str) -> Any:
-        """Read something as a person."""
+        """GET as a person."""
         return self._send("GET", path, HTTPStatus.OK, person=person)
 
     def post(
@@ -82,37 +82,37 @@ class Service:
         *,
         etag: str | None = None,
     ) -> Any:
-        """Do something as a person, to the version that `etag` names if it is given."""
+        """POST as a person, with `etag` in If-Match if it is given."""
         headers = {"If-Match": etag} if etag else {}
         return self._send("POST", path, expected, person=person, body=body, headers=headers)
 
     def put(self, person: SamplePerson, path: str, etag: str, body: object) -> Any:
-        """Replace something as a person, in the version that `etag` names."""
+        """PUT as a person, with `etag` in If-Match."""
         headers = {"If-Match": etag}
         return self._send("PUT", path, HTTPStatus.OK, person=person, body=body, headers=headers)
 
     def patch(self, person: SamplePerson, path: str, etag: str, operations: list[dict[str, Any]]) -> Any:
-        """Change something as a person by a JSON Patch of the version that `etag` names; the resource afterwards."""
+        """PATCH as a person, with `etag` in If-Match; returns the changed resource."""
         headers = {"If-Match": etag, "Prefer": "return=representation"}
         return self._send("PATCH", path, HTTPStatus.OK, person=person, body=operations, headers=headers)
 
     def refused(
         self, person: SamplePerson, method: str, path: str, status: HTTPStatus, body: object = None
     ) -> str:
-        """Ask for something that the rules refuse with this status; the sentence that says why."""
+        """Send a request that must be refused with this status; returns the error message."""
         return str(self._send(method, path, status, person=person, body=body)["error"]["message"])
 
     def now(self) -> datetime:
-        """Return the virtual time."""
+        """The virtual time."""
         return datetime.fromisoformat(self._send("GET", self._clock, HTTPStatus.OK)["now"])
 
     def advance(self, duration: str) -> datetime:
-        """Let time pass (ISO 8601 duration) until everything that became due is done; the new virtual time."""
+        """Advance the time (ISO 8601 duration), wait until everything due is done; returns the new virtual time."""
         answer = self._send("POST", self._clock, HTTPStatus.OK, body={"advance": duration})
         return datetime.fromisoformat(answer["now"])
 
     def new_mails(self, referrals: AbstractSet[str]) -> list[Mail]:
-        """Return the mails about these referrals that came since this was asked last."""
+        """The mails about these referrals that arrived since the last call."""
         mails = self._mails()
         self._last_mail = max((mail.id for mail in mails), default=self._last_mail)
         return [mail for mail in mails if any(referral in mail.thread for referral in referrals)]
@@ -136,11 +136,11 @@ class Service:
             answer = self._http.request(method, path, json=body, headers=sent)
         except httpx.TransportError as failure:
             raise UnexpectedAnswer(
-                f"Nothing answers at {self._http.base_url} ({failure}). Start the service: python3 dev.py run"
+                f"No response from {self._http.base_url} ({failure}). Start the service: python3 dev.py run"
             ) from failure
         if answer.status_code != expected:
             raise UnexpectedAnswer(
-                f"{method} {path} answered {answer.status_code} instead of {expected.value}: {_explanation(answer)}"
+                f"{method} {path} returned {answer.status_code} instead of {expected.value}: {_explanation(answer)}"
             )
         return _json(answer)
 
@@ -154,11 +154,11 @@ def _json(answer: httpx.Response) -> Any:
     try:
         return answer.json()
     except ValueError as failure:
-        raise UnexpectedAnswer(f"{answer.request.url} answered something that is not JSON.") from failure
+        raise UnexpectedAnswer(f"The response of {answer.request.url} is not JSON.") from failure
 
 
 def _explanation(answer: httpx.Response) -> str:
-    """Return what an error says, with every fault of the body; else its beginning as it came."""
+    """The message and faults of an error response; otherwise the beginning of its text."""
     try:
         error = answer.json()["error"]
         faults = [f"{fault['target']}: {fault['message']}" for fault in error.get("details", [])]

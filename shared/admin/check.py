@@ -1,10 +1,10 @@
 """Check for unfinished records, and wake them: `python -m shared.admin.check [--wake | --restart]`.
 
 All data is in the tables, so this recovers from a lost task hub or a restored backup. For each record that is open,
-or has open work, a registration in review or one that is not indexed, `--wake` writes an intent. The sweep then starts
-or wakes its orchestrations and indexes its registrations; orchestrations without progress are restarted. `--restart`
-has all of them terminated first, for use after a deployment that changed the shape of a turn. Both wait until all make
-progress, and list those that do not. They can be repeated.
+or has open work, a registration in review or one that is not indexed, `--wake` writes an intent. The sweep then
+starts or wakes its orchestrations and indexes its registrations; orchestrations without progress are restarted.
+`--restart` has all of them terminated first, for use after a deployment that changed the shape of a turn. Both wait
+until all make progress, and list those that do not. They can be repeated.
 """
 
 import argparse
@@ -260,8 +260,9 @@ def _report(options: argparse.Namespace, summary: Summary) -> str:
         lines.append(f"All {summary.asked} orchestrations make progress.")
     if summary.left:
         lines.append(
-            f"{len(summary.left)} of {summary.asked} orchestrations made no progress within {summary.minutes} minutes. "
-            "Check /healthz and how often the sweep runs (SWEEP_SCHEDULE); the sweep continues with them."
+            f"{len(summary.left)} of {summary.asked} orchestrations made no progress within "
+            f"{summary.minutes} minutes. Check /healthz and how often the sweep runs (SWEEP_SCHEDULE); "
+            "the sweep continues with them."
             f"{_id_list(summary.left)}"
         )
     if not (options.wake or options.restart):

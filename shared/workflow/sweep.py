@@ -21,10 +21,7 @@ from shared.storage.mail import MailRecords
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.workflow.observe import Plan, PlannedStep, observe, steps_of
-from shared.workflow.restart import (
-    restart_round,
-    retry_later,
-)
+from shared.workflow.restart import restart_round, retry_later
 from shared.workflow.wake import Orchestrations, wake
 
 logger = logging.getLogger(__name__)

@@ -1,1 +1,1 @@
-"""The scenes of the demo, one module each: a function `play` of a `Scene`, whose docstring is the title."""
+"""The scenes of the demo. Each module has a function `play(scene)`, whose docstring is the title."""

@@ -9,16 +9,18 @@ STAGES = ("SecureCustomerLoe", "CollectData", "PrepareAssessmentReport", "Presen
 def play(scene: Scene) -> None:
     """A solution assessment."""
     scene.screen.step(f"{who(RAE)}, vetted for assessments, begins one in Seattle")
-    made = scene.create(RAE, deal.assessment(RAE, scene.service.now()), "SA-CLOUD-MIGRATION, contoso-seattle")
-    scene.check("The deal's type", made["dealType"], "SolutionAssessment")
-    scene.check("What is allowed", "win" in made["allowedActions"], False)
+    created = scene.create(
+        RAE, deal.assessment(RAE, scene.service.now()), "SA-CLOUD-MIGRATION, contoso-seattle"
+    )
+    scene.check("The deal's type", created["dealType"], "SolutionAssessment")
+    scene.check("What is allowed", "win" in created["allowedActions"], False)
     scene.show({"Contoso": ACCEPTED})
     scene.screen.step("It cannot be won before its stages are complete")
     scene.is_refused(RAE, "win", {})
-    scene.screen.step("Stage after stage, none left out")
+    scene.screen.step("All stages in order; none can be skipped")
     scene.is_refused(RAE, "stage", {"stage": "CollectData"})
     for stage in STAGES:
-        scene.act(RAE, "stage", {"stage": stage})
+        scene.perform(RAE, "stage", {"stage": stage})
     scene.screen.step("Now it is won")
-    scene.act(RAE, "win", {})
+    scene.perform(RAE, "win", {})
     scene.show({"Contoso": WON})

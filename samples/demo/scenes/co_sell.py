@@ -1,4 +1,4 @@
-"""Co-sell: Microsoft and Fabrikam accept, Northwind is silent until its 14 days are over, Contoso wins."""
+"""Co-sell: Microsoft and Fabrikam accept, Northwind does not answer for 14 days, Contoso wins."""
 
 from samples.demo import deal
 from samples.demo.scene import ACCEPTED, EXPIRED, KIM, NEW, NIA, RAE, SAM, WON, Scene, who
@@ -8,20 +8,20 @@ def play(scene: Scene) -> None:
     """A co-sell deal, from the invitation to the win."""
     _invite(scene)
     scene.screen.step(f"{who(SAM)} accepts")
-    scene.act(SAM, "accept", {"notes": "An architect is booked."})
+    scene.perform(SAM, "accept", {"notes": "An architect is booked."})
     scene.show({"Microsoft": ACCEPTED}, {RAE})
     _accept_for_fabrikam(scene)
-    _let_northwind_be_silent(scene)
+    _let_northwind_expire(scene)
     scene.screen.step(f"{who(RAE)} wins the deal")
-    scene.act(RAE, "win", {"notes": "Signed today."})
+    scene.perform(RAE, "win", {"notes": "Signed today."})
     scene.show({"Contoso": WON}, {SAM, KIM})
-    scene.screen.step("What Northwind's own timeline keeps")
+    scene.screen.step("Northwind's own timeline")
     scene.check("Northwind's entries", scene.show_timeline(NIA), ["received", "expired"])
 
 
 def _invite(scene: Scene) -> None:
     scene.screen.step(
-        f"{who(RAE)} makes a deal with {deal.CUSTOMER}, asks Microsoft for help, "
+        f"{who(RAE)} creates a deal with {deal.CUSTOMER}, asks Microsoft for help, "
         "invites Fabrikam and Northwind"
     )
     body = deal.creation(RAE, scene.service.now())
@@ -41,18 +41,18 @@ def _invite(scene: Scene) -> None:
 def _accept_for_fabrikam(scene: Scene) -> None:
     scene.screen.step(f"{who(KIM)} accepts, with another value")
     terms = {"dealValue": deal.OTHER_VALUE, "currency": deal.CURRENCY, "externalReferenceId": "FAB-88"}
-    accepted = scene.act(KIM, "accept", {**terms, "team": [deal.member(KIM)]})
+    accepted = scene.perform(KIM, "accept", {**terms, "team": [deal.member(KIM)]})
     scene.check("Fabrikam's own values", accepted["details"]["dealValue"], deal.OTHER_VALUE)
     scene.show({"Fabrikam": ACCEPTED}, {RAE})
 
 
-def _let_northwind_be_silent(scene: Scene) -> None:
-    scene.screen.step("Northwind says nothing for a day: the first reminder")
+def _let_northwind_expire(scene: Scene) -> None:
+    scene.screen.step("Northwind does not answer for a day: the first reminder")
     scene.pass_time("P1D")
     scene.show({}, {NIA})
-    scene.screen.step("Three days before the end: the second reminder")
+    scene.screen.step("Three days before the deadline: the second reminder")
     scene.pass_time("P10D")
     scene.show({}, {NIA})
-    scene.screen.step("The 14 days are over: the invitation expires")
+    scene.screen.step("After 14 days the invitation expires")
     scene.pass_time("P3D")
     scene.show({"Northwind Traders": EXPIRED}, {RAE})

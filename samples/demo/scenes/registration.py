@@ -11,7 +11,7 @@ ERROR = {"target": "/contract/value", "message": "The contract says 249,000: ple
 
 
 def play(scene: Scene) -> None:
-    """A registration, from Won over a request for action to approved."""
+    """A registration, from the won deal through a correction to the approval."""
     _win(scene)
     records = _register(scene)
     _wait_for_review(scene)
@@ -22,7 +22,7 @@ def play(scene: Scene) -> None:
 
 def _win(scene: Scene) -> None:
     scene.screen.step(
-        f"{who(RAE)} makes a deal and asks Microsoft for help; a look at what registration needs"
+        f"{who(RAE)} creates a deal, asks Microsoft for help, and checks what a registration needs"
     )
     body = {**deal.creation(RAE, scene.service.now()), "name": "ERP registered", "invitations": []}
     scene.create(RAE, body, "SOL-CONTOSO-ERP has an IP incentive and ISV Connect")
@@ -34,8 +34,8 @@ def _win(scene: Scene) -> None:
     for rule in scene.service.get(RAE, path)["rules"]:
         scene.screen.note(f"{'passed' if rule['passed'] else 'failed'}  {rule['id']}: {rule['explanation']}")
     scene.screen.step(f"{who(SAM)} accepts, and {who(RAE)} wins the deal")
-    scene.act(SAM, "accept", {})
-    scene.act(RAE, "win", {})
+    scene.perform(SAM, "accept", {})
+    scene.perform(RAE, "win", {})
     scene.show({"Microsoft": ACCEPTED, "Contoso": WON}, {RAE, SAM})
     scene.check("The milestone", scene.read(RAE)["registrationStatus"], "Eligible")
 
@@ -54,7 +54,7 @@ def _register(scene: Scene) -> dict[str, dict[str, Any]]:
 
 
 def _wait_for_review(scene: Scene) -> None:
-    scene.screen.step("Nobody decides for five working days: the team's lead hears of it")
+    scene.screen.step("Nobody reviews it for five working days: the team's lead is notified")
     scene.pass_time("P11D")
     scene.show({}, {VERA})
 
@@ -69,7 +69,7 @@ def _send_back(scene: Scene, record: dict[str, Any]) -> None:
 
 
 def _correct(scene: Scene, record: dict[str, Any]) -> None:
-    scene.screen.step(f"{who(RAE)} corrects the value and hands it in again")
+    scene.screen.step(f"{who(RAE)} corrects the value and submits it again")
     path = f"{scene.path_of(RAE)}/registrations/{record['id']}"
     etag = scene.service.get(RAE, f"/v1.0/registrations/{record['id']}")["eTag"]
     scene.service.put(RAE, path, etag, _form(scene, 249_000))
@@ -79,7 +79,7 @@ def _correct(scene: Scene, record: dict[str, Any]) -> None:
 
 
 def _approve(scene: Scene, record: dict[str, Any]) -> None:
-    scene.screen.step(f"{who(DEE)} approves: the registration is closed for good")
+    scene.screen.step(f"{who(DEE)} approves: the registration is final")
     approved = scene.review(DEE, record, {"decision": "approve"})
     scene.show({}, {RAE})
     rounds = [each["decision"] for each in approved["rounds"]]

@@ -1,4 +1,4 @@
-"""Private, partner-led, co-sell: a deal of one's own is shown to Microsoft, and then Microsoft is asked to help."""
+"""Private, partner-led, co-sell: a private deal is shown to Microsoft, and then Microsoft is asked for help."""
 
 from samples.demo import deal
 from samples.demo.scene import ACCEPTED, NEW, RAE, SAM, Scene, who
@@ -6,22 +6,22 @@ from samples.demo.scene import ACCEPTED, NEW, RAE, SAM, Scene, who
 
 def play(scene: Scene) -> None:
     """A private deal that becomes partner-led, and then co-sell."""
-    _begin(scene)
+    _create(scene)
     _show_to_microsoft(scene)
     _ask_microsoft(scene)
     scene.screen.step(f"{who(SAM)} accepts")
-    scene.act(SAM, "accept", {})
+    scene.perform(SAM, "accept", {})
     scene.show({"Microsoft": ACCEPTED}, {RAE})
-    scene.screen.step("What the deal's timeline keeps")
+    scene.screen.step("The deal's timeline")
     kinds = scene.show_timeline(RAE)
     scene.check("The entries", kinds, ["created", "typeChanged", "invited", "typeChanged", "partyChanged"])
 
 
-def _begin(scene: Scene) -> None:
-    scene.screen.step(f"{who(RAE)} records a deal that concerns nobody else")
+def _create(scene: Scene) -> None:
+    scene.screen.step(f"{who(RAE)} creates a private deal")
     body = deal.private(RAE, scene.service.now(), "Point of sale renewal")
-    made = scene.create(RAE, body, "no help asked, nobody invited, Microsoft does not look on")
-    scene.check("The deal's type", made["dealType"], "Private")
+    created = scene.create(RAE, body, "no help requested, nobody invited, not visible to Microsoft")
+    scene.check("The deal's type", created["dealType"], "Private")
     scene.check("The sellers' list", scene.is_shown_to_sellers(), False)
     scene.show({"Contoso": ACCEPTED})
 

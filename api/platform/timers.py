@@ -1,4 +1,4 @@
-"""The timer of the sweep: every ten seconds, or as SWEEP_SCHEDULE says (docs/architecture.md)."""
+"""The timers of the sweep and of the hourly purge (docs/architecture.md, docs/operations.md)."""
 
 import os
 
@@ -15,7 +15,7 @@ blueprint = df.Blueprint()
 
 
 def schedule() -> str:
-    """The schedule, read here because the host drops a function whose `%SETTING%` is not set.
+    """The schedule of the sweep, read here because the host drops a function whose `%SETTING%` is not set.
 
     A malformed setting is reported by `wiring.service()`; an error here would leave the host without functions.
     """
@@ -32,3 +32,12 @@ async def sweep_intents(timer: func.TimerRequest, client: df.DurableOrchestratio
     del timer
     service = await wiring.service()
     await service.sweep.run(DurableEngine(client), clock.now())
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="0 17 * * * *")
+@blueprint.durable_client_input(client_name="client")
+async def purge_finished(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Purge the history of finished orchestrations."""
+    del timer
+    service = await wiring.service()
+    await service.purge.run(DurableEngine(client), clock.now())
