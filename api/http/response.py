@@ -22,32 +22,28 @@ class Response:
     media_type: str = "application/json"
 
     def to_http(self, client_request_id: str | None) -> func.HttpResponse:
-        """The HTTP response, with the headers common to all responses."""
-        headers = {
-            "request-id": str(uuid.uuid4()),
-            "client-request-id": _header_value(client_request_id) or str(uuid.uuid4()),
-            "timestamp": clock.now().isoformat().replace("+00:00", "Z"),
-            "Cache-Control": "no-store",
-            **self.headers,
-        }
+        """The HTTP response; one in JSON has the headers common to all responses of the API."""
+        text, headers = self.body, dict(self.headers)
+        if self.media_type == "application/json":
+            text = None if self.body is None else json.dumps(self.json(), ensure_ascii=False)
+            headers = {**_api_headers(client_request_id), **headers}
         return func.HttpResponse(
-            self._text(), status_code=self.status, headers=headers, mimetype=self.media_type, charset="utf-8"
+            text, status_code=self.status, headers=headers, mimetype=self.media_type, charset="utf-8"
         )
 
     def json(self) -> Any:
         """The body as JSON."""
-        return (
-            self.body.model_dump(mode="json", by_alias=True)
-            if isinstance(self.body, BaseModel)
-            else self.body
-        )
+        is_model = isinstance(self.body, BaseModel)
+        return self.body.model_dump(mode="json", by_alias=True) if is_model else self.body
 
-    def _text(self) -> str | None:
-        if self.body is None:
-            return None
-        if self.media_type == "application/json":
-            return json.dumps(self.json(), ensure_ascii=False)
-        return str(self.body)
+
+def _api_headers(client_request_id: str | None) -> dict[str, str]:
+    return {
+        "request-id": str(uuid.uuid4()),
+        "client-request-id": _header_value(client_request_id) or str(uuid.uuid4()),
+        "timestamp": clock.now().isoformat().replace("+00:00", "Z"),
+        "Cache-Control": "no-store",
+    }
 
 
 def _header_value(text: str | None) -> str | None:

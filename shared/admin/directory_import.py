@@ -27,11 +27,11 @@ from shared.domain.referral import Address, Contact, ProfileId
 from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam
 from shared.domain.vocabulary import CustomerSize, OrganizationKind, Role
 from shared.settings import read_settings
-from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
 from shared.storage.directory import Directory
 from shared.storage.profiles import Profiles
 from shared.storage.routing import Routing
+from shared.storage.schema import create_all_tables
 from shared.storage.tables import Tables
 from shared.wiring import table_service
 
@@ -246,7 +246,7 @@ def _customer(given: _Customer) -> CustomerEntity:
 async def open_directory() -> tuple[AzureTables, Directory]:
     """Open the directory in the environment's storage, and create missing tables. The caller closes the tables."""
     tables = AzureTables(table_service(read_settings()))
-    await tables.create_tables(keys.TABLES)
+    await create_all_tables(tables)
     return tables, Directory(tables)
 
 
