@@ -182,10 +182,10 @@ async def _faults_of_table(request: Request, body: EvaluationBody) -> list[Fault
 
 def _explanation(routed: RoutedTeam | None) -> str:
     if routed is None:
-        return "There is no team yet, so all sellers are notified."
+        return "There is no team yet, so every seller is told."
     if routed.rule is None:
-        return f"No rule matches, so the default team {routed.team_name} gets it."
-    return f"Rule {routed.rule} is the first that matches, so {routed.team_name} gets it."
+        return f"No rule fits, so the default team {routed.team_name} gets it."
+    return f"Rule {routed.rule} is the first that fits, so {routed.team_name} gets it."
 
 
 def _require_reader(request: Request) -> None:

@@ -137,7 +137,7 @@ def _status_won(deal: Referral) -> EligibilityRule:
     if deal.is_closed:
         explanation = f"Your deal was closed as {deal.substatus}; only a won deal is registered."
     elif deal.status == "New":
-        explanation = "Your deal is not won yet: accept it, and mark it as won when you win it."
+        explanation = "Your deal is not won yet: accept it first, and mark it as won in the end."
     else:
         explanation = "Your deal is not won yet: mark it as won."
     return EligibilityRule(id="statusWon", passed=False, explanation=explanation)
@@ -145,7 +145,7 @@ def _status_won(deal: Referral) -> EligibilityRule:
 
 def _microsoft_engaged(deal: Referral, microsoft: MicrosoftParticipation) -> EligibilityRule:
     if deal.deal_type != "CoSell":
-        explanation = "Only CoSell deals need Microsoft's acceptance."
+        explanation = "Microsoft's acceptance is asked for in CoSell deals alone."
         return EligibilityRule(id="microsoftEngaged", passed=True, explanation=explanation)
     if microsoft == "takesPart":
         explanation = "Microsoft takes part in the deal."
@@ -156,11 +156,11 @@ def _microsoft_engaged(deal: Referral, microsoft: MicrosoftParticipation) -> Eli
 def _until_engaged(deal: Referral, microsoft: MicrosoftParticipation) -> str:
     """Why Microsoft does not take part, and what to do about it."""
     if microsoft == "hidden":
-        return "Whether Microsoft takes part in the deal shows once you work on it."
+        return "Microsoft's part in the deal shows once you work on it."
     if microsoft == "invited":
         return "Microsoft has not accepted its invitation yet: ask its sellers to accept it."
     if microsoft == "never":
-        return "Microsoft does not take part and cannot be invited any more, so this cannot change."
+        return "Microsoft does not take part, and cannot be invited any more, so this cannot change."
     if deal.belongs_to_creator:
-        return "Microsoft does not take part and has no open invitation: invite it again."
+        return "Microsoft does not take part, and no invitation of it is open: invite it again."
     return "Microsoft does not take part: ask the deal's creator to invite it."
