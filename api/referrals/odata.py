@@ -337,7 +337,7 @@ def _text(field: Field, text: str) -> str:
     name = _ALIASES.get(text.lower(), text).lower()
     found = next((code for code in codes if code.lower() == name), None)
     if found is None:
-        _refuse(f"There is no {field} {text[:100]!r}; use one of {', '.join(codes)}.")
+        _refuse(f"$filter: there is no {field} {text[:100]!r}; use one of {', '.join(codes)}.")
     return found
 
 

@@ -174,14 +174,14 @@ def test_a_number_of_too_many_digits_is_refused_in_our_words() -> None:
         load('{"value": -' + "1" * (MAX_DIGITS + 1) + "}")
 
 
-NUMBER, TIME = "Use a number, with a point before its decimals.", "Use text such as 2027-03-31T00:00:00Z."
+NUMBER, TIME = "Use a number with a decimal point.", "Use text such as 2027-03-31T00:00:00Z."
 CURRENCY = "Use an ISO 4217 currency code, such as USD."
-EMPTY = "Write something here, or leave the field out where it is optional."
+EMPTY = "Enter a text, or leave the field out if it is optional."
 WORDS: list[tuple[dict[str, Any], str, str]] = [
     ({"contract": {"value": "12,5"}}, "/contract/value", NUMBER),
     ({"contract": {"value": []}}, "/contract/value", NUMBER),
     ({"contract": {"value": True}}, "/contract/value", NUMBER),
-    ({"contract": {"value": 10**400}}, "/contract/value", "Use a number of fewer digits."),
+    ({"contract": {"value": 10**400}}, "/contract/value", "Use a number with fewer digits."),
     ({"contractType": "Old"}, "/contractType", "Use 'New' or 'Renewal'."),
     ({"contract": {"currency": "usd"}}, "/contract/currency", CURRENCY),
     ({"contract": {"signDateTime": "soon"}}, "/contract/signDateTime", TIME),

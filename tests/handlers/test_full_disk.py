@@ -20,7 +20,10 @@ from shared.wiring import wiring
 from tests.doubles.frame import Frame
 from tests.doubles.service import SETTINGS
 
-TOLD = "The disk of this service has 199 MB left, and commands need 200 MB: free some space there, and ask again."
+TOLD = (
+    "The disk of this service has 199 MB left, and commands need 200 MB: "
+    "free some space there, then repeat the request."
+)
 
 
 @pytest.fixture(autouse=True)

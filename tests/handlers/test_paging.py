@@ -29,7 +29,7 @@ def test_what_is_no_number_of_items_is_refused(text: str) -> None:
 
 
 def test_an_option_that_is_given_twice_is_not_read_as_one_of_them() -> None:
-    with pytest.raises(BadQuery, match="Give status once"):
+    with pytest.raises(BadQuery, match="Send status once"):
         refuse_unknown_options(asked("status=Approved&$top=1&status=Rejected"), KNOWN)
     refuse_unknown_options(asked("status=Approved,Rejected&$top=1"), KNOWN)
 

@@ -109,7 +109,7 @@ def test_the_creators_referral_starts_active_and_its_work_is_to_invite() -> None
     )
     assert [each.organization_id for each in change.invitations] == ["msft", "fabrikam"]
     assert [state.task for state in change.work.tasks] == [
-        Invite(parties=tuple(i.party for i in change.invitations))
+        Invite(parties=tuple(i.key for i in change.invitations))
     ]
 
 

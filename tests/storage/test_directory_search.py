@@ -44,7 +44,7 @@ ODD_NAMES = {
 
 @pytest.fixture
 def mark(request: pytest.FixtureRequest) -> str:
-    """What the names and ids of one test begin with, since tests share the shelves of Azurite."""
+    """What the names and ids of one test begin with, since tests share the search rows in Azurite."""
     return f"t{digest(request.node.name)[:12]}"
 
 

@@ -120,7 +120,7 @@ async def test_of_two_filings_at_once_one_is_refused_and_repeating_it_leaves_the
     registrations, versions = Registrations(tables), life(partition)
     for earlier, later in pairwise(versions):
         both = [earlier, later]
-        done = await asyncio.gather(*map(registrations.file, both), return_exceptions=True)
+        done = await asyncio.gather(*map(registrations.index, both), return_exceptions=True)
         assert all(each is None or isinstance(each, StoreConflict) for each in done)
         assert None in done
         for version, outcome in zip(both, done, strict=True):
@@ -135,7 +135,7 @@ async def test_of_two_filings_at_once_one_is_refused_and_repeating_it_leaves_the
 async def test_filings_that_interleave_are_never_both_taken() -> None:
     registrations, versions = Registrations(YieldingTables()), life("contoso")
     await registrations.index(versions[0])
-    done = await asyncio.gather(*map(registrations.file, versions[1:]), return_exceptions=True)
+    done = await asyncio.gather(*map(registrations.index, versions[1:]), return_exceptions=True)
     assert [isinstance(each, StoreConflict) for each in done].count(False) == 1
     assert len(await queued(registrations, "contoso")) == 1
 

@@ -54,7 +54,7 @@ def test_an_engine_that_moves_nothing_is_a_fault(
 ) -> None:
     acted_at = None if record_engine_activity is None else NOW - record_engine_activity * MINUTE
     fault = fault_of_progress(sweep, acted_at, LONG_AGO, NOW)
-    assert ("durable engine has moved nothing" in (fault or "")) == stands_still
+    assert ("durable engine has done nothing" in (fault or "")) == stands_still
 
 
 def test_a_standstill_that_a_restart_has_ended_is_not_held_against_the_new_process() -> None:

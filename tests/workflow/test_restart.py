@@ -247,8 +247,8 @@ async def test_the_command_waits_and_says_how_far_it_is(
 
     assert await until_taken_up(swept.intents, wanted, 10, pause) == []
     assert capsys.readouterr().out.splitlines() == [
-        "2 of 3 orchestrations move.",
-        "3 of 3 orchestrations move.",
+        "2 of 3 orchestrations make progress.",
+        "3 of 3 orchestrations make progress.",
     ]
     assert minute == 3
 
@@ -293,19 +293,19 @@ STANDING = RecordStates(waiting=("a", "b"), moving=("c",), dead=("d",), unwatche
         (
             [],
             Summary(RecordStates(waiting=("a", "b"))),
-            ["2 wait for people", "--wake has all of them woken."],
+            ["2 wait for people", "Use --wake to wake all of them."],
         ),
         (
             [],
             Summary(STANDING, unreadable=2),
-            ["1 should have moved", "\n  d", "2 intents could not be read"],
+            ["1 made no progress; the sweep restarts them", "\n  d", "2 intents are damaged"],
         ),
-        (["--wake"], Summary(STANDING, asked=5), ["1 are watched by nothing", "All 5 orchestrations move."]),
-        (["--restart"], Summary(STANDING, asked=5), ["All 5 orchestrations move."]),
+        (["--wake"], Summary(STANDING, asked=5), ["1 have no intent", "All 5 orchestrations make progress."]),
+        (["--restart"], Summary(STANDING, asked=5), ["All 5 orchestrations make progress."]),
         (
             ["--wake", "--minutes", "5"],
             Summary(STANDING, asked=5, left=("d", "x"), minutes=5),
-            ["2 of 5 orchestrations did not move within 5 minutes. Look whether /healthz is ready", "\n  x"],
+            ["2 of 5 orchestrations made no progress within 5 minutes. Check /healthz", "\n  x"],
         ),
     ],
 )
