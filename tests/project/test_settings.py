@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.platform import sweep_timer as intent_sweep
+from api.platform import timers
 from shared.errors import ConfigurationError
 from shared.settings import (
     HUB_SETTING,
@@ -152,7 +152,7 @@ def test_a_mandatory_setting_that_is_missing_is_named(missing: str) -> None:
 def test_the_sweep_runs_when_it_is_told(schedule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings(SWEEP_SCHEDULE=schedule).sweep_schedule == schedule
     monkeypatch.setenv("SWEEP_SCHEDULE", schedule)
-    assert intent_sweep.schedule() == schedule
+    assert timers.schedule() == schedule
 
 
 @pytest.mark.parametrize("unset", [None, ""])
@@ -161,7 +161,7 @@ def test_the_sweep_runs_every_ten_seconds_unless_it_is_told_otherwise(
 ) -> None:
     monkeypatch.delenv("SWEEP_SCHEDULE", raising=False)
     assert settings(SWEEP_SCHEDULE=unset).sweep_schedule == "*/10 * * * * *"
-    assert intent_sweep.schedule() == "*/10 * * * * *"
+    assert timers.schedule() == "*/10 * * * * *"
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,6 @@ def test_a_schedule_that_the_host_might_not_take_is_refused_with_an_example(
     with pytest.raises(ConfigurationError, match=r"Set SWEEP_SCHEDULE to .*'\*/10 \* \* \* \* \*'"):
         settings(SWEEP_SCHEDULE=schedule)
     monkeypatch.setenv("SWEEP_SCHEDULE", schedule)
-    assert intent_sweep.schedule() == "*/10 * * * * *", (
+    assert timers.schedule() == "*/10 * * * * *", (
         "the app must have its functions, to say what is wrong"
     )
