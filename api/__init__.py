@@ -1,1 +1,1 @@
-"""HTTP and timer triggers, one module per resource. Each authenticates, parses, calls and answers; nothing more."""
+"""The HTTP operations and timers. Handlers parse a request, call the shared code, and return a response."""

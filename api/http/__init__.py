@@ -1,1 +1,1 @@
-"""What every HTTP operation shares: reading a request, answering it, and the conventions of docs/api.md."""
+"""What all HTTP operations share: parsing requests, writing responses, and the conventions of docs/api.md."""

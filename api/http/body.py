@@ -245,10 +245,7 @@ class _NameIndex:
             by_lower_case: dict[str, list[str]] = {}
             for key in part:
                 by_lower_case.setdefault(key.lower(), []).append(key)
-            self._known[id(part)] = (
-                part,
-                by_lower_case,
-            )  # keeps the object alive, so that its id stays unique
+            self._known[id(part)] = (part, by_lower_case)  # with the object, so that its id stays unique
         return self._known[id(part)][1].get(str(name).lower(), [])
 
 

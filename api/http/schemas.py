@@ -28,8 +28,9 @@ class View(BaseModel):
     @classmethod
     def from_domain(cls, source: object, **computed: object) -> Self:
         """The view of a domain object: fields that are not `computed` are its attributes of the same name."""
-        copied = {name: getattr(source, name) for name in cls.model_fields.keys() - computed.keys()}
-        return cls.model_validate({**copied, **computed}, from_attributes=True)
+        names = cls.__pydantic_fields__
+        values = {name: computed[name] if name in computed else getattr(source, name) for name in names}
+        return cls.model_validate(values, from_attributes=True)
 
     def document(self) -> dict[str, Any]:
         """The response as JSON."""

@@ -279,11 +279,11 @@ class _Run:
         self.tally.woken += 1
         self.tally.moved += 1
         watch = intent.watch
-        begun = Watch(woken_at=self.now, steps=watch.steps, restarts=watch.restarts + bool(watch.tells))
+        restarted = Watch(woken_at=self.now, steps=watch.steps, restarts=watch.restarts + bool(watch.tells))
         if intent.reason == "restart":
-            watched = replace(intent, reason="wake", due=self.now + FIRST_RECHECK, watch=begun)
+            watched = replace(intent, reason="wake", due=self.now + FIRST_RECHECK, watch=restarted)
         else:
-            watched = replace(intent, due=self.now + _between_looks(begun), watch=begun)
+            watched = replace(intent, due=self.now + _between_looks(restarted), watch=restarted)
         await self.sweep.intents.move(intent, watched)
 
     async def _reindex(self, intent: Intent) -> None:

@@ -84,14 +84,14 @@ REFUSED = {
     "startswith(campaignId,'x')": "not startswith",
     "startswith('x',campaignId)": "startswith(customerProfile/name,'…')",
     "f(a=1,b=2,c=3)": "the function 'f'",
-    "startswith(a=1,b=2,c=3)": "cannot be parsed",
+    "startswith(a=1,b=2,c=3)": "cannot be read",
     "startswith(customerProfile/name)": "a field and a text",
     "f.status eq 'New'": "'f.status'",
     "customerProfile/f.name eq 'x'": "'f.name'",
     "f.startswith(customerProfile/name,'x')": "'f.startswith'",
     "geo.distance(location,location) lt 5": "'geo.distance'",
     "team/any(f.t:f.t/email eq 'a')": "'f.t'",
-    "status in ()": "cannot be parsed",
+    "status in ()": "cannot be read",
     "status in (('New','Active'))": "single quotes",
     "campaignId eq 'a\tb'": "control characters",
     "not (not favorite eq true)": "write not (…) around",
@@ -121,9 +121,9 @@ REFUSED = {
     "status": "alone",
     "status eq status": "one field with one value",
     "'a' eq 'a'": "one field with one value",
-    "status eq": "cannot be parsed",
-    "": "cannot be parsed",
-    "status eq 'New' and (": "cannot be parsed",
+    "status eq": "cannot be read",
+    "": "cannot be read",
+    "status eq 'New' and (": "cannot be read",
     "status eq 'New\x00'": "control characters",
     "status eq '\ud800'": "control characters",
     "(" * 2000 + "status eq 'New'" + ")" * 2000: "",
@@ -159,7 +159,7 @@ def test_whatever_the_grammar_raises_the_filter_is_refused(failure, monkeypatch)
     monkeypatch.setattr(ODataParser, "parse", fails)
     with pytest.raises(BadQuery) as refused:
         filter_of("status eq 'New'")
-    assert str(refused.value).startswith("$filter cannot be parsed: write conditions such as")
+    assert str(refused.value).startswith("$filter cannot be read: write conditions such as")
 
 
 @pytest.mark.parametrize(
@@ -171,10 +171,10 @@ def test_whatever_the_grammar_raises_the_filter_is_refused(failure, monkeypatch)
         ("status eq", "from 'eq' on"),
         ("status eq 'New' and ", "from 'and' on"),
         ("status eq ", "from 'eq' on"),
-        ("startswith(a=1,b=2,c=3)", "cannot be parsed:"),
-        ("status eq 'New' and (", "cannot be parsed:"),
-        ("", "cannot be parsed:"),
-        ("  ", "cannot be parsed:"),
+        ("startswith(a=1,b=2,c=3)", "cannot be read:"),
+        ("status eq 'New' and (", "cannot be read:"),
+        ("", "cannot be read:"),
+        ("  ", "cannot be read:"),
         ("status eq #" + "x" * 200, "from '#" + "x" * 39 + "' on"),
     ],
 )

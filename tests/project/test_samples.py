@@ -316,7 +316,7 @@ def test_the_demo_ends_with_a_sentence_and_exit_code_1_where_nothing_answers(
         silent.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         assert main(["--url", url, "--data", str(tmp_path)]) == 1
-    assert f"Nothing answers at {url}" in capsys.readouterr().err
+    assert f"No response from {url}" in capsys.readouterr().err
 
 
 def test_the_demo_is_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:

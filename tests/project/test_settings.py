@@ -194,6 +194,4 @@ def test_a_schedule_that_the_host_might_not_take_is_refused_with_an_example(
     with pytest.raises(ConfigurationError, match=r"Set SWEEP_SCHEDULE to .*'\*/10 \* \* \* \* \*'"):
         settings(SWEEP_SCHEDULE=schedule)
     monkeypatch.setenv("SWEEP_SCHEDULE", schedule)
-    assert timers.schedule() == "*/10 * * * * *", (
-        "the app must have its functions, to say what is wrong"
-    )
+    assert timers.schedule() == "*/10 * * * * *", "the app must have its functions, to say what is wrong"
