@@ -42,7 +42,7 @@ async def test_a_key_is_taken_once_and_replaced_only_as_it_was_read(tables: Tabl
     await repository.commit(begun(first), None, key)
     with pytest.raises(StoreConflict):
         await repository.commit(begun(second), None, key.with_result(second.id))
-    assert await repository.get(second.party) is None
+    assert await repository.get(second.key) is None
     found = await idempotency_keys.get(OrganizationId(partition), "k")
     assert found
     assert found.value == key.record

@@ -69,19 +69,19 @@ async def test_a_step_is_stored_whole(tables: Tables, partition: str) -> None:
     repository = Referrals(tables)
     new = numbered(partition, 1)
     await repository.commit(begun(new), None)
-    stored = await repository.get(new.party)
+    stored = await repository.get(new.key)
     assert stored
     assert stored.value == new
     accepted = step(new, "accepted", context("op-2"), (NoOp(),), status="Active", substatus="Accepted")
     await repository.commit(accepted, stored)
-    after = await repository.get(new.party)
+    after = await repository.get(new.key)
     assert after
     assert (after.value.state, after.value.version, after.value.sequence) == ("Active/Accepted", 2, 2)
-    assert [entry.kind for entry in await repository.entries(new.party)] == ["received", "accepted"]
-    assert [row.value.label for row in await repository.work(new.party)] == ["000001", "000002"]
+    assert [entry.kind for entry in await repository.entries(new.key)] == ["received", "accepted"]
+    assert [row.value.label for row in await repository.work(new.key)] == ["000001", "000002"]
     with pytest.raises(StoreConflict):
         await repository.commit(step(new, "declined", context("op-3")), stored)
-    assert (await repository.entry(new.party, 2)).operation_id == "op-2"
+    assert (await repository.entry(new.key, 2)).operation_id == "op-2"
 
 
 async def test_lists_follow_the_record_and_hold_no_stale_row(tables: Tables, partition: str) -> None:
@@ -91,7 +91,7 @@ async def test_lists_follow_the_record_and_hold_no_stale_row(tables: Tables, par
     await repository.commit(begun(new), None)
     ulfs, seattle = keys.member_prefix("ulf@CONTOSO.com"), keys.location_prefix(LocationId("seattle"))
     assert await _ids(repository, partition, ulfs) == [new.id]
-    stored = await repository.get(new.party)
+    stored = await repository.get(new.key)
     later = context("op-2", NOW + timedelta(hours=1))
     await repository.commit(
         step(new, "accepted", later, team=(rae,), status="Active", substatus="Accepted"), stored
@@ -110,11 +110,11 @@ async def test_list_rows_that_are_missing_keep_no_step_from_being_taken(
     await repository.commit(begun(new), None)
     for key in referral_lists.list_keys(new):
         await tables.discard(keys.REFERRALS, partition, key)
-    stored = await repository.get(new.party)
+    stored = await repository.get(new.key)
     later = context("op-2", NOW + timedelta(hours=1))
     accepted = step(new, "accepted", later, team=(), status="Active", substatus="Accepted")
     await repository.commit(accepted, stored)
-    after = await repository.get(new.party)
+    after = await repository.get(new.key)
     assert after
     assert after.value == accepted.after
     left = {row.key for row in await tables.between(keys.REFERRALS, partition, "", "~")}
@@ -129,7 +129,7 @@ async def test_news_of_others_leave_the_list_rows_alone(tables: Tables, partitio
     repository = Referrals(tables)
     new = numbered(partition, 1)
     await repository.commit(begun(new), None)
-    stored = await repository.get(new.party)
+    stored = await repository.get(new.key)
     rows = {row.key: row.etag async for row in tables.scan_table(keys.REFERRALS)}
     await repository.commit(apply_party_change(new, referral(), "Closed/Won", context("op-2")), stored)
     after = {row.key: row.etag async for row in tables.scan_table(keys.REFERRALS)}
@@ -194,12 +194,12 @@ async def test_marks_are_ones_own(tables: Tables, partition: str) -> None:
     rae, ana = (person(name, partition) for name in ("rae", "ana"))
     new = numbered(partition, 1)
     for _ in range(2):
-        await repository.mark_favorite(rae, new.party)
+        await repository.mark_favorite(rae, new.key)
     assert await repository.favorites(rae) == {new.id}
-    assert await repository.is_favorite(rae, new.party)
+    assert await repository.is_favorite(rae, new.key)
     assert await repository.favorites(ana) == frozenset()
     for _ in range(2):
-        await repository.unmark_favorite(rae, new.party)
+        await repository.unmark_favorite(rae, new.key)
     assert await repository.favorites(rae) == frozenset()
 
 
@@ -260,7 +260,7 @@ async def test_a_record_that_is_too_large_is_refused_before_anything_is_sent(
     large = numbered(partition, 1, team=tuple(contact(f"{'x' * 1200}{i}@contoso.com") for i in range(50)))
     with pytest.raises(RecordTooLarge):
         await repository.commit(begun(large), None)
-    assert await repository.get(large.party) is None
+    assert await repository.get(large.key) is None
 
 
 def of_fifty(partition: str, notes: int) -> Referral:
@@ -298,7 +298,7 @@ async def test_what_comes_without_people_to_rows_at_the_limit_is_stored(
 
     repository, longest = Referrals(tables), max(CLOSING_REASONS, key=len)
     await sent(repository, await most(sent))
-    stored = await repository.get(numbered(partition, 1).party)
+    stored = await repository.get(numbered(partition, 1).key)
     heard = tuple(replace(each, substatus="Declined", reason=longest) for each in stored.value.invited)
     reason, over = StatusReason(code=longest), {"status": "Closed", "substatus": "Expired"}
     ended = step(
@@ -317,7 +317,7 @@ async def test_an_invitation_leaves_room_for_its_answer(tables: Tables, partitio
 
     repository = Referrals(tables)
     await sent(repository, await most(sent))
-    (invitation,) = await repository.invitations(numbered(partition, 1).party)
+    (invitation,) = await repository.invitations(numbered(partition, 1).key)
     await repository.commit(created(invitation, (EntryDraft(kind="received"),), context("op-2"), ()), None)
     over = {"status": "Active", "substatus": "Accepted", "accepted_at": NOW}
     accepted = step(invitation, "accepted", example_act(), **over, external_reference_id="x" * 100)
@@ -338,7 +338,7 @@ async def test_news_of_as_many_parties_as_a_record_can_name_are_stored(
 
     repository, longest = Referrals(tables), max(CLOSING_REASONS, key=len)
     await sent(repository, await most(sent))
-    stored = await repository.get(numbered(partition, 1).party)
+    stored = await repository.get(numbered(partition, 1).key)
     heard = tuple(replace(each, substatus="Declined", reason=longest) for each in stored.value.invited)
     assert len(heard) > 200
     await repository.commit(step(stored.value, "partyChanged", context("op-2"), invited=heard), stored)
@@ -362,11 +362,11 @@ async def test_what_the_clock_adds_to_a_record_at_the_limit_is_stored(tables: Ta
     repository = Referrals(tables)
     full = numbered(partition, 1, notes="x" * 47_500)
     await repository.commit(begun(full), None)
-    stored = await repository.get(full.party)
+    stored = await repository.get(full.key)
     by_the_clock = step(full, "expired", context("op-2"), status="Closed", substatus="Expired", closed_at=NOW)
     more = replace(by_the_clock, after=replace(by_the_clock.after, notes="x" * 48_800))
     await repository.commit(more, stored)
-    assert (await repository.get(full.party)).value.state == "Closed/Expired"
+    assert (await repository.get(full.key)).value.state == "Closed/Expired"
 
 
 async def test_membership_is_written_freely_and_read_in_order(tables: Tables, partition: str) -> None:
@@ -378,8 +378,8 @@ async def test_membership_is_written_freely_and_read_in_order(tables: Tables, pa
         await repository.join(deal, invited)
     membership = await repository.get(deal.engagement_id)
     assert membership
-    assert membership.creator == deal.party
-    assert membership.invited == tuple(each.party for each in invited)
+    assert membership.creator == deal.key
+    assert membership.invited == tuple(each.key for each in invited)
 
 
 async def _ids(repository: Referrals, partition: str, *prefixes: str, after: str | None = None) -> list[str]:
