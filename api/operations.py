@@ -2,7 +2,7 @@
 
 from api.contract import pages
 from api.directory import lookups, people, profiles, reference_data, routing, stage_maps
-from api.http.operation import OPERATIONS, blueprint
+from api.http.operation import OPERATIONS, http_blueprint
 from api.leads import providers
 from api.leads import submit as submit_leads
 from api.platform import health, mail_events
@@ -19,4 +19,4 @@ RESOURCES = (
     *(people, profiles, stage_maps, routing, lookups, reference_data),
     *(pages, health, mail_events),
 )
-__all__ = ["OPERATIONS", "RESOURCES", "blueprint"]
+__all__ = ["OPERATIONS", "RESOURCES", "http_blueprint"]

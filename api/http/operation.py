@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 Schema: TypeAlias = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 PublicHandler = Callable[[PublicRequest], Awaitable[Response]]
+Trigger = Callable[..., Awaitable[func.HttpResponse]]
 H = TypeVar("H", Handler, PublicHandler)
 Returned: TypeAlias = type[BaseModel] | tuple[type[BaseModel], ...] | None
 """The model of a response body, or the models that it can have; None for no body."""
@@ -108,8 +109,8 @@ class Contract(TypedDict, total=False):
 
 OPERATIONS: dict[str, Operation] = {}
 """Every declared operation by name; importing `api.operations` declares them all."""
-blueprint = df.Blueprint()
-"""The triggers of all operations."""
+_TRIGGERS: dict[str, Trigger] = {}
+"""The function behind each operation, as the Functions host calls it."""
 
 
 def operation(
@@ -180,16 +181,31 @@ def _declare(
     )
 
 
-def _register(declared: Operation, trigger: Callable[..., Awaitable[func.HttpResponse]], handler: H) -> H:
+def _register(declared: Operation, trigger: Trigger, handler: H) -> H:
     if declared.name in OPERATIONS:
         raise ValueError(f"There are two operations named {declared.name}: rename one of them.")
     OPERATIONS[declared.name] = declared
-    trigger.__name__ = trigger.__qualname__ = declared.name
-    if not declared.public:
-        trigger = blueprint.durable_client_input(client_name="client")(trigger)
-    route = blueprint.route(declared.route, methods=[declared.method], auth_level=func.AuthLevel.ANONYMOUS)
-    route(trigger)
+    _TRIGGERS[declared.name] = trigger
     return handler
+
+
+def http_blueprint() -> df.Blueprint:
+    """The triggers of all declared operations, those with literal routes before those with parameters.
+
+    A host may take the first route that matches: `engagements/referrals` is no engagement's id.
+    """
+    blueprint = df.Blueprint()
+    for declared in sorted(OPERATIONS.values(), key=_parameters_last):
+        trigger = _TRIGGERS[declared.name]
+        trigger.__name__ = trigger.__qualname__ = declared.name
+        if not declared.public:
+            trigger = blueprint.durable_client_input(client_name="client")(trigger)
+        blueprint.route(declared.route, methods=[declared.method], auth_level=func.AuthLevel.ANONYMOUS)(trigger)
+    return blueprint
+
+
+def _parameters_last(declared: Operation) -> list[bool]:
+    return [part.startswith("{") for part in declared.route.split("/")]
 
 
 async def _authenticated(declared: Operation, http: func.HttpRequest, engine: Orchestrations) -> Request:

@@ -96,6 +96,25 @@ def test_each_operation_of_the_service_has_an_address_and_a_function_of_its_name
     assert found == {each.name: (each.method, each.route) for each in OPERATIONS.values()}
 
 
+def test_a_host_that_takes_the_first_route_that_matches_takes_the_right_one() -> None:
+    """Some hosts do: `GET /v1.0/engagements/referrals` asks for no engagement named referrals."""
+    routes = [
+        str(function.get_trigger().route).split("/")
+        for function in app.get_functions()
+        if function.get_trigger().type == "httpTrigger"
+    ]
+    for number, route in enumerate(routes):
+        address = [part.replace("{", "a").replace("}", "z") for part in route]
+        first = next(each for each in routes if matches(each, address))
+        assert first == route, f"{'/'.join(first)} comes before {'/'.join(route)}, number {number}"
+
+
+def matches(route: list[str], address: list[str]) -> bool:
+    return len(route) == len(address) and all(
+        part.startswith("{") or part == here for part, here in zip(route, address, strict=True)
+    )
+
+
 def test_each_operation_of_the_service_says_what_it_is_for() -> None:
     assert [each.name for each in OPERATIONS.values() if not each.summary.endswith(".")] == []
 
