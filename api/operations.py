@@ -19,4 +19,5 @@ RESOURCES = (
     *(people, profiles, stage_maps, routing, lookups, reference_data),
     *(pages, health, mail_events),
 )
-__all__ = ["OPERATIONS", "RESOURCES", "http_blueprint"]
+blueprint = http_blueprint()
+__all__ = ["OPERATIONS", "RESOURCES", "blueprint"]

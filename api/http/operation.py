@@ -200,7 +200,9 @@ def http_blueprint() -> df.Blueprint:
         trigger.__name__ = trigger.__qualname__ = declared.name
         if not declared.public:
             trigger = blueprint.durable_client_input(client_name="client")(trigger)
-        blueprint.route(declared.route, methods=[declared.method], auth_level=func.AuthLevel.ANONYMOUS)(trigger)
+        blueprint.route(declared.route, methods=[declared.method], auth_level=func.AuthLevel.ANONYMOUS)(
+            trigger
+        )
     return blueprint
 
 
