@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import cache
 from typing import Any
 
 import pytest
@@ -83,26 +84,24 @@ def test_a_model_alone_is_what_200_returns(frame: Frame) -> None:
     assert declared.returns == {200: BaseModel}
 
 
+@cache
+def http_triggers() -> dict[str, Any]:
+    """The app's HTTP triggers by function, in the order of their registration; the app gives them once."""
+    functions = {function.get_function_name(): function.get_trigger() for function in app.get_functions()}
+    return {name: trigger for name, trigger in functions.items() if trigger.type == "httpTrigger"}
+
+
 def test_each_operation_of_the_service_has_an_address_and_a_function_of_its_name() -> None:
     assert operations.OPERATIONS is OPERATIONS
     addresses = {(each.method, each.route) for each in OPERATIONS.values()}
     assert len(addresses) == len(OPERATIONS) > 40
-    triggers = {
-        function.get_function_name(): function.get_trigger()
-        for function in app.get_functions()
-        if function.get_trigger().type == "httpTrigger"
-    }
-    found = {name: (str(each.methods[0].value), each.route) for name, each in triggers.items()}
+    found = {name: (str(each.methods[0].value), each.route) for name, each in http_triggers().items()}
     assert found == {each.name: (each.method, each.route) for each in OPERATIONS.values()}
 
 
 def test_a_host_that_takes_the_first_route_that_matches_takes_the_right_one() -> None:
     """Some hosts do: `GET /v1.0/engagements/referrals` asks for no engagement named referrals."""
-    routes = [
-        str(function.get_trigger().route).split("/")
-        for function in app.get_functions()
-        if function.get_trigger().type == "httpTrigger"
-    ]
+    routes = [str(trigger.route).split("/") for trigger in http_triggers().values()]
     for number, route in enumerate(routes):
         address = [part.replace("{", "a").replace("}", "z") for part in route]
         first = next(each for each in routes if matches(each, address))
