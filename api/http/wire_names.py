@@ -1,4 +1,7 @@
-"""The JSON Pointers, in the referral resource, of the domain fields that can change."""
+"""Where the referral resource shows each domain field that can change, as a JSON Pointer.
+
+A field that can change and is missing here fails every read of a referral that shows it as editable.
+"""
 
 from collections.abc import Iterable
 

@@ -22,7 +22,7 @@ from shared.domain.change import Change, CommandContext
 from shared.domain.creation import NewIds, create_deal
 from shared.domain.deal_rules import faults_of_deal, match_deal_customer
 from shared.domain.draft import DealDraft
-from shared.domain.ids import EngagementId, OperationId, ReferralId, with_shard_of
+from shared.domain.ids import EngagementId, OperationId, ReferralId
 from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.domain.permissions import Caller, may_create, may_use_referrals
 from shared.domain.referral import Referral, ReferralKey
@@ -60,7 +60,7 @@ async def create_referral(request: Request) -> Response:
     async def create(key: RequestKey | None) -> Response | None:
         catalogue = await load_new_deal_catalogue(request, draft)
         require_faultless(parsed, draft, catalogue, request)
-        ids, window = _new_ids(request, key), request.service.settings.response_window
+        ids, window = _new_ids(request), request.service.settings.response_window
 
         def build(context: CommandContext) -> Change:
             return create_deal(draft, catalogue, ids, context, window)
@@ -105,12 +105,9 @@ def require_faultless(
         raise Invalid(faults, match_deal_customer(draft, catalogue).candidates)
 
 
-def _new_ids(request: Request, key: RequestKey | None) -> NewIds:
+def _new_ids(request: Request) -> NewIds:
     """The ids of a creation, drawn once, so that every attempt stores the same records."""
-    referral = ReferralId(request.new_id())
-    if key:
-        referral = ReferralId(with_shard_of(referral, key.record.key_hash))
-    engagement = EngagementId(request.new_id())
+    referral, engagement = ReferralId(request.new_id()), EngagementId(request.new_id())
     invitees = tuple(ReferralId(request.new_id()) for _ in range(MAX_INVITATIONS + 1))
     return NewIds(referral=referral, engagement=engagement, invitees=invitees)
 

@@ -1,4 +1,4 @@
-"""Build the response models of referrals from domain objects (docs/api.md §2)."""
+"""Build the response models of referrals from domain objects (docs/api.md)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

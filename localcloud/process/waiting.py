@@ -22,7 +22,7 @@ def wait_until(condition: Callable[[], bool], seconds: float, *, interrupted: Ev
         if monotonic() >= deadline:
             return False
         if interrupted.wait(_POLL_INTERVAL):
-            raise InterruptedStartError("Stopped previous everything was started.")
+            raise InterruptedStartError("Stopped before everything was started.")
     return True
 
 

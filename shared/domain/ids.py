@@ -28,14 +28,6 @@ def uuid7(now: datetime, entropy: bytes) -> str:
     return str(UUID(int=(milliseconds << 80) | _VERSION_AND_VARIANT | random))
 
 
-def with_shard_of(identifier: str, key_hash: str) -> str:
-    """The id with its last digit replaced by the last digit of an idempotency key's hash.
-
-    The last digit selects an organization's shard, and a repeated request must read the same one.
-    """
-    return identifier[:-1] + key_hash[-1]
-
-
 def inverted(identifier: str) -> str:
     """The bitwise complement of a UUID as 32 hexadecimal digits: sorts newest first."""
     return identifier.replace("-", "").translate(_COMPLEMENT)

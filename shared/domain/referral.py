@@ -99,7 +99,7 @@ class Solution:
 
     @property
     def has_ip_incentive(self) -> bool:
-        """Whether deals with this solution can be registered for an IP incentive (T7)."""
+        """Whether deals with this solution can be registered for an IP incentive (G1)."""
         return not IP_INCENTIVES.isdisjoint(self.incentives)
 
 

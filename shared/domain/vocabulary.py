@@ -108,7 +108,7 @@ ConsumptionTenant = Literal["Customer", "Partner"]
 ReviewDecision = Literal["approve", "reject", "requestAction"]
 ISV_CONNECT = "IsvConnect"
 IP_INCENTIVES: frozenset[str] = frozenset({"AzureIpCoSell", "BizAppsPremium", "BizAppsStandard"})
-"""The tags of solutions with an IP incentive: their deals are reviewed (T7)."""
+"""The tags of solutions with an IP incentive: their deals are reviewed (G4)."""
 
 MICROSOFT = "msft"
 """The id of the one organization of kind `microsoft`."""

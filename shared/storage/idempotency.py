@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.domain.ids import OrganizationId, ReferralId
+from shared.domain.ids import OrganizationId
 from shared.storage import keys
 from shared.storage.codec import Codec, Stored
 from shared.storage.tables import Insert, Operation, Replace, Tables
@@ -59,7 +59,7 @@ class IdempotencyKeys:
 
     async def get(self, organization_id: OrganizationId, key_hash: str) -> Stored[IdempotencyRecord] | None:
         """The request that was executed with a key, even if the key has expired; or None."""
-        partition = keys.partition_of(organization_id, ReferralId(key_hash))
+        partition = keys.partition_of(organization_id)
         row = await self._tables.get(keys.REFERRALS, partition, keys.idempotency(key_hash))
         return Stored(_RECORDS.read(row), row.etag) if row else None
 

@@ -46,13 +46,13 @@ class Inquiries:
         ]
         if key:
             operations.append(key.operation())
-        partition = keys.partition_of(record.organization_id, record.referral_id)
+        partition = keys.partition_of(record.organization_id)
         require_lead_sizes(partition, leads, operations)
         await self._tables.write(keys.REFERRALS, partition, operations)
 
     async def get(self, organization_id: OrganizationId, inquiry_id: InquiryId) -> SubmittedInquiry | None:
         """A request of an application, or None."""
-        partition = keys.partition_of(organization_id, ReferralId(inquiry_id))
+        partition = keys.partition_of(organization_id)
         row = await self._tables.get(keys.REFERRALS, partition, keys.inquiry(inquiry_id))
         return _INQUIRIES.read(row) if row else None
 

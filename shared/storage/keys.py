@@ -27,9 +27,8 @@ CLAIMS = "claims"
 TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY, REVIEWS, STATUS)
 
 
-def partition_of(organization_id: OrganizationId, referral_id: ReferralId) -> str:
-    """The partition of an organization's records. So far each organization has one shard, so the id is unused."""
-    del referral_id
+def partition_of(organization_id: OrganizationId) -> str:
+    """The partition of an organization's records."""
     return organization_id
 
 

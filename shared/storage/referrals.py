@@ -132,7 +132,7 @@ class Referrals:
         keys_only: bool = False,
     ) -> Scan[Referral]:
         """A scan of list ranges as one list; `after` and `first` are places, see `Scan`."""
-        partition = keys.partition_of(organization_id, ReferralId(""))
+        partition = keys.partition_of(organization_id)
         return Scan(
             self._tables, partition, prefixes, REFERRALS, after=after, first=first, keys_only=keys_only
         )
@@ -146,7 +146,7 @@ class Referrals:
 
     async def answers(self, organization_id: OrganizationId, limit: int) -> list[int]:
         """The response times in minutes of an organization's latest answers, newest referral first (P4)."""
-        partition = keys.partition_of(organization_id, ReferralId(""))
+        partition = keys.partition_of(organization_id)
         start, end = keys.starting_with(keys.ANSWERS)
         rows = await self._tables.between(keys.REFERRALS, partition, start, end, limit)
         return _ANSWERS.each_readable(rows)
@@ -154,7 +154,7 @@ class Referrals:
     async def favorites(self, person: Person) -> frozenset[ReferralId]:
         """The ids of a person's favorites (N2)."""
         prefix = keys.favorite_prefix(person.id)
-        partition = keys.partition_of(person.organization_id, ReferralId(""))
+        partition = keys.partition_of(person.organization_id)
         rows = await self._tables.between(
             keys.REFERRALS, partition, *keys.starting_with(prefix), keys_only=True
         )
@@ -211,7 +211,7 @@ class Referrals:
 
 
 def _partition(record: ReferralKey) -> str:
-    return keys.partition_of(record.organization_id, record.referral_id)
+    return keys.partition_of(record.organization_id)
 
 
 def _require_size(change: Change, operations: Sequence[Operation]) -> None:
@@ -260,7 +260,7 @@ def _list_operations(change: Change) -> list[Operation]:
 
 
 def _sellers() -> str:
-    return keys.partition_of(OrganizationId(MICROSOFT), ReferralId(""))
+    return keys.partition_of(OrganizationId(MICROSOFT))
 
 
 def _stored_work(row: StoredRow, record: ReferralKey) -> Stored[Work]:

@@ -69,7 +69,7 @@ class Registrations:
 
     async def list_for_deal(self, record: ReferralKey) -> list[Registration]:
         """All registrations of a deal, oldest first, without rows that cannot be parsed."""
-        partition = keys.partition_of(record.organization_id, record.referral_id)
+        partition = keys.partition_of(record.organization_id)
         start, end = keys.starting_with(f"{keys.REGISTRATIONS}{record.referral_id}:")
         rows = await self._tables.between(keys.REFERRALS, partition, start, end)
         return REGISTRATIONS.each_readable(rows)
@@ -80,14 +80,14 @@ class Registrations:
         if latest is None or latest.number == 1:
             return [latest] if latest else []
         record = stored_with(registration)
-        partition = keys.partition_of(record.organization_id, record.referral_id)
+        partition = keys.partition_of(record.organization_id)
         first, end = (keys.review_round(registration.id, number) for number in (1, latest.number))
         rows = await self._tables.between(keys.REFERRALS, partition, first, end)
         return [*ROUNDS.each_readable(rows), latest]
 
     def scan_organization(self, organization_id: OrganizationId, after: str | None) -> Scan[Registration]:
         """A scan of all registrations of an organization, those of the oldest deals first."""
-        partition = keys.partition_of(organization_id, ReferralId(""))
+        partition = keys.partition_of(organization_id)
         return Scan(self._tables, partition, (keys.REGISTRATIONS,), REGISTRATIONS, after=after)
 
     async def insert_without_deal(self, registration: Registration, key: RequestKey | None) -> None:
@@ -96,7 +96,7 @@ class Registrations:
         operations: list[Operation] = [Insert(record.row), *rounds]
         if key:
             operations.append(key.operation())
-        partition = keys.partition_of(registration.organization_id, keys.NO_DEAL)
+        partition = keys.partition_of(registration.organization_id)
         await self._tables.write(keys.REFERRALS, partition, operations)
 
     async def index_entry(self, registration_id: str) -> IndexEntry | None:
@@ -164,7 +164,7 @@ class Registrations:
         return await self._row(stored_with(in_queue.registration), in_queue.registration.id) is not None
 
     async def _row(self, record: ReferralKey, registration_id: str) -> StoredRow | None:
-        partition = keys.partition_of(record.organization_id, record.referral_id)
+        partition = keys.partition_of(record.organization_id)
         key = keys.registration(record.referral_id, RegistrationId(registration_id))
         return await self._tables.get(keys.REFERRALS, partition, key)
 

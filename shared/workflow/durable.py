@@ -43,24 +43,24 @@ class DurableEngine:
         self._seconds = seconds
 
     async def raise_event(self, instance_id: str, event: Event) -> bool:
-        """See the port."""
+        """See `Orchestrations`."""
         call = self._client.raise_event(instance_id, event)
         answer = await self._answer(call, f"take {event}", instance_id, refused_while_running=False)
         return answer is not _REFUSED
 
     async def start(self, name: str, instance_id: str, argument: dict[str, str]) -> bool:
-        """See the port."""
+        """See `Orchestrations`."""
         call = self._client.start_new(name, instance_id, argument)
         answer = await self._answer(call, f"start {name}", instance_id, refused_while_running=True)
         return answer is not _REFUSED
 
     async def terminate(self, instance_id: str, reason: str) -> None:
-        """See the port. The SDK accepts finished instances, and refuses unknown ones."""
+        """See `Orchestrations`. The SDK accepts finished instances, and refuses unknown ones."""
         call = self._client.terminate(instance_id, reason)
         await self._answer(call, "end an instance", instance_id, refused_while_running=False)
 
     async def finished(self, before: datetime) -> list[str]:
-        """See the port. The SDK returns only the first page."""
+        """See `Orchestrations`. The SDK returns only the first page."""
         try:
             async with asyncio.timeout(self._seconds):
                 found = await self._client.get_status_by(
@@ -71,7 +71,7 @@ class DurableEngine:
         return [status.instance_id for status in found if status.instance_id]
 
     async def purge(self, instance_id: str) -> bool:
-        """See the port."""
+        """See `Orchestrations`."""
         call = self._client.purge_instance_history(instance_id)
         answer = await self._answer(call, "purge an instance", instance_id, refused_while_running=True)
         return answer is not _REFUSED and bool(answer.instances_deleted)
@@ -82,7 +82,7 @@ class DurableEngine:
         return status is not None and status.runtime_status not in _FINISHED
 
     async def last_turn_at(self, instance_id: str) -> datetime | None:
-        """See the port. Each turn continues as new, which the engine counts as a creation."""
+        """See `Orchestrations`. Each turn continues as new, which the engine counts as a creation."""
         status = await self._status(instance_id)
         if status is None or status.runtime_status in _FINISHED:
             return None

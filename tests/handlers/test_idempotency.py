@@ -13,7 +13,6 @@ from api.http.problems import IdempotencyConflict, PreconditionFailed
 from api.http.response import Response
 from api.referrals.create import create_referral
 from api.referrals.invitations import create_invitations
-from shared.domain.ids import ReferralId
 from shared.domain.refusals import NotAllowed
 from shared.errors import Contended
 from shared.storage import keys
@@ -102,7 +101,7 @@ class Maker:
 
     async def store(self, key: RequestKey | None, name: str) -> None:
         if key:
-            partition = keys.partition_of(key.record.organization_id, ReferralId(name))
+            partition = keys.partition_of(key.record.organization_id)
             await self._service.tables.write(
                 keys.REFERRALS, partition, [key.with_result(name, ("part",)).operation()]
             )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.change import EntryDraft, created
-from shared.domain.ids import digest, inverted, is_uuid, reverted, uuid7, with_shard_of
+from shared.domain.ids import inverted, is_uuid, reverted, uuid7
 from shared.domain.referral import Referral
 from shared.domain.timeline import Entry
 from shared.domain.work import Invite, NoOp, Notify, UpdateParties, Withdraw, Work, work_of
@@ -45,13 +45,6 @@ def test_inverting_twice_gives_the_id_back(identifier: UUID) -> None:
     assert reverted(inverted(str(identifier))) == str(identifier)
     assert is_uuid(str(identifier))
     assert not is_uuid(str(identifier).upper().replace("-", ""))
-
-
-@given(MOMENTS, ENTROPY, TEXT)
-def test_an_id_takes_its_shard_from_the_key(now: datetime, entropy: bytes, key: str) -> None:
-    sharded = with_shard_of(uuid7(now, entropy), digest(key))
-    assert sharded[-1] == digest(key)[-1]
-    assert is_uuid(sharded)
 
 
 @given(TEXT, TEXT)

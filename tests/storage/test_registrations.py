@@ -473,7 +473,7 @@ async def test_a_place_in_the_queue_that_is_missing_keeps_no_review_from_going_o
 
 async def _lies(tables: Tables, registration: Registration) -> None:
     place = stored_with(registration)
-    partition = keys.partition_of(place.organization_id, place.referral_id)
+    partition = keys.partition_of(place.organization_id)
     operations = registration_operations(place.referral_id, registration)
     await tables.write(keys.REFERRALS, partition, operations)
 
