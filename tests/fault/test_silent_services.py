@@ -155,7 +155,7 @@ async def test_an_identity_that_does_not_answer_ends_the_request_that_needs_it()
     await tables.close()
     settings = replace(SETTINGS, mail_endpoint="https://mail.invalid", mail_access_key=None)
     service = AzureMailService(wiring.email_client(settings), "no-reply@referrals.example", SECONDS)
-    await ends(service.send(RECORD, datetime.now(UTC)), MailServiceDown, "no answer within")
+    await ends(service.send(RECORD, datetime.now(UTC)), MailServiceDown, "did not answer within")
     await service.close()
 
 
