@@ -36,7 +36,7 @@ MAX_COUNT = 5_000
 _MAX_BY_KEY = 1_000
 """How many referrals are read one by one; with more, reading ranges is cheaper."""
 _PLACE = r"[0-9a-f:-]{1,60}"
-_FAVORITES: frozenset[Value] = frozenset({True})
+_ONLY_TRUE: frozenset[Value] = frozenset({True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class _Listing:
         engagements = required_values(predicate, "engagementId")
         if engagements is not None and len(engagements) <= MAX_RANGES:
             return [key for each in engagements for key in await self._keys_of(each)]
-        if required_values(predicate, "favorite") == _FAVORITES:
+        if required_values(predicate, "favorite") == _ONLY_TRUE:
             return [ReferralKey(organization_id=organization, referral_id=each) for each in self.favorites]
         return None
 

@@ -12,7 +12,7 @@ from api.http.wire_names import WIRE_NAMES
 from api.referrals.documents import Document, differences
 from api.referrals.request_schemas import ETAG_FIELD, EditBody
 from api.referrals.schemas import ReferralView
-from shared.domain.actions import L2_FIELDS, editable_fields
+from shared.domain.actions import ACCEPTANCE_FIELDS, editable_fields
 from shared.domain.change import CommandContext
 from shared.domain.lifecycle import ClosingStatement
 from shared.domain.referral import Referral
@@ -28,7 +28,7 @@ _NOT_STORED: frozenset[str] = frozenset().union(
     *(part.unused for part in (EditBody, DetailsBody, RequirementsBody, ConsentBody, InviteContextBody))
 )
 _CHANGED_BY_COMMANDS = {"status", "substatus", "statusReason", "salesStage"}
-"""No fields of `EditBody`, but a change of them asks for a command: see `_verb` and `_stage`."""
+"""Not fields of `EditBody`: changing one requests a command: see `_verb` and `_stage`."""
 _SET_ONCE = {"location", "mpnId"}
 """Chosen by the creator for good: a PUT with another value is refused rather than ignored."""
 _SERVER_OWNED = frozenset(
@@ -62,7 +62,7 @@ def read_edit(
     changed = frozenset(each for each in differences(before, after) if not _is_ignored(each, whole=whole))
     parsed = read(EditBody, after)
     verb, status_faults = _verb(before, after, changed)
-    touched = _Touched(changed)
+    touched = _ChangedPointers(changed)
     form_faults = tuple(fault for fault in parsed.faults if fault.target in touched)
     forbidden = _forbidden_changes(changed - _allowed(referral, verb, context), referral, verb)
     stage, percent, stage_faults = _stage(after) if "/salesStage" in changed else (None, None, ())
@@ -89,7 +89,7 @@ def read_edit(
 def _allowed(referral: Referral, verb: Verb | None, context: CommandContext) -> frozenset[str]:
     """The pointers that may differ: with an acceptance those of L2, otherwise the editable fields (E1)."""
     if verb == "accept":
-        return frozenset(WIRE_NAMES[name] for name in L2_FIELDS) | _STATUS
+        return frozenset(WIRE_NAMES[name] for name in ACCEPTANCE_FIELDS) | _STATUS
     fields = frozenset(WIRE_NAMES[name] for name in editable_fields(referral, context.now))
     return fields | (_STATUS if verb else frozenset())
 
@@ -179,7 +179,7 @@ def _is_ignored(pointer: str, *, whole: bool) -> bool:
     return last in _NOT_STORED or (whole and top in _SERVER_OWNED)
 
 
-class _Touched:
+class _ChangedPointers:
     """The JSON Pointers, in any case, that lie in a changed field or contain one."""
 
     def __init__(self, changed: frozenset[str]) -> None:

@@ -130,7 +130,7 @@ async def _ask(tables: Tables, parties: list[ReferralKey], reason: Reason, now: 
     return {intent.id for intent in asked}
 
 
-async def until_taken_up(
+async def wait_for_sweep(
     intents: Intents, asked: set[str], looks: int, pause: Callable[[], Awaitable[None]]
 ) -> list[Intent]:
     """Wait until the sweep has processed the intents, and print the progress; returns those that are left.
@@ -198,7 +198,7 @@ async def check_records(tables: Tables, options: argparse.Namespace, now: dateti
     ask = ask_to_wake if options.wake else ask_for_restarts
     asked = await ask(tables, parties, now)
     minutes = patience(len(asked)) if options.minutes is None else options.minutes
-    left = await until_taken_up(intents, asked, minutes * 60 // LOOK_SECONDS, _pause)
+    left = await wait_for_sweep(intents, asked, minutes * 60 // LOOK_SECONDS, _pause)
     unmoved = tuple(sorted({intent.instance_id for intent in left}))
     return replace(summary, asked=len(asked), left=unmoved, minutes=minutes)
 

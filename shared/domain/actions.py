@@ -10,7 +10,7 @@ from shared.domain.referral import Referral
 from shared.domain.sales_stage import has_every_stage
 from shared.domain.vocabulary import NO_HELP
 
-L2_FIELDS = frozenset(
+ACCEPTANCE_FIELDS = frozenset(
     {
         "name",
         "terms.deal_value",
@@ -46,7 +46,7 @@ def editable_fields(referral: Referral, now: datetime) -> frozenset[str]:
     """The fields that an edit may change now; nested fields are named like `terms.currency` (E1, E4, T5)."""
     if referral.status != "Active" or is_overdue(referral, now):
         return frozenset()
-    fields = L2_FIELDS | {"customer.team", "sales_stage"}
+    fields = ACCEPTANCE_FIELDS | {"customer.team", "sales_stage"}
     if referral.deal_type != "SolutionAssessment":
         fields |= {"terms.solutions"}
     is_own_deal = referral.belongs_to_creator and not referral.is_lead

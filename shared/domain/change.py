@@ -14,9 +14,9 @@ from shared.domain.work import Task, Work, label_of, work_of
 
 NO_OPERATION_ID = OperationId("")
 _BOOKKEEPING = {"version", "sequence", "updated_at", "invited", "routed", "inquiry"}
-_IN_PARTS = ("terms", "consent", "customer", "invite_context")
+_NESTED_FIELDS = ("terms", "consent", "customer", "invite_context")
 """Fields whose nested fields are reported one by one, such as `terms.currency`."""
-_OF_STATE = {"accepted", "declined", "expired", "withdrawn", "won", "lost"}
+_STATE_CHANGES = {"accepted", "declined", "expired", "withdrawn", "won", "lost"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +102,8 @@ class ChangeBuilder:
         entries = tuple(
             replace(
                 _entry(entry, context, before.sequence + number),
-                from_state=entry.from_state or (before.state if entry.kind in _OF_STATE else None),
-                to_state=entry.to_state or (after.state if entry.kind in _OF_STATE else None),
+                from_state=entry.from_state or (before.state if entry.kind in _STATE_CHANGES else None),
+                to_state=entry.to_state or (after.state if entry.kind in _STATE_CHANGES else None),
                 key_hash=context.key_hash,
                 version=after.version,
                 changed=changed_fields(before, after),
@@ -169,7 +169,7 @@ def changed_fields(before: Referral, after: Referral) -> tuple[str, ...]:
     """The sorted names of the fields that differ, without bookkeeping; nested ones like `terms.currency`."""
     own = [name for name in _names(before) if getattr(before, name) != getattr(after, name)]
     changed = set(own) - _BOOKKEEPING
-    for whole in changed & set(_IN_PARTS):
+    for whole in changed & set(_NESTED_FIELDS):
         changed.remove(whole)
         changed |= _changed_parts(whole, getattr(before, whole), getattr(after, whole))
     return tuple(sorted(changed))

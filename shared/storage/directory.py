@@ -35,7 +35,7 @@ T = TypeVar("T")
 CACHE_SECONDS = 60.0
 _ORGANIZATIONS, _PEOPLE = Codec[Organization](Organization), Codec[Person](Person)
 _SOLUTIONS = Codec[CatalogueSolution](CatalogueSolution)
-_CUSTOMERS, _TENANTS = Codec[CustomerEntity](CustomerEntity), Codec[str](str)
+_CUSTOMERS, _ORGANIZATION_IDS = Codec[CustomerEntity](CustomerEntity), Codec[str](str)
 _STAGE_MAPS = Codec[StageMap](StageMap)
 
 
@@ -52,7 +52,7 @@ class Directory:
 
         async def read() -> OrganizationId | None:
             row = await self._tables.get(keys.DIRECTORY, "tenants", keys.safe(tenant_id))
-            return OrganizationId(_TENANTS.read(row)) if row else None
+            return OrganizationId(_ORGANIZATION_IDS.read(row)) if row else None
 
         return await self._cached("tenant", tenant_id, read)
 
@@ -70,7 +70,7 @@ class Directory:
 
         async def read() -> OrganizationId | None:
             row = await self._tables.get(keys.DIRECTORY, "locations", keys.safe(location_id))
-            return OrganizationId(_TENANTS.read(row)) if row else None
+            return OrganizationId(_ORGANIZATION_IDS.read(row)) if row else None
 
         return await self._cached("location", location_id, read)
 
@@ -144,8 +144,10 @@ class Directory:
         rows = [_ORGANIZATIONS.row("o", organization)]
         rows += [_PEOPLE.row(f"p:{keys.safe(person.id)}", person) for person in people]
         await self._put(keys.safe(organization.id), rows)
-        await self._put("tenants", [_TENANTS.row(keys.safe(tenant_id), organization.id)])
-        places = [_TENANTS.row(keys.safe(place.id), organization.id) for place in organization.locations]
+        await self._put("tenants", [_ORGANIZATION_IDS.row(keys.safe(tenant_id), organization.id)])
+        places = [
+            _ORGANIZATION_IDS.row(keys.safe(place.id), organization.id) for place in organization.locations
+        ]
         await self._put("locations", places)
 
     async def put_solutions(self, solutions: Iterable[CatalogueSolution]) -> None:

@@ -14,7 +14,7 @@ from shared.storage.tables import Tables, Upsert
 
 logger = logging.getLogger(__name__)
 
-EVERY = timedelta(minutes=1)
+WRITE_INTERVAL = timedelta(minutes=1)
 MAX_SILENCE = timedelta(minutes=20)
 """Longer than the interval at which the sweep checks a stuck orchestration: an older observation is obsolete."""
 _PARTITION, _SWEEP, _ENGINE = "heartbeats", "sweep", "engine"
@@ -50,7 +50,7 @@ class Heartbeats:
 
     async def record_sweep(self, at: datetime, *, moved: int, unmoved: int) -> None:
         """Record the end of a sweep: how many woken orchestrations had made progress, and how many had not."""
-        if not moved and not unmoved and self._swept_at and at - self._swept_at < EVERY:
+        if not moved and not unmoved and self._swept_at and at - self._swept_at < WRITE_INTERVAL:
             return
         try:
             before = await self.sweep()
@@ -65,7 +65,7 @@ class Heartbeats:
 
     async def record_engine_activity(self, at: datetime) -> None:
         """Record that the engine ran an activity."""
-        if self._acted_at and at - self._acted_at < EVERY:
+        if self._acted_at and at - self._acted_at < WRITE_INTERVAL:
             return
         try:
             await self._tables.write(keys.STATUS, _PARTITION, [Upsert(_TIMES.row(_ENGINE, at))])

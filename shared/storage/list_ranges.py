@@ -9,7 +9,7 @@ from shared.storage import keys
 MAX_RANGES = 8
 _LONGEST_KEY = 512
 """The key limit of Table Storage: no row has a longer prefix, and a query for one would be rejected."""
-_MARKED: frozenset[Value] = frozenset({True})
+_ONLY_TRUE: frozenset[Value] = frozenset({True})
 _DIRECTION = {"in": "Incoming", "out": "Outgoing", "lead": "Incoming", "qlead": "Incoming"}
 _LEADS: frozenset[keys.Tab] = frozenset({"lead", "qlead"})
 _STATUSES = ("New", "Active", "Closed")
@@ -48,7 +48,7 @@ def _narrowed(predicate: Predicate | None, own_teams: frozenset[str]) -> tuple[s
         choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
     teams = (
         sorted(own_teams)
-        if required_values(predicate, "myTeam") == _MARKED
+        if required_values(predicate, "myTeam") == _ONLY_TRUE
         else _texts(predicate, "sellerTeam")
     )
     if teams is not None:

@@ -14,9 +14,9 @@ _LARGEST_PAGE = 1000
 
 
 class MemoryTables:
-    """Implements `shared.storage.tables.Tables`: each partition's rows by their keys, whose order is kept for ranges.
+    """Implements `shared.storage.tables.Tables`: each partition's rows by key, with the keys sorted.
 
-    `requests` counts as that of `AzureTables` does: a range is one request for every thousand rows that it gives.
+    `requests` counts as `AzureTables` does: a range is one request for each 1,000 rows returned.
     """
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class MemoryTables:
 
 
 def _require_condition(operation: Operation, rows: dict[str, StoredRow]) -> None:
-    """Refuse what does not find the row as it says. Raises `StoreConflict`."""
+    """Raise `StoreConflict` unless the operation's condition holds."""
     match operation:
         case Insert(row) if row.key in rows:
             raise StoreConflict(f"{row.key} exists")

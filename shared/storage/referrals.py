@@ -30,7 +30,10 @@ from shared.storage.tables import Discard, Insert, Operation, Replace, Row, Stor
 T = TypeVar("T")
 _ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
 _ANSWERS = Codec[int](int)
-_BY_PEOPLE, _INVITATIONS = Codec[Referral](Referral), Codec[Referral](Referral, limit=MAX_BYTES - 4096)
+_LIMITED_FOR_PEOPLE, _INVITATIONS = (
+    Codec[Referral](Referral),
+    Codec[Referral](Referral, limit=MAX_BYTES - 4096),
+)
 """The limits for changes by people: of a record, and of an invitation, which must leave room for the answer."""
 _ROOM, _ROOM_PER_ROW, _ROOM_PER_INVITATION, _ROOM_PER_REGISTRATION = 384 * 1024, 1024, 64, 256
 """Bytes of a transaction that changes by people must leave free, for later changes that people cannot make smaller:
@@ -217,7 +220,7 @@ def _partition(record: ReferralKey) -> str:
 def _require_size(change: Change, operations: Sequence[Operation]) -> None:
     """Raise `RecordTooLarge` if a change by a person exceeds the limits of a record or of a transaction."""
     after = change.after
-    _BY_PEOPLE.values(after)
+    _LIMITED_FOR_PEOPLE.values(after)
     for invitation in change.invitations:
         _INVITATIONS.values(invitation)
     registrations = sum(2 * (_ROOM_PER_REGISTRATION + len(dumps(s.id))) for s in registrable(after))

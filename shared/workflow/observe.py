@@ -88,7 +88,7 @@ async def _observe_review(
         return Plan(finished=True, missing=True)
     rows = [row for row in await referrals.work(deal) if f":{registration_id}:" in row.value.label]
     due = due_on_registration(registration, _labels(rows), now, review_calendar())
-    _warn_of_a_calendar_that_ends(due.next_at)
+    _warn_if_holidays_missing(due.next_at)
     return _plan(due, rows, now, closed=registration.closed)
 
 
@@ -119,6 +119,6 @@ def _labels(rows: Iterable[Stored[Work]]) -> set[str]:
     return {row.value.label for row in rows}
 
 
-def _warn_of_a_calendar_that_ends(next_at: datetime | None) -> None:
+def _warn_if_holidays_missing(next_at: datetime | None) -> None:
     if next_at and next_at.year > last_year_with_holidays():
         logger.warning("review_calendar_ends: add the holidays of %d to review_calendar.toml", next_at.year)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from shared.storage.heartbeats import EVERY, MAX_SILENCE, SweepBeat
+from shared.storage.heartbeats import MAX_SILENCE, WRITE_INTERVAL, SweepBeat
 
 LONGEST_STANDSTILL = timedelta(minutes=5)
 """How long progress may be missing until that is a fault."""
@@ -25,7 +25,7 @@ def fault_of_progress(
         return None
     since = max(sweep.unmoved_since, started_at)
     seen_recently = now - sweep.unmoved_at <= MAX_SILENCE
-    acted_since = engine_acted_at is not None and engine_acted_at >= sweep.unmoved_at - EVERY
+    acted_since = engine_acted_at is not None and engine_acted_at >= sweep.unmoved_at - WRITE_INTERVAL
     if now - since > LONGEST_STANDSTILL and seen_recently and not acted_since:
         return (
             f"The durable engine has done nothing for {_minutes(now - since)} minutes, although work is due. "

@@ -93,7 +93,7 @@ class Sweep:
             await run.look_at(batch)
             if len(found) == BATCH:
                 await self.pause((tally.ended - ended) / ENDS_PER_SECOND)
-                await run.until_taken_up()
+                await run.wait_for_engine()
         await self.heartbeats.record_sweep(self.wall_clock(), moved=tally.moved, unmoved=tally.unmoved)
         return tally.woken
 
@@ -120,7 +120,7 @@ class _Run:
 
         await asyncio.gather(*(look(intent) for intent in batch))
 
-    async def until_taken_up(self) -> None:
+    async def wait_for_engine(self) -> None:
         """Wait until the engine has processed one of the orchestrations that were woken last."""
         last = self.woken[-LAST_WOKEN:]
         end = min(self.end, self.sweep.wall_clock() + timedelta(seconds=LONGEST_WAIT))
@@ -149,7 +149,7 @@ class _Run:
             self.tally.unmoved += isinstance(failed, EngineUnavailable)
             await self._try_later(intent, retry_later(intent, self.now))
         except Exception:
-            logger.exception("sweep_stumbled instance=%s", intent.instance_id)
+            logger.exception("sweep_unexpected_error instance=%s", intent.instance_id)
             await self._try_later(intent, replace(intent, due=self.now + UNTIL_REPAIRED))
 
     async def _try_later(self, intent: Intent, later: Intent) -> None:
@@ -190,7 +190,7 @@ class _Run:
             await self._forget_or_wait(intent)
         elif plan.steps:
             await self._watch(intent, plan.steps)
-        elif intent.reason == "wake" and not await self._answered(intent, plan):
+        elif intent.reason == "wake" and not await self._has_run_since_woken(intent, plan):
             await self._watch(intent, ())
         else:
             await self._move(intent, plan.next_at)
@@ -208,7 +208,7 @@ class _Run:
             self.sweep.referrals, self.sweep.registrations, intent.party, intent.registration, self.now
         )
 
-    async def _answered(self, intent: Intent, plan: Plan) -> bool:
+    async def _has_run_since_woken(self, intent: Intent, plan: Plan) -> bool:
         """Whether an orchestration without steps has started a turn since it was woken, or need not run."""
         woken_at = intent.watch.woken_at
         if woken_at is None:

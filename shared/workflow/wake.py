@@ -50,7 +50,7 @@ async def wake(
 ) -> None:
     """Wake a record's orchestration, or that of a registration's review; start it if it is not running.
 
-    If another process starts it between the two calls, it observes after our commit, which is just as good.
+    If another process starts it between the two calls, it observes after our commit, so nothing is missed.
     """
     instance_id = registration or record.referral_id
     if not await engine.raise_event(instance_id, event):

@@ -18,7 +18,7 @@ from shared.admin.check import (
     patience,
     record_states,
     unfinished,
-    until_taken_up,
+    wait_for_sweep,
 )
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId, RegistrationId
 from shared.domain.inquiry import Outcome, SubmittedInquiry
@@ -245,7 +245,7 @@ async def test_the_command_waits_and_says_how_far_it_is(
         await swept.at(minute)
         minute += 1
 
-    assert await until_taken_up(swept.intents, wanted, 10, pause) == []
+    assert await wait_for_sweep(swept.intents, wanted, 10, pause) == []
     assert capsys.readouterr().out.splitlines() == [
         "2 of 3 orchestrations make progress.",
         "3 of 3 orchestrations make progress.",
@@ -260,7 +260,7 @@ async def test_the_command_stops_waiting_and_names_those_that_are_left(swept: Sw
     async def pause() -> None:
         await swept.at(0)
 
-    left = await until_taken_up(swept.intents, wanted, 3, pause)
+    left = await wait_for_sweep(swept.intents, wanted, 3, pause)
     assert [each.instance_id for each in left] == [ID]
 
 

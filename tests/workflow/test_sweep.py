@@ -403,7 +403,7 @@ async def test_a_defect_at_one_record_keeps_no_other_waiting(
     swept.referrals.get = stumbling  # type: ignore[method-assign,assignment]
     await swept.at(DAY)
     assert swept.engine.woken == ["fabrikam-1"]
-    assert "sweep_stumbled instance=fabrikam-0" in caplog.text
+    assert "sweep_unexpected_error instance=fabrikam-0" in caplog.text
     assert await swept.heartbeats.sweep()
 
 
