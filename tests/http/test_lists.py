@@ -180,7 +180,7 @@ def test_a_location_that_is_longer_than_any_key_is_nowhere(service: Service) -> 
         ("$expand=team", "$expand"),
         ("$filter=details/notes eq 'x'", "details/notes"),
         ("$filter=length(name) gt 3", "length"),
-        ("$filter=status eq", "cannot be parsed"),
+        ("$filter=status eq", "cannot be read"),
         ("$filter=status eq 'Sleeping'", "Sleeping"),
         ("$orderby=name", "$orderby"),
         ("$select=secret", "secret"),
