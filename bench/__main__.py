@@ -15,7 +15,7 @@ def main() -> int:
     failed = False
     for title, module, *arguments in (
         ("devhost alone: start, wait, event, activity, complete", "bench.devhost_bench"),
-        ("The slice over HTTP: deals created, accepted by two, told by mail", "bench.slice_bench"),
+        ("The slice over HTTP: deals created, accepted by two, notified by mail", "bench.slice_bench"),
         ("Edits, and a creation with ten invitations", "bench.edit_bench"),
         ("One request for information to many companies", "bench.lead_bench"),
         ("Lists of an organization with many referrals", "bench.list_bench", "--referrals", sizes),

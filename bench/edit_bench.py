@@ -40,7 +40,7 @@ class Result:
     storage_requests_per_patch: float
     creation_with_ten_invitations_ms: float
     storage_requests_per_creation_with_ten: float
-    until_all_ten_are_told_ms: float
+    until_all_ten_are_notified_ms: float
 
 
 def run(patches: int = 400) -> Result:
@@ -64,14 +64,14 @@ async def _measured(stack: Stack, patches: int) -> Result:
             message = "the app of a stack works on Azurite"
             raise TypeError(message)
         rate, per_patch = await _patching(http, rae, tables, patches)
-        created, per_creation, told = await _inviting(http, rae, tables)
+        created, per_creation, notified = await _inviting(http, rae, tables)
         return Result(
             patches=patches,
             patches_per_second=rate,
             storage_requests_per_patch=per_patch,
             creation_with_ten_invitations_ms=created,
             storage_requests_per_creation_with_ten=per_creation,
-            until_all_ten_are_told_ms=told,
+            until_all_ten_are_notified_ms=notified,
         )
 
 
@@ -107,16 +107,16 @@ async def _inviting(
     invitations = [{**entry, "organizationId": f"measured-{n}"} for n in range(PARTNERS)]
     body = deal(0) | {"invitations": invitations, "inviteContext": {}}
     created: list[float] = []
-    told: list[float] = []
+    notified: list[float] = []
     before = tables.requests
     for _ in range(CREATIONS):
         start = time.perf_counter()
         (await http.post(PATH, json=body, headers=rae)).raise_for_status()
         created.append(time.perf_counter() - start)
         await _settle(http)
-        told.append(time.perf_counter() - start)
+        notified.append(time.perf_counter() - start)
     requests = (tables.requests - before) / CREATIONS
-    return statistics.median(created) * 1000, requests, statistics.median(told) * 1000
+    return statistics.median(created) * 1000, requests, statistics.median(notified) * 1000
 
 
 async def _settle(http: httpx.AsyncClient) -> None:

@@ -1,9 +1,9 @@
-"""One request for information to many companies: until 201, until all are told, and what that costs storage.
+"""One request for information to many companies: until 201, until all are notified, and what that costs storage.
 
     python -m bench.lead_bench [--recipients 1,10,50] [--times N]
 
-Each request goes to partners that were not addressed before, so the directory is read anew for each of them, as after
-a minute without leads. It counts as told when the sink has a mail for every partner. Times are medians of requests
+Each request goes to partners that were not addressed before, so the directory is read again for each of them, as after
+a minute without leads. It counts as notified when the sink has a mail for every partner. Times are medians of requests
 that follow each other. Counts of storage requests are taken afterwards, with the app in the bench's process.
 """
 
@@ -49,7 +49,7 @@ class Spent:
     """Milliseconds from sending a request for information."""
 
     until_taken: float
-    until_told: float
+    until_notified: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ async def _timed(stack: Stack, partners: Iterator[int], sizes: list[int], times:
     return {
         size: Spent(
             until_taken=statistics.median(each.until_taken for each in measured),
-            until_told=statistics.median(each.until_told for each in measured),
+            until_notified=statistics.median(each.until_notified for each in measured),
         )
         for size, measured in spent.items()
     }
@@ -122,15 +122,15 @@ async def _told(http: httpx.AsyncClient, who: dict[str, str], partners: list[int
     taken = time.perf_counter() - start
     while missing:
         if time.perf_counter() - start > LONGEST_WAIT:
-            raise TimeoutError(f"{len(missing)} partners were not told within {LONGEST_WAIT:.0f} seconds")
+            raise TimeoutError(f"{len(missing)} partners were not notified within {LONGEST_WAIT:.0f} seconds")
         arrived = await http.get(MAILS, params={"after": last} if last else None)
         for mail in arrived.raise_for_status().json()["value"]:
             last = mail["id"]
             missing -= set(mail["to"])
         await asyncio.sleep(0.01)
-    told = time.perf_counter() - start
+    notified = time.perf_counter() - start
     await _settle(http)
-    return Spent(until_taken=taken * 1000, until_told=told * 1000)
+    return Spent(until_taken=taken * 1000, until_notified=notified * 1000)
 
 
 async def _counted(stack: Stack, partners: Iterator[int], sizes: list[int]) -> dict[int, Cost]:
@@ -260,12 +260,12 @@ def _address(number: int) -> str:
 def show(measured: list[Measured]) -> None:
     """Print a table of times, and one of storage requests."""
     print(
-        f"{'recipients':>10}{'until 201 ms':>14}{'until told ms':>15}{'mails per s':>13}{'per mail ms':>13}"
+        f"{'recipients':>10}{'until 201 ms':>14}{'until notified ms':>15}{'mails per s':>13}{'per mail ms':>13}"
     )
     for each in measured:
-        told = each.spent.until_told
-        rate = f"{each.recipients / told * 1000:>13.1f}{told / each.recipients:>13.1f}"
-        print(f"{each.recipients:>10}{each.spent.until_taken:>14.0f}{told:>15.0f}{rate}")
+        notified = each.spent.until_notified
+        rate = f"{each.recipients / notified * 1000:>13.1f}{notified / each.recipients:>13.1f}"
+        print(f"{each.recipients:>10}{each.spent.until_taken:>14.0f}{notified:>15.0f}{rate}")
     print("Storage requests, the directory's reading for each partner and all that follows included:")
     print(f"{'recipients':>10}{'handler':>14}{'delivery':>15}{'leads':>13}{'per lead':>13}")
     for each in measured:

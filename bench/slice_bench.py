@@ -1,8 +1,8 @@
-"""The whole slice over HTTP with Azurite and the mail sink: deals created, accepted and told.
+"""The whole slice over HTTP with Azurite and the mail sink: deals created, accepted and notified.
 
     python -m bench.slice_bench [--deals N]
 
-Each deal invites Microsoft and Fabrikam; both accept; it counts as told when the mail of both acceptances has
+Each deal invites Microsoft and Fabrikam; both accept; it counts as notified when the mail of both acceptances has
 arrived. Rates are those of this machine, whose cores the service shares with storage, mail sink and client. Counts of
 storage requests and function invocations are taken in a run of their own, with the app in the bench's process.
 """
@@ -44,7 +44,7 @@ class Result:
     deals: int
     deals_created_per_second: float
     deals_accepted_per_second: float
-    deals_told_per_second: float
+    deals_notified_per_second: float
     storage_requests_per_referral: float
     function_invocations_per_referral: float
     mails_per_referral: float
@@ -55,7 +55,7 @@ def run(deals: int = 60) -> Result:
     """Measure once, within a few minutes."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "rates", samples=True) as stack:
         idle = _rss_mib(stack.host.pid)
-        created, accepted, told = asyncio.run(_rates(stack, deals))
+        created, accepted, notified = asyncio.run(_rates(stack, deals))
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "counts", samples=True) as stack:
         stack.host.stop()
         requests, invocations = asyncio.run(_counts(stack))
@@ -64,7 +64,7 @@ def run(deals: int = 60) -> Result:
         deals=deals,
         deals_created_per_second=deals / created,
         deals_accepted_per_second=deals / accepted,
-        deals_told_per_second=deals / told,
+        deals_notified_per_second=deals / notified,
         storage_requests_per_referral=requests / referrals,
         function_invocations_per_referral=invocations / referrals,
         mails_per_referral=MAILS_PER_DEAL / 3,
@@ -73,7 +73,7 @@ def run(deals: int = 60) -> Result:
 
 
 async def _rates(stack: Stack, deals: int) -> tuple[float, float, float]:
-    """Seconds until all deals were created, accepted by both parties, and told; each counted from the start."""
+    """Seconds until all deals were created, accepted by both parties, and notified; each counted from the start."""
     async with httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
         people = {name: headers(stack, email) for name, email in _PEOPLE.items()}
         await _play(http, people, 1)
@@ -86,7 +86,7 @@ async def _rates(stack: Stack, deals: int) -> tuple[float, float, float]:
         ]
         await _each(len(accepting), lambda i: _accept(http, people[accepting[i][0]], accepting[i][1]))
         accepted = time.perf_counter() - start
-        await _until_told(http, before + deals * MAILS_PER_DEAL)
+        await _until_notified(http, before + deals * MAILS_PER_DEAL)
         return created, accepted, time.perf_counter() - start
 
 
@@ -151,7 +151,7 @@ async def _accept(http: httpx.AsyncClient, who: dict[str, str], referral: str) -
     (await http.post(f"{REFERRALS}/{referral}/accept", json={}, headers=who)).raise_for_status()
 
 
-async def _until_told(http: httpx.AsyncClient, count: int) -> None:
+async def _until_notified(http: httpx.AsyncClient, count: int) -> None:
     end = time.perf_counter() + LONGEST_WAIT
     while await _mail_count(http) < count:
         if time.perf_counter() > end:

@@ -36,7 +36,7 @@ class Invitations:
     async def deliver(self, deal: Referral, invitations: Sequence[Referral], now: datetime) -> None:
         """Create the invitees' referrals. Raises `StoreUnavailable` if one could not be created; then repeat it.
 
-        Membership is written first, so that whoever sees the referral also sees its engagement.
+        Membership is written first, so that those who see the referral also see its engagement.
         """
         await self._engagements.join(deal, list(invitations))
         await complete_all(self._deliver(invitation, deal, now) for invitation in invitations)
