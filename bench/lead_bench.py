@@ -2,9 +2,9 @@
 
     python -m bench.lead_bench [--recipients 1,10,50] [--times N]
 
-Each request goes to partners that were not addressed before, so the directory is read again for each of them, as after
-a minute without leads. It counts as notified when the sink has a mail for every partner. Times are medians of requests
-that follow each other. Counts of storage requests are taken afterwards, with the app in the bench's process.
+Each request goes to partners that were not addressed before, so the directory is read again for each of them, as
+after a minute without leads. All are notified when the sink has a mail for every partner. Times are medians of
+requests that follow each other. Storage requests are counted afterwards, with the app in the bench's process.
 """
 
 import argparse
