@@ -8,7 +8,7 @@ from api.directory.organizations import ORGANIZATION_ROUTE, require_own
 from api.http.body import Body, Required, read
 from api.http.etags import require_version
 from api.http.fields import Code, Email, Flag, Locale, Name, Phone
-from api.http.operation import operation
+from api.http.operation import IF_MATCH, operation
 from api.http.problems import Forbidden, NotFound, PreconditionFailed
 from api.http.request import Request
 from api.http.response import Response
@@ -106,7 +106,7 @@ async def get_person(request: Request) -> Response:
     body=PersonBody,
     returns={200: PersonView, 201: PersonView},
     errors=(409, 428),
-    headers=("If-Match",),
+    headers=IF_MATCH,
 )
 async def put_person(request: Request) -> Response:
     """Create or replace a person.
@@ -127,7 +127,7 @@ async def put_person(request: Request) -> Response:
     return _response(stored, status=200 if before else 201)
 
 
-@operation("DELETE", PERSON_ROUTE, returns={204: None}, errors=(409, 428), headers=("If-Match",))
+@operation("DELETE", PERSON_ROUTE, returns={204: None}, errors=(409, 428), headers=IF_MATCH)
 async def delete_person(request: Request) -> Response:
     """Delete a person; `If-Match` is mandatory."""
     organization_id = _require_admin(request)

@@ -8,7 +8,7 @@ from api.directory.organizations import ORGANIZATION_ROUTE, require_configurer, 
 from api.http.body import Body, Required, read
 from api.http.etags import etag_of, require_version
 from api.http.fields import Code, Country, Email, Flag, Locale, Name, Phone
-from api.http.operation import operation
+from api.http.operation import IF_MATCH, operation
 from api.http.problems import NotFound, PreconditionFailed
 from api.http.request import Request
 from api.http.response import Response
@@ -146,7 +146,7 @@ async def get_profile(request: Request) -> Response:
     body=ProfileBody,
     returns={200: ProfileView, 201: ProfileView},
     errors=(428,),
-    headers=("If-Match",),
+    headers=IF_MATCH,
 )
 async def put_profile(request: Request) -> Response:
     """Create or replace the business profile in a country.

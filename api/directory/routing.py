@@ -10,7 +10,7 @@ from api.common.request_parts import Words
 from api.http.body import Body, Required, read
 from api.http.etags import etag_of, require_version
 from api.http.fields import Code, Country, Email, Name
-from api.http.operation import operation
+from api.http.operation import IF_MATCH, operation
 from api.http.problems import Forbidden, PreconditionFailed
 from api.http.request import Request
 from api.http.response import Response
@@ -128,7 +128,7 @@ async def get_routing_rules(request: Request) -> Response:
     return _response(await request.service.routing.get())
 
 
-@operation("PUT", ROUTE, body=RoutingBody, returns=RoutingView, errors=(428,), headers=("If-Match",))
+@operation("PUT", ROUTE, body=RoutingBody, returns=RoutingView, errors=(428,), headers=IF_MATCH)
 async def put_routing_rules(request: Request) -> Response:
     """Replace the routing table; `If-Match` is mandatory once there is one."""
     if not may_manage_routing(request.caller):

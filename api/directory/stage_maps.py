@@ -9,7 +9,7 @@ from api.directory.organizations import ORGANIZATION_ROUTE, require_configurer, 
 from api.http.body import Body, Required, read
 from api.http.etags import etag_of, refuse_stale_version
 from api.http.fields import Name
-from api.http.operation import operation
+from api.http.operation import IF_MATCH, operation
 from api.http.problems import PreconditionFailed
 from api.http.request import Request
 from api.http.response import Response
@@ -73,7 +73,7 @@ async def get_stage_map(request: Request) -> Response:
     return _response(await request.service.directory.stage_map(require_reader(request)))
 
 
-@operation("PUT", ROUTE, body=StageMapBody, returns=StageMapView, headers=("If-Match",))
+@operation("PUT", ROUTE, body=StageMapBody, returns=StageMapView, headers=IF_MATCH)
 async def put_stage_map(request: Request) -> Response:
     """Replace the stage map of an organization; `If-Match` is optional."""
     organization = require_configurer(request, "the stage map")

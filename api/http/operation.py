@@ -36,6 +36,9 @@ H = TypeVar("H", Handler, PublicHandler)
 Returned: TypeAlias = type[BaseModel] | tuple[type[BaseModel], ...] | None
 """The model of a response body, or the models that it can have; None for no body."""
 
+IF_MATCH = ("If-Match",)
+KEYED = ("Idempotency-Key", "client-request-id")
+"""The headers under which a creation is carried out once (C5)."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing; all others are commands."""
 
@@ -77,6 +80,8 @@ class Operation:
             implied |= {400, 413, 415, 422}
         if "If-Match" in self.headers:
             implied |= {412}
+        if "Idempotency-Key" in self.headers:
+            implied |= {409}
         return frozenset(implied | set(self.errors))
 
     def read(

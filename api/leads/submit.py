@@ -9,7 +9,7 @@ from api.common.steps import start_or_leave_to_sweep
 from api.http.body import ParsedBody, read
 from api.http.fields import currency_decimals
 from api.http.idempotency import idempotent
-from api.http.operation import operation
+from api.http.operation import KEYED, operation
 from api.http.problems import Forbidden
 from api.http.request import Request
 from api.http.response import Response
@@ -50,14 +50,7 @@ class LeadsView(View):
     recipients: list[RecipientView]
 
 
-@operation(
-    "POST",
-    "v1.0/leads",
-    body=LeadBody,
-    returns={201: LeadsView},
-    errors=(409,),
-    headers=("Idempotency-Key", "client-request-id"),
-)
+@operation("POST", "v1.0/leads", body=LeadBody, returns={201: LeadsView}, headers=KEYED)
 async def submit_leads(request: Request) -> Response:
     """Send a request for information to partners.
 

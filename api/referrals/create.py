@@ -8,7 +8,7 @@ from api.common.steps import do_work, start_or_leave_to_sweep
 from api.http.body import ParsedBody, read
 from api.http.etags import etag_of
 from api.http.idempotency import idempotent
-from api.http.operation import operation
+from api.http.operation import KEYED, operation
 from api.http.paging import Option
 from api.http.problems import BadQuery, Forbidden
 from api.http.request import Request
@@ -39,8 +39,8 @@ VALIDATE_ONLY = Option("validateOnly", {"type": "boolean"}, "Check the request, 
     body=CreationBody,
     query=(VALIDATE_ONLY,),
     returns={200: ValidatedView, 201: (ReferralView, InvitationView)},
-    errors=(404, 409),
-    headers=("Idempotency-Key", "client-request-id"),
+    errors=(404,),
+    headers=KEYED,
 )
 async def create_referral(request: Request) -> Response:
     """Create a deal, and invite organizations into it.

@@ -9,7 +9,7 @@ from api.common.steps import refuse_faults, take_step
 from api.http.body import combine_faults
 from api.http.etags import etag_of, require_if_match
 from api.http.json_body import UnreadableBody
-from api.http.operation import Schema, operation
+from api.http.operation import IF_MATCH, Schema, operation
 from api.http.request import Request
 from api.http.response import Response
 from api.referrals.documents import Document, apply_patch, merge_document, to_document
@@ -74,12 +74,7 @@ async def patch_referral(request: Request) -> Response:
 
 
 @operation(
-    "PUT",
-    REFERRAL_ROUTE,
-    body=RESOURCE_SCHEMA,
-    returns=ReferralView,
-    errors=(409, 428),
-    headers=("If-Match",),
+    "PUT", REFERRAL_ROUTE, body=RESOURCE_SCHEMA, returns=ReferralView, errors=(409, 428), headers=IF_MATCH
 )
 async def put_referral(request: Request) -> Response:
     """Change a referral by sending it back with new values.

@@ -15,7 +15,7 @@ from api.common.catalogue import inviter_for, load_catalogue
 from api.common.steps import follow_up, if_visible
 from api.http.body import combine_faults, read
 from api.http.idempotency import idempotent
-from api.http.operation import operation
+from api.http.operation import IF_MATCH, KEYED, operation
 from api.http.request import Request
 from api.http.response import Response
 from api.referrals.mapping import BASE, invitation_view
@@ -42,8 +42,7 @@ CREATION_COMMAND = "createReferral"
     f"{REFERRAL_ROUTE}/invitations",
     body=InvitationsBody,
     returns={201: InvitationsView},
-    errors=(409,),
-    headers=("If-Match", "Idempotency-Key", "client-request-id"),
+    headers=(*IF_MATCH, *KEYED),
 )
 async def create_invitations(request: Request) -> Response:
     """Invite Microsoft or partners into an active deal.

@@ -19,7 +19,6 @@ from shared.storage.engagements import Message
     "v1.0/engagements/{engagementId}/messages",
     body=MessageBody,
     returns={201: MessageView},
-    errors=(409,),
     headers=("Idempotency-Key",),
 )
 async def post_message(request: Request) -> Response:

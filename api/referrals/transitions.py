@@ -30,7 +30,6 @@ def referral_command(name: str, body: type[Body]) -> Callable[[Handler], Handler
         f"{REFERRAL_ROUTE}/{name}",
         body=body,
         returns=ReferralView,
-        errors=(409,),
         headers=("If-Match", "Idempotency-Key"),
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from api.http.body import Required, independent_faults, read
 from api.http.fields import Code, Name
 from api.http.idempotency import idempotent
-from api.http.operation import operation
+from api.http.operation import KEYED, operation
 from api.http.problems import Forbidden
 from api.http.request import Request
 from api.http.response import Response
@@ -34,14 +34,7 @@ class ClosedDealBody(RegistrationBody):
     customer: Annotated[RegisteredCustomerBody | None, Required()] = None
 
 
-@operation(
-    "POST",
-    "v1.0/registrations",
-    body=ClosedDealBody,
-    returns={201: RegistrationsView},
-    errors=(409,),
-    headers=("Idempotency-Key", "client-request-id"),
-)
+@operation("POST", "v1.0/registrations", body=ClosedDealBody, returns={201: RegistrationsView}, headers=KEYED)
 async def report_closed_deal(request: Request) -> Response:
     """Report a closed ISV Connect deal that was never co-sold.
 

@@ -3,7 +3,7 @@
 from api.common.steps import do_work, is_repetition
 from api.http.body import ParsedBody, read
 from api.http.etags import matches_if_none_match, refuse_stale_version, require_version
-from api.http.operation import operation
+from api.http.operation import IF_MATCH, operation
 from api.http.problems import Forbidden, PreconditionFailed
 from api.http.request import Request
 from api.http.response import Response
@@ -45,7 +45,7 @@ async def get_registration(request: Request) -> Response:
     f"{ROUTE}/review",
     body=ReviewBody,
     returns=RegistrationView,
-    errors=(409, 428),
+    errors=(428,),
     headers=("If-Match", "Idempotency-Key"),
 )
 async def review_registration(request: Request) -> Response:
@@ -91,12 +91,7 @@ async def _review(
 
 
 @operation(
-    "POST",
-    f"{ROUTE}/assign",
-    body=AssignmentBody,
-    returns=RegistrationView,
-    errors=(409,),
-    headers=("If-Match",),
+    "POST", f"{ROUTE}/assign", body=AssignmentBody, returns=RegistrationView, errors=(409,), headers=IF_MATCH
 )
 async def assign_registration(request: Request) -> Response:
     """Assign a registration to a reviewer.

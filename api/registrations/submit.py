@@ -9,7 +9,7 @@ from api.http.body import ParsedBody, combine_faults, independent_faults, read
 from api.http.etags import etag_of, require_version
 from api.http.fields import currency_decimals
 from api.http.idempotency import idempotent
-from api.http.operation import operation
+from api.http.operation import IF_MATCH, KEYED, operation
 from api.http.request import Request
 from api.http.response import Response
 from api.registrations.access import load_registration, require_partner, require_writer, route_registration_id
@@ -45,14 +45,7 @@ async def list_deal_registrations(request: Request) -> Response:
     return registrations_response(await request.service.registrations.list_for_deal(deal.key))
 
 
-@operation(
-    "POST",
-    ROUTE,
-    body=RegistrationBody,
-    returns={201: RegistrationsView},
-    errors=(409,),
-    headers=("Idempotency-Key", "client-request-id"),
-)
+@operation("POST", ROUTE, body=RegistrationBody, returns={201: RegistrationsView}, headers=KEYED)
 async def register_deal(request: Request) -> Response:
     """Register a solution of a won deal, or store a draft with `submit` false.
 
@@ -88,7 +81,7 @@ async def register_deal(request: Request) -> Response:
     body=RegistrationBody,
     returns=RegistrationView,
     errors=(409, 428),
-    headers=("If-Match",),
+    headers=IF_MATCH,
 )
 async def put_registration(request: Request) -> Response:
     """Save or submit a draft, or correct what the reviewers sent back.
