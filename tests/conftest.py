@@ -21,7 +21,11 @@ from tests.live import Service
 settings.register_profile("no deadline", deadline=None)  # how fast an example is, is for bench/
 settings.load_profile("no deadline")
 
-LONGEST_FIRST = ("fault", "platform", "http", "model", "localcloud", "devhost", "storage", "orchestrations")
+LONGEST_FIRST = (
+    "test_requests_under_faults.py",
+    *("fault", "platform", "http", "model", "localcloud", "devhost", "storage", "orchestrations"),
+)
+"""The file that takes longest, then folders whose files take long."""
 LOG_LINES = 60
 """Of a host's log, beside the failure of a test."""
 
@@ -43,12 +47,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Folders whose files take long come first, so that no worker begins one when the others have nothing left."""
+    """What takes long comes first, so that no worker begins it when the others have nothing left."""
     tests = Path(__file__).parent
 
     def rank(item: pytest.Item) -> int:
         folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
-        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+        places = [LONGEST_FIRST.index(name) for name in (item.path.name, folder) if name in LONGEST_FIRST]
+        return min(places, default=len(LONGEST_FIRST))
 
     items.sort(key=rank)
 

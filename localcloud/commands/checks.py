@@ -1,6 +1,5 @@
 """`dev.py test`, `dev.py lint` and `dev.py bench`."""
 
-import os
 from argparse import Namespace
 
 from localcloud import PROJECT
@@ -24,10 +23,9 @@ _TYPED = (
 _LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
-# One worker more than cores, since many tests wait for processes; `-n 0` in the arguments takes none. The tests of a
-# file share what they start, so they stay together, and the order of the files is that of tests/conftest.py.
-_WORKERS = str((os.cpu_count() or 1) + 1)
-_IN_PARALLEL = ("-n", _WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")
+# As many workers as cores; `-n 0` in the arguments takes none. The tests of a file share what they start, so they stay
+# together, and the order of the files is that of tests/conftest.py.
+_IN_PARALLEL = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def test(options: Namespace) -> int:
