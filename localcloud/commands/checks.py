@@ -23,8 +23,8 @@ _TYPED = (
 _LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
-# As many workers as cores; `-n 0` in the arguments takes none. The tests of a file share what they start, so they stay
-# together, and the order of the files is that of tests/conftest.py.
+# As many workers as cores; `-n 0` in the arguments takes none. The tests of a file share what they start, so they
+# stay together, and the order of the files is that of tests/conftest.py.
 _IN_PARALLEL = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
