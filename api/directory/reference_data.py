@@ -49,17 +49,16 @@ ReferenceDataView = create_model("ReferenceDataView", __base__=View, **_LISTS)
 
 
 @operation("GET", "v1.0/reference-data", returns=ReferenceDataView)
-async def get_reference_data(request: Request) -> Response:
+async def get_reference_data(_request: Request) -> Response:
     """Get all lists of values; they are the same for everybody."""
-    del request
     return Response(body=reference_data())
 
 
 @cache
 def reference_data() -> View:
     """The lists, built once per process."""
-    lists = {name: _codes(codes) for name, codes in names().items()}
-    stages = [_stage(each) for each in lists.pop(STAGES)]
+    lists = {name: _codes(codes) for name, codes in names().items() if name != STAGES}
+    stages = [_stage(stage, names()[STAGES][stage]) for stage in STAGE_PERCENTAGES]
     values = {**lists, STAGES: stages, "currencies": _currencies(), "countries": _countries()}
     return ReferenceDataView.model_validate(values)
 
@@ -68,14 +67,13 @@ def _codes(codes: dict[str, dict[str, str]]) -> list[CodeView]:
     return [CodeView(code=code, name=NameView(**texts)) for code, texts in codes.items()]
 
 
-def _stage(view: CodeView) -> StageView:
-    stage: SalesStage = view.code  # type: ignore[assignment] # names.toml has the same codes
+def _stage(stage: SalesStage, texts: dict[str, str]) -> StageView:
     of: Literal["all", "standard", "solutionAssessment"] = "all"
     if stage in STANDARD_STAGES:
         of = "standard"
     elif stage in ASSESSMENT_STAGES:
         of = "solutionAssessment"
-    return StageView(code=stage, name=view.name, percent=STAGE_PERCENTAGES[stage], of=of)
+    return StageView(code=stage, name=NameView(**texts), percent=STAGE_PERCENTAGES[stage], of=of)
 
 
 def _currencies() -> list[CurrencyView]:

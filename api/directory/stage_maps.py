@@ -1,7 +1,7 @@
 """Manage an organization's own names of sales stages: `/v1.0/organizations/{id}/stage-map` (S3, V6)."""
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -17,30 +17,16 @@ from api.http.schemas import View
 from shared.domain.directory import normalized_name
 from shared.domain.refusals import Fault
 from shared.domain.stage_map import NamedStage, StageMap
-from shared.domain.vocabulary import SalesStage
+from shared.domain.vocabulary import OpenStage, SalesStage
 from shared.errors import StoreConflict
 
 ROUTE = f"{ORGANIZATION_ROUTE}/stage-map"
 MAX_NAMES = 100
 
-MappedStage = Literal[
-    "Created",
-    "Accepted",
-    "Qualified",
-    "Developed",
-    "Proposed",
-    "Negotiated",
-    "SecureCustomerLoe",
-    "CollectData",
-    "PrepareAssessmentReport",
-    "PresentToCustomer",
-]
-"""The stages that a name can stand for: all except Won, which only the outcome sets (S1)."""
-
 
 class NamedStageBody(Body):
     name: Annotated[Name | None, Required()] = None
-    stage: Annotated[MappedStage | None, Required()] = None
+    stage: Annotated[OpenStage | None, Required()] = None
 
 
 class StageMapBody(Body):

@@ -61,7 +61,7 @@ CustomerSize = Literal[
     "Morethan20000employees",
 ]
 
-SalesStage = Literal[
+OpenStage = Literal[
     "Created",
     "Accepted",
     "Qualified",
@@ -72,8 +72,9 @@ SalesStage = Literal[
     "CollectData",
     "PrepareAssessmentReport",
     "PresentToCustomer",
-    "Won",
 ]
+"""The stages of a deal that is not closed: all except Won, which only the outcome sets (S1)."""
+SalesStage = Literal[OpenStage, "Won"]
 STAGE_PERCENTAGES: MappingProxyType[SalesStage, int] = MappingProxyType(
     {
         "Created": 10,

@@ -1,5 +1,6 @@
 """The frame of every operation: who is asked first, what a handler is given, and what becomes of its refusals."""
 
+import html
 import json
 import logging
 from functools import cache
@@ -9,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from api import operations
+from api.contract.pages import page
 from api.http import operation as frame_module
 from api.http.json_body import MAX_BYTES, UnreadableBody
 from api.http.operation import OPERATIONS, operation
@@ -116,6 +118,14 @@ def matches(route: list[str], address: list[str]) -> bool:
 
 def test_each_operation_of_the_service_says_what_it_is_for() -> None:
     assert [each.name for each in OPERATIONS.values() if not each.summary.endswith(".")] == []
+
+
+def test_the_page_of_the_contract_shows_all_that_is_said_of_each_operation() -> None:
+    shown = html.unescape(page())
+    assert [each.name for each in OPERATIONS.values() if each.summary not in shown] == []
+    described = [each for each in OPERATIONS.values() if each.description]
+    assert described
+    assert [each.name for each in described if each.description not in shown] == []
 
 
 # Callers
