@@ -157,8 +157,8 @@ def resolve_location(
     locations = tuple(each for each in locations if target in {None, each.id})
     if not locations:
         return Undelivered("noActiveProfile")
-    match_profiles = [each for each in locations if wants_size(each, size)]
-    return match_profiles[0].id if match_profiles else Undelivered("customerSizeNotWanted")
+    accepting = [each for each in locations if wants_size(each, size)]
+    return accepting[0].id if accepting else Undelivered("customerSizeNotWanted")
 
 
 def wants_size(location: ProfileLocation, size: str | None) -> bool:

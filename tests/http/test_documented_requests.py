@@ -210,8 +210,8 @@ def test_the_documented_queries_work(service: Service, query: str) -> None:
 def test_validate_only_judges_by_every_rule_and_stores_nothing(service: Service, name: str) -> None:
     rae = service.rae
     before = rae.get(f"{REFERRALS}?$count=true&$top=1").json()["@odata.count"]
-    within_limit = rae.post(f"{REFERRALS}?validateOnly=true", documented(name))
-    assert (within_limit.status_code, within_limit.json()["dealType"]) == (200, "Private")
+    checked = rae.post(f"{REFERRALS}?validateOnly=true", documented(name))
+    assert (checked.status_code, checked.json()["dealType"]) == (200, "Private")
     faulty = documented(name, team=[])
     refused = rae.post(f"{REFERRALS}?validateOnly=true", faulty)
     assert (refused.status_code, refused.json()) == (422, rae.post(REFERRALS, faulty).json())
