@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.communication.email.aio import EmailClient
 from azure.core.credentials import AzureKeyCredential
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables.aio import TableServiceClient
 
 from shared import clock
@@ -287,11 +288,12 @@ def table_service(settings: Settings) -> TableServiceClient:
 
 def tables_client(account: TableAccount) -> TableServiceClient:
     """The client of an account's tables, by connection string or by the app's identity."""
+    options = {**_BOUNDS, "transport": _transport()}
     if account.connection_string:
-        return TableServiceClient.from_connection_string(account.connection_string, **_BOUNDS)
+        return TableServiceClient.from_connection_string(account.connection_string, **options)
     if not account.endpoint:
         raise ConfigurationError(f"Set {account.setting} to the address of an account's tables.")
-    return TableServiceClient(endpoint=account.endpoint, credential=_identity(), **_BOUNDS)
+    return TableServiceClient(endpoint=account.endpoint, credential=_identity(), **options)
 
 
 def email_client(settings: Settings) -> EmailClient:
@@ -303,7 +305,13 @@ def email_client(settings: Settings) -> EmailClient:
         connection_timeout=MAIL_CONNECT_SECONDS,
         read_timeout=MAIL_READ_SECONDS,
         retry_total=0,
+        transport=_transport(),
     )
+
+
+def _transport() -> AioHttpTransport:
+    """HTTP without the settings of the environment, which are looked up for each request (`netrc`, proxies)."""
+    return AioHttpTransport(use_env_settings=False)
 
 
 def _identity() -> "DefaultAzureCredential":

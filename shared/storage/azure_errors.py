@@ -5,11 +5,13 @@ raises many other errors. `UNEXPECTED_ERRORS` lists those that were observed, so
 """
 
 import asyncio
+import json
 import logging
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.client import HTTPException
+from typing import Any
 
 from aiohttp import ClientError
 from azure.core.exceptions import AzureError, HttpResponseError
@@ -84,9 +86,21 @@ async def guarded_request(seconds: float = REQUEST_SECONDS) -> AsyncIterator[Non
 
 
 def code_of(error: HttpResponseError) -> str | None:
-    """The error code of storage, such as `EntityAlreadyExists`; None if the response has none."""
-    code = getattr(error, "error_code", None)
+    """The error code of storage, such as `EntityAlreadyExists`; None if the response has none.
+
+    The client leaves the body of a refused insert undecoded, so the code is read from it.
+    """
+    code = getattr(error, "error_code", None) or _code_in(error.response)
     return getattr(code, "value", code)
+
+
+def _code_in(response: Any) -> str | None:
+    """The code in the JSON body of a response that has been read."""
+    try:
+        described = json.loads(response.body())["odata.error"]
+        return str(described["code"])
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None
 
 
 def failed_operation_index(error: HttpResponseError) -> int | None:

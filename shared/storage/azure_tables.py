@@ -31,7 +31,10 @@ _WRITE = "write_id"
 """A property of this adapter, on one row of each transaction: the id of the write that wrote the row."""
 _OWN = {*_KEYS, _WRITE}
 _REPEATED = frozenset({"POST"})
-"""The client also retries transactions: `write` detects a retry that conflicts with its own first attempt."""
+"""The client also retries inserts and transactions: `write` detects a retry that conflicts with its own first
+attempt."""
+_NO_CONTENT = "return-no-content"
+"""Without it, storage returns the row that was inserted."""
 
 
 class AzureTables:
@@ -95,38 +98,51 @@ class AzureTables:
                 break
         return rows[:limit]
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         """See `Tables`.
 
-        After an error, the client sends a transaction again although storage may have stored it; the retry then fails
-        on its own conditions. So one row has the id of the write, and after any error that row is read: with the same
+        After an error, the client sends a request again although storage may have stored it; the retry then fails on
+        its own conditions. So one row has the id of the write, and after any error that row is read: with the same
         id, the write has succeeded. Comparing values is not enough, since two writers can write the same values.
         """
         marked = _with_write_id(operations)
         try:
             async with self._request():
-                await self._submit(table, partition, marked.operations)
+                return await self._submit(table, partition, marked.operations)
         except ServiceError:  # whatever the error is, storage may have stored the write
             if marked.key is None or not await self._has_write_id(
                 table, partition, marked.key, marked.write_id
             ):
                 raise
+            return (None,) * len(operations)
 
-    async def _submit(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        """Send a transaction; if a row to delete does not exist, send it again without that deletion."""
-        remaining = list(operations)
+    async def _submit(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
+        """Send the operations; if a row to delete does not exist, send them again without that deletion."""
+        remaining, etags = list(operations), dict[int, str | None]()
         while remaining:
-            requests = [_to_request(partition, operation) for operation in remaining]
             try:
-                results = await self._client(table).submit_transaction(requests, retry_on_methods=_REPEATED)
+                written = await self._send(table, partition, remaining)
             except HttpResponseError as error:
                 remaining = _without_missing(remaining, error, partition)
             else:
-                if len(results) != len(remaining):
-                    raise StoreUnavailable(
-                        f"Table Storage answered {len(results)} of {len(remaining)} operations."
-                    )
-                return
+                etags = {id(op): etag for op, etag in zip(remaining, written, strict=True)}
+                break
+        return tuple(etags.get(id(operation)) for operation in operations)
+
+    async def _send(self, table: str, partition: str, operations: Sequence[Operation]) -> list[str | None]:
+        """Send one request; a single operation as such, since a transaction is more to build and to parse."""
+        client = self._client(table)
+        if len(operations) == 1:
+            return [await _send_single(client, partition, operations[0])]
+        requests = [_to_request(partition, operation) for operation in operations]
+        results = await client.submit_transaction(requests, retry_on_methods=_REPEATED)
+        if len(results) != len(operations):
+            raise StoreUnavailable(f"Table Storage answered {len(results)} of {len(operations)} operations.")
+        return [result.get("etag") for result in results]
 
     async def _has_write_id(self, table: str, partition: str, key: str, write_id: str) -> bool:
         """Whether this write wrote the row."""
@@ -213,21 +229,38 @@ def _without_missing(
     raise error
 
 
+async def _send_single(client: TableClient, partition: str, operation: Operation) -> str | None:
+    """Send one operation; returns the ETag of the written row."""
+    match operation:
+        case Insert(row):
+            written = await client.create_entity(
+                _to_entity(partition, row), response_preference=_NO_CONTENT, retry_on_methods=_REPEATED
+            )
+        case Replace(row, etag):
+            written = await client.update_entity(_to_entity(partition, row), **_unchanged(etag))
+        case Upsert(row):
+            written = await client.upsert_entity(_to_entity(partition, row), mode=UpdateMode.REPLACE)
+        case Discard(key):
+            await client.delete_entity(partition, key)
+            return None
+    return written.get("etag")
+
+
 def _to_request(partition: str, operation: Operation) -> tuple[Any, ...]:
     match operation:
         case Insert(row):
             return ("create", _to_entity(partition, row))
         case Replace(row, etag):
-            condition = {
-                "mode": UpdateMode.REPLACE,
-                "etag": etag,
-                "match_condition": MatchConditions.IfNotModified,
-            }
-            return ("update", _to_entity(partition, row), condition)
+            return ("update", _to_entity(partition, row), _unchanged(etag))
         case Upsert(row):
             return ("upsert", _to_entity(partition, row), {"mode": UpdateMode.REPLACE})
         case Discard(key):
             return ("delete", {"PartitionKey": partition, "RowKey": key})
+
+
+def _unchanged(etag: str) -> dict[str, Any]:
+    """The options of an update that replaces the row if it still has this ETag."""
+    return {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
 
 
 def _to_entity(partition: str, row: Row) -> dict[str, Any]:

@@ -50,7 +50,9 @@ class MemoryTables:
         found = [rows[key] for key in keys]
         return [replace(row, values={}) for row in found] if keys_only else found
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         """See `Tables`."""
         self.requests += 1
         keys = [op.key if isinstance(op, Discard) else op.row.key for op in operations]
@@ -64,8 +66,7 @@ class MemoryTables:
         rows = self._partition(table, partition)
         for operation in operations:
             _require_condition(operation, rows)
-        for operation in operations:
-            self._apply(operation, table, partition)
+        return tuple([self._apply(operation, table, partition) for operation in operations])
 
     async def discard(self, table: str, partition: str, key: str) -> None:
         """See `Tables`."""
@@ -87,15 +88,17 @@ class MemoryTables:
             self._order[table, partition] = sorted(self._partition(table, partition))
         return self._order[table, partition]
 
-    def _apply(self, operation: Operation, table: str, partition: str) -> None:
+    def _apply(self, operation: Operation, table: str, partition: str) -> str | None:
         if isinstance(operation, Discard):
             self._remove(table, partition, operation.key)
-            return
+            return None
         row, rows = operation.row, self._partition(table, partition)
         if row.key not in rows:
             self._order.pop((table, partition), None)
         self._writes += 1
-        rows[row.key] = StoredRow(row.key, dict(row.values), f'W/"{self._writes}"', partition, table)
+        etag = f'W/"{self._writes}"'
+        rows[row.key] = StoredRow(row.key, dict(row.values), etag, partition, table)
+        return etag
 
     def _remove(self, table: str, partition: str, key: str) -> None:
         if self._partition(table, partition).pop(key, None):

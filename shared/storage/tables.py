@@ -92,9 +92,12 @@ class Tables(Protocol):
         """The rows with start ≤ key < end, sorted by key, at most `limit`; with `keys_only` without properties."""
         ...
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         """Execute all operations or none, on one partition; at most `MAX_TRANSACTION_OPERATIONS`, each key once.
 
+        Returns the new ETag of each row in order: None of a deleted one, and if storage did not say it.
         Raises `StoreConflict` if a condition fails because of another write; a retry that conflicts with its own
         unconfirmed first attempt counts as success. Raises `RecordTooLarge` above `sizes.MAX_TRANSACTION_BYTES`.
         """

@@ -15,11 +15,13 @@ class LateTables(MemoryTables):
         self.delay_next = False
         self._late: tuple[str, str, Sequence[Operation]] | None = None
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         if self.delay_next and table == "referrals":
             self.delay_next, self._late = False, (table, partition, operations)
             raise StoreUnavailable("no answer")
-        await super().write(table, partition, operations)
+        return await super().write(table, partition, operations)
 
     async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
         if self._late and key.startswith("d:"):

@@ -15,11 +15,13 @@ class SlowTables(MemoryTables):
         self.slow = set(slow)
         self._held: list[tuple[str, str, Sequence[Operation]]] = []
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         if table == "referrals" and partition in self.slow:
             self._held.append((table, partition, operations))
             raise StoreUnavailable("no answer")
-        await super().write(table, partition, operations)
+        return await super().write(table, partition, operations)
 
     async def catch_up(self) -> None:
         """What was held back arrives, in order, and all is fast again; what comes too late is refused unheard."""

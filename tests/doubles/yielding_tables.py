@@ -27,6 +27,8 @@ class YieldingTables(MemoryTables):
         await asyncio.sleep(0)
         return await super().between(table, partition, start, end, limit, keys_only=keys_only)
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         await asyncio.sleep(0)
-        await super().write(table, partition, operations)
+        return await super().write(table, partition, operations)

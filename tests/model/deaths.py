@@ -14,6 +14,9 @@ from shared.storage.tables import Insert, Operation, StoredRow, Tables
 from shared.workflow.wake import Event, Orchestrations
 from tests.doubles.mail_service import MemoryMailService
 
+_ETAGS_KNOWN = 0.9
+"""How often the answer to a write names the ETags: the client does not learn them when it finds its own write."""
+
 
 class Died(BaseException):
     """The process died here. No handler catches it, as none survives its process."""
@@ -80,13 +83,16 @@ class DeadlyTables:
             await self._fate.before(StoreUnavailable("before"))
         return await self._tables.between(table, partition, start, end, limit, keys_only=keys_only)
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         await self._fate.before(StoreUnavailable("before"))
         if _is_step(table, operations) and self._fate.delays():
             self._late.append(asyncio.create_task(self._arrive(table, partition, operations)))
             raise StoreUnavailable("late")
-        await self._tables.write(table, partition, operations)
+        written = await self._tables.write(table, partition, operations)
         await self._fate.after(StoreUnavailable("after"))
+        return written if self._fate.random.random() < _ETAGS_KNOWN else (None,) * len(written)
 
     async def all_arrived(self) -> None:
         """Wait for the writes that are under way."""

@@ -119,11 +119,12 @@ class Unsure(MemoryTables):
         super().__init__()
         self.unsure = True
 
-    async def write(self, table: str, partition: str, operations: Any) -> None:
-        await super().write(table, partition, operations)
+    async def write(self, table: str, partition: str, operations: Any) -> tuple[str | None, ...]:
+        written = await super().write(table, partition, operations)
         if self.unsure and any(_is_inquiry(operation) for operation in operations):
             self.unsure = False
             raise StoreUnavailable("time-out")
+        return written
 
 
 def _is_inquiry(operation: Operation) -> bool:
@@ -175,9 +176,9 @@ class Sends(MemoryTables):
 
     sent = False
 
-    async def write(self, table: str, partition: str, operations: Any) -> None:
+    async def write(self, table: str, partition: str, operations: Any) -> tuple[str | None, ...]:
         self.sent = True
-        await super().write(table, partition, operations)
+        return await super().write(table, partition, operations)
 
 
 @pytest.mark.parametrize(

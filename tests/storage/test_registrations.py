@@ -487,10 +487,12 @@ async def filed(registrations: Registrations, registration: Registration) -> Ind
 class Away(MemoryTables):
     """Storage that takes nothing for the queue."""
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         if table == keys.REVIEWS:
             raise StoreUnavailable("no answer")
-        await super().write(table, partition, operations)
+        return await super().write(table, partition, operations)
 
 
 async def test_a_filing_that_storage_refuses_now_is_left_to_the_work() -> None:

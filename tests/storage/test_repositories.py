@@ -274,7 +274,9 @@ async def test_a_record_whose_rows_are_too_large_on_the_wire_is_refused_before_a
     partition: str,
 ) -> None:
     class Untouched(MemoryTables):
-        async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+        async def write(
+            self, table: str, partition: str, operations: Sequence[Operation]
+        ) -> tuple[str | None, ...]:
             pytest.fail("something was sent")
 
     large = of_fifty(partition, 11_000)

@@ -1,6 +1,7 @@
 """The contract of the port to Table Storage."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -163,7 +164,41 @@ async def test_of_many_who_replace_the_same_row_one_wins(tables: Tables, partiti
     assert read
     attempts = [tables.write(T, partition, [Replace(row("a", str(i)), read.etag)]) for i in range(8)]
     outcomes = await asyncio.gather(*attempts, return_exceptions=True)
-    assert sorted(type(each).__name__ for each in outcomes) == ["NoneType", *["StoreConflict"] * 7]
+    assert sorted(type(each).__name__ for each in outcomes) == [*["StoreConflict"] * 7, "tuple"]
+
+
+async def test_a_write_returns_the_new_etag_of_each_row_in_order(tables: Tables, partition: str) -> None:
+    await tables.write(T, partition, [Insert(row("gone"))])
+    alone = await tables.write(T, partition, [Insert(row("a"))])
+    read = await tables.get(T, partition, "a")
+    assert read
+    assert alone == (read.etag,)
+    operations = [Insert(row("b")), Discard("missing"), Replace(row("a", "y"), read.etag), Discard("gone")]
+    written = await tables.write(T, partition, [*operations, Upsert(row("c"))])
+    of_b, _, of_a, of_gone, _ = written
+    for key, etag in (("a", of_a), ("b", of_b)):
+        stored = await tables.get(T, partition, key)
+        assert stored
+        assert stored.etag == etag
+    assert of_gone is None
+
+
+@pytest.mark.parametrize(
+    "operation", [Replace(row("a", "y"), ""), Upsert(row("a", "y"))], ids=["replace", "upsert"]
+)
+async def test_a_single_write_returns_an_etag_that_the_next_replacement_can_use(
+    tables: Tables, partition: str, operation: Replace | Upsert
+) -> None:
+    (inserted,) = await tables.write(T, partition, [Insert(row("a"))])
+    assert inserted
+    first = replace(operation, etag=inserted) if isinstance(operation, Replace) else operation
+    (written,) = await tables.write(T, partition, [first])
+    assert written
+    assert written != inserted
+    await tables.write(T, partition, [Replace(row("a", "z"), written)])
+    with pytest.raises(StoreConflict):
+        await tables.write(T, partition, [Replace(row("a", "z"), written)])
+    assert await tables.write(T, partition, [Discard("a")]) == (None,)
 
 
 async def test_storage_that_does_not_answer_is_told_apart_from_a_conflict() -> None:
