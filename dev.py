@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""The developers' command line: python3 dev.py run | test | lint | demo | bench | token | mail | check | directory.
+"""The developers' command line.
+
+python3 dev.py run | test | lint | demo | bench | token | mail | gallery | check | migrate | directory
 
 It needs nothing but Python 3.11 or newer: it creates the virtual environment and continues inside it.
 This file must also parse on older versions, to report the version that is needed.

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from samples.world import load
 from shared.admin.directory_import import DirectoryDocument, import_directory, open_directory
+from shared.errors import ConfigurationError
 from shared.settings import read_settings
 
 
@@ -44,13 +45,13 @@ async def load_if_empty() -> bool:
 
 
 def main() -> int:
-    """Load the sample data, and print the result; 2 if the mail endpoint is not on loopback."""
+    """Load the sample data, and print the result; 2 if a setting or the data's version does not allow it."""
     try:
         require_loopback(read_settings().mail_endpoint)
-    except NotOnLoopback as refused:
+        loaded = asyncio.run(load_if_empty())
+    except (ConfigurationError, NotOnLoopback) as refused:
         print(refused, file=sys.stderr)
         return 2
-    loaded = asyncio.run(load_if_empty())
     print("The sample data is loaded." if loaded else "The directory is not empty; nothing was loaded.")
     return 0
 

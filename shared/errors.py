@@ -15,7 +15,8 @@ ServiceError
 ├── OutOfTime           a run is out of time; the next run continues
 ├── Unauthenticated     a token is missing or invalid
 └── ConfigurationError  a setting is missing or malformed
-    └── ClaimedByAnotherSlot  storage belongs to another deployment slot
+    ├── ClaimedByAnotherSlot  storage belongs to another deployment slot
+    └── DataOfAnotherVersion  the stored data is of a version that this code does not know
 """
 
 from datetime import timedelta
@@ -128,3 +129,20 @@ class ClaimedByAnotherSlot(ConfigurationError):
         )
         self.slot = slot
         self.owner = owner
+
+
+class DataOfAnotherVersion(ConfigurationError):
+    """The stored data is older or newer than what this code reads and writes; both are version numbers."""
+
+    def __init__(self, *, stored: int, known: int) -> None:
+        what_to_do = (
+            "Stop the app, run `python3 dev.py migrate` on its storage, and start the app again."
+            if stored < known
+            else "Deploy the version of the service that wrote it, or a later one."
+        )
+        super().__init__(
+            f"The stored data is of version {stored}, and this version of the service needs version {known}. "
+            f"{what_to_do} See docs/operations.md, Version of the stored data."
+        )
+        self.stored = stored
+        self.known = known

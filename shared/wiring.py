@@ -42,7 +42,7 @@ from shared.storage.provider_search import ProviderSearch
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.routing import Routing
-from shared.storage.schema import create_all_tables
+from shared.storage.schema import prepare_storage
 from shared.storage.tables import Tables
 from shared.workflow.announce import Announcements
 from shared.workflow.commit import Commits
@@ -123,7 +123,7 @@ def assemble(
     delivery = Delivery(
         records=records,
         service=mail,
-        gate=MailGate(records),
+        gate=MailGate(records, wall_clock),
         wall_clock=wall_clock,
         lease=settings.mail_lease,
     )
@@ -200,7 +200,8 @@ class Wiring:
     async def service(self) -> Service:
         """The service of this process, on storage that its slot has claimed.
 
-        Raises `ConfigurationError`, `ClaimedByAnotherSlot`, or `StoreUnavailable` while storage does not answer.
+        Raises `ConfigurationError`, `ClaimedByAnotherSlot`, `DataOfAnotherVersion`, or `StoreUnavailable` while
+        storage does not answer.
         Concurrent callers share one attempt; it continues if one of them is cancelled.
         """
         if self._service is None:
@@ -224,7 +225,7 @@ class Wiring:
         try:
             await claim(tables, tables_claim(settings.tables.setting), settings.slot)
             await _claim_hub(settings, tables)
-            await create_all_tables(tables)
+            await prepare_storage(tables)
         except BaseException:
             await tables.close()
             raise

@@ -16,6 +16,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "demo": operations.demo,
     "gallery": operations.gallery,
     "check": operations.check,
+    "migrate": operations.migrate,
     "directory": operations.directory,
     "token": token.token,
     "mail": serve.mail,

@@ -1,4 +1,4 @@
-"""`dev.py check`, `directory`, `gallery` and `demo`: programs that run against a running service."""
+"""`dev.py check`, `directory`, `gallery` and `demo` run against a running service, `migrate` on a stopped one."""
 
 import os
 from argparse import Namespace
@@ -11,14 +11,29 @@ from localcloud.process.locks import is_held
 from localcloud.process.waiting import interruption
 from localcloud.stack.data_directory import Addresses, DataDirectory
 from localcloud.stack.environment import app_environment
-from localcloud.stack.stack import Stack
+from localcloud.stack.stack import Stack, storage_alone
 
 
 def check(options: Namespace) -> int:
     """Check the records of the service that the environment configures, else of the running one."""
-    if any(os.environ.get(name) for name in ("TABLES_ENDPOINT", "TABLES_CONNECTION_STRING")):
+    if _is_configured():
         return run_module("shared.admin.check", options.rest)
     return _run_with_service("shared.admin.check", options.rest, options)
+
+
+def migrate(options: Namespace) -> int:
+    """Migrate the data of the service that the environment configures, else those of the data directory.
+
+    Raises DataDirectoryBusyError while a service runs on the data directory, MemberError.
+    """
+    if _is_configured():
+        return run_module("shared.admin.migrate", options.rest)
+    if not options.data.is_dir():
+        raise NotRunningError(f"There is no data directory {options.data}. Give the right one with --data.")
+    # Nothing else runs on the directory, so there is no silence to wait for.
+    with storage_alone(options.data, print_progress) as storage:
+        environment = {**os.environ, "TABLES_CONNECTION_STRING": storage.connection_string}
+        return run_module("shared.admin.migrate", ["--stopped", *options.rest], environment)
 
 
 def directory(options: Namespace) -> int:
@@ -53,6 +68,10 @@ def demo(options: Namespace) -> int:
 
 def _play(url: str, controls: str, data: DataDirectory) -> int:
     return run_module("samples.demo", ["--url", url, "--controls", controls, "--data", str(data.path)])
+
+
+def _is_configured() -> bool:
+    return any(os.environ.get(name) for name in ("TABLES_ENDPOINT", "TABLES_CONNECTION_STRING"))
 
 
 def _run_with_service(module: str, arguments: Sequence[str], options: Namespace) -> int:

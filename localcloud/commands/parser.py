@@ -8,7 +8,7 @@ from localcloud.platform.installed import DEPLOYED
 
 DEFAULT_PORT = 7071
 DEFAULT_MAIL_PORT = 7072
-_FORWARDING = frozenset({"test", "bench", "check"})
+_FORWARDING = frozenset({"test", "bench", "check", "migrate"})
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -93,6 +93,12 @@ def _add_operations(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         allow_abbrev=False,
     )
     _add_data(check)
+    migrate = commands.add_parser(
+        "migrate",
+        help="bring the stored data of a stopped service to the version of this code; further arguments go to it",
+        allow_abbrev=False,
+    )
+    _add_data(migrate)
     directory = commands.add_parser("directory", help="maintain organizations and people", allow_abbrev=False)
     actions = directory.add_subparsers(dest="action", required=True, metavar="ACTION")
     importing = actions.add_parser("import", help="import a directory file", allow_abbrev=False)

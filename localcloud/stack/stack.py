@@ -26,6 +26,29 @@ from localcloud.stack.hosts import Devhost, Host
 _START_TIMEOUT = 60.0
 _SAMPLES_TIMEOUT = 300.0
 _GRACE = 15.0
+_LOCK_TIMEOUT = 20.0
+
+
+@contextmanager
+def storage_alone(path: Path, report: Report) -> Iterator[Azurite]:
+    """Run the storage of the service on `path` without the service, while the context is open.
+
+    Raises DataDirectoryBusyError while the service runs there, MemberError.
+    """
+    data = DataDirectory.prepared(path)
+    lock, record = DataLock(data.lock), ChildRecord(data.children)
+    lock.acquire(timeout=_LOCK_TIMEOUT, report=report)
+    try:
+        record.end_leftovers(_GRACE, report)
+        ports = Addresses.with_free_ports(0).azurite
+        azurite = Azurite(data.path, ports, node=ensure_installed(), log=data.log("azurite"), record=record)
+        try:
+            azurite.start_and_wait()
+            yield azurite
+        finally:
+            azurite.stop()
+    finally:
+        lock.release()
 
 
 class Stack:
@@ -45,7 +68,7 @@ class Stack:
         host: Host = Devhost(),  # noqa: B008 - immutable
         report: Report = lambda _line: None,
         interrupted: Event | None = None,
-        lock_timeout: float = 20.0,
+        lock_timeout: float = _LOCK_TIMEOUT,
         access_log: bool = False,
     ) -> None:
         self.data = DataDirectory.prepared(data)

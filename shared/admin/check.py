@@ -26,6 +26,7 @@ from shared.storage.inquiries import Inquiries, inquiry_key
 from shared.storage.intents import Intent, Intents, Reason
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
+from shared.storage.schema import require_current_version
 from shared.storage.tables import Tables, in_transactions
 from shared.wiring import new_operation_id, tables_client
 from shared.workflow.observe import Plan, observe
@@ -214,6 +215,7 @@ async def _run(options: argparse.Namespace) -> Summary:
     print(f"The records at {client.url}, which {account.setting} names:", flush=True)  # noqa: T201
     tables = AzureTables(client)
     try:
+        await require_current_version(tables)
         return await check_records(tables, options, clock.now())
     finally:
         await tables.close()

@@ -7,6 +7,7 @@ docs/directory.md describes it. An import adds and replaces records, but deletes
 import argparse
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,12 +27,13 @@ from shared.domain.ids import LocationId, OrganizationId, PersonId
 from shared.domain.referral import Address, Contact, ProfileId
 from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam
 from shared.domain.vocabulary import CustomerSize, OrganizationKind, Role
+from shared.errors import ConfigurationError
 from shared.settings import read_settings
 from shared.storage.azure_tables import AzureTables
 from shared.storage.directory import Directory
 from shared.storage.profiles import Profiles
 from shared.storage.routing import Routing
-from shared.storage.schema import create_all_tables
+from shared.storage.schema import prepare_storage
 from shared.storage.tables import Tables
 from shared.wiring import table_service
 
@@ -244,9 +246,16 @@ def _customer(given: _Customer) -> CustomerEntity:
 
 
 async def open_directory() -> tuple[AzureTables, Directory]:
-    """Open the directory in the environment's storage, and create missing tables. The caller closes the tables."""
+    """Open the directory in the environment's storage, and create missing tables. The caller closes the tables.
+
+    Raises `ConfigurationError`, `DataOfAnotherVersion`, `StoreUnavailable`.
+    """
     tables = AzureTables(table_service(read_settings()))
-    await create_all_tables(tables)
+    try:
+        await prepare_storage(tables)
+    except BaseException:
+        await tables.close()
+        raise
     return tables, Directory(tables)
 
 
@@ -258,17 +267,22 @@ async def _run(document: DirectoryDocument) -> None:
         await tables.close()
 
 
-def main() -> None:
-    """Check a document, and import it unless this is a dry run."""
+def main() -> int:
+    """Check a document, and import it unless this is a dry run; 2 if a setting or the data's version is wrong."""
     parser = argparse.ArgumentParser(prog="directory import", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--dry-run", action="store_true", help="check the document and write nothing")
     arguments = parser.parse_args()
     document = DirectoryDocument.model_validate(json.loads(arguments.file.read_text(encoding="utf-8")))
     if not arguments.dry_run:
-        asyncio.run(_run(document))
+        try:
+            asyncio.run(_run(document))
+        except ConfigurationError as wrong:
+            print(wrong, file=sys.stderr)  # noqa: T201 - the command's output
+            return 2
     print(f"{'Checked' if arguments.dry_run else 'Imported'}: {document}.")  # noqa: T201 - the command's output
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

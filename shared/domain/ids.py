@@ -19,6 +19,8 @@ _NAMESPACE = UUID("6f0f3a52-6a5e-5d0b-9a41-0d6f5f1c8a77")
 _COMPLEMENT = str.maketrans("0123456789abcdef", "fedcba9876543210")
 _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
 _RANDOM_BITS = (0xFFF << 64) | ((1 << 62) - 1)
+_DERIVED_WITHIN = 8
+"""The UUID version of operations that carry the leading bits of their record."""
 
 
 def uuid7(now: datetime, entropy: bytes) -> str:
@@ -49,6 +51,32 @@ def is_uuid(text: str) -> bool:
 def derived_operation(*parts: str) -> OperationId:
     """The operation id of something that must happen only once: the same parts always give the same id."""
     return OperationId(str(uuid5(_NAMESPACE, "\x1f".join(parts))))
+
+
+def operation_within(record: str, *parts: str) -> OperationId:
+    """As `derived_operation`, but recognizable as an operation of a record, whose id is a UUIDv7.
+
+    It is a UUIDv8 (RFC 9562, custom): all that the record's id has before its variant, then 62 bits that are derived
+    from the record's id and the parts. So whoever has only the operation's id knows the record's `leading_bits`.
+    """
+    version = 0xF << 12
+    leading = (UUID(record).int >> 64) & ~version | (_DERIVED_WITHIN << 12)
+    following = UUID(derived_operation(record, *parts)).int & ((1 << 64) - 1)
+    return OperationId(str(UUID(int=(leading << 64) | following)))
+
+
+def is_operation_within(identifier: str) -> bool:
+    """Whether `operation_within` made it, so that its `leading_bits` are those of its record."""
+    return is_uuid(identifier) and UUID(identifier).version == _DERIVED_WITHIN
+
+
+def leading_bits(identifier: str) -> str:
+    """The 60 bits of a UUID before its variant, without its version, as 15 hexadecimal digits.
+
+    Of a UUIDv7 they are its milliseconds and 12 random bits, so few records share them.
+    """
+    digits = identifier.replace("-", "")
+    return digits[:12] + digits[13:16]
 
 
 def digest(*parts: str) -> str:

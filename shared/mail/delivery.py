@@ -1,21 +1,29 @@
 """Delivery of one mail to the mail service: one attempt at a time, and not twice where that can be detected.
 
-planned → sending → accepted; planned or sending → refused or skipped. The record is updated before each request, so
+planned → sending → accepted; planned or sending → refused or skipped. The record is `sending` before each request, so
 that the next attempt can continue after a crash. If a mail to several recipients is rejected, it is split into one
 mail for each, so that one bad address does not affect the others.
+
+The mails of a message are inserted together, and the first one as `sending`: so a message to one group of recipients
+costs two requests of storage. Its other mails are inserted as `planned`, and each costs one more request. They are
+not `sending` because that means that the service may have been asked: it would let the next run wait for a lease that
+nobody uses, and ask the service about mails that nobody sent, if this run dies, has no time left or finds the gate
+closed.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
-from shared.domain.ids import derived_operation
-from shared.errors import MailRefused, MailUnavailable, StoreUnavailable
+from shared.domain.ids import operation_within
+from shared.errors import MailPaused, MailRefused, MailUnavailable, StoreUnavailable
 from shared.mail.gate import MailGate
 from shared.mail.service import MailService
 from shared.storage.codec import Stored
-from shared.storage.mail import FINAL_STATES, MailRecord, MailRecords
+from shared.storage.mail import FINAL_STATES, Gate, MailRecord, MailRecords, MailState
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +31,9 @@ PART_SEPARATOR = ":"
 """Separates the key of a record from the number of its part."""
 GIVE_UP_AFTER = timedelta(days=7)
 """A mail that the service has not accepted after this time counts as refused."""
+
+Attempt = Callable[[], Coroutine[Any, Any, MailRecord]]
+"""One attempt to deliver a mail, as `Delivery.attempt` describes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +45,26 @@ class Delivery:
     gate: MailGate
     wall_clock: Callable[[], datetime]
     lease: timedelta
+
+    async def insert(self, records: Sequence[MailRecord], now: datetime) -> list[Attempt]:
+        """Insert the mails of a message, and return the first attempt for each, in order.
+
+        The first mail is inserted as `sending`, so its attempt must be made at once. While the gate is closed, all
+        are inserted as `planned`. Raises `StoreConflict` if the message has been planned already.
+        """
+        started = self.wall_clock()
+        try:
+            trial = await self.gate.enter(now)
+        except MailPaused:
+            return self.attempts(await self.records.insert(records), now)
+        first, *others = await self.records.insert([self._sending(records[0]), *records[1:]])
+        return [partial(self._attempt_first, first, trial, now, started), *self.attempts(others, now)]
+
+    def attempts(
+        self, mails: Sequence[Stored[MailRecord]], now: datetime, *, pointless: bool = False
+    ) -> list[Attempt]:
+        """An attempt for each mail that was planned before."""
+        return [partial(self.attempt, stored, now, pointless=pointless) for stored in mails]
 
     async def attempt(self, stored: Stored[MailRecord], now: datetime, *, pointless: bool) -> MailRecord:
         """Try once to deliver a mail, and return its record in a final state.
@@ -61,8 +92,23 @@ class Delivery:
         if pointless and record.state == "planned":
             return await self._skip(stored)
         trial = await self.gate.enter(now)
+        return await self._through_gate(trial, self._deliver(stored, pointless=pointless), now, started)
+
+    async def _attempt_first(
+        self, inserted: Stored[MailRecord], trial: Gate | None, now: datetime, started: datetime
+    ) -> MailRecord:
+        """Send a mail that was just inserted as `sending`. It is new, so it cannot be given up yet."""
+        return await self._through_gate(trial, self._hand_over(inserted), now, started)
+
+    async def _through_gate(
+        self, trial: Gate | None, delivery: Coroutine[Any, Any, MailRecord], now: datetime, started: datetime
+    ) -> MailRecord:
+        """Deliver a mail that the gate let pass, and tell the gate whether the service answered.
+
+        `started` is the wall clock at `now`, when the attempt began.
+        """
         try:
-            delivered = await self._deliver(stored, pointless=pointless)
+            delivered = await delivery
         except MailUnavailable as error:
             # The call may have taken long, so a pause starts at its end.
             await self.gate.failed(trial, error, now + (self.wall_clock() - started))
@@ -73,37 +119,41 @@ class Delivery:
     async def _deliver(self, stored: Stored[MailRecord], *, pointless: bool) -> MailRecord:
         record = stored.value
         if record.state == "sending" and await self.service.knows(record):
-            return await self._save(replace(record, state="accepted"), stored.etag)
+            return await self._save(stored, state="accepted")
         if pointless:
             return await self._skip(stored)
         return await self._send(stored)
 
     async def _skip(self, stored: Stored[MailRecord]) -> MailRecord:
-        return await self._save(replace(stored.value, state="skipped", reason="pointless"), stored.etag)
+        return await self._save(stored, state="skipped", reason="pointless")
 
     async def _send(self, stored: Stored[MailRecord]) -> MailRecord:
+        return await self._hand_over(await self.records.save(self._sending(stored.value), stored.etag))
+
+    def _sending(self, record: MailRecord) -> MailRecord:
+        """The record while an attempt of this moment is in progress."""
         wall = self.wall_clock()
-        sending = replace(
-            stored.value,
+        return replace(
+            record,
             state="sending",
-            first_sent_at=stored.value.first_sent_at or wall,
+            first_sent_at=record.first_sent_at or wall,
             lease_until=wall + self.lease,
-            attempts=stored.value.attempts + 1,
+            attempts=record.attempts + 1,
         )
-        await self._save(sending, stored.etag)
-        saved = await self._reload(sending)
+
+    async def _hand_over(self, sending: Stored[MailRecord]) -> MailRecord:
+        """Send a mail whose record says so, and record the answer."""
         try:
-            await self.service.send(sending, wall)
+            await self.service.send(sending.value, self.wall_clock())
         except MailRefused as refused:
-            if len(sending.recipients) > 1:
-                return await self._split(sending, saved.etag, refused.reason)
-            return await self._save(replace(sending, state="refused", reason=refused.reason), saved.etag)
-        return await self._save(replace(sending, state="accepted"), saved.etag)
+            if len(sending.value.recipients) > 1:
+                return await self._split(sending.value, sending.etag, refused.reason)
+            return await self._save(sending, state="refused", reason=refused.reason)
+        return await self._save(sending, state="accepted")
 
     async def _give_up(self, record: MailRecord) -> MailRecord:
         current = await self._reload(record)
-        refused = replace(current.value, state="refused", reason="notAcceptedWithinSevenDays")
-        return await self._save(refused, current.etag)
+        return await self._save(current, state="refused", reason="notAcceptedWithinSevenDays")
 
     async def _reload(self, record: MailRecord) -> Stored[MailRecord]:
         stored = await self.records.get(record.referral_id, record.key)
@@ -116,7 +166,7 @@ class Delivery:
             replace(
                 record,
                 key=f"{record.key}{PART_SEPARATOR}{number:02d}",
-                operation_id=derived_operation("mail", record.operation_id, address),
+                operation_id=operation_within(record.referral_id, "mailPart", record.operation_id, address),
                 recipients=(address,),
                 state="planned",
                 first_sent_at=None,
@@ -134,6 +184,8 @@ class Delivery:
         lease_until = record.state == "sending" and record.lease_until
         return bool(lease_until and self.wall_clock() < lease_until)
 
-    async def _save(self, record: MailRecord, etag: str) -> MailRecord:
-        await self.records.save(record, etag)
-        return record
+    async def _save(
+        self, stored: Stored[MailRecord], *, state: MailState, reason: str | None = None
+    ) -> MailRecord:
+        changed = replace(stored.value, state=state, reason=reason)
+        return (await self.records.save(changed, stored.etag)).value

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
-from shared.domain.ids import OperationId, OrganizationId, derived_operation
+from shared.domain.ids import OperationId, OrganizationId, ReferralId, operation_within
 from shared.domain.lifecycle import never_notified_operation
 from shared.domain.messages import ARRIVAL_MAILS, CUSTOMER_MAILS, MailKind
 from shared.domain.recipients import Readers, Recipient, recipients_of
@@ -20,7 +20,7 @@ from shared.domain.registration import Registration
 from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Audience, Notify
 from shared.errors import MailPaused, MailUnavailable, OutOfTime, StoreConflict
-from shared.mail.delivery import PART_SEPARATOR, Delivery
+from shared.mail.delivery import PART_SEPARATOR, Attempt, Delivery
 from shared.mail.facts import facts_of
 from shared.mail.message_context import MessageContext
 from shared.mail.pointless import is_pointless
@@ -80,31 +80,37 @@ class Notices:
         task: Notify,
         now: datetime,
         has_time: Callable[[], bool] = lambda: True,
+        *,
+        planned_before: bool = False,
     ) -> list[Undeliverable]:
         """Try each mail of a message once; return those that the service permanently rejects.
 
-        At least one mail is tried; the others only while `has_time()`. Raises `MailUnavailable` if a mail must be
+        At least one mail is tried; the others only while `has_time()`. `planned_before` says that the mails are
+        probably planned, and only makes that cheaper. Raises `MailUnavailable` if a mail must be
         retried later (`MailPaused` if none was tried), else `OutOfTime` if there was no time for all.
         """
         context = await self._context(record, label, task)
         if context is None:
             return []
         pointless = is_pointless(task, context, label, now)
-        pending = deque(await self._planned(context, label, task, now, pointless=pointless))
+        pending = deque(
+            await self._attempts(
+                context, label, task, now, pointless=pointless, planned_before=planned_before
+            )
+        )
         deferred: list[MailUnavailable] = []
         refused: list[Undeliverable] = []
         attempts = 0
         while pending and (not attempts or has_time()):
             attempts += 1
             try:
-                mail = await self.delivery.attempt(pending.popleft(), now, pointless=pointless)
+                mail = await pending.popleft()()
             except MailUnavailable as error:
                 deferred.append(error)
                 continue
             if mail.state == "split":
-                pending.extend(
-                    await self.records.list_for_message(mail.referral_id, mail.key + PART_SEPARATOR)
-                )
+                parts = await self.records.list_for_message(mail.referral_id, mail.key + PART_SEPARATOR)
+                pending.extend(self.delivery.attempts(parts, now, pointless=pointless))
             if mail.state == "refused" and mail.is_failure_recorded:
                 refused.append(_undeliverable(mail))
             elif mail.state == "refused":
@@ -126,13 +132,12 @@ class Notices:
         cannot say whether it has accepted one of them.
         """
         expired = await self.referrals.get(record)
-        if expired is None or await self.records.list_for_message(record.referral_id, _prefix(label, task)):
+        if expired is None:
             return False
-        arrival_mails = [
-            stored
-            for stored in await self.records.list_for_referral(record.referral_id)
-            if _is_of_arrival(stored)
-        ]
+        mails = await self.records.list_for_referral(record.referral_id)
+        if any(stored.value.key.startswith(_prefix(label, task)) for stored in mails):
+            return False
+        arrival_mails = [stored for stored in mails if _is_of_arrival(stored)]
         if not arrival_mails:
             return await self._has_readers(expired.value)
         if any(stored.value.may_have_arrived for stored in arrival_mails):
@@ -146,25 +151,39 @@ class Notices:
         context = MessageContext(subject=referral, reader=referral, entry=None)
         return bool(recipients_of(task.audience, referral, await self._readers(task, context)))
 
-    async def _planned(
-        self, context: MessageContext, label: str, task: Notify, now: datetime, *, pointless: bool
-    ) -> list[Stored[MailRecord]]:
+    async def _attempts(
+        self,
+        context: MessageContext,
+        label: str,
+        task: Notify,
+        now: datetime,
+        *,
+        pointless: bool,
+        planned_before: bool,
+    ) -> list[Attempt]:
+        """An attempt for each mail of a message, which is planned unless that was done before.
+
+        A new message is inserted without a look at what is there, since the insertion conflicts if it is planned.
+        """
         subject, prefix = context.subject, _prefix(label, task)
-        if planned := await self.records.list_for_message(subject.id, prefix):
-            return [
-                stored for stored in planned if PART_SEPARATOR not in stored.value.key.removeprefix(prefix)
-            ]
-        if pointless:
-            return []
+        if pointless or planned_before:
+            planned = await self._planned(subject.id, prefix)
+            if planned or pointless:
+                return self.delivery.attempts(planned, now, pointless=pointless)
         records = await self._records(context, prefix, task, now)
         if not records:
             logger.warning("mail_without_recipient referral=%s message=%s", subject.id, task.message)
             return []
         try:
-            await self.records.plan(records)
+            return await self.delivery.insert(records, now)
         except StoreConflict:
             logger.info("mail_already_planned referral=%s message=%s", subject.id, prefix)
-        return await self.records.list_for_message(subject.id, prefix)
+        return self.delivery.attempts(await self._planned(subject.id, prefix), now)
+
+    async def _planned(self, referral_id: ReferralId, prefix: str) -> list[Stored[MailRecord]]:
+        """The mails of a message as they were planned; the parts of a split mail are tried with it."""
+        planned = await self.records.list_for_message(referral_id, prefix)
+        return [stored for stored in planned if PART_SEPARATOR not in stored.value.key.removeprefix(prefix)]
 
     async def _context(self, record: ReferralKey, label: str, task: Notify) -> MessageContext | None:
         subject = await self.referrals.get(record)
@@ -197,8 +216,8 @@ class Notices:
         return [
             MailRecord(
                 referral_id=context.subject.id,
-                key=f"{prefix}{group}",
-                operation_id=derived_operation("mail", context.subject.id, prefix, group),
+                key=f"{prefix}{number:02d}",
+                operation_id=operation_within(context.subject.id, "mail", prefix, str(number)),
                 message=facts.kind,
                 reader=context.reader.key,
                 private_of=_PRIVATE.get(task.audience),
@@ -208,7 +227,7 @@ class Notices:
                 html=mail.html,
                 planned_at=now,
             )
-            for group, locale, readers in _groups(people)
+            for number, (locale, readers) in enumerate(_groups(people))
             for mail in [render(facts, locale)]
         ]
 
@@ -282,14 +301,13 @@ def _prefix(label: str, task: Notify) -> str:
     return f"{label}:{task.audience}:{reader}:"
 
 
-def _groups(people: Iterable[Recipient]) -> Iterator[tuple[str, str, Sequence[Recipient]]]:
-    """Group recipients by language, at most `MAX_MAIL_RECIPIENTS` each. Yields name, locale, recipients."""
+def _groups(people: Iterable[Recipient]) -> Iterator[tuple[str, Sequence[Recipient]]]:
+    """Group recipients by language, at most `MAX_MAIL_RECIPIENTS` each. Yields locale and recipients."""
     ordered = sorted(people, key=lambda recipient: resolve_locale(recipient.locale))
     for locale, group in groupby(ordered, key=lambda recipient: resolve_locale(recipient.locale)):
         readers = list(group)
         for start in range(0, len(readers), MAX_MAIL_RECIPIENTS):
-            name = f"{locale}+{start}" if start else locale
-            yield name, locale, readers[start : start + MAX_MAIL_RECIPIENTS]
+            yield locale, readers[start : start + MAX_MAIL_RECIPIENTS]
 
 
 def _undeliverable(record: MailRecord) -> Undeliverable:

@@ -49,8 +49,7 @@ class Codec(Generic[T]):
         data = self._adapter.dump_json(record, by_alias=True)
         if len(data) > self._limit:
             raise RecordTooLarge(len(data), self._limit)
-        text = data.decode()
-        return {f"json{i // _CHUNK}": text[i : i + _CHUNK] for i in range(0, len(text), _CHUNK)}
+        return values_of(data.decode())
 
     def row(self, key: str, record: T) -> Row:
         """The row for a record. Raises `RecordTooLarge`."""
@@ -59,7 +58,7 @@ class Codec(Generic[T]):
     def read(self, row: StoredRow) -> T:
         """The record of a row. Raises `RecordUnreadable`."""
         try:
-            return self._adapter.validate_json(_joined(row.values))
+            return self._adapter.validate_json(text_of(row.values))
         except ValidationError as invalid:
             location = f"{row.table}/{row.partition}/{without_names(row.key)}"
             raise RecordUnreadable(location, _why(invalid)) from None  # its message quotes stored data
@@ -78,7 +77,13 @@ class Codec(Generic[T]):
         return [record for record in records if record is not None]
 
 
-def _joined(values: Mapping[str, Value]) -> str:
+def values_of(text: str) -> dict[str, Value]:
+    """The properties of a row for a record in JSON."""
+    return {f"json{i // _CHUNK}": text[i : i + _CHUNK] for i in range(0, len(text), _CHUNK)}
+
+
+def text_of(values: Mapping[str, Value]) -> str:
+    """The record in JSON from the properties of its row."""
     chunks: list[str] = []
     while (chunk := values.get(f"json{len(chunks)}")) is not None:
         chunks.append(str(chunk))

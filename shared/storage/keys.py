@@ -17,6 +17,7 @@ from shared.domain.ids import (
     RegistrationId,
     digest,
     inverted,
+    leading_bits,
 )
 from shared.domain.vocabulary import Status
 
@@ -206,9 +207,24 @@ def starting_with(prefix: str) -> tuple[str, str]:
     return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
+def mail_partition(identifier: str) -> str:
+    """The partition of the mails about a referral, from its id or from the operation id of one of its mails."""
+    return leading_bits(identifier)
+
+
+def mail(referral_id: ReferralId, key: str) -> str:
+    """A mail record. The few referrals that share a partition are told apart by their ids."""
+    return f"{referral_id}:{key}"
+
+
+def mails_of(referral_id: ReferralId, prefix: str = "") -> tuple[str, str]:
+    """The range of the mail records of a referral whose own keys have a prefix."""
+    return starting_with(mail(referral_id, prefix))
+
+
 def every_mail() -> tuple[str, str]:
-    """The range of all mails about a referral: their keys start with a digit or a letter."""
-    return "0", chr(ord("z") + 1)
+    """The range of all mail records of a partition: their keys start with a UUID's first digit."""
+    return "0", "g"
 
 
 def safe(text: str) -> str:

@@ -1,17 +1,20 @@
-"""Mail records: one per entry, audience and locale, with recipients and content fixed before anything is sent."""
+"""Mail records: one per entry, audience and group of recipients.
 
-import asyncio
+Recipients and content are fixed before anything is sent.
+"""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from shared.domain.ids import OperationId, ReferralId
+from shared.domain.ids import OperationId, ReferralId, is_operation_within
 from shared.domain.messages import MailKind
 from shared.domain.referral import ReferralKey
+from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec, Stored
-from shared.storage.tables import Insert, Replace, Tables, Upsert
+from shared.storage.tables import Insert, Replace, Row, Tables
 
 MailState = Literal["planned", "sending", "accepted", "delivered", "bounced", "refused", "skipped", "split"]
 FINAL_STATES: frozenset[MailState] = frozenset(
@@ -32,7 +35,11 @@ _MAX_MAIL_BYTES = 256 * 1024
 class MailRecord:
     """One mail and its progress.
 
-    - `key`: the key of its row. `operation_id` is derived from it, so that all attempts are the same send operation.
+    - `key`: the message (label, audience and reader) and the number of the group of recipients, for a part of a
+      split mail also the part's number; joined by `:`. The groups of a message are counted from 00, whatever their
+      languages, so that whoever plans it again conflicts with whoever planned it before.
+    - `operation_id`: derived from the key, so that all attempts are the same send operation, and carries the leading
+      bits of the referral's id, so that the record is found by it.
     - `reader`: the reader's referral. A failure is recorded in its timeline, and its mails form one thread.
     - `private_of`: whose addresses these are, if the reader's organization may not see them.
     - `planned_at`: domain clock; `first_sent_at` and `lease_until`: wall clock.
@@ -73,10 +80,13 @@ class MailRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailPointer:
-    """The key of a mail record, stored under its operation id."""
+    """The referral of a mail whose operation id does not say it: of mails that version 1 of the data had.
+
+    It is needed until no more reports about such mails come: they are sent or given up within seven days of the
+    migration, and reports follow within days. A migration after that can delete the rows.
+    """
 
     referral_id: ReferralId
-    key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,47 +119,56 @@ class MailRecords:
 
     async def list_for_message(self, referral_id: ReferralId, prefix: str) -> list[Stored[MailRecord]]:
         """The records with a key prefix: those of one message, or the parts of one record."""
-        rows = await self._tables.between(keys.MAIL, referral_id, *keys.starting_with(prefix))
+        place = keys.mail_partition(referral_id)
+        rows = await self._tables.between(keys.MAIL, place, *keys.mails_of(referral_id, prefix))
         return [Stored(_RECORDS.read(row), row.etag) for row in rows]
 
     async def list_for_referral(self, referral_id: ReferralId) -> list[Stored[MailRecord]]:
         """All records about a referral."""
-        rows = await self._tables.between(keys.MAIL, referral_id, *keys.every_mail())
-        return [Stored(_RECORDS.read(row), row.etag) for row in rows]
+        return await self.list_for_message(referral_id, "")
 
-    async def plan(self, records: Sequence[MailRecord]) -> None:
-        """Insert all records of one message. Raises `StoreConflict` if it has been planned already."""
-        await self._put_pointers(records)
-        operations = [Insert(_RECORDS.row(record.key, record)) for record in records]
-        await self._tables.write(keys.MAIL, records[0].referral_id, operations)
+    async def insert(self, records: Sequence[MailRecord]) -> list[Stored[MailRecord]]:
+        """Insert all records of one message. Raises `StoreConflict` if the message has been planned already.
+
+        That is so whatever it was planned with, as the first record of a message always has the same key.
+        """
+        place = keys.mail_partition(records[0].referral_id)
+        inserts = [Insert(_row(record)) for record in records]
+        etags = await self._tables.write(keys.MAIL, place, inserts)
+        return [await self._written(record, etag) for record, etag in zip(records, etags, strict=True)]
 
     async def split(self, record: MailRecord, etag: str, parts: Sequence[MailRecord]) -> None:
         """Replace a record by its parts, in one transaction. Raises `StoreConflict` if it has changed."""
-        await self._put_pointers(parts)
-        inserts = [Insert(_RECORDS.row(part.key, part)) for part in parts]
-        replaced = Replace(_RECORDS.row(record.key, record), etag)
-        await self._tables.write(keys.MAIL, record.referral_id, [replaced, *inserts])
+        place = keys.mail_partition(record.referral_id)
+        inserts = [Insert(_row(part)) for part in parts]
+        await self._tables.write(keys.MAIL, place, [Replace(_row(record), etag), *inserts])
 
-    async def save(self, record: MailRecord, etag: str) -> None:
+    async def save(self, record: MailRecord, etag: str) -> Stored[MailRecord]:
         """Update a record. Raises `StoreConflict` if it has changed."""
-        operation = Replace(_RECORDS.row(record.key, record), etag)
-        await self._tables.write(keys.MAIL, record.referral_id, [operation])
+        place = keys.mail_partition(record.referral_id)
+        (new_etag,) = await self._tables.write(keys.MAIL, place, [Replace(_row(record), etag)])
+        return await self._written(record, new_etag)
 
     async def get(self, referral_id: ReferralId, key: str) -> Stored[MailRecord] | None:
         """One record, or None."""
-        row = await self._tables.get(keys.MAIL, referral_id, key)
+        place = keys.mail_partition(referral_id)
+        row = await self._tables.get(keys.MAIL, place, keys.mail(referral_id, key))
         return Stored(_RECORDS.read(row), row.etag) if row else None
 
     async def get_by_operation(self, operation_id: str) -> Stored[MailRecord] | None:
         """The record of an operation id, which is all that a delivery report has; None if it cannot be parsed."""
-        pointer = _POINTERS.readable(await self._tables.get(keys.MAIL, _operation(operation_id), _POINTER))
-        row = await self._tables.get(keys.MAIL, pointer.referral_id, pointer.key) if pointer else None
-        record = _RECORDS.readable(row)
-        return Stored(record, row.etag) if row and record else None
+        place = await self._partition_of(operation_id)
+        rows = await self._tables.between(keys.MAIL, place, *keys.every_mail()) if place else []
+        for row in rows:
+            record = _RECORDS.readable(row)
+            if record and record.operation_id == operation_id:
+                return Stored(record, row.etag)
+        return None
 
     async def is_leased(self, referral_id: ReferralId, now: datetime) -> bool:
         """Whether an attempt to send a mail about a referral may be in progress; `now` is the wall clock's."""
-        rows = await self._tables.between(keys.MAIL, referral_id, "", "~")
+        place = keys.mail_partition(referral_id)
+        rows = await self._tables.between(keys.MAIL, place, *keys.mails_of(referral_id))
         return any(
             each.state == "sending" and each.lease_until and each.lease_until > now
             for each in _RECORDS.each_readable(rows)
@@ -168,14 +187,26 @@ class MailRecords:
         row = _GATES.row(_STATE, gate)
         await self._tables.write(keys.MAIL, _GATE, [Replace(row, read.etag) if read else Insert(row)])
 
-    async def _put_pointers(self, records: Sequence[MailRecord]) -> None:
-        """Make the mails findable by operation id, before they can be sent."""
-        await asyncio.gather(*(self._put_pointer(record) for record in records))
+    async def _partition_of(self, operation_id: str) -> str | None:
+        """The partition of the record of an operation, or None if that is unknown."""
+        if is_operation_within(operation_id):
+            return keys.mail_partition(operation_id)
+        row = await self._tables.get(keys.MAIL, f"operation:{keys.safe(operation_id)}", _POINTER)
+        pointer = _POINTERS.readable(row)
+        return keys.mail_partition(pointer.referral_id) if pointer else None
 
-    async def _put_pointer(self, record: MailRecord) -> None:
-        row = _POINTERS.row(_POINTER, MailPointer(referral_id=record.referral_id, key=record.key))
-        await self._tables.write(keys.MAIL, _operation(record.operation_id), [Upsert(row)])
+    async def _written(self, record: MailRecord, etag: str | None) -> Stored[MailRecord]:
+        """A record as it was just written. Where storage did not say its ETag, it is read.
+
+        Raises `StoreConflict` if it has changed since.
+        """
+        if etag is not None:
+            return Stored(record, etag)
+        stored = await self.get(record.referral_id, record.key)
+        if stored is None or stored.value != record:
+            raise StoreConflict(f"The record of mail {record.operation_id} has changed.")
+        return stored
 
 
-def _operation(operation_id: str) -> str:
-    return f"operation:{keys.safe(operation_id)}"
+def _row(record: MailRecord) -> Row:
+    return _RECORDS.row(keys.mail(record.referral_id, record.key), record)

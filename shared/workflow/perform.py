@@ -32,7 +32,6 @@ from shared.domain.work import (
     NoOp,
     Notify,
     Publish,
-    Task,
     TaskState,
     UpdateDealType,
     UpdateParties,
@@ -158,7 +157,7 @@ class WorkRun:
             return state
         try:
             async with asyncio.timeout(self.runner.longest_task.total_seconds()):
-                await self._do(state.task)
+                await self._do(state)
         except OutOfTime as rest:
             logger.info(
                 "task_continues referral=%s work=%s: %s", self.record.referral_id, self.work.label, rest
@@ -181,8 +180,8 @@ class WorkRun:
     def _passed(self) -> timedelta:
         return self.runner.wall_clock() - self.started
 
-    async def _do(self, task: Task) -> None:
-        match task:
+    async def _do(self, state: TaskState) -> None:
+        match task := state.task:
             case Invite(parties=parties):
                 await self._invite(parties)
             case Withdraw(parties=parties):
@@ -194,7 +193,7 @@ class WorkRun:
             case Publish():
                 await self.runner.visibility.follow(await self._own())
             case Notify():
-                await self._notify(task)
+                await self._notify(task, deferred=state.due is not None)
             case Deliver():
                 await self._deliver()
             case FollowReview(registration=registration):
@@ -275,14 +274,16 @@ class WorkRun:
 
         await self._for_each(parties, update)
 
-    async def _notify(self, task: Notify) -> None:
+    async def _notify(self, task: Notify, *, deferred: bool) -> None:
         """Send the mails of a message; permanent refusals are recorded in the readers' timelines (M6)."""
 
         async def send(reader: ReferralKey) -> None:
             now = self.now + self._passed()
             if task.message in EXPIRY_MAILS:
                 await self._record_if_nobody_was_notified(reader, task)
-            refused = await self.runner.notices.send(self.record, self.work.label, task, now, self.has_time)
+            refused = await self.runner.notices.send(
+                self.record, self.work.label, task, now, self.has_time, planned_before=deferred
+            )
             for mail in refused:
                 await self._record_refusal(mail)
 

@@ -177,6 +177,14 @@ def test_check_uses_the_service_that_the_environment_configures(tmp_path, module
     assert modules == [("shared.admin.check", ["--restart"], None)]
 
 
+def test_migrate_uses_the_service_that_the_environment_configures(tmp_path, modules, monkeypatch):
+    """A service elsewhere may still run, so its silence is waited for."""
+    monkeypatch.setenv("TABLES_ENDPOINT", "https://records.table.example")
+    options = parser.parse(["migrate", "--data", str(tmp_path / "nothing is here")])
+    assert operations.migrate(options) == 0
+    assert modules == [("shared.admin.migrate", [], None)]
+
+
 def test_demo_plays_against_the_running_service(service, modules):
     data, addresses = service
     operations.demo(parser.parse(["demo", "--data", str(data.path)]))

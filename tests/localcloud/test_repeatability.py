@@ -34,6 +34,18 @@ async def test_the_sdk_passes_the_headers_on(client, wall, mails, a_message):
     assert [mail["attempts"] for mail in await mails()] == [2]
 
 
+async def test_an_operation_id_of_any_uuid_version_is_accepted_and_known(client, wall, mails, a_message):
+    """The app's operation ids are of version 8."""
+    operation_id = "0199f3a2-7c41-8b1e-8f7a-2f6f0c9d1e55"
+    headers = repeatable(operation_id, wall())
+    await client.begin_send(a_message(), polling=False, operation_id=operation_id, headers=headers)
+    answer = await client.send_request(
+        HttpRequest("GET", f"/emails/operations/{operation_id}?api-version=2025-09-01")
+    )
+    assert (answer.status_code, answer.json()["id"]) == (200, operation_id)
+    assert [mail["operationId"] for mail in await mails()] == [operation_id]
+
+
 async def test_after_five_minutes_a_repeat_is_refused(client, wall, mails, a_message):
     headers = repeatable(str(uuid.uuid4()), wall() - timedelta(minutes=5, seconds=2))
     answer = await client.send_request(HttpRequest("POST", SEND, json=a_message(), headers=headers))

@@ -114,12 +114,14 @@ def test_the_error_for_a_file_as_data_directory_is_one_line(tmp_path):
     assert len(text.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", [["run"], ["demo"], ["mail"], ["token", "--as", "a/b"], ["check"]])
+@pytest.mark.parametrize(
+    "command", [["run"], ["demo"], ["mail"], ["token", "--as", "a/b"], ["check"], ["migrate"]]
+)
 def test_every_command_refuses_a_file_as_data_directory(tmp_path, capsys, command):
     (tmp_path / "file").touch()
     options = parser.parse([*command, "--data", str(tmp_path / "file")])
     code, output = dispatch.dispatch(options), capsys.readouterr()
-    assert (code, output.out) == (1 if command == ["check"] else 2, "")
+    assert (code, output.out) == (1 if command in (["check"], ["migrate"]) else 2, "")
     assert len(output.err.splitlines()) == 1
     assert "--data" in output.err
 

@@ -3,32 +3,47 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from shared.domain.ids import OperationId, OrganizationId, ReferralId
+from shared.domain.ids import OrganizationId, ReferralId, operation_within
 from shared.domain.referral import ReferralKey
-from shared.errors import MailPaused, MailRefused, MailServiceDown, MailUnavailable
+from shared.errors import MailPaused, MailRefused, MailServiceDown, MailUnavailable, StoreConflict
 from shared.mail.delivery import GIVE_UP_AFTER, Delivery
-from shared.mail.gate import SPREAD, MailGate
+from shared.mail.gate import FAILURES, FIRST_PAUSE, SPREAD, MailGate
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.memory_tables import MemoryTables
 from tests.doubles.mail_service import MemoryMailService
 from tests.examples.referrals import NOW
 
 WALL = datetime(2026, 11, 21, 12, tzinfo=UTC)
+ID = ReferralId("0199f3a2-7c41-7b1e-8f7a-2f6f0c9d1e55")
+KEY = "000001:invitee:own:00"
+
+
+def about(referral_id: ReferralId) -> dict[str, Any]:
+    """What ties a mail to its referral."""
+    operation_id = operation_within(referral_id, "mail", KEY)
+    reader = ReferralKey(organization_id=OrganizationId("fabrikam"), referral_id=referral_id)
+    return {"referral_id": referral_id, "operation_id": operation_id, "reader": reader}
+
+
 RECORD = MailRecord(
-    referral_id=ReferralId("r"),
-    key="000001:invitee:own:en",
-    operation_id=OperationId("00000000-0000-5000-8000-000000000001"),
+    **about(ID),
+    key=KEY,
     message="invited",
-    reader=ReferralKey(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId("r")),
     recipients=("kim@fabrikam.com",),
     subject="s",
     text="t",
     html="h",
     planned_at=NOW,
 )
+
+
+def another(number: int) -> ReferralId:
+    """The id of another referral."""
+    return ReferralId(f"0199f3a2-7c41-7{number:03x}-8f7a-2f6f0c9d1e55")
 
 
 class Moody(MemoryMailService):
@@ -73,7 +88,7 @@ class Desk:
         self.delivery = Delivery(
             records=self.records,
             service=self.service,
-            gate=MailGate(self.records),
+            gate=MailGate(self.records, lambda: self.wall),
             wall_clock=lambda: self.wall,
             lease=lease,
         )
@@ -82,7 +97,7 @@ class Desk:
         self, now: datetime = NOW, record: MailRecord = RECORD, *, pointless: bool = False
     ) -> MailRecord:
         if await self.records.get(record.referral_id, record.key) is None:
-            await self.records.plan([record])
+            await self.records.insert([record])
         stored = await self.records.get(record.referral_id, record.key)
         assert stored
         return await self.delivery.attempt(stored, now, pointless=pointless)
@@ -139,7 +154,7 @@ async def test_a_pause_that_the_service_asks_for_holds_for_every_mail() -> None:
     desk.service.before = [MailUnavailable("429", retry_after=timedelta(minutes=7))]
     with pytest.raises(MailUnavailable):
         await desk.attempt()
-    other = replace(RECORD, referral_id=ReferralId("other"), operation_id=OperationId("other"))
+    other = replace(RECORD, **about(another(1)))
     with pytest.raises(MailPaused) as later:
         await desk.attempt(NOW + timedelta(minutes=5), other)
     assert timedelta(minutes=2) <= later.value.retry_after <= timedelta(minutes=2) + SPREAD
@@ -175,7 +190,7 @@ async def test_a_pause_begins_when_the_call_that_causes_it_ends() -> None:
     desk.service.meanwhile = hang
     for number in range(3):
         with pytest.raises(MailServiceDown):
-            await desk.attempt(record=replace(RECORD, referral_id=ReferralId(f"r{number}")))
+            await desk.attempt(record=replace(RECORD, **about(another(number))))
     gate = await desk.records.gate()
     assert gate
     assert gate.value.until == NOW + timedelta(seconds=20 + 30)
@@ -254,3 +269,135 @@ async def test_a_mail_is_found_by_its_operation_once_it_may_be_sent() -> None:
     found = await desk.records.get_by_operation(RECORD.operation_id)
     assert found
     assert found.value.key == RECORD.key
+
+
+LANGUAGES = ("00", "01", "02")
+
+
+def message() -> list[MailRecord]:
+    """The mails of a message to people of three languages."""
+    return [
+        replace(
+            RECORD, key=f"{KEY[:-2]}{group}", operation_id=operation_within(ID, group), recipients=(group,)
+        )
+        for group in LANGUAGES
+    ]
+
+
+async def states(desk: Desk) -> list[str]:
+    return [stored.value.state for stored in await desk.records.list_for_referral(ID)]
+
+
+async def test_the_first_mail_of_a_message_is_inserted_as_being_sent_and_none_that_is_not_tried_yet() -> None:
+    desk = Desk(lease=timedelta(minutes=2))
+    attempts = await desk.delivery.insert(message(), NOW)
+    assert await states(desk) == ["sending", "planned", "planned"]
+    first, *_ = await desk.records.list_for_referral(ID)
+    assert first.value.lease_until == WALL + timedelta(minutes=2)
+    assert (first.value.first_sent_at, first.value.attempts) == (WALL, 1)
+    assert [(await attempt()).state for attempt in attempts] == ["accepted"] * 3
+    assert set(desk.service.attempts.values()) == {1}
+
+
+async def test_a_message_of_which_only_one_mail_was_tried_goes_on_at_once() -> None:
+    """The others have no lease that would have to be waited for, and nobody asks the service about them."""
+    desk = Desk(lease=timedelta(minutes=2))
+    first, *_ = await desk.delivery.insert(message(), NOW)
+    await first()
+    for stored in (await desk.records.list_for_referral(ID))[1:]:
+        assert (await desk.delivery.attempt(stored, NOW, pointless=False)).state == "accepted"
+    assert desk.service.questions == 0
+
+
+async def test_while_nobody_sends_a_message_is_inserted_as_planned() -> None:
+    desk = Desk()
+    await desk.delivery.gate.failed(None, MailUnavailable("429", retry_after=timedelta(minutes=7)), NOW)
+    attempts = await desk.delivery.insert(message(), NOW)
+    for attempt in attempts:
+        with pytest.raises(MailPaused):
+            await attempt()
+    assert await states(desk) == ["planned"] * 3
+    assert (desk.service.attempts.total(), desk.service.questions) == (0, 0)
+
+
+async def test_a_message_that_was_inserted_before_is_inserted_no_more() -> None:
+    desk = Desk()
+    await desk.delivery.insert(message(), NOW)
+    with pytest.raises(StoreConflict):
+        await desk.delivery.insert(message()[:1], NOW)
+
+
+async def test_who_dies_after_inserting_leaves_a_mail_that_is_sent_once_its_lease_is_over() -> None:
+    desk = Desk(lease=timedelta(minutes=2))
+    await desk.delivery.insert([RECORD], NOW)
+    with pytest.raises(MailUnavailable, match="Another attempt"):
+        await desk.attempt()
+    desk.wall += timedelta(minutes=2)
+    assert (await desk.attempt()).state == "accepted"
+    assert desk.service.questions == 1, "the one who died may have sent it"
+
+
+async def test_who_dies_before_recording_that_a_mail_was_taken_leaves_it_to_a_question() -> None:
+    desk = Desk()
+    desk.service.after = [RuntimeError("the process is gone")]
+    (attempt,) = await desk.delivery.insert([RECORD], NOW)
+    with pytest.raises(RuntimeError):
+        await attempt()
+    assert (await desk.attempt()).state == "accepted"
+    assert desk.service.attempts.total() == 1
+
+
+async def test_a_new_mail_that_goes_first_after_an_outage_opens_the_gate() -> None:
+    desk = Desk()
+    for _ in range(FAILURES):
+        await desk.delivery.gate.failed(None, MailServiceDown("away"), NOW)
+    (attempt,) = await desk.delivery.insert([RECORD], NOW + FIRST_PAUSE)
+    gate = await desk.records.gate()
+    assert gate
+    assert not gate.value.open
+    await attempt()
+    gate = await desk.records.gate()
+    assert gate
+    assert gate.value.open
+
+
+async def test_a_new_mail_that_fails_for_all_counts_towards_closing_the_gate() -> None:
+    desk = Desk()
+    desk.service.away = True
+    for number in range(FAILURES):
+        record = replace(RECORD, **about(another(number)))
+        (attempt,) = await desk.delivery.insert([record], NOW)
+        with pytest.raises(MailServiceDown):
+            await attempt()
+    with pytest.raises(MailPaused):
+        await desk.delivery.gate.enter(NOW)
+
+
+async def test_a_new_mail_to_a_bad_address_is_split_and_its_parts_are_found_by_their_operations() -> None:
+    desk = Desk()
+    desk.service.bad_address = "gone@fabrikam.com"
+    together = replace(RECORD, recipients=("kim@fabrikam.com", "gone@fabrikam.com"))
+    (attempt,) = await desk.delivery.insert([together], NOW)
+    assert (await attempt()).state == "split"
+    parts = await desk.records.list_for_message(ID, f"{KEY}:")
+    assert [part.value.state for part in parts] == ["planned", "planned"]
+    for part in parts:
+        found = await desk.records.get_by_operation(part.value.operation_id)
+        assert found == part
+
+
+async def test_a_report_that_comes_before_the_service_has_answered_is_not_overwritten() -> None:
+    desk = Desk()
+
+    async def report_first(record: MailRecord, now: datetime) -> None:
+        stored = await desk.records.get_by_operation(record.operation_id)
+        assert stored
+        await desk.records.save(
+            replace(stored.value, state="delivered", reports={record.recipients[0]: "Delivered"}), stored.etag
+        )
+
+    desk.service.send = report_first  # type: ignore[method-assign]
+    (attempt,) = await desk.delivery.insert([RECORD], NOW)
+    with pytest.raises(StoreConflict):
+        await attempt()
+    assert (await desk.attempt()).state == "delivered"

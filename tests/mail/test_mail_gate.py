@@ -1,12 +1,13 @@
 """A mail service that hangs, fails for all or asks for a pause costs a few attempts, not one for each mail (M6)."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from shared.errors import MailPaused, MailServiceDown, MailUnavailable
-from shared.mail.gate import FAILURES, FIRST_PAUSE, MAX_PAUSE, SPREAD, TRIAL, MailGate
+from shared.mail.gate import FAILURES, FIRST_PAUSE, KNOWN_OPEN, MAX_PAUSE, SPREAD, TRIAL, MailGate
 from shared.mail.service import CALL_SECONDS
 from shared.storage.mail import MailRecords
 from shared.storage.memory_tables import MemoryTables
@@ -15,6 +16,7 @@ from tests.examples.referrals import NOW
 
 DOWN = MailServiceDown("no answer")
 SECOND = timedelta(seconds=1)
+WALL = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 class Senders:
@@ -22,7 +24,8 @@ class Senders:
 
     def __init__(self, count: int = 1, tables: MemoryTables | None = None) -> None:
         self.records = MailRecords(tables or MemoryTables())
-        self.gates = [MailGate(self.records) for _ in range(count)]
+        self.wall = WALL
+        self.gates = [MailGate(self.records, lambda: self.wall) for _ in range(count)]
 
     async def send(self, now: datetime, answer: MailUnavailable | None = None, process: int = 0) -> None:
         """One mail, which the service answers so. Raises `MailPaused` if it is not even tried."""
@@ -179,13 +182,87 @@ async def test_those_who_wait_are_spread() -> None:
     assert max(waits) - min(waits) > SPREAD / 3
 
 
-async def test_a_mail_that_is_taken_costs_one_look_at_the_gate_before_and_after_an_outage() -> None:
+async def test_mails_that_are_taken_cost_one_look_at_the_gate_in_ten_seconds_before_and_after_an_outage() -> (
+    None
+):
     tables = MemoryTables()
     senders = Senders(tables=tables)
-    await senders.send(NOW)
-    assert tables.requests == 1
+    await looks_once_in_ten_seconds(senders, tables, NOW)
     await senders.fail(FAILURES)
     await senders.send(NOW + FIRST_PAUSE)
-    tables.requests = 0
-    await senders.send(NOW + FIRST_PAUSE)
-    assert tables.requests == 1
+    await looks_once_in_ten_seconds(senders, tables, NOW + FIRST_PAUSE)
+
+
+async def looks_once_in_ten_seconds(senders: Senders, tables: MemoryTables, now: datetime) -> None:
+    looks = []
+    for passed in (timedelta(), KNOWN_OPEN - SECOND, SECOND, SECOND):  # after 0, 9, 10 and 11 seconds
+        senders.wall += passed
+        before = tables.requests
+        await senders.send(now)
+        looks.append(tables.requests - before)
+    assert looks == [1, 0, 1, 0]
+
+
+async def test_a_closed_gate_is_looked_at_each_time() -> None:
+    tables = MemoryTables()
+    senders = Senders(tables=tables)
+    await senders.fail(FAILURES)
+    for _ in range(3):
+        tables.requests = 0
+        with pytest.raises(MailPaused):
+            await senders.send(NOW)
+        assert tables.requests == 1
+
+
+async def test_a_process_that_closes_the_gate_knows_it_at_once() -> None:
+    senders = Senders()
+    await senders.send(NOW)
+    await senders.send(NOW, asked(minutes=1))
+    with pytest.raises(MailPaused):
+        await senders.send(NOW)
+
+
+async def test_a_gate_that_another_process_closes_is_noticed_after_ten_seconds() -> None:
+    senders = Senders(2)
+    await senders.send(NOW)
+    await senders.fail(FAILURES, process=1)
+    senders.wall += KNOWN_OPEN - SECOND
+    await senders.send(NOW)
+    senders.wall += SECOND
+    with pytest.raises(MailPaused):
+        await senders.send(NOW)
+
+
+async def test_a_gate_that_another_process_closes_is_noticed_after_the_first_failure() -> None:
+    senders = Senders(2)
+    await senders.send(NOW)
+    await senders.fail(FAILURES, process=1)
+    await senders.fail(1)
+    with pytest.raises(MailPaused):
+        await senders.send(NOW)
+
+
+async def test_a_wall_clock_that_is_set_back_does_not_keep_the_gate_open_for_longer() -> None:
+    senders = Senders(2)
+    await senders.send(NOW)
+    await senders.fail(FAILURES, process=1)
+    senders.wall -= timedelta(hours=1)
+    with pytest.raises(MailPaused):
+        await senders.send(NOW)
+
+
+async def test_a_gate_that_closes_while_it_is_read_does_not_count_as_open() -> None:
+    """What was read is out of date: the same process closes the gate meanwhile."""
+    senders = Senders()
+    gate, read = senders.gates[0], senders.records.gate
+
+    async def slow() -> Any:
+        found = await read()
+        senders.records.gate = read  # type: ignore[method-assign]
+        await gate.failed(None, asked(minutes=1), NOW)
+        return found
+
+    senders.records.gate = slow  # type: ignore[method-assign]
+    assert await gate.enter(NOW) is None
+    with pytest.raises(MailPaused):
+        await senders.send(NOW)

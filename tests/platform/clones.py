@@ -12,16 +12,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from azure.data.tables import TableServiceClient
-
 from localcloud.clocks import Clock
 from tests.platform.hub_storage import HubStorage, Row, at_once, insert
 from tests.platform.waiting_deals import WaitingDeal
 
 TABLES = ("referrals", "engagements", "intents", "mail")
 """The app's tables that have rows of a deal."""
-SENT = "operation:"
-"""What the partitions start with that lead from a delivery report to its mail: nobody reports of copies."""
 _COMPLEMENT = str.maketrans("0123456789abcdef", "fedcba9876543210")
 _OPERATION = re.compile(r'"operation_id":"([0-9a-f-]{36})"')
 
@@ -56,9 +52,12 @@ def template_of(deal: WaitingDeal, hub: HubStorage) -> Template:
         "History": [row for each in instances for row in hub.history(each)],
     }
     ids = [*instances, deal.own["engagementId"], *(row["ExecutionId"] for row in hub_rows["Instances"])]
-    tables = {name: list(_rows(hub.account, name)) for name in TABLES}
+    tables = {
+        name: [dict(row) for row in hub.account.get_table_client(name).list_entities()] for name in TABLES
+    }
     rows = {name: [row for row in found if _names(row, ids)] for name, found in tables.items()}
-    ids += sorted({each for row in rows["referrals"] for each in _OPERATION.findall(row.get("json0", ""))})
+    named = [row for name in ("referrals", "mail") for row in rows[name]]
+    ids += sorted({each for row in named for each in _OPERATION.findall(row.get("json0", ""))})
     timers = tuple(timer for each in instances for timer in _open_timers(hub.history(each)))
     return Template(deal, tuple(ids), rows, hub_rows, timers)
 
@@ -77,12 +76,6 @@ def clone(template: Template, count: int, hub: HubStorage, now: Clock, seed: int
     return [Clone(names[name], names[own]) for names in new]
 
 
-def _rows(account: TableServiceClient, table: str) -> Iterator[Row]:
-    for row in account.get_table_client(table).list_entities():
-        if not row["PartitionKey"].startswith(SENT):
-            yield dict(row)
-
-
 def _names(row: Row, ids: Iterable[str]) -> bool:
     """Whether a row's key has one of these ids, or its complement."""
     key = f"{row['PartitionKey']}/{row['RowKey']}"
@@ -97,7 +90,7 @@ def _renaming(template: Template, number: int, draw: random.Random) -> dict[str,
 
 
 def _another(identifier: str, draw: random.Random) -> str:
-    """An id of the same kind and, of a UUIDv7, of the same moment."""
+    """An id of the same kind and, of a UUIDv7, of the same moment; of an operation within it, with the same start."""
     if "-" not in identifier:
         return UUID(int=draw.getrandbits(128), version=4).hex
     tail = f"{draw.getrandbits(60):015x}"

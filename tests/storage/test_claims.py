@@ -1,6 +1,7 @@
 """Claims: the slot that starts first on storage has it, on the twin and on Azurite."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,12 +72,17 @@ async def test_hubs_are_told_apart_by_name_whatever_its_case(tables: Tables, par
         await claim(tables, hub_claim(partition.upper(), SETTING), "staging")
 
 
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection string of storage that only the apps of this module use: it was new for the first of them."""
+    with azurite.running(tmp_path_factory.mktemp("account")) as running:
+        yield running.connection_string
+
+
 @pytest.fixture
-def environment(
-    connection_string: str, partition: str, monkeypatch: pytest.MonkeyPatch
-) -> pytest.MonkeyPatch:
+def environment(account: str, partition: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The settings of an app on Azurite, with a task hub of its own."""
-    for name, value in {**MANDATORY, SETTING: connection_string, HUB_SETTING: partition}.items():
+    for name, value in {**MANDATORY, SETTING: account, HUB_SETTING: partition}.items():
         monkeypatch.setenv(name, value)
     for name in ("WEBSITE_SLOT_NAME", "TABLES_ENDPOINT", "TABLES_CONNECTION_STRING"):
         monkeypatch.delenv(name, raising=False)
@@ -95,7 +101,9 @@ async def test_an_app_that_was_started_before_asks_for_each_claim_once(
     environment: pytest.MonkeyPatch,
 ) -> None:
     await started()
-    assert await started() == 2 + len(TABLES)  # the claims of tables and hub; then each table is created
+    assert (
+        await started() == 2 + len(TABLES) + 1
+    )  # the claims of tables and hub; each table is created; the version
 
 
 async def test_an_app_in_another_slot_is_not_ready_on_productions_tables_or_hub(
@@ -108,14 +116,14 @@ async def test_an_app_in_another_slot_is_not_ready_on_productions_tables_or_hub(
 
 
 async def test_the_hub_is_claimed_in_its_own_account(
-    environment: pytest.MonkeyPatch, connection_string: str, tmp_path: Path
+    environment: pytest.MonkeyPatch, account: str, tmp_path: Path
 ) -> None:
     """Tables of its own do not help a slot whose task hub is production's."""
     with azurite.running(tmp_path) as hubs:
-        environment.setenv("TABLES_CONNECTION_STRING", connection_string)
+        environment.setenv("TABLES_CONNECTION_STRING", account)
         environment.setenv(SETTING, hubs.connection_string)
         await started()
-        assert await started() == 1 + len(TABLES)  # the hub's claim is asked for elsewhere
+        assert await started() == 1 + len(TABLES) + 1  # the hub's claim is asked for elsewhere
         environment.setenv("WEBSITE_SLOT_NAME", "staging")
         environment.setenv("TABLES_CONNECTION_STRING", hubs.connection_string)
         with pytest.raises(ClaimedByAnotherSlot, match="the task hub"):
@@ -123,9 +131,9 @@ async def test_the_hub_is_claimed_in_its_own_account(
 
 
 async def test_an_app_that_is_not_told_its_hubs_account_says_what_to_set(
-    environment: pytest.MonkeyPatch, connection_string: str
+    environment: pytest.MonkeyPatch, account: str
 ) -> None:
-    environment.setenv("TABLES_CONNECTION_STRING", connection_string)
+    environment.setenv("TABLES_CONNECTION_STRING", account)
     environment.delenv(SETTING)
     with pytest.raises(ConfigurationError, match="AzureWebJobsStorage__accountName"):
         await started()

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.change import EntryDraft, created
-from shared.domain.ids import inverted, is_uuid, reverted, uuid7
+from shared.domain.ids import (
+    inverted,
+    is_operation_within,
+    is_uuid,
+    leading_bits,
+    operation_within,
+    reverted,
+    uuid7,
+)
 from shared.domain.referral import Referral
 from shared.domain.timeline import Entry
 from shared.domain.work import Invite, NoOp, Notify, UpdateParties, Withdraw, Work, work_of
@@ -45,6 +53,30 @@ def test_inverting_twice_gives_the_id_back(identifier: UUID) -> None:
     assert reverted(inverted(str(identifier))) == str(identifier)
     assert is_uuid(str(identifier))
     assert not is_uuid(str(identifier).upper().replace("-", ""))
+
+
+@given(MOMENTS, ENTROPY, TEXT, TEXT)
+def test_an_operation_within_a_record_is_a_uuid_of_version_eight_that_begins_as_the_records(
+    now: datetime, entropy: bytes, a: str, b: str
+) -> None:
+    record = uuid7(now, entropy)
+    made = operation_within(record, a)
+    assert (UUID(made).version, UUID(made).variant) == (8, "specified in RFC 4122")
+    assert UUID(made).int >> 80 == UUID(record).int >> 80
+    assert made[15:18] == record[15:18]
+    assert leading_bits(made) == leading_bits(record)
+    assert is_operation_within(made)
+    assert not is_operation_within(record)
+    assert not is_operation_within(made.upper().replace("-", ""))
+    assert (made == operation_within(record, b)) == (a == b)
+
+
+@given(MOMENTS, ENTROPY, ENTROPY)
+def test_records_that_begin_alike_have_operations_of_their_own(now: datetime, x: bytes, y: bytes) -> None:
+    """Their leading bits are the same if chance wants it; then the digest differs."""
+    one, other = uuid7(now, x), uuid7(now, x[:8] + y[8:])
+    assert leading_bits(one) == leading_bits(other)
+    assert (operation_within(one, "a") == operation_within(other, "a")) == (one == other)
 
 
 @given(TEXT, TEXT)

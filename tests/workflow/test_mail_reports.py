@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.ids import OperationId, OrganizationId
+from shared.domain.ids import OrganizationId, ReferralId, operation_within
 from shared.domain.referral import ReferralKey
 from shared.storage.mail import MailRecord
 from shared.storage.memory_tables import MemoryTables
@@ -15,11 +15,11 @@ from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.service import service_on
 from tests.examples.referrals import NOW, begun, referral
 
-READER = referral()
+READER = referral(id=ReferralId("0199f3a2-7c41-7b1e-8f7a-2f6f0c9d1e55"))
 MAIL = MailRecord(
     referral_id=READER.id,
-    key="000001:invitee:own:en",
-    operation_id=OperationId("00000000-0000-5000-8000-000000000001"),
+    key="000001:invitee:own:00",
+    operation_id=operation_within(READER.id, "mail", "000001:invitee:own:00"),
     message="invited",
     reader=READER.key,
     recipients=("kim@fabrikam.com", "Lee@fabrikam.com"),
@@ -35,7 +35,7 @@ async def desk(mail: MailRecord = MAIL) -> Service:
     """The service, with a referral and a mail about it that was taken."""
     service = service_on(MemoryTables(), MemoryMailService())
     await service.referrals.commit(begun(READER), None)
-    await service.reports.records.plan([mail])
+    await service.reports.records.insert([mail])
     return service
 
 

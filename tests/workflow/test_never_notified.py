@@ -231,17 +231,17 @@ async def test_what_is_said_is_said_once_however_often_the_work_is_done() -> Non
     """An activity runs at least once: its first run may have got as far as the timeline."""
     played = await begun()
     played.now += 14 * DAY
-    plan = played.service.work_runner.notices.records.plan
+    insert = played.service.work_runner.notices.records.insert
 
     async def dies(_: Any) -> None:
         raise RuntimeError("the process is gone")
 
-    played.service.work_runner.notices.records.plan = dies  # type: ignore[method-assign]
+    played.service.work_runner.notices.records.insert = dies  # type: ignore[method-assign]
     assert (await played.ask("nia", "northwind", accept_referral)).status == 409
     with pytest.raises(RuntimeError):
         await played.follow("northwind")
     assert await said(played) == [WHOSE]
-    played.service.work_runner.notices.records.plan = plan  # type: ignore[method-assign]
+    played.service.work_runner.notices.records.insert = insert  # type: ignore[method-assign]
     await played.follow("northwind")
     assert await said(played) == [WHOSE]
     assert mails_of_expiry(played) == [(RAE, UNTOLD)]

@@ -142,10 +142,12 @@ class SlowWrites(MemoryTables):
 
     takes, wall = timedelta(), WALL
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         if table == "referrals":
             self.wall += self.takes
-        await super().write(table, partition, operations)
+        return await super().write(table, partition, operations)
 
 
 async def test_of_parties_that_take_long_the_rest_is_informed_by_the_next_run() -> None:
@@ -195,7 +197,7 @@ async def test_a_task_that_does_not_end_is_broken_off_and_tried_again_later() ->
 async def test_a_mail_that_nobody_sends_for_now_is_no_failed_attempt_and_due_when_the_gate_opens() -> None:
     played = Played(MemoryMailService())
     await played.begin(deal("northwind", microsoft=False))
-    gate = MailGate(MailRecords(played.tables))
+    gate = MailGate(MailRecords(played.tables), lambda: WALL)
     for _ in range(FAILURES):
         await gate.failed(None, MailServiceDown("away"), NOW)
     (state,) = (await played.perform()).tasks

@@ -202,11 +202,11 @@ async def test_an_activity_that_is_under_way_is_waited_for(swept: Swept) -> None
     """Its mail has a lease: whoever sends it may live."""
     await parked(swept)
     swept.engine.dead.add(ID)
-    await swept.mails.plan(
+    await swept.mails.insert(
         [
             MailRecord(
                 referral_id=ReferralId(ID),
-                key="000001:invited:en",
+                key="000001:invitee:own:00",
                 operation_id=OperationId("m"),
                 message="invited",
                 reader=referral().key,
@@ -369,7 +369,8 @@ async def test_the_heartbeat_says_since_when_nothing_has_moved(swept: Swept) -> 
 async def test_a_damaged_mail_keeps_no_dead_orchestration_from_being_started_anew(swept: Swept) -> None:
     await parked(swept)
     swept.engine.dead.add(ID)
-    await swept.tables.write(keys.MAIL, ID, [Insert(Row("000001:invited:en", {"json0": "{"}))])
+    row = Row(keys.mail(ReferralId(ID), "000001:invitee:own:00"), {"json0": "{"})
+    await swept.tables.write(keys.MAIL, keys.mail_partition(ID), [Insert(row)])
     for minute in range(4):
         await swept.at(DAY + minute)
     assert swept.engine.starts == [(LIFECYCLE, ID)]
