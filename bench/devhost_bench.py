@@ -1,6 +1,6 @@
 """How many workflows devhost completes per second: start, wait for an event, run an activity, complete.
 
-    python bench/devhost_bench.py [--workflows N] [--clients N]
+    python -m bench.devhost_bench [--workflows N] [--clients N]
 
 The host runs in a process of its own and commits with synchronous=FULL; the client shares the machine with it.
 All workflows are started, each waits for its event, all events are raised; the time runs until the last is complete.
@@ -16,11 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import aiohttp
+
+from bench.processes import rss_mib
 
 _ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 30.0
@@ -66,10 +68,10 @@ async def _measure(folder: Path, workflows: int, clients: int) -> Result:
     (folder / "function_app.py").write_text(_APP, encoding="utf-8")
     commits = _raw_commits(folder / "raw.sqlite3")
     async with _host(folder) as (pid, url), aiohttp.ClientSession(url) as session:
-        idle = _rss_mib(pid)
+        idle = rss_mib(pid)
         latency = await _one_by_one(session)
         seconds = await _all(session, workflows, clients)
-        loaded = _rss_mib(pid)
+        loaded = rss_mib(pid)
     rate = workflows / seconds
     return Result(workflows, rate, commits, rate / commits, latency, idle, loaded)
 
@@ -163,18 +165,6 @@ async def _check(session: aiohttp.ClientSession, workflows: int) -> None:
     async with session.get("/durabletask/instances", params=query) as answer:
         completed = len(await answer.json())
     assert completed == workflows, f"{completed} of {workflows} workflows completed"
-
-
-def _rss_mib(pid: int) -> float:
-    with _open_status(pid) as lines:
-        kib = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
-    return kib / 1024
-
-
-@contextmanager
-def _open_status(pid: int) -> Iterator[Iterator[str]]:
-    with Path(f"/proc/{pid}/status").open(encoding="ascii") as file:
-        yield iter(file)
 
 
 def main() -> None:

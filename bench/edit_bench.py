@@ -19,8 +19,9 @@ from typing import Any
 import httpx
 
 import devhost
-from bench.slice_bench import CLIENTS, deal, headers, show
-from bench.slice_bench import REFERRALS as PATH
+from bench.deals import CLIENTS, CREATOR, deal, headers
+from bench.deals import REFERRALS as PATH
+from bench.slice_bench import show
 from localcloud import PROJECT
 from localcloud.stack.stack import Stack
 from shared.admin.directory_import import DirectoryDocument, import_directory
@@ -56,7 +57,7 @@ async def _measured(stack: Stack, patches: int) -> Result:
         devhost.running(PROJECT, stack.data.path / "counted") as host,
         httpx.AsyncClient(base_url=host.url, timeout=60) as http,
     ):
-        rae = headers(stack, "rae@contoso.com")
+        rae = headers(stack, CREATOR)
         service = await wiring.service()
         await import_directory(service.tables, _ten_partners())
         tables = service.tables

@@ -25,7 +25,8 @@ from typing import Any
 import httpx
 
 import devhost
-from bench.slice_bench import LONGEST_WAIT, headers
+from bench.deals import headers
+from bench.slice_bench import LONGEST_WAIT
 from devhost.functions import Function
 from devhost.invocation import Invoker
 from localcloud import PROJECT

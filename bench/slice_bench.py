@@ -22,18 +22,16 @@ from typing import Any
 import httpx
 
 import devhost
+from bench.deals import CLIENTS, CREATOR, INVITED, MAILS_PER_DEAL, REFERRALS, deal, headers
+from bench.processes import rss_mib
 from devhost.functions import Function
 from devhost.invocation import Invoker
-from localcloud import PROJECT, issuer
+from localcloud import PROJECT
 from localcloud.stack.stack import Stack
-from samples.world import load, person
 from shared.storage.azure_tables import AzureTables
 from shared.wiring import wiring
 
-REFERRALS = "/v1.0/engagements/referrals"
-CLIENTS = 8
 COUNTED_DEALS = 5
-MAILS_PER_DEAL = 4
 LONGEST_WAIT = 120.0
 
 
@@ -54,7 +52,7 @@ class Result:
 def run(deals: int = 60) -> Result:
     """Measure once, within a few minutes."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "rates", samples=True) as stack:
-        idle = _rss_mib(stack.host.pid)
+        idle = rss_mib(stack.host.pid)
         created, accepted, notified = asyncio.run(_rates(stack, deals))
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "counts", samples=True) as stack:
         stack.host.stop()
@@ -75,15 +73,13 @@ def run(deals: int = 60) -> Result:
 async def _rates(stack: Stack, deals: int) -> tuple[float, float, float]:
     """Seconds until all deals were created, accepted by both parties, and notified; each counted from the start."""
     async with httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
-        people = {name: headers(stack, email) for name, email in _PEOPLE.items()}
+        people = {email: headers(stack, email) for email in (CREATOR, *INVITED)}
         await _play(http, people, 1)
         before = await _mail_count(http)
         start = time.perf_counter()
         made = await _each(deals, lambda index: _create(http, people, index))
         created = time.perf_counter() - start
-        accepting = [
-            (name, each) for name in ("sam", "kim") for each in await _invited(http, people[name], made)
-        ]
+        accepting = [(name, each) for name in INVITED for each in await _invited(http, people[name], made)]
         await _each(len(accepting), lambda i: _accept(http, people[accepting[i][0]], accepting[i][1]))
         accepted = time.perf_counter() - start
         await _until_notified(http, before + deals * MAILS_PER_DEAL)
@@ -99,7 +95,7 @@ async def _counts(stack: Stack) -> tuple[int, int]:
             devhost.running(PROJECT, data) as host,
             httpx.AsyncClient(base_url=host.url, timeout=60) as http,
         ):
-            people = {name: headers(stack, email) for name, email in _PEOPLE.items()}
+            people = {email: headers(stack, email) for email in (CREATOR, *INVITED)}
             await _play(http, people, 1)
             tables = (await wiring.service()).tables
             assert isinstance(tables, AzureTables)
@@ -110,7 +106,7 @@ async def _counts(stack: Stack) -> tuple[int, int]:
 
 async def _play(http: httpx.AsyncClient, people: dict[str, dict[str, str]], deals: int) -> None:
     made = [await _create(http, people, index) for index in range(deals)]
-    for name in ("sam", "kim"):
+    for name in INVITED:
         for referral in await _invited(http, people[name], made):
             await _accept(http, people[name], referral)
     (await http.post("/admin/devhost/clock", json={"advance": "PT0S"})).raise_for_status()
@@ -130,7 +126,7 @@ async def _each(count: int, act: Any) -> list[Any]:
 
 
 async def _create(http: httpx.AsyncClient, people: dict[str, dict[str, str]], index: int) -> dict[str, Any]:
-    answer = await http.post(REFERRALS, json=deal(index), headers=people["rae"])
+    answer = await http.post(REFERRALS, json=deal(index), headers=people[CREATOR])
     answer.raise_for_status()
     made: dict[str, Any] = answer.json()
     return made
@@ -163,44 +159,6 @@ async def _mail_count(http: httpx.AsyncClient) -> int:
     return len((await http.get("/admin/devhost/mail")).raise_for_status().json()["value"])
 
 
-_PEOPLE = {"rae": "rae@contoso.com", "sam": "sam@microsoft.com", "kim": "kim@fabrikam.com"}
-
-
-def headers(stack: Stack, email: str) -> dict[str, str]:
-    """The Authorization header of a person of the sample world."""
-    known = person(email)
-    token = issuer.token(stack.data.path, tid=known.tenant_id, oid=known.oid)
-    return {"Authorization": f"Bearer {token}"}
-
-
-def deal(index: int) -> dict[str, Any]:
-    """The body of a deal that invites Microsoft and Fabrikam."""
-    contact = {"firstName": "C", "lastName": "D", "phoneNumber": "+1 206 555 0123", "email": "c@example.com"}
-    customer = load()["customers"][10 + index % 100]
-    return {
-        "name": f"Measured deal {index}",
-        "customerProfile": {**customer, "team": [contact]},
-        "consent": {"consentToToShareInfoWithOthers": True},
-        "details": {
-            "dealValue": 1000,
-            "currency": "USD",
-            "closingDateTime": "2035-01-01T00:00:00Z",
-            "requirements": {"solutions": [{"id": "SOL-CONTOSO-ERP"}]},
-        },
-        "team": [{**contact, "email": "rae@contoso.com"}],
-        "inviteContext": {"assistanceRequestCode": "GeneralOrOther"},
-        "invitations": [
-            {
-                "organizationId": "fabrikam",
-                "assistanceRequestCode": "GeneralOrOther",
-                "dealValue": 500,
-                "currency": "USD",
-                "solutions": [{"id": "SOL-FABRIKAM-IOT"}],
-            }
-        ],
-    }
-
-
 @contextmanager
 def _counting_invocations() -> Iterator[Counter[str]]:
     """Count the functions that the host in this process calls; orchestrator turns run elsewhere and are not in it."""
@@ -216,11 +174,6 @@ def _counting_invocations() -> Iterator[Counter[str]]:
         yield counted
     finally:
         Invoker.call = call  # type: ignore[method-assign]
-
-
-def _rss_mib(pid: int | None) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
 
 
 def show(result: object) -> None:
