@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any, Self
 
 import httpx
@@ -26,7 +26,7 @@ WORLD = {
 }
 
 
-_UNNAMED = re.compile(r" ?“.*”")
+_UNNAMED, _NAMED = re.compile(r" ?“.*”"), re.compile(r"“(.*)”")
 
 
 class Person:
@@ -149,7 +149,20 @@ class Service:
 
     def told(self, deal_name: str) -> Counter[tuple[str, str]]:
         """How often who was told what of a deal: the subjects, without its name."""
-        return Counter((", ".join(m["to"]), _UNNAMED.sub("", m["subject"])) for m in self.mails(deal_name))
+        return Counter(_told(mail) for mail in self.mails(deal_name))
+
+    def told_by_deal(self) -> dict[str, Counter[tuple[str, str]]]:
+        """The same of all deals, by their names."""
+        told: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+        for mail in self.mails(""):
+            if name := _NAMED.search(mail["subject"]):
+                told[name[1]][_told(mail)] += 1
+        return told
+
+
+def _told(mail: dict[str, Any]) -> tuple[str, str]:
+    """To whom a mail went, and its subject without the deal's name."""
+    return ", ".join(mail["to"]), _UNNAMED.sub("", mail["subject"])
 
 
 def deal(name: str, *partners: str, **changes: Any) -> dict[str, Any]:

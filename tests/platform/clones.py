@@ -1,14 +1,17 @@
 """Many deals out of one: copies of a deal that waits, written straight into the tables and into the task hub.
 
 Hundreds of deals are there within half a minute that way. Each copy is a deal with ids of its own in every row, and
-app and engine take it for one that they made.
+app and engine take it for one that they made. The deal may have been made by another version: a template can be
+written to a file, and read from it later.
 """
 
+import json
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +37,33 @@ class Template:
     rows: Mapping[str, list[Row]]
     hub_rows: Mapping[str, list[Row]]
     timers: tuple[tuple[Row, datetime], ...]
+
+    def write(self, file: Path) -> None:
+        """Write it to a file."""
+        file.write_text(json.dumps(asdict(self), default=_written, indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, file: Path) -> "Template":
+        """Read it from a file."""
+        found = json.loads(file.read_text(), object_hook=_read)
+        return cls(
+            WaitingDeal(**found["deal"]),
+            tuple(found["ids"]),
+            found["rows"],
+            found["hub_rows"],
+            tuple((message, due) for message, due in found["timers"]),
+        )
+
+
+def _written(value: Any) -> dict[str, Any]:
+    """A value of a row that JSON has no type for."""
+    if isinstance(value, datetime):
+        return {"datetime": value.isoformat()}
+    raise TypeError(f"{value!r} has no form in a template's file")
+
+
+def _read(value: dict[str, Any]) -> Any:
+    return datetime.fromisoformat(value["datetime"]) if value.keys() == {"datetime"} else value
 
 
 @dataclass(frozen=True)

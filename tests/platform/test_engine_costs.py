@@ -1,0 +1,175 @@
+"""What each step of a deal asks of storage on the real engine, and how often it calls orchestrators and activities.
+
+`MOST` has the bounds. Costs are printed with `-s`, and one that exceeds its bound in the failure.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from localcloud.stack.hosts import Func
+from tests.live import Service, deal, private, replacing
+from tests.platform.clones import clone, template_of
+from tests.platform.engine_costs import Cost, Meter, verbose
+from tests.platform.hub_storage import HubStorage
+from tests.platform.storage_requests import RecordedStack, Recorder
+from tests.platform.waiting_deals import EXPIRED, Deals, WaitingDeal, within
+
+DAY, HOUR, FIVE_SECONDS = timedelta(days=1), timedelta(hours=1), timedelta(seconds=5)
+FEW, MANY = 10, 500
+LOOKS = 60
+"""How often an idle host reads its queues while it is watched."""
+NEVER = "0 0 0 1 1 *"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The most that a step may cost, and what it is made of."""
+
+    engine: int
+    app: int
+    turns: int
+    activities: int
+    why: str
+
+
+MOST = {
+    "deal": Bound(
+        145, 140, 20, 11, "three orchestrations, each of which observes, waits, acts and observes again"
+    ),
+    "edit": Bound(30, 18, 5, 3, "the instance is woken, and observes before and after its next wait"),
+    "reminder": Bound(58, 30, 9, 6, "sweep, event, three looks at the record, two steps"),
+    "slice": Bound(
+        36, 6, 5, 3, "two looks at the record, and the stale timer of the reminder's turn comes back"
+    ),
+    "expiry": Bound(58, 45, 9, 6, "sweep, event, three looks at the record, two steps"),
+    "stale timer": Bound(24, 0, 0, 0, "it comes back six times in 65 seconds"),
+}
+
+
+class Costs(Deals):
+    """A service that has just started, the deals on it, and a meter. Sweeps run on order only."""
+
+    def __init__(self, service: Service, hub: HubStorage, recorder: Recorder) -> None:
+        super().__init__(service, hub)
+        self.hub = hub
+        self.recorder = recorder
+        self.meter = Meter(service.stack.host, hub, recorder)
+
+    def waiting(self) -> WaitingDeal:
+        """One deal whose invitation waits, at rest."""
+        [waiting] = self.invite("Counted")
+        self.meter.rest()
+        return waiting
+
+    def mails(self, waiting: WaitingDeal) -> int:
+        """How many mails have been sent about a deal."""
+        return self.service.told(waiting.name).total()
+
+    def look_after(self, until: timedelta) -> None:
+        """Let so much time pass, and have the sweep do what is due by then."""
+        self.pass_by(until)
+        self.sweep()
+        self.meter.rest()
+
+    def idle(self) -> None:
+        """Have one sweep, and let the host read its queues many times."""
+        self.sweep()
+        end = len(self.recorder.seen) + LOOKS
+        assert within(60, lambda: len(self.recorder.seen) > end)
+
+
+@pytest.fixture
+def costs(clocked_func: Func, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Costs]:
+    monkeypatch.setenv("SWEEP_SCHEDULE", NEVER)
+    with Recorder() as recorder:
+        stack = RecordedStack(recorder, tmp_path / "data", host=verbose(clocked_func), samples=True)
+        with stack, Service(stack) as service, HubStorage(stack.azurite.connection_string) as hub:
+            service.rae.create(private("The first"))  # with it the app reads what it reads once
+            yield Costs(service, hub, recorder)
+
+
+def check(name: str, cost: Cost) -> None:
+    """Print a cost, and fail if it exceeds its bound."""
+    sys.stdout.write(f"\n{name}: {cost}\n")
+    most = MOST[name]
+    found = (cost.engine, cost.app, cost.turns.total(), cost.activities.total())
+    bound = (most.engine, most.app, most.turns, most.activities)
+    assert all(count <= limit for count, limit in zip(found, bound, strict=True)), f"{name}: {cost}\n{most}"
+
+
+def test_a_deal_of_which_one_party_accepts_and_the_other_declines(costs: Costs) -> None:
+    rae, kim, sam = costs.service.rae, costs.service.kim, costs.service.sam
+    made = {}
+    total = costs.meter.measure(lambda: made.update(rae.create(deal("Counted", "fabrikam"))))
+    fabrikams, microsofts = (who.referral_in(made["engagementId"])["id"] for who in (kim, sam))
+    total += costs.meter.measure(lambda: kim.act(fabrikams, "accept"))
+    total += costs.meter.measure(lambda: sam.act(microsofts, "decline", {"reason": "TimelineTooShort"}))
+    states = rae.parties(made["engagementId"])
+    assert (states["fabrikam"], states["msft"]) == ("Accepted", "Declined")
+    check("deal", total)
+
+
+def test_an_edit(costs: Costs) -> None:
+    waiting = costs.waiting()
+    rae = costs.service.rae
+    read = rae.read(waiting.deal)
+    cost = costs.meter.measure(lambda: rae.patch(read, replacing("/name", "Renamed")))
+    assert rae.read(waiting.deal)["name"] == "Renamed"
+    check("edit", cost)
+
+
+def test_a_reminder(costs: Costs) -> None:
+    waiting = costs.waiting()
+    costs.pass_by(DAY)
+    cost = costs.meter.measure(costs.sweep, lambda: costs.mails(waiting) == len(("invited", "reminded")))
+    check("reminder", cost)
+
+
+def test_a_slice_of_a_timer_after_which_nothing_is_due(costs: Costs) -> None:
+    waiting = costs.waiting()
+    costs.look_after(DAY)
+    mails = costs.mails(waiting)
+    cost = costs.meter.measure(lambda: costs.pass_by(5 * DAY + HOUR))
+    assert costs.mails(waiting) == mails
+    check("slice", cost)
+
+
+def test_an_expiry(costs: Costs) -> None:
+    waiting = costs.waiting()
+    for until in (DAY, 5 * DAY + HOUR, 5 * DAY + HOUR):  # no timer is left over from before
+        costs.look_after(until)
+    costs.jump(waiting.deadline - HOUR)
+    costs.look_after(HOUR / 2)
+    assert costs.service.told(waiting.name)[EXPIRED] == 0
+    costs.jump(waiting.deadline)
+    cost = costs.meter.measure(costs.sweep, lambda: costs.service.told(waiting.name)[EXPIRED] == 1)
+    assert costs.outcome(waiting).state == "Expired"
+    check("expiry", cost)
+
+
+def test_the_timer_that_an_answer_leaves_behind(costs: Costs) -> None:
+    """It becomes due when nobody waits for it any more: from there on a minute is watched."""
+    costs.accept(costs.waiting())
+
+    def let_it_come() -> None:
+        costs.pass_by(DAY + HOUR)
+        for _ in range(13):
+            costs.meter.rest()
+            costs.pass_by(FIVE_SECONDS)
+
+    check("stale timer", costs.meter.measure(let_it_come))
+
+
+def test_waiting_deals_cost_the_same_however_many(costs: Costs) -> None:
+    image = template_of(costs.waiting(), costs.hub)
+    clone(image, FEW, costs.hub, costs.now)
+    few = costs.meter.measure(costs.idle)
+    clone(image, MANY - FEW, costs.hub, costs.now, seed=2)
+    many = costs.meter.measure(costs.idle)
+    assert few.engine == many.engine == 0
+    assert few.requests == many.requests
