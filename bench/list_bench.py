@@ -35,6 +35,7 @@ from shared.domain.referral import Address, Consent, Contact, Customer, Referral
 from shared.settings import Settings, read_settings
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
+from shared.storage.known_referrals import KnownReferrals
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referral_lists import REFERRALS
 from shared.storage.schema import create_all_tables
@@ -198,7 +199,10 @@ async def _request(service: Service, who: str, options: str) -> Request:
     )
     caller = Caller(organization=organization, person=found)
     engine: Any = None  # reading wakes nobody
-    return Request(http=http, body=None, service=service, engine=engine, caller=caller, now=_NOW)
+    referrals = KnownReferrals(service.referrals)
+    return Request(
+        http=http, body=None, service=service, engine=engine, caller=caller, now=_NOW, known=referrals
+    )
 
 
 def show(measured: list[Measured]) -> None:

@@ -16,6 +16,8 @@ from devhost.timestamps import SECOND, Micros, to_text
 # A suspended machine or a corrected wall clock is detected within this many seconds.
 _LONGEST_NAP = 60.0
 _MOST_STEPS = 100_000
+_LONGEST_GAP = 12 * 3600 * SECOND
+"""While the clock is advanced, timer functions run at least so often, as if time had passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,10 @@ class Agenda:
     async def advance(self, to: Callable[[Micros], Micros], *, every: bool = False) -> Micros:
         """Run what is due, then move the clock to `to(now)` from due time to due time, and run what is due at each.
 
-        A timer function runs at the first and the last of its occurrences between two durable due times, or at all
-        of them with `every`. One that runs more often than once a minute runs at the end as well, since its next
-        occurrence is moments away. Returns the domain time at the end. Raises ClockError.
+        A timer function runs at the first and the last of its occurrences between two durable due times, and in each
+        twelve hours without one; or at all of them with `every`. One that runs more often than once a minute runs at
+        the end as well, since its next occurrence is moments away. Returns the domain time at the end. Raises
+        ClockError.
         """
         async with self._moving:
             self._meter.start_instant()
@@ -121,10 +124,15 @@ class Agenda:
 
     async def _walk(self, target: Micros, *, every: bool) -> None:
         ran: set[str] = set()
+        gap_ends = _gap_from(self._clock.now())
         for _ in range(_MOST_STEPS):
-            step = self._next_step(target, set() if every else ran)
-            if step is None:
+            step = self._next_step(min(gap_ends, target), set() if every else ran)
+            if step is None and gap_ends >= target:
                 return
+            if step is None:
+                gap_ends = _gap_from(gap_ends)
+                ran.clear()
+                continue
             self._meter.start_instant()
             await self._move(step.at)
             for recurring in step.recurring:
@@ -132,6 +140,7 @@ class Agenda:
                 self._timers.run(recurring, step.at)
             await self._settle()
             if step.ends_gap:
+                gap_ends = _gap_from(step.at)
                 ran.clear()
         raise ClockError(
             409,
@@ -173,3 +182,8 @@ class Agenda:
                 f"The clock stays at {to_text(self._clock.now())}: {to_text(to)} could not be stored ({failure}). "
                 "Free space on the disk of the data directory, or make it writable, and ask again.",
             ) from failure
+
+
+def _gap_from(begin: Micros) -> Micros:
+    """The end of the longest gap that begins at a moment."""
+    return Micros(begin + _LONGEST_GAP)

@@ -46,10 +46,12 @@ from shared.storage.schema import prepare_storage
 from shared.storage.tables import Tables
 from shared.workflow.announce import Announcements
 from shared.workflow.commit import Commits
+from shared.workflow.due_work import DueWork
+from shared.workflow.follow_up import Background, FollowUps
 from shared.workflow.intake import Intake
 from shared.workflow.invitations import Invitations
 from shared.workflow.mail_reports import Reports
-from shared.workflow.perform import WorkRunner
+from shared.workflow.perform import Performer
 from shared.workflow.purge import Purge
 from shared.workflow.sweep import Sweep
 from shared.workflow.visibility import Visibility
@@ -84,7 +86,8 @@ class Service:
     routing: Routing
     reports: Reports
     visibility: Visibility
-    work_runner: WorkRunner
+    follow_ups: FollowUps
+    due_work: DueWork
     sweep: Sweep
     heartbeats: Heartbeats
     purge: Purge
@@ -103,9 +106,18 @@ def assemble(
     records = MailRecords(tables)
     announcements = Announcements(intents=intents, wall_clock=wall_clock)
     idempotency_keys = IdempotencyKeys(tables)
-    commits = Commits(referrals, idempotency_keys, announcements, new_operation_id)
+    commits = Commits(
+        referrals=referrals,
+        engagements=engagements,
+        idempotency_keys=idempotency_keys,
+        announcements=announcements,
+        new_operation_id=new_operation_id,
+    )
     heartbeats = Heartbeats(tables)
-    invitations, visibility = Invitations(referrals, engagements, commits), Visibility(referrals)
+    invitations = Invitations(
+        referrals=referrals, engagements=engagements, announcements=announcements, commits=commits
+    )
+    visibility, background = Visibility(referrals), Background()
     inquiries, profiles, routing = Inquiries(tables), Profiles(tables), Routing(tables)
     registrations = Registrations(tables)
     providers = ProviderSearch(profiles, directory, referrals)
@@ -138,6 +150,17 @@ def assemble(
         delivery=delivery,
         portal_url=settings.portal_url,
     )
+    performer = Performer(
+        referrals=referrals,
+        commits=commits,
+        invitations=invitations,
+        intake=intake,
+        registrations=registrations,
+        visibility=visibility,
+        notices=notices,
+        wall_clock=wall_clock,
+    )
+    due_work = DueWork(commits=commits, performer=performer, intents=intents, wall_clock=wall_clock)
     return Service(
         settings=settings,
         tables=tables,
@@ -159,22 +182,14 @@ def assemble(
         routing=routing,
         reports=Reports(records, commits),
         visibility=visibility,
-        work_runner=WorkRunner(
-            referrals=referrals,
-            intents=intents,
-            commits=commits,
-            invitations=invitations,
-            intake=intake,
-            registrations=registrations,
-            visibility=visibility,
-            notices=notices,
-            wall_clock=wall_clock,
-        ),
+        follow_ups=FollowUps(performer=performer, intents=intents, background=background),
+        due_work=due_work,
         sweep=Sweep(
             referrals=referrals,
             registrations=registrations,
             intents=intents,
-            mails=records,
+            due_work=due_work,
+            background=background,
             heartbeats=heartbeats,
             wall_clock=wall_clock,
             pause=pause,
@@ -261,9 +276,9 @@ def _task_hub(account: TableAccount, name: str, partitions: int) -> "TaskHub":
     from shared.storage.task_hub import AzureTaskHub  # noqa: PLC0415
 
     if account.connection_string:
-        queues = QueueServiceClient.from_connection_string(account.connection_string, **_BOUNDS)
+        queues = QueueServiceClient.from_connection_string(account.connection_string, **_options())
     elif account.queue_endpoint:
-        queues = QueueServiceClient(account.queue_endpoint, _identity(), **_BOUNDS)
+        queues = QueueServiceClient(account.queue_endpoint, _identity(), **_options())
     else:
         raise ConfigurationError(
             f"Set {account.setting}__accountName, or {account.setting}__queueServiceUri to the address of its queues."
@@ -273,13 +288,14 @@ def _task_hub(account: TableAccount, name: str, partitions: int) -> "TaskHub":
 
 wiring = Wiring()
 
-_BOUNDS: dict[str, Any] = {
-    "connection_timeout": CONNECT_SECONDS,
-    "read_timeout": READ_SECONDS,
-    "retry_total": RETRIES,
-    "logging_enable": False,
-}
-"""The options of every client of a storage account."""
+
+def _options() -> dict[str, Any]:
+    """The options of a client of a storage account, with a transport of its own."""
+    return {
+        "transport": _transport(CONNECT_SECONDS, READ_SECONDS),
+        "retry_total": RETRIES,
+        "logging_enable": False,
+    }
 
 
 def table_service(settings: Settings) -> TableServiceClient:
@@ -289,7 +305,7 @@ def table_service(settings: Settings) -> TableServiceClient:
 
 def tables_client(account: TableAccount) -> TableServiceClient:
     """The client of an account's tables, by connection string or by the app's identity."""
-    options = {**_BOUNDS, "transport": _transport()}
+    options = _options()
     if account.connection_string:
         return TableServiceClient.from_connection_string(account.connection_string, **options)
     if not account.endpoint:
@@ -303,16 +319,19 @@ def email_client(settings: Settings) -> EmailClient:
     return EmailClient(
         settings.mail_endpoint,
         credential,
-        connection_timeout=MAIL_CONNECT_SECONDS,
-        read_timeout=MAIL_READ_SECONDS,
         retry_total=0,
-        transport=_transport(),
+        transport=_transport(MAIL_CONNECT_SECONDS, MAIL_READ_SECONDS),
     )
 
 
-def _transport() -> AioHttpTransport:
-    """HTTP without the settings of the environment, which are looked up for each request (`netrc`, proxies)."""
-    return AioHttpTransport(use_env_settings=False)
+def _transport(connect_seconds: int, read_seconds: int) -> AioHttpTransport:
+    """HTTP without the settings of the environment, which are looked up for each request (`netrc`, proxies).
+
+    A client with a transport of its own ignores the client's options for time limits.
+    """
+    return AioHttpTransport(
+        use_env_settings=False, connection_timeout=connect_seconds, read_timeout=read_seconds
+    )
 
 
 def _identity() -> "DefaultAzureCredential":

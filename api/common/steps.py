@@ -1,7 +1,7 @@
 """Commit a step of the referral that a request names, and start what follows from it (E2, L4, C5)."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from api.common.access import referral_not_found, visible_referral
 from api.http.etags import etag_of, if_match_version, matches_if_match
@@ -11,9 +11,9 @@ from api.http.wire_names import wire_names
 from shared.domain.change import Change, CommandContext
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.refusals import Fault, Invalid, Refusal
-from shared.domain.work import Publish
-from shared.errors import EngineUnavailable
-from shared.workflow.wake import Event, begin, wake_or_leave_to_sweep
+from shared.errors import StoreUnavailable
+from shared.workflow.commit import Committed
+from shared.workflow.perform import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -21,18 +21,17 @@ Decision = Callable[[Referral, CommandContext], Awaitable[Change | None]]
 """Decides the change of a referral as it was read; None if there is nothing to change. Raises a `Refusal`."""
 
 
-async def take_step(request: Request, decide: Decision, event: Event) -> Referral:
-    """Commit the decided change, wake the orchestration, and return the referral afterwards.
+async def take_step(request: Request, seen: Referral, decide: Decision) -> Referral:
+    """Commit the decided change of the referral that was `seen`, follow it up, and return the referral afterwards.
 
     A request repeated by the same person with the same Idempotency-Key changes nothing and gets the same response;
     for a POST that holds even if If-Match names the version before. Raises `NotFound`, `PreconditionFailed`, the
     decision's `Refusal`.
     """
-    seen = await visible_referral(request)
     context = request.repeatable_context(f"{seen.id}/{_command(request)}")
     try:
-        change = await request.service.commits.step(
-            seen.key, context, if_visible(request, decide, check_version=True)
+        step = await request.service.commits.step(
+            seen.key, context, if_visible(request, decide, check_version=True), known=request.known
         )
     except (Refusal, PreconditionFailed) as refused:
         if isinstance(refused, PreconditionFailed) and request.method != "POST":
@@ -40,10 +39,10 @@ async def take_step(request: Request, decide: Decision, event: Event) -> Referra
         if await is_repetition(request, seen.key, context):
             return await visible_referral(request)
         raise
-    if change is None:
+    if step is None:
         return await visible_referral(request)
-    await follow_up(request, change, event)
-    return change.after
+    await follow_up(request, step)
+    return step.after
 
 
 async def is_repetition(request: Request, deal: ReferralKey, context: CommandContext) -> bool:
@@ -66,32 +65,23 @@ def if_visible(request: Request, decide: Decision, *, check_version: bool) -> De
     return check
 
 
-async def follow_up(request: Request, change: Change, event: Event) -> None:
-    """After a commit: apply the effects that the caller can read, then do the other work; wake the orchestration.
+async def follow_up(request: Request, step: Committed) -> Prepared:
+    """Apply the effects of a committed step that the caller can read, and start the others; returns what is done.
 
     Raises the refusal of a command that came after the deadline, whose step was the expiry (L4).
     """
-    await _apply_readable_effects(request, change)
-    await do_work(request, change)
-    await wake_or_leave_to_sweep(request.engine, change.after.key, event)
-    if change.refusal:
-        raise change.refusal
+    prepared = await request.service.follow_ups.begin(request.engine, step, request.known, request.now)
+    if step.change.refusal:
+        raise step.change.refusal
+    return prepared
 
 
-async def do_work(request: Request, change: Change) -> bool:
-    """Do the work of a step right after its commit, within a time limit; whether all of it is done."""
-    if change.work is None:
-        return True
-    runner, key = request.service.work_runner, change.after.key
-    return await runner.after_commit(request.engine, key, change.work.label, request.now)
-
-
-async def start_or_leave_to_sweep(request: Request, record: ReferralKey) -> None:
-    """Start the orchestration of a new record; if the engine does not answer, the next sweep starts it."""
+async def deliver_or_leave_to_work(request: Request, deal: Referral, invitations: Sequence[Referral]) -> None:
+    """Deliver the invitations that an earlier request may not have delivered; if storage fails, its work does it."""
     try:
-        await begin(request.engine, record)
-    except EngineUnavailable:
-        logger.warning("start_failed record=%s: the sweep will start it", record.referral_id)
+        await request.service.invitations.deliver(deal, invitations, request.now)
+    except StoreUnavailable:
+        logger.warning("invitations_pending referral=%s: left to the work of the deal", deal.id)
 
 
 def refuse_faults(change: Change | None, faults: tuple[Fault, ...]) -> Change | None:
@@ -99,16 +89,6 @@ def refuse_faults(change: Change | None, faults: tuple[Fault, ...]) -> Change | 
     if faults and not (change and change.refusal):
         raise Invalid(faults)
     return change
-
-
-async def _apply_readable_effects(request: Request, change: Change) -> None:
-    service = request.service
-    if change.work and any(isinstance(state.task, Publish) for state in change.work.tasks):
-        await service.visibility.follow_or_leave_to_work(change.after)
-    for registration in change.registrations:
-        await service.registrations.index_or_defer(registration)
-    if change.invitations:
-        await service.invitations.send_or_leave_to_work(change.after, change.invitations, request.now)
 
 
 async def _refuse_other_version(request: Request, referral: Referral) -> None:

@@ -22,6 +22,7 @@ from api.http.response import Response
 from shared import clock
 from shared.disk import require_free_space
 from shared.domain.permissions import Caller
+from shared.storage.known_referrals import KnownReferrals
 from shared.wiring import Service, wiring
 from shared.workflow.durable import DurableEngine
 from shared.workflow.wake import Orchestrations
@@ -98,7 +99,10 @@ class Operation:
         body = None
         if self.body is not None:
             body = load_json(http.headers.get("Content-Type") or "", http.get_body(), self.media_types)
-        return Request(http=http, service=service, engine=engine, caller=caller, body=body, now=now)
+        known = KnownReferrals(service.referrals)
+        return Request(
+            http=http, service=service, engine=engine, caller=caller, body=body, now=now, known=known
+        )
 
 
 class Contract(TypedDict, total=False):

@@ -14,6 +14,7 @@ from shared.domain.permissions import Caller, is_retained, may_see, may_see_part
 from shared.domain.referral import Referral
 from shared.domain.registration import Registration
 from shared.domain.timeline import Actor
+from shared.storage.known_referrals import KnownReferrals
 from shared.wiring import Service
 from shared.workflow.wake import Orchestrations
 
@@ -54,6 +55,7 @@ class Request(PublicRequest):
     """A request of an authenticated caller.
 
     `body` is the loaded JSON, None for operations without a body. `now` is the domain clock's time at the start.
+    `known` has the referrals that the request has read.
     """
 
     body: Any
@@ -61,6 +63,7 @@ class Request(PublicRequest):
     engine: Orchestrations
     caller: Caller
     now: datetime
+    known: KnownReferrals
 
     @property
     def client_request_id(self) -> str | None:

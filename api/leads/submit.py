@@ -1,11 +1,11 @@
 """Send a customer's request for information, or Microsoft's lead, to partners: `POST /v1.0/leads` (R1, R2, R6)."""
 
+import logging
 from typing import Annotated
 
 from pydantic import Field
 
 from api.common.catalogue import within_limit
-from api.common.steps import start_or_leave_to_sweep
 from api.http.body import ParsedBody, read
 from api.http.fields import currency_decimals
 from api.http.idempotency import idempotent
@@ -27,11 +27,12 @@ from shared.domain.inquiry import (
 )
 from shared.domain.lead import LeadFactory, Profiles
 from shared.domain.permissions import may_submit_leads
-from shared.domain.work import label_of
 from shared.errors import StoreUnavailable
 from shared.storage.idempotency import IdempotencyRecord, RequestKey
 from shared.storage.inquiries import inquiry_key
 from shared.wiring import new_operation_id
+
+logger = logging.getLogger(__name__)
 
 COMMAND = "submitLeads"
 
@@ -71,13 +72,20 @@ async def submit_leads(request: Request) -> Response:
             outcomes=outcomes,
         )
         stored = await request.service.intake.take(taken, referrals, key)
-        return await _deliver(request, stored) if stored else None
+        if stored is None:
+            return None
+        delivered = await request.service.intake.deliver_new(stored, referrals)
+        await request.service.follow_ups.begin_delivery(
+            request.engine, inquiry_key(stored), delivered, request.now
+        )
+        return _response(stored)
 
     async def replay(original: IdempotencyRecord) -> Response:
         taken = await request.service.inquiries.get(original.organization_id, InquiryId(original.record_id))
         if taken is None:
             raise StoreUnavailable("The request of this key is being stored; repeat it in a second.")
-        return await _deliver(request, taken)
+        await _deliver(request, taken)
+        return _response(taken)
 
     return await idempotent(request, COMMAND, create, replay)
 
@@ -98,12 +106,16 @@ async def _leads(request: Request, parsed: ParsedBody[LeadBody]) -> LeadFactory:
     )
 
 
-async def _deliver(request: Request, taken: SubmittedInquiry) -> Response:
-    """Deliver the leads at once; an orchestration is started only if some work could not be done."""
-    key = inquiry_key(taken)
-    await request.service.intake.deliver_or_leave_to_work(key, request.now)
-    if not await request.service.work_runner.after_commit(request.engine, key, label_of(1), request.now):
-        await start_or_leave_to_sweep(request, key)
+async def _deliver(request: Request, taken: SubmittedInquiry) -> None:
+    """Deliver the leads that the original request may not have delivered; if storage fails, its work does it."""
+    try:
+        leads = await request.service.referrals.invitations(inquiry_key(taken))
+        await request.service.intake.deliver(inquiry_key(taken), leads, request.now)
+    except StoreUnavailable:
+        logger.warning("leads_pending inquiry=%s: left to the work of the request", taken.id)
+
+
+def _response(taken: SubmittedInquiry) -> Response:
     recipients = [
         RecipientView.from_domain(outcome, delivered=outcome.referral_id is not None)
         for outcome in taken.outcomes

@@ -28,7 +28,7 @@ def schedule() -> str:
 @blueprint.timer_trigger(arg_name="timer", schedule=schedule())
 @blueprint.durable_client_input(client_name="client")
 async def sweep_intents(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """Sweep: wake the orchestrations of records that are due."""
+    """Sweep: do what is due."""
     del timer
     service = await wiring.service()
     await service.sweep.run(DurableEngine(client), clock.now())

@@ -1,5 +1,6 @@
 """`POST …/{id}/convert`: turn an accepted lead into a co-sell opportunity (R7)."""
 
+from api.common.access import visible_with_favorite
 from api.common.catalogue import inviter_for, load_catalogue
 from api.common.steps import take_step
 from api.http.body import read
@@ -33,4 +34,5 @@ async def convert_lead(request: Request) -> Response:
         inviter = inviter_for(request, catalogue, ids, context)
         return convert(lead, draft, catalogue, inviter, context)
 
-    return await referral_response(request, await take_step(request, decide, "changed"))
+    seen, favorite = await visible_with_favorite(request)
+    return await referral_response(request, await take_step(request, seen, decide), favorite=favorite)

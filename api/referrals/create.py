@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from api.common.access import REFERRALS_ROUTE
 from api.common.catalogue import load_new_deal_catalogue
-from api.common.steps import do_work, start_or_leave_to_sweep
+from api.common.steps import deliver_or_leave_to_work, follow_up
 from api.http.body import ParsedBody, read
 from api.http.etags import etag_of
 from api.http.idempotency import idempotent
@@ -67,13 +67,13 @@ async def create_referral(request: Request) -> Response:
 
         if validate_only:
             return _validated(request, build, parsed)
-        change = await request.service.commits.create(build, request.context(CREATION_COMMAND), key)
-        if change is None:
+        step = await request.service.commits.create(
+            build, request.context(CREATION_COMMAND), key, request.known
+        )
+        if step is None:
             return None
-        await _apply_readable_effects(request, change.after, list(change.invitations))
-        await do_work(request, change)
-        await start_or_leave_to_sweep(request, change.after.key)
-        return _created(request, change.after, parsed)
+        await follow_up(request, step)
+        return _created(request, step.after, parsed)
 
     async def replay(original: IdempotencyRecord) -> Response:
         return await _replay(request, original, parsed)
@@ -115,21 +115,14 @@ def _new_ids(request: Request) -> NewIds:
 async def _replay(
     request: Request, original: IdempotencyRecord, parsed: ParsedBody[CreationBody]
 ) -> Response:
-    """The response to the original creation; also completes what that request may have left undone."""
+    """The response to the original creation; delivers what that request may not have delivered."""
     key = ReferralKey(organization_id=original.organization_id, referral_id=ReferralId(original.record_id))
     stored = await request.service.referrals.get(key)
     if stored is None:
         raise StoreUnavailable("The deal of this key is being stored; repeat the request in a second.")
-    await start_or_leave_to_sweep(request, key)
-    await _apply_readable_effects(request, stored.value, await request.service.referrals.invitations(key))
+    sent = await request.service.referrals.invitations(key)
+    await deliver_or_leave_to_work(request, stored.value, sent)
     return _created(request, stored.value, parsed)
-
-
-async def _apply_readable_effects(request: Request, deal: Referral, invitations: list[Referral]) -> None:
-    """Apply at once the effects that the caller and the invitees can read; on failure the orchestration does it."""
-    await request.service.invitations.send_or_leave_to_work(deal, invitations, request.now)
-    if deal.deal_type == "PartnerLed":
-        await request.service.visibility.follow_or_leave_to_work(deal)
 
 
 def _created(request: Request, deal: Referral, parsed: ParsedBody[CreationBody]) -> Response:

@@ -88,14 +88,14 @@ async def put_referral(request: Request) -> Response:
 
 
 async def _edit(request: Request, apply: DocumentEdit, *, whole: bool) -> Referral:
-    await visible_referral(request)
+    seen = await visible_referral(request)
     require_if_match(request, "version")
     invitee = ReferralId(request.new_id())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         return await _EditDecision(request, referral, context, invitee).decide(apply, whole=whole)
 
-    return await take_step(request, decide, "changed")
+    return await take_step(request, seen, decide)
 
 
 @dataclass(frozen=True, slots=True)

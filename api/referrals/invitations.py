@@ -1,6 +1,6 @@
 """Invite organizations into an existing deal: `POST …/{id}/invitations`, or a second creation call (T3, C3)."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from api.common.access import (
@@ -12,7 +12,7 @@ from api.common.access import (
     visible_referral,
 )
 from api.common.catalogue import inviter_for, load_catalogue
-from api.common.steps import follow_up, if_visible
+from api.common.steps import deliver_or_leave_to_work, follow_up, if_visible
 from api.http.body import combine_faults, read
 from api.http.idempotency import idempotent
 from api.http.operation import IF_MATCH, KEYED, operation
@@ -95,20 +95,25 @@ class _InviteRequest:
         async def decide(referral: Referral, context: CommandContext) -> Change:
             return await self._decide(referral, context, ids)
 
-        change = await self.request.service.commits.step(
+        step = await self.request.service.commits.step(
             self.deal.key,
             self.request.context(f"{self.deal.id}/invitations"),
             if_visible(self.request, decide, check_version=True),
             key,
+            known=self.request.known,
         )
-        if change is None:
+        if step is None:
             raise referral_not_found()
-        await follow_up(self.request, change, "changed")
-        return self.respond(await self._deliver(change.after, [each.id for each in change.invitations]))
+        prepared = await follow_up(self.request, step)
+        arrived = {arrival.after.id: arrival.after for arrival in prepared.arrivals or ()}
+        return self._response(step.change.invitations, arrived)
 
     async def replay(self, original: IdempotencyRecord) -> Response:
-        """The response to the original request."""
-        return self.respond(await self._deliver(self.deal, original.created))
+        """The response to the original request; delivers what that request may not have delivered."""
+        ids = original.created
+        sent = [i for i in await self.request.service.referrals.invitations(self.deal.key) if i.id in ids]
+        await deliver_or_leave_to_work(self.request, self.deal, sent)
+        return self._response(sent, await self.request.service.invitations.delivered(sent))
 
     async def _decide(
         self, referral: Referral, context: CommandContext, ids: tuple[ReferralId, ...]
@@ -128,15 +133,11 @@ class _InviteRequest:
         step = replace(ChangeBuilder.of(referral), after=current)
         return add_invitations(step, inviter.create(current, self.drafts)).build(context)
 
-    async def _deliver(self, deal: Referral, ids: Collection[str]) -> list[InvitationView]:
-        """Deliver the invitations, unless an earlier attempt did, and show them as their inviter sees them."""
-        invitations = self.request.service.invitations
-        sent = [each for each in await self.request.service.referrals.invitations(deal.key) if each.id in ids]
-        await invitations.send_or_leave_to_work(deal, sent, self.request.now)
-        delivered = await invitations.delivered(sent)
-        return [
-            invitation_view(delivered.get(each.id, each), delivered=each.id in delivered) for each in sent
-        ]
+    def _response(self, sent: Iterable[Referral], delivered: Mapping[ReferralId, Referral]) -> Response:
+        """The invitations as their inviter sees them."""
+        return self.respond(
+            [invitation_view(delivered.get(each.id, each), delivered=each.id in delivered) for each in sent]
+        )
 
     def _in_body(self, fault: Fault) -> Fault:
         for pointer, actual in self.pointers:

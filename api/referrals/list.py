@@ -5,6 +5,7 @@ import operator
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +23,14 @@ from shared.domain.ids import EngagementId, ReferralId, digest, is_uuid
 from shared.domain.listing import ListItem, Order, Predicate, Value, fields_of, matches, required_values
 from shared.domain.permissions import access_scope, may_use_referrals, may_write_registrations
 from shared.domain.referral import Referral, ReferralKey
-from shared.storage.list_ranges import MAX_RANGES, first_place, place_in_order, ranges
+from shared.storage.list_ranges import (
+    MAX_RANGES,
+    first_place,
+    place_in_order,
+    place_of_age,
+    ranges,
+    ranges_to_count,
+)
 from shared.storage.referral_lists import MAX_PAGE_ROWS, Scan
 
 ODATA = (
@@ -33,6 +41,8 @@ ODATA = (
     Option("$select", {"type": "string"}, "Names of fields, separated by commas."),
 )
 MAX_COUNT = 5_000
+CLOCKS_DIFFER = timedelta(days=1)
+"""More than the clocks of two hosts differ, of which one creates a referral and another closes it."""
 _MAX_BY_KEY = 1_000
 """How many referrals are read one by one; with more, reading ranges is cheaper."""
 _PLACE = r"[0-9a-f:-]{1,60}"
@@ -132,13 +142,32 @@ class _Listing:
         """The number of all items, up to `MAX_COUNT` and to the limits of one request."""
         by_key = await self._read_by_key()
         if by_key is not None:
-            return {"@odata.count": len(by_key)}
-        scan, counted = self._scan(keys_only=self._matches_everything()), 0
-        async for _ in self._matches(scan):
+            return _count(len(by_key), exact=True)
+        return await self._count_keys() or await self._count_referrals()
+
+    async def _count_keys(self) -> dict[str, Any] | None:
+        """The count by the keys of the list alone; None if it needs the referrals.
+
+        It does if one of them is so old that its retention period may be over, which its key does not say (N3).
+        """
+        request, scope = self.request, access_scope(self.request.caller)
+        prefixes = ranges_to_count(self.query.predicate, scope)
+        if prefixes is None:
+            return None
+        scan = request.service.referrals.scan(request.caller.organization.id, prefixes)
+        counted = await scan.count()
+        closed_before = request.now - request.service.settings.retention + CLOCKS_DIFFER
+        if scan.place and scan.place >= place_of_age(closed_before):
+            return None
+        return _count(min(counted, MAX_COUNT), exact=scan.complete and counted <= MAX_COUNT)
+
+    async def _count_referrals(self) -> dict[str, Any]:
+        scan, counted = self._scan(), 0
+        async for _ in self._matching(scan, MAX_PAGE_ROWS):
             if counted == MAX_COUNT:
-                return {"@odata.count": MAX_COUNT, "@cosell.countExceeded": True}
+                return _count(counted, exact=False)
             counted += 1
-        return {"@odata.count": counted} | ({} if scan.complete else {"@cosell.countExceeded": True})
+        return _count(counted, exact=scan.complete)
 
     def item(self, referral: Referral) -> dict[str, Any]:
         """A referral as an item of the list, reduced to the fields of `$select`."""
@@ -164,18 +193,6 @@ class _Listing:
             if self._wants(referral):
                 yield referral
 
-    async def _matches(self, scan: Scan[Referral]) -> AsyncIterator[object]:
-        if self._matches_everything():
-            async for key in scan.keys():
-                yield key
-        else:
-            async for referral in self._matching(scan, MAX_PAGE_ROWS):
-                yield referral
-
-    def _matches_everything(self) -> bool:
-        """Whether every row of the ranges matches, so that reading the keys is enough."""
-        return self.query.predicate is None and access_scope(self.request.caller).everything
-
     def _wants(self, referral: Referral) -> bool:
         predicate = self.query.predicate
         routed = referral.routed
@@ -186,14 +203,13 @@ class _Listing:
         )
         return self.request.sees(referral) and (predicate is None or matches(predicate, item))
 
-    def _scan(self, *, after: str | None = None, keys_only: bool = False) -> Scan[Referral]:
+    def _scan(self, *, after: str | None = None) -> Scan[Referral]:
         caller, query = self.request.caller, self.query
         return self.request.service.referrals.scan(
             caller.organization.id,
             ranges(query.predicate, query.order, access_scope(caller), caller.person.email, self.teams),
             after=after,
             first=first_place(query.predicate, query.order),
-            keys_only=keys_only,
         )
 
     async def _read_by_key(self) -> list[Referral] | None:
@@ -238,6 +254,11 @@ class _Listing:
 
     def _place_of(self, referral: Referral) -> str:
         return place_in_order(referral, self.query.order)
+
+
+def _count(number: int, *, exact: bool) -> dict[str, Any]:
+    """The members of the response for a count; one that is not exact is a lower bound."""
+    return {"@odata.count": number} | ({} if exact else {"@cosell.countExceeded": True})
 
 
 async def _own_teams(request: Request, predicate: Predicate | None) -> frozenset[str]:

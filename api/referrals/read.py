@@ -1,6 +1,6 @@
 """Read a referral and its timeline, and mark it as a favorite (rules V, L9, N2)."""
 
-from api.common.access import REFERRAL_ROUTE, visible_referral
+from api.common.access import REFERRAL_ROUTE, visible_referral, visible_with_favorite
 from api.common.eligibility import load_eligibility
 from api.http.etags import etag_of, matches_if_none_match
 from api.http.operation import operation
@@ -22,11 +22,11 @@ async def get_referral(request: Request) -> Response:
 
     304 if `If-None-Match` names the current version.
     """
-    referral = await visible_referral(request)
+    referral, favorite = await visible_with_favorite(request)
     etag = etag_of(referral.version)
     if matches_if_none_match(request, etag) and not may_become_registrable(referral):
         return Response(status=304, headers={"ETag": etag})
-    return await referral_response(request, referral)
+    return await referral_response(request, referral, favorite=favorite)
 
 
 @operation("GET", f"{REFERRAL_ROUTE}/timeline", query=PAGING, returns=TimelinePage)
@@ -59,9 +59,10 @@ async def remove_favorite(request: Request) -> Response:
     return Response(status=204)
 
 
-async def referral_response(request: Request, referral: Referral) -> Response:
-    """The response with a referral and its ETag."""
-    favorite = await request.service.referrals.is_favorite(request.caller.person, referral.key)
+async def referral_response(request: Request, referral: Referral, favorite: bool | None = None) -> Response:
+    """The response with a referral and its ETag. `favorite` is read unless it is known."""
+    if favorite is None:
+        favorite = await request.service.referrals.is_favorite(request.caller.person, referral.key)
     current = await request.service.invitations.with_current_invitations(referral)
     registration = await _registration_context(request, current)
     view = referral_view(current, request.now, favorite=favorite, registration=registration)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from api.common.access import REFERRAL_ROUTE
+from api.common.access import REFERRAL_ROUTE, visible_with_favorite
 from api.common.steps import Decision, refuse_faults, take_step
 from api.http.body import Body, read
 from api.http.fields import currency_decimals
@@ -20,7 +20,6 @@ from shared.domain.lifecycle import Acceptance, accept, decline, lose, require_a
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault
 from shared.domain.sales_stage import apply_stage
-from shared.workflow.wake import Event
 
 
 def referral_command(name: str, body: type[Body]) -> Callable[[Handler], Handler]:
@@ -49,7 +48,7 @@ async def accept_referral(request: Request) -> Response:
         )
         return refuse_faults(change, parsed.faults_with(rules))
 
-    return await _transition(request, decide, "accepted")
+    return await _transition(request, decide)
 
 
 async def decide_acceptance(
@@ -60,7 +59,8 @@ async def decide_acceptance(
     context: CommandContext,
 ) -> tuple[Change, tuple[Fault, ...]]:
     """The acceptance, and the faults of its values. The creator's referral must still be open (L2, L8)."""
-    creator = await request.service.referrals.get(referral.creator)
+    of_other = referral.creator != referral.key
+    creator = await request.known.read(referral.creator) if of_other else None
     change = accept(referral, acceptance, context, creator=creator.value if creator else referral)
     decimals, today = currency_decimals(), context.now.date()
     return change, tuple(faults_of_acceptance(acceptance, team, referral.terms, decimals, today))
@@ -78,7 +78,7 @@ async def decline_referral(request: Request) -> Response:
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         return refuse_faults(decline(referral, parsed.body.statement(), context), faults)
 
-    return await _transition(request, decide, "declined")
+    return await _transition(request, decide)
 
 
 @referral_command("win", WinBody)
@@ -132,5 +132,7 @@ async def set_stage(request: Request) -> Response:
     return await _transition(request, decide)
 
 
-async def _transition(request: Request, decide: Decision, event: Event = "changed") -> Response:
-    return await referral_response(request, await take_step(request, decide, event))
+async def _transition(request: Request, decide: Decision) -> Response:
+    seen, favorite = await visible_with_favorite(request)
+    after = await take_step(request, seen, decide)
+    return await referral_response(request, after, favorite=favorite)

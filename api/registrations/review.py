@@ -1,6 +1,6 @@
 """Read a registration by its id, assign it to a reviewer, and review it (rules G5, V6)."""
 
-from api.common.steps import do_work, is_repetition
+from api.common.steps import follow_up, is_repetition
 from api.http.body import ParsedBody, read
 from api.http.etags import matches_if_none_match, refuse_stale_version, require_version
 from api.http.operation import IF_MATCH, operation
@@ -22,8 +22,7 @@ from shared.domain.registration_rules import faults_of_verdict
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import Contended, StoreConflict
 from shared.storage.registrations import IndexEntry, stored_with, without_deal
-from shared.workflow.commit import ATTEMPTS
-from shared.workflow.wake import wake_or_leave_to_sweep
+from shared.workflow.commit import ATTEMPTS, Committed
 
 ROUTE = "v1.0/registrations/{rid}"
 
@@ -57,21 +56,19 @@ async def review_registration(request: Request) -> Response:
     seen = await _reviewable(request)
     deal, context = stored_with(seen), request.repeatable_context(f"{seen.id}/review")
     try:
-        change = await _review(request, seen, parsed, context)
+        step = await _review(request, seen, parsed, context)
     except (Refusal, PreconditionFailed):
         if await is_repetition(request, deal, context):
             return await _response(await load_registration(request, deal, seen.id), request)
         raise
-    (after,) = change.registrations
-    await request.service.registrations.index_or_defer(after)
-    await do_work(request, change)
-    await wake_or_leave_to_sweep(request.engine, deal, "changed")
+    await follow_up(request, step)
+    (after,) = step.change.registrations
     return await _response(after, request)
 
 
 async def _review(
     request: Request, seen: Registration, parsed: ParsedBody[ReviewBody], context: CommandContext
-) -> Change:
+) -> Committed:
     deal = stored_with(seen)
     assigned_to = (await _index_entry(request, seen)).assigned_to
     verdict = parsed.body.verdict(request.caller.person.name)
@@ -84,10 +81,10 @@ async def _review(
         parsed.require_valid(rules)
         return record_registrations(referral, (after,), context, verdict.reason)
 
-    change = await request.service.commits.step(deal, context, decide)
-    if change is None:
+    step = await request.service.commits.step(deal, context, decide, known=request.known)
+    if step is None:
         raise registration_not_found()
-    return change
+    return step
 
 
 @operation(

@@ -57,16 +57,17 @@ async def register_deal(request: Request) -> Response:
     register = _RegisterRequest(request, read(RegistrationBody, request.body), tuple(ids))
 
     async def create(key: RequestKey | None) -> Response:
-        change = await request.service.commits.step(
+        step = await request.service.commits.step(
             deal.key,
             request.context(f"{deal.id}/register"),
             if_visible(request, register.decide, check_version=False),
             key,
+            known=request.known,
         )
-        if change is None:
+        if step is None:
             raise referral_not_found()
-        await follow_up(request, change, "changed")
-        return registrations_response(change.registrations, status=201)
+        await follow_up(request, step)
+        return registrations_response(step.change.registrations, status=201)
 
     async def replay(original: IdempotencyRecord) -> Response:
         found = await request.service.registrations.list_for_deal(deal.key)
@@ -103,14 +104,17 @@ async def put_registration(request: Request) -> Response:
         after = _submit_or_save(before, parsed, form, context)
         return None if is_unchanged(before, after) else record_registrations(referral, (after,), context)
 
-    change = await request.service.commits.step(
+    step = await request.service.commits.step(
         deal.key,
         request.context(f"{deal.id}/{registration_id}"),
         if_visible(request, decide, check_version=False),
+        known=request.known,
     )
-    if change:
-        await follow_up(request, change, "changed")
-    after = change.registrations[0] if change else await load_registration(request, deal.key, registration_id)
+    if step:
+        await follow_up(request, step)
+        (after,) = step.change.registrations
+    else:
+        after = await load_registration(request, deal.key, registration_id)
     rounds = await request.service.registrations.rounds(after)
     view = registration_view(after, rounds, to_microsoft=False)
     return Response(body=view, headers={"ETag": view.e_tag})

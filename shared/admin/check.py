@@ -1,10 +1,10 @@
 """Check for unfinished records, and wake them: `python -m shared.admin.check [--wake | --restart]`.
 
 All data is in the tables, so this recovers from a lost task hub or a restored backup. For each record that is open,
-or has open work, a registration in review or one that is not indexed, `--wake` writes an intent. The sweep then
-starts or wakes its orchestrations and indexes its registrations; orchestrations without progress are restarted.
-`--restart` has all of them terminated first, for use after a deployment that changed the shape of a turn. Both wait
-until all make progress, and list those that do not. They can be repeated.
+or has open work, a registration in review or one that is not indexed, `--wake` writes an intent. The sweep then does
+what is due on it, starts its orchestrations if they are not running, and indexes its registrations. `--restart` has
+the orchestrations terminated first, for use after a deployment that changed the shape of a turn. Both wait until the
+sweep is done with all, and list those that are left. They can be repeated.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from shared.storage.tables import Tables, in_transactions
 from shared.wiring import new_operation_id, tables_client
 from shared.workflow.observe import Plan, observe
 from shared.workflow.restart import instances_of
-from shared.workflow.sweep import ENDS_PER_SECOND
+from shared.workflow.sweep import TERMINATIONS_PER_SECOND
 
 logger = logging.getLogger(__name__)
 
@@ -64,14 +64,14 @@ async def unfinished(tables: Tables, set_aside: SetAside = log_set_aside) -> lis
 class RecordStates:
     """The orchestrations of unfinished records, by state.
 
-    `waiting` ones wait for people or for a due time. `moving` ones have something to do and will be looked at. `dead`
-    ones were woken and did nothing, or should have been looked at long ago. `unwatched` ones have something due, now
-    or later, but no intent.
+    `waiting` ones wait for people or for a due time. `moving` ones have something to do and will be looked at.
+    `stuck` ones should have been looked at long ago, or the sweep did not come to an end with them. `unwatched` ones
+    have something due, now or later, but no intent.
     """
 
     waiting: tuple[str, ...] = ()
     moving: tuple[str, ...] = ()
-    dead: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
     unwatched: tuple[str, ...] = ()
 
 
@@ -84,23 +84,22 @@ async def record_states(tables: Tables, parties: list[ReferralKey], now: datetim
     found: dict[str, list[str]] = defaultdict(list)
     for record in parties:
         for each in await instances_of(referrals, record):
-            plan = await observe(referrals, registrations, record, each, now)
+            plan = (await observe(referrals, registrations, record, each)).plan(now)
             name = each or record.referral_id
             found[_state(plan, watched[name], now)].append(name)
     return RecordStates(**{name: tuple(ids) for name, ids in found.items()})
 
 
 def _state(plan: Plan, intents: Sequence[Intent], now: datetime) -> str:
-    if any(_is_dead(intent, now) for intent in intents):
-        return "dead"
+    if any(_is_stuck(intent, now) for intent in intents):
+        return "stuck"
     if not intents and (plan.steps or plan.next_at):
         return "unwatched"
     return "moving" if plan.steps else "waiting"
 
 
-def _is_dead(intent: Intent, now: datetime) -> bool:
-    watch = intent.watch
-    return bool(watch.unmoved or watch.restarts or watch.tells > 1) or now - intent.due > OVERDUE
+def _is_stuck(intent: Intent, now: datetime) -> bool:
+    return intent.tries > 1 or intent.requests > 1 or now - intent.due > OVERDUE
 
 
 async def ask_to_wake(tables: Tables, parties: list[ReferralKey], now: datetime) -> set[str]:
@@ -183,7 +182,7 @@ class Summary:
     def records(self) -> int:
         """How many orchestrations the unfinished records need."""
         each = self.record_states
-        return len(each.waiting) + len(each.moving) + len(each.dead) + len(each.unwatched)
+        return len(each.waiting) + len(each.moving) + len(each.stuck) + len(each.unwatched)
 
 
 async def check_records(tables: Tables, options: argparse.Namespace, now: datetime) -> Summary:
@@ -206,7 +205,7 @@ async def check_records(tables: Tables, options: argparse.Namespace, now: dateti
 
 def patience(instances: int) -> int:
     """How many minutes to wait: twice the time that the sweep needs to terminate so many, and 10 minutes."""
-    return 10 + instances // (30 * ENDS_PER_SECOND)
+    return 10 + instances // (30 * TERMINATIONS_PER_SECOND)
 
 
 async def _run(options: argparse.Namespace) -> Summary:
@@ -245,8 +244,10 @@ def _report(options: argparse.Namespace, summary: Summary) -> str:
             f"{len(states.moving)} have work in progress."
         )
     ]
-    if states.dead:
-        lines.append(f"{len(states.dead)} made no progress; the sweep restarts them:{_id_list(states.dead)}")
+    if states.stuck:
+        lines.append(
+            f"{len(states.stuck)} make no progress; the sweep tries them again, see its log:{_id_list(states.stuck)}"
+        )
     if states.unwatched:
         lines.append(
             f"{len(states.unwatched)} have no intent; --wake repairs that:{_id_list(states.unwatched)}"

@@ -55,11 +55,9 @@ async def migrate_data(
 
 async def _require_silence(tables: Tables, now: datetime) -> None:
     """Raise `NotNow` if an app has been running on the data lately."""
-    heartbeats = Heartbeats(tables)
-    sweep = await heartbeats.sweep()
-    beats = [beat for beat in (sweep.at if sweep else None, await heartbeats.engine()) if beat]
-    if beats and now - max(beats) < QUIET:
-        seconds = int((now - max(beats)).total_seconds())
+    sweep = await Heartbeats(tables).sweep()
+    if sweep and now - sweep.at < QUIET:
+        seconds = int((now - sweep.at).total_seconds())
         raise NotNow(
             f"The app was running {seconds} seconds ago. Stop it, and run this again when it has been silent for "
             f"{QUIET // timedelta(minutes=1)} minutes; or with --stopped, if no instance of it can be running."

@@ -93,10 +93,7 @@ class ChangeBuilder:
         )
 
     def build(self, context: CommandContext) -> Change:
-        """The change: a new version (and so a new ETag), its entries, and its work.
-
-        Work is opened even without tasks, so that the orchestration sees every change of state.
-        """
+        """The change: a new version (and so a new ETag), its entries, and the work of its tasks."""
         before, sequence = self.before, self.before.sequence + len(self.entries)
         after = replace(self.after, version=before.version + 1, sequence=sequence, updated_at=context.now)
         entries = tuple(
@@ -110,7 +107,7 @@ class ChangeBuilder:
             )
             for number, entry in enumerate(self.entries, start=1)
         )
-        work = work_of(before.id, label_of(sequence), context.operation_id, self.tasks)
+        work = _work(after, context, self.tasks)
         return Change(
             before=before,
             after=after,
@@ -149,7 +146,7 @@ def created(
         replace(_entry(each, context, number), key_hash=context.key_hash, version=after.version)
         for number, each in enumerate(drafts, start=1)
     )
-    work = work_of(after.id, label_of(after.sequence), context.operation_id, tasks)
+    work = _work(after, context, tasks)
     return Change(
         before=None,
         after=after,
@@ -178,6 +175,12 @@ def changed_fields(before: Referral, after: Referral) -> tuple[str, ...]:
 def _changed_parts(whole: str, before: object, after: object) -> set[str]:
     names = _names(before)
     return {f"{whole}.{name}" for name in names if getattr(before, name) != getattr(after, name)}
+
+
+def _work(after: Referral, context: CommandContext, tasks: tuple[Task, ...]) -> Work | None:
+    if not tasks:
+        return None
+    return work_of(after.id, label_of(after.sequence), context.operation_id, tasks)
 
 
 def _entry(draft: EntryDraft, context: CommandContext, sequence: int) -> Entry:

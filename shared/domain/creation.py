@@ -43,9 +43,9 @@ def create_deal(
 
 
 def creation_tasks(deal: Referral) -> tuple[Task, ...]:
-    """The tasks of a new deal. `Invite` also creates the engagement, so it is there even without invitations."""
-    invite = Invite(parties=deal.invited_keys)
-    return (invite, Publish()) if deal.deal_type == "PartnerLed" else (invite,)
+    """The tasks of a new deal."""
+    invite: tuple[Task, ...] = (Invite(parties=deal.invited_keys),) if deal.invited else ()
+    return (*invite, Publish()) if deal.deal_type == "PartnerLed" else invite
 
 
 def receive_invitation(invitation: Referral, creator: Referral, context: CommandContext) -> Change:

@@ -148,12 +148,11 @@ def update_invited_party(invited: InvitedParty, other: Referral) -> InvitedParty
 def apply_deal_type(referral: Referral, creator: Referral, context: CommandContext) -> Change:
     """Copy the deal type from the creator's record to another party's (T1).
 
-    The ETag changes, because clients read the type. No work opens, because nobody else is affected.
+    The ETag changes, because clients read the type.
     """
     party_context = replace(context, actor=Actor(organization_id=creator.organization_id))
     entry = EntryDraft(kind="typeChanged", from_state=referral.deal_type, to_state=creator.deal_type)
-    changed = ChangeBuilder.of(referral).then(entry, deal_type=creator.deal_type).build(party_context)
-    return replace(changed, work=None)
+    return ChangeBuilder.of(referral).then(entry, deal_type=creator.deal_type).build(party_context)
 
 
 def record_failed_mail(

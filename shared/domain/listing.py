@@ -1,6 +1,6 @@
 """Filters for lists of referrals (rule N4): a predicate is evaluated on the whole record."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -128,15 +128,20 @@ class ListItem:
 
 def matches(predicate: Predicate, item: ListItem) -> bool:
     """Whether an item matches a filter."""
+    return holds(predicate, lambda field: values_of(field, item))
+
+
+def holds(predicate: Predicate, values: Callable[[Field], tuple[Value, ...]]) -> bool:
+    """Whether a filter matches something whose fields have these `values`, in the form in which they are compared."""
     match predicate:
         case Condition():
-            return any(_holds(predicate, value) for value in values_of(predicate.field, item))
+            return any(_holds(predicate, value) for value in values(predicate.field))
         case AllOf(parts):
-            return all(matches(part, item) for part in parts)
+            return all(holds(part, values) for part in parts)
         case AnyOf(parts):
-            return any(matches(part, item) for part in parts)
+            return any(holds(part, values) for part in parts)
         case Not(part):
-            return not matches(part, item)
+            return not holds(part, values)
         case _:
             assert_never(predicate)
 
@@ -157,13 +162,19 @@ def comparable(field: Field, value: Value) -> Value:
 
 def fields_of(predicate: Predicate) -> frozenset[Field]:
     """The fields that a filter uses."""
+    return frozenset(condition.field for condition in conditions_of(predicate))
+
+
+def conditions_of(predicate: Predicate) -> Iterator[Condition]:
+    """The conditions that a filter consists of."""
     match predicate:
         case Condition():
-            return frozenset({predicate.field})
+            yield predicate
         case AllOf(parts) | AnyOf(parts):
-            return frozenset[Field]().union(*(fields_of(part) for part in parts))
+            for part in parts:
+                yield from conditions_of(part)
         case Not(part):
-            return fields_of(part)
+            yield from conditions_of(part)
         case _:
             assert_never(predicate)
 

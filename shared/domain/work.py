@@ -105,7 +105,7 @@ class FollowReview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoOp:
-    """Do nothing: the work row only makes the orchestration look at a change that affects nobody else."""
+    """Do nothing. Only in stored work: earlier versions opened work for each change, also without effects."""
 
     kind: Literal["settle"] = "settle"
 
@@ -162,10 +162,10 @@ def label_of(sequence: int) -> str:
 
 
 def work_of(referral_id: ReferralId, label: str, operation_id: OperationId, tasks: tuple[Task, ...]) -> Work:
-    """New work; without tasks it gets a `NoOp`, so that the orchestration sees the change."""
+    """New work of at least one task."""
     return Work(
         referral_id=referral_id,
         label=label,
         operation_id=operation_id,
-        tasks=tuple(TaskState(task=task) for task in tasks or (NoOp(),)),
+        tasks=tuple(TaskState(task=task) for task in tasks),
     )

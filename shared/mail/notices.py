@@ -5,7 +5,7 @@ Rules M1 to M4 say who gets which message.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -27,6 +27,7 @@ from shared.mail.pointless import is_pointless
 from shared.mail.rendering import render, resolve_locale
 from shared.storage.codec import Stored
 from shared.storage.directory import Directory
+from shared.storage.known_referrals import KnownReferrals
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.profiles import Profiles
 from shared.storage.provider_search import ProviderSearch
@@ -46,6 +47,8 @@ _PRIVATE: dict[Audience, Literal["customer", "reviewTeam"]] = {
     "reviewLead": "reviewTeam",
 }
 """Audiences whose addresses the reader's organization may not see."""
+_NEW_READERS: frozenset[Audience] = frozenset({"invitee", "alerted"})
+"""Audiences for whom the referral is new; the others are its team, if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +82,9 @@ class Notices:
         label: str,
         task: Notify,
         now: datetime,
-        has_time: Callable[[], bool] = lambda: True,
         *,
+        has_time: Callable[[], bool] = lambda: True,
+        known: KnownReferrals | None = None,
         planned_before: bool = False,
     ) -> list[Undeliverable]:
         """Try each mail of a message once; return those that the service permanently rejects.
@@ -89,7 +93,7 @@ class Notices:
         probably planned, and only makes that cheaper. Raises `MailUnavailable` if a mail must be
         retried later (`MailPaused` if none was tried), else `OutOfTime` if there was no time for all.
         """
-        context = await self._context(record, label, task)
+        context = await self._context(record, label, task, known or KnownReferrals(self.referrals))
         if context is None:
             return []
         pointless = is_pointless(task, context, label, now)
@@ -123,27 +127,42 @@ class Notices:
             raise OutOfTime(f"{len(pending)} mails of a message are left for the next run.")
         return refused
 
-    async def was_never_notified(self, record: ReferralKey, label: str, task: Notify, now: datetime) -> bool:
+    async def was_never_notified(
+        self, record: ReferralKey, label: str, task: Notify, now: datetime, known: KnownReferrals
+    ) -> bool:
         """Whether no mail notified an organization of the referral that has expired (M8).
 
         `label` and `task` are those of the mail about the expiry: after it is planned, the result is always False;
         also if the organization has nobody to mail (M5). Unless a mail may have arrived, the mails that the service
-        has not accepted are skipped here, so that the result stays true. Raises `MailUnavailable` while the service
-        cannot say whether it has accepted one of them.
+        has not accepted are skipped here, so that the result stays true; also those that another run is about to
+        plan. Raises `MailUnavailable` while the service cannot say whether it has accepted one of them.
         """
-        expired = await self.referrals.get(record)
-        if expired is None:
-            return False
+        expired = await known.get(record)
         mails = await self.records.list_for_referral(record.referral_id)
-        if any(stored.value.key.startswith(_prefix(label, task)) for stored in mails):
+        if expired is None or any(stored.value.key.startswith(_prefix(label, task)) for stored in mails):
             return False
         arrival_mails = [stored for stored in mails if _is_of_arrival(stored)]
-        if not arrival_mails:
-            return await self._has_readers(expired.value)
         if any(stored.value.may_have_arrived for stored in arrival_mails):
             return False
         settled = [await self.delivery.attempt(stored, now, pointless=True) for stored in arrival_mails]
-        return not any(record.may_have_arrived for record in settled)
+        if any(mail.may_have_arrived for mail in settled):
+            return False
+        await self._skip_unplanned(expired.value, {mail.key for mail in settled}, now)
+        return bool(arrival_mails) or await self._has_readers(expired.value)
+
+    async def _skip_unplanned(self, referral: Referral, planned: Collection[str], now: datetime) -> None:
+        """Skip the messages of the arrival that are not planned yet. Raises `MailUnavailable` if one is just now."""
+        for row in await self.referrals.work(referral.key):
+            for task in (state.task for state in row.value.tasks):
+                if not isinstance(task, Notify) or task.message not in ARRIVAL_MAILS:
+                    continue
+                prefix = _prefix(row.value.label, task)
+                if any(key.startswith(prefix) for key in planned):
+                    continue
+                try:
+                    await self.records.insert([_skipped(referral, prefix, task, now)])
+                except StoreConflict as conflict:
+                    raise MailUnavailable("A mail about the arrival is being sent.") from conflict
 
     async def _has_readers(self, referral: Referral) -> bool:
         """Whether the invitation mail of a referral has any recipient."""
@@ -185,12 +204,14 @@ class Notices:
         planned = await self.records.list_for_message(referral_id, prefix)
         return [stored for stored in planned if PART_SEPARATOR not in stored.value.key.removeprefix(prefix)]
 
-    async def _context(self, record: ReferralKey, label: str, task: Notify) -> MessageContext | None:
-        subject = await self.referrals.get(record)
-        reader = await self.referrals.get(task.party) if task.party else subject
+    async def _context(
+        self, record: ReferralKey, label: str, task: Notify, known: KnownReferrals
+    ) -> MessageContext | None:
+        subject = await known.get(record)
+        reader = await known.get(task.party) if task.party else subject
         if subject is None or reader is None:
             return None
-        entry = await self.referrals.entry(record, int(label)) if label.isdigit() else None
+        entry = await known.entry(record, int(label)) if label.isdigit() else None
         registration = await self.registrations.get(record, task.registration) if task.registration else None
         return MessageContext(
             subject=subject.value,
@@ -216,7 +237,7 @@ class Notices:
         return [
             MailRecord(
                 referral_id=context.subject.id,
-                key=f"{prefix}{number:02d}",
+                key=_key(prefix, number),
                 operation_id=operation_within(context.subject.id, "mail", prefix, str(number)),
                 message=facts.kind,
                 reader=context.reader.key,
@@ -235,9 +256,10 @@ class Notices:
         reader, registration = context.reader, context.registration
         if registration and task.audience in {"reviewers", "reviewLead"}:
             return await self._reviewers(task, registration)
+        is_new = task.audience in _NEW_READERS or not reader.team
         return Readers(
             people=await self.directory.people(reader.organization_id),
-            contacts=await self._profile_contacts(reader),
+            contacts=await self._profile_contacts(reader) if is_new else (),
             team=await self._routed_team(reader),
             registrant=_registrant(registration) if registration else (),
         )
@@ -276,6 +298,29 @@ class Notices:
         operation_id = never_notified_operation(context.subject.id)
         entries = await self.referrals.entries(context.reader.key)
         return any(entry.operation_id == operation_id for entry in entries)
+
+
+def _skipped(referral: Referral, prefix: str, task: Notify, now: datetime) -> MailRecord:
+    """The record of a message that is never composed: its key is that of the message's first mail."""
+    return MailRecord(
+        referral_id=referral.id,
+        key=_key(prefix, 0),
+        operation_id=operation_within(referral.id, "mail", prefix, "0"),
+        message=task.message,
+        reader=referral.key,
+        recipients=(),
+        subject="",
+        text="",
+        html="",
+        planned_at=now,
+        state="skipped",
+        reason="pointless",
+    )
+
+
+def _key(prefix: str, number: int) -> str:
+    """The key of a mail of a message; `number` counts from 0."""
+    return f"{prefix}{number:02d}"
 
 
 def _is_of_arrival(stored: Stored[MailRecord]) -> bool:

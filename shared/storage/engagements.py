@@ -3,6 +3,7 @@
 Of the parties, only the keys are stored, so nothing can get out of date.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -56,7 +57,7 @@ class Engagements:
         invited = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with("p:"))
         return Membership(creator=_PARTIES.read(rows[0]), invited=tuple(_PARTIES.each_readable(invited)))
 
-    async def join(self, deal: Referral, invitations: list[Referral]) -> None:
+    async def join(self, deal: Referral, invitations: Sequence[Referral]) -> None:
         """Store the creator and the invited parties; idempotent."""
         rows = [_PARTIES.row(_CREATOR, deal.key)]
         rows += [_PARTIES.row(f"p:{invitation.id}", invitation.key) for invitation in invitations]

@@ -5,12 +5,12 @@ total number.
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.domain.ids import OperationId, RegistrationId
+from shared.domain.ids import RegistrationId
 from shared.domain.referral import ReferralKey
 from shared.errors import RecordUnreadable, StoreUnavailable
 from shared.storage import keys
@@ -23,29 +23,9 @@ Reason = Literal["commit", "moment", "wake", "restart"]
 """Why a record must be looked at:
 
 - `commit`: an attempt to commit a change
-- `moment`: a reminder, an expiry or an escalation becomes due
-- `wake`, `restart`: an operator wants its orchestration woken, or restarted
+- `moment`: a reminder, an expiry or an escalation becomes due, or work that one of them caused
+- `wake`, `restart`: an operator wants its orchestration started if it is not running, or restarted
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """The progress of an orchestration since it was woken. Times are those of the domain clock.
-
-    - `steps`: what it had to do then; `unmoved`: how many checks in a row have found the same steps.
-    - `restarts`: how often it was restarted without any progress since.
-    - `ended_at`, `tells`: while it is being terminated, when the request was last sent, and how often.
-    """
-
-    woken_at: datetime | None = None
-    steps: tuple[str, ...] = ()
-    unmoved: int = 0
-    restarts: int = 0
-    ended_at: datetime | None = None
-    tells: int = 0
-
-
-NOT_WOKEN = Watch()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +36,8 @@ class Intent:
     - `label`: the label of the work row that the commit opens.
     - `registration`: set if the intent is about the orchestration of a review instead of the referral's.
     - `at`: when it was written (wall clock), which shows whether the handler of a commit can still be running.
+    - `tries`: how many sweeps in a row have taken it and did not come to an end with it.
+    - `ended_at`, `requests`: during a restart, when the termination was last requested, and how often.
     """
 
     id: str
@@ -65,14 +47,18 @@ class Intent:
     label: str = ""
     at: datetime
     due: datetime
-    watch: Watch = NOT_WOKEN
+    tries: int = 0
+    ended_at: datetime | None = None
+    requests: int = 0
 
     @property
     def instance_id(self) -> str:
-        """The id of the orchestration that must make progress."""
+        """The id of the record's orchestration, or of that of its registration's review."""
         return self.registration or self.party.referral_id
 
 
+IntentPlace = tuple[datetime, str]
+"""Where an intent is: its due time and its id."""
 _INTENTS = Codec[Intent](Intent)
 _UNREADABLE = "unreadable:"
 """The key prefix of rows that could not be parsed: it sorts after all due times, so they are never due."""
@@ -87,6 +73,10 @@ class Intents:
     async def announce(self, *intents: Intent) -> None:
         """Store up to 100 intents before the attempt that they announce; idempotent."""
         await self._write([Upsert(_row(intent)) for intent in intents])
+
+    def clock_ahead(self) -> timedelta:
+        """How far this host's clock was ahead of storage's when the due intents were last read."""
+        return self._tables.clock_ahead()
 
     async def due(self, now: datetime, limit: int) -> list[Intent]:
         """The due intents, the longest due first, at most `limit`. Rows that cannot be parsed are set aside.
@@ -106,21 +96,24 @@ class Intents:
             start = keys.after(rows[-1].key)
         return []
 
-    async def move(self, intent: Intent, moved: Intent) -> None:
-        """Replace an intent by another one of the same record.
+    async def move(self, moves: Iterable[tuple[Intent, Intent | None]]) -> None:
+        """Replace up to 50 intents by others of the same record, or remove them, in one transaction.
 
-        If the work is done in the meantime, the record is looked at once more, and the intent is removed then.
+        One that was removed in the meantime, since its work is done, comes back; the sweep then removes it.
         """
-        old, row = keys.intent(intent.due, intent.id), _row(moved)
-        await self._write([Upsert(row), *([Discard(old)] if old != row.key else [])])
+        old = {keys.intent(intent.due, intent.id): moved for intent, moved in moves}
+        rows = {row.key: row for moved in old.values() if moved and (row := _row(moved))}
+        operations: list[Operation] = [Upsert(row) for row in rows.values()]
+        operations += [Discard(key) for key in old if key not in rows]
+        if operations:
+            await self._write(operations)
 
-    async def remove(self, intent: Intent) -> None:
-        """Remove an intent, if it exists."""
-        await self._discard(keys.intent(intent.due, intent.id))
-
-    async def remove_commit(self, operation_id: OperationId, due: datetime) -> None:
-        """Remove the intent of a commit whose work is done. If it was moved, the sweep removes it later."""
-        await self._discard(keys.intent(due, operation_id))
+    async def remove(self, *places: IntentPlace) -> None:
+        """Remove intents, if they exist. One that was moved is removed by the sweep."""
+        if places:
+            await self._write(
+                [Discard(keys.intent(due, identifier)) for due, identifier in sorted(set(places))]
+            )
 
     async def all(self) -> AsyncIterator[Intent]:
         """All intents that can be parsed, for operator tools."""
@@ -145,14 +138,6 @@ class Intents:
     async def _write(self, operations: Sequence[Operation]) -> None:
         await self._tables.write(keys.INTENTS, keys.ALL_INTENTS, operations)
 
-    async def _discard(self, key: str) -> None:
-        await self._tables.discard(keys.INTENTS, keys.ALL_INTENTS, key)
-
 
 def _row(intent: Intent) -> Row:
     return _INTENTS.row(keys.intent(intent.due, intent.id), intent)
-
-
-def reschedule(intent: Intent, due: datetime) -> Intent:
-    """The intent at another due time, with its watch reset."""
-    return replace(intent, due=due, watch=NOT_WOKEN)

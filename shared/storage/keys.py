@@ -62,6 +62,11 @@ def newest(referral_id: ReferralId) -> str:
     return f"{ALL}{inverted(referral_id)}"
 
 
+def newest_place(moment: datetime) -> str:
+    """The place in the order of `newest` of what was created at a moment: what comes after it is older."""
+    return inverted(f"{_milliseconds(moment):012x}")
+
+
 def updated_last(updated_at: datetime, referral_id: ReferralId) -> str:
     """List row: all of an organization's referrals, last update first."""
     return f"{UPDATED_LAST}{_LATEST - _milliseconds(updated_at):012x}:{inverted(referral_id)}"

@@ -1,7 +1,19 @@
 """The key ranges that a list of referrals is read from, by the reader's scope, the order and the filter (N4, V4)."""
 
+from datetime import datetime
+
 from shared.domain.ids import LocationId
-from shared.domain.listing import Field, Order, Predicate, Value, lower_bound, required_values
+from shared.domain.listing import (
+    Condition,
+    Field,
+    Order,
+    Predicate,
+    Value,
+    conditions_of,
+    holds,
+    lower_bound,
+    required_values,
+)
 from shared.domain.permissions import AccessScope
 from shared.domain.referral import Referral
 from shared.storage import keys
@@ -34,6 +46,39 @@ def ranges(
         own = (keys.member_prefix(email),) if scope.team_locations else ()
         return (*(keys.location_prefix(place) for place in sorted(scope.locations)), *own)
     return _narrowed(predicate, teams) or (keys.ALL,)
+
+
+def ranges_to_count(predicate: Predicate | None, scope: AccessScope) -> tuple[str, ...] | None:
+    """The prefixes of ranges whose rows are the matches, each in one of them, so that counting keys is enough.
+
+    None if the filter needs more than tab and status, or the reader sees only a part of the organization's records.
+    """
+    if not scope.everything:
+        return None
+    if predicate is None:
+        return (keys.ALL,)
+    if not all(map(_is_decided_by_tab, conditions_of(predicate))):
+        return None
+    places = [(tab, status) for tab in keys.TABS for status in _STATUSES]
+    matching = [place for place in places if _holds_in(predicate, *place)]
+    if matching == places:
+        return (keys.ALL,)
+    return tuple(keys.tab_prefix(*place) for place in matching) if len(matching) <= MAX_RANGES else None
+
+
+def _is_decided_by_tab(condition: Condition) -> bool:
+    """Whether tab and status of a referral say whether it meets a condition."""
+    asks_for_leads = condition.field == "dealType" and set(condition.values) == {"Lead"}
+    return condition.field in {"status", "direction"} or asks_for_leads
+
+
+def _holds_in(predicate: Predicate, tab: keys.Tab, status: str) -> bool:
+    known: dict[Field, Value] = {
+        "status": status,
+        "direction": _DIRECTION[tab],
+        "dealType": "Lead" if tab in _LEADS else None,
+    }
+    return holds(predicate, lambda field: (known[field],))
 
 
 def _narrowed(predicate: Predicate | None, own_teams: frozenset[str]) -> tuple[str, ...]:
@@ -97,6 +142,11 @@ def first_place(predicate: Predicate | None, order: Order) -> str | None:
         return None
     since = lower_bound(predicate, "updatedDateTime") if predicate else None
     return keys.place_since(since) if since else None
+
+
+def place_of_age(created_at: datetime) -> str:
+    """The position, in the order of the newest first, after which everything was created before a time."""
+    return keys.newest_place(created_at)
 
 
 def place_in_order(referral: Referral, order: Order) -> str:

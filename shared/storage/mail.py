@@ -165,15 +165,6 @@ class MailRecords:
                 return Stored(record, row.etag)
         return None
 
-    async def is_leased(self, referral_id: ReferralId, now: datetime) -> bool:
-        """Whether an attempt to send a mail about a referral may be in progress; `now` is the wall clock's."""
-        place = keys.mail_partition(referral_id)
-        rows = await self._tables.between(keys.MAIL, place, *keys.mails_of(referral_id))
-        return any(
-            each.state == "sending" and each.lease_until and each.lease_until > now
-            for each in _RECORDS.each_readable(rows)
-        )
-
     async def gate(self) -> Stored[Gate] | None:
         """The gate, or None if it was never closed.
 

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from shared.errors import RecordTooLarge, StoreConflict
 from shared.storage.sizes import MAX_TRANSACTION_BYTES, wire_size
@@ -16,7 +17,8 @@ _LARGEST_PAGE = 1000
 class MemoryTables:
     """Implements `shared.storage.tables.Tables`: each partition's rows by key, with the keys sorted.
 
-    `requests` counts as `AzureTables` does: a range is one request for each 1,000 rows returned.
+    `requests` counts as `AzureTables` does: a range is one request for each 1,000 rows returned. `ahead` is what
+    `clock_ahead` returns.
     """
 
     def __init__(self) -> None:
@@ -24,6 +26,11 @@ class MemoryTables:
         self._order: dict[_Place, list[str]] = {}
         self._writes = 0
         self.requests = 0
+        self.ahead = timedelta()
+
+    def clock_ahead(self) -> timedelta:
+        """See `Tables`."""
+        return self.ahead
 
     async def create_tables(self, names: Sequence[str]) -> None:
         """Does nothing: a table exists when it has rows."""
@@ -48,7 +55,7 @@ class MemoryTables:
         keys = order[bisect_left(order, start) : bisect_left(order, end)][:limit]
         self.requests += max(1, -(-len(keys) // _LARGEST_PAGE))
         found = [rows[key] for key in keys]
-        return [replace(row, values={}) for row in found] if keys_only else found
+        return [replace(row, values={}, etag="") for row in found] if keys_only else found
 
     async def write(
         self, table: str, partition: str, operations: Sequence[Operation]

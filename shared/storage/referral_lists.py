@@ -83,13 +83,11 @@ class Scan(Generic[T]):
         *,
         after: str | None,
         first: str | None = None,
-        keys_only: bool = False,
         table: str = keys.REFERRALS,
     ) -> None:
         self._tables = tables
         self._table, self._partition = table, partition
         self._codec = codec
-        self._keys_only = keys_only
         self._cursors = [_cursor(prefix, after, first) for prefix in prefixes]
         self._budget = MAX_PAGES - 1 + len(prefixes)
         self.place = after
@@ -101,10 +99,28 @@ class Scan(Generic[T]):
             if record := self._codec.readable(row):
                 yield record
 
-    async def keys(self) -> AsyncIterator[str]:
-        """The keys in order, one for each place."""
-        async for row in self._rows(MAX_PAGE_ROWS):
-            yield row.key
+    async def count(self) -> int:
+        """The number of rows, read by their keys alone, in ranges that have no record in common.
+
+        If it is not `complete`, it is at least `MAX_PAGES * MAX_PAGE_ROWS`: of the pages read, at most one of each
+        ended range was not full. `place` is then the last place of all that was read.
+        """
+        counted = 0
+        while open_ranges := [cursor for cursor in self._cursors if not cursor.ended]:
+            if len(open_ranges) > self._budget:
+                return counted
+            self._budget -= len(open_ranges)
+            await asyncio.gather(
+                *(self._fill(cursor, MAX_PAGE_ROWS, keys_only=True) for cursor in open_ranges)
+            )
+            for cursor in open_ranges:
+                counted += len(cursor.buffer)
+                if cursor.buffer:
+                    last = cursor.buffer[-1].key[len(cursor.prefix) :]
+                    self.place = max(self.place or last, last)
+                    cursor.buffer.clear()
+        self.complete = True
+        return counted
 
     async def _rows(self, first_page: int) -> AsyncIterator[StoredRow]:
         """The rows in order, one for each place."""
@@ -113,9 +129,9 @@ class Scan(Generic[T]):
             empty = [cursor for cursor in self._cursors if cursor.needs_rows]
             if len(empty) > self._budget:
                 return
-            self._budget -= len(empty)
-            await asyncio.gather(*(self._fill(cursor, size) for cursor in empty))
             if empty:
+                self._budget -= len(empty)
+                await asyncio.gather(*(self._fill(cursor, size) for cursor in empty))
                 size = MAX_PAGE_ROWS
             ready = [cursor for cursor in self._cursors if cursor.buffer]
             if not ready:
@@ -125,9 +141,9 @@ class Scan(Generic[T]):
             same = [cursor.buffer.popleft() for cursor in ready if cursor.place == self.place]
             yield same[0]
 
-    async def _fill(self, cursor: _Cursor, size: int) -> None:
+    async def _fill(self, cursor: _Cursor, size: int, *, keys_only: bool = False) -> None:
         rows = await self._tables.between(
-            self._table, self._partition, cursor.start, cursor.end, size, keys_only=self._keys_only
+            self._table, self._partition, cursor.start, cursor.end, size, keys_only=keys_only
         )
         cursor.buffer.extend(rows)
         cursor.ended = len(rows) < size

@@ -5,7 +5,7 @@ All rows of a referral share a partition, so one entity-group transaction can st
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from json import dumps
 from typing import TypeVar
 
@@ -44,6 +44,14 @@ of each invited party, and each registration."""
 _PARTIES = Codec[ReferralKey](ReferralKey)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The new ETags of a committed change: of the record, and of its work. None if storage did not say them."""
+
+    record: str | None
+    work: str | None
+
+
 class Referrals:
     """The repository of referrals. Its methods raise as `Tables` does, and `RecordUnreadable`."""
 
@@ -60,7 +68,7 @@ class Referrals:
         change: Change,
         read: Stored[Referral] | None,
         key: RequestKey | None = None,
-    ) -> None:
+    ) -> Written:
         """Store a change in one transaction: document, list rows, entries, work, invitations, idempotency key.
 
         `read` is the record that the change is based on, None for a new referral. Raises `StoreConflict` if it, or
@@ -70,12 +78,13 @@ class Referrals:
         parties, which must never fail for their size, and for registrations, which follow after the deal is closed.
         """
         after = change.after
-        operations: list[Operation] = [_document_operation(after, read), *_list_operations(change)]
+        operations: list[Operation] = [_document_operation(after, read)]
+        if change.work:
+            operations.append(Insert(_work_row(change.work)))
+        operations.extend(_list_operations(change))
         operations.extend(
             Insert(_ENTRIES.row(keys.entry(after.id, entry.sequence), entry)) for entry in change.entries
         )
-        if change.work:
-            operations.append(Insert(_work_row(change.work)))
         if (minutes := minutes_to_answer(change)) is not None:
             operations.append(Upsert(_ANSWERS.row(keys.answer(after.id), minutes)))
         operations.extend(
@@ -88,7 +97,8 @@ class Referrals:
             operations.append(key.operation())
         if change.entry.actor.name and not change.registrations:
             _require_size(change, operations)
-        await self._tables.write(keys.REFERRALS, _partition(after.key), operations)
+        etags = await self._tables.write(keys.REFERRALS, _partition(after.key), operations)
+        return Written(record=etags[0], work=etags[1] if change.work else None)
 
     async def entry(self, record: ReferralKey, sequence: int) -> Entry | None:
         """One timeline entry; None if it does not exist or cannot be parsed."""
@@ -110,13 +120,19 @@ class Referrals:
         row = await self._get(record, keys.work(record.referral_id, label))
         return _stored_work(row, record) if row else None
 
-    async def insert_work(self, record: ReferralKey, work: Work) -> None:
-        """Insert work without an entry (a reminder or an escalation). Raises `StoreConflict` if it exists."""
-        await self._tables.write(keys.REFERRALS, _partition(record), [Insert(_work_row(work))])
+    async def insert_work(self, record: ReferralKey, work: Work) -> str | None:
+        """Insert work without an entry (a reminder or an escalation), and return its ETag if storage says it.
 
-    async def save_work(self, record: ReferralKey, work: Work, etag: str) -> None:
-        """Update work. Raises `StoreConflict` if it has changed."""
-        await self._tables.write(keys.REFERRALS, _partition(record), [Replace(_work_row(work), etag)])
+        Raises `StoreConflict` if it exists.
+        """
+        (etag,) = await self._tables.write(keys.REFERRALS, _partition(record), [Insert(_work_row(work))])
+        return etag
+
+    async def save_work(self, record: ReferralKey, work: Work, etag: str) -> str | None:
+        """Update work, and return its new ETag if storage says it. Raises `StoreConflict` if it has changed."""
+        replaced = Replace(_work_row(work), etag)
+        (new,) = await self._tables.write(keys.REFERRALS, _partition(record), [replaced])
+        return new
 
     async def invitations(self, record: ReferralKey) -> list[Referral]:
         """The invitations of a deal's creator as they were sent, oldest first.
@@ -132,13 +148,10 @@ class Referrals:
         *,
         after: str | None = None,
         first: str | None = None,
-        keys_only: bool = False,
     ) -> Scan[Referral]:
         """A scan of list ranges as one list; `after` and `first` are places, see `Scan`."""
         partition = keys.partition_of(organization_id)
-        return Scan(
-            self._tables, partition, prefixes, REFERRALS, after=after, first=first, keys_only=keys_only
-        )
+        return Scan(self._tables, partition, prefixes, REFERRALS, after=after, first=first)
 
     async def get_many(self, referral_keys: Iterable[ReferralKey]) -> list[Referral]:
         """The referrals with these keys that exist and can be parsed, in the order of the keys; read concurrently."""

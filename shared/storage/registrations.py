@@ -13,7 +13,7 @@ from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import ReferralKey
 from shared.domain.registration import Registration, ReviewRound
 from shared.domain.vocabulary import RegistrationStatus
-from shared.errors import StoreConflict, StoreUnavailable
+from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec, SetAside, log_set_aside
 from shared.storage.idempotency import RequestKey
@@ -192,13 +192,6 @@ class Registrations:
         if entry.assigned_to != email:
             assigned = replace(entry, assigned_to=email)
             await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, assigned, row))
-
-    async def index_or_defer(self, registration: Registration) -> None:
-        """Index a registration now; if storage fails, leave it to its orchestration."""
-        try:
-            await self.index(registration)
-        except (StoreConflict, StoreUnavailable):
-            logger.warning("index_deferred registration=%s: its orchestration will index it", registration.id)
 
     def queue(self, statuses: Sequence[RegistrationStatus], after: str | None) -> Scan[Queued]:
         """A scan of the queue: registrations with one of these statuses, the longest waiting first."""

@@ -5,6 +5,7 @@ Two implementations have the same contract and run the same tests: `azure_tables
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -89,7 +90,10 @@ class Tables(Protocol):
         *,
         keys_only: bool = False,
     ) -> list[StoredRow]:
-        """The rows with start ≤ key < end, sorted by key, at most `limit`; with `keys_only` without properties."""
+        """The rows with start ≤ key < end, sorted by key, at most `limit`.
+
+        With `keys_only` they have neither properties nor ETags, and cost a fraction of the time.
+        """
         ...
 
     async def write(
@@ -105,6 +109,10 @@ class Tables(Protocol):
 
     async def discard(self, table: str, partition: str, key: str) -> None:
         """Delete a row, if it exists."""
+        ...
+
+    def clock_ahead(self) -> timedelta:
+        """How far this host's clock was ahead of storage's at the last range that was read; zero if it was not."""
         ...
 
     def scan_table(self, table: str) -> AsyncIterator[StoredRow]:

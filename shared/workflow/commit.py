@@ -4,8 +4,9 @@ Only here do accept, decline, withdrawal and expiry compete (L4): the transactio
 exactly one of them is stored.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -14,10 +15,13 @@ from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId
 from shared.domain.lifecycle import SYSTEM_ACTOR
 from shared.domain.referral import Referral, ReferralKey
+from shared.domain.work import Work
 from shared.errors import Contended, StoreConflict, StoreUnavailable
 from shared.storage.codec import Stored
+from shared.storage.engagements import Engagements
 from shared.storage.idempotency import IdempotencyKeys, RequestKey
-from shared.storage.referrals import Referrals
+from shared.storage.known_referrals import KnownReferrals
+from shared.storage.referrals import Referrals, Written
 from shared.workflow.announce import Announcements
 
 logger = logging.getLogger(__name__)
@@ -30,107 +34,82 @@ Decide = Callable[[Referral, CommandContext], Awaitable[Change | None]]
 """Given the record as read, returns the step to store, or None if there is nothing to do; raises a `Refusal`."""
 
 
-@dataclass(slots=True)
-class _Attempts:
-    """All attempts at a step; those that storage `refused`; those of them that are certainly not stored (`lost`).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """A step that is stored, with the new ETag of the record, and its work row.
 
-    A refused attempt may be stored nevertheless: the storage client retries a request that got no response, and the
-    retry conflicts with the request itself.
+    `etag` is None if it is not known, `work` also without work.
     """
 
-    all: list[Change] = field(default_factory=list[Change])
-    refused: list[Change] = field(default_factory=list[Change])
-    lost: list[Change] = field(default_factory=list[Change])
+    change: Change
+    etag: str | None = None
+    work: Stored[Work] | None = None
+
+    @property
+    def after(self) -> Referral:
+        """The record after the step."""
+        return self.change.after
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Commits:
     """Commits steps. `new_operation_id` generates an id for each attempt."""
 
-    def __init__(
-        self,
-        referrals: Referrals,
-        idempotency_keys: IdempotencyKeys,
-        announcements: Announcements,
-        new_operation_id: Callable[[], OperationId],
-    ) -> None:
-        self._referrals = referrals
-        self._idempotency_keys = idempotency_keys
-        self._announcements = announcements
-        self._new_operation_id = new_operation_id
+    referrals: Referrals
+    engagements: Engagements
+    idempotency_keys: IdempotencyKeys
+    announcements: Announcements
+    new_operation_id: Callable[[], OperationId]
 
     async def step(
-        self, referral: ReferralKey, context: CommandContext, decide: Decide, key: RequestKey | None = None
-    ) -> Change | None:
-        """Commit a step of an existing referral; None if there is no such referral or nothing to do.
-
-        `key` is stored with the invitations and registrations that the step adds, unless the step is a refusal.
-        Raises the decision's `Refusal`, `Contended` after five tries, `StoreUnavailable`, `RecordTooLarge`.
-        """
-        attempts = _Attempts()
-        try:
-            return await self._step(referral, context, decide, key, attempts)
-        finally:
-            await self._withdraw(attempts)
-
-    async def _step(
         self,
         referral: ReferralKey,
         context: CommandContext,
         decide: Decide,
-        key: RequestKey | None,
-        attempts: _Attempts,
-    ) -> Change | None:
-        for _ in range(ATTEMPTS):
-            read = await self._referrals.get(referral)
-            if read is None:
-                return None
-            try:
-                change = await decide(read.value, self._attempt(context))
-            except Exception:  # a refusal may be caused by an attempt of ours that is stored
-                if stored := await self._stored(attempts):
-                    return stored
-                raise
-            if change is None:
-                return await self._stored(attempts)
-            change = await self._announcements.announce(change, context.now)
-            if await self._commit(change, read, None if change.refusal else key, attempts):
-                return change
-            if stored := await self._stored(attempts):
-                return stored
-        raise Contended(f"Referral {referral.referral_id} kept changing; repeat the request in a second.")
+        key: RequestKey | None = None,
+        *,
+        known: KnownReferrals | None = None,
+        announced: bool = False,
+    ) -> Committed | None:
+        """Commit a step of an existing referral; None if there is no such referral or nothing to do.
+
+        `key` is stored with the invitations and registrations that the step adds, unless the step is a refusal. The
+        first attempt is based on the record as `known`. A step is `announced` already if its caller holds an intent
+        of the record until the step's work is done.
+        Raises the decision's `Refusal`, `Contended` after five tries, `StoreUnavailable`, `RecordTooLarge`.
+        """
+        known = known or KnownReferrals(self.referrals)
+        return await _Step(self, context, key, known, announced=announced).take(referral, decide)
 
     async def create(
-        self, build: Callable[[CommandContext], Change], context: CommandContext, key: RequestKey | None
-    ) -> Change | None:
-        """Create a record; `build` must use the same id each time.
+        self,
+        build: Callable[[CommandContext], Change],
+        context: CommandContext,
+        key: RequestKey | None,
+        known: KnownReferrals | None = None,
+    ) -> Committed | None:
+        """Create a deal; `build` must use the same id each time.
 
         None if another request with the same idempotency key was stored first. Raises as `step` does.
         """
-        attempts = _Attempts()
+        known = known or KnownReferrals(self.referrals)
+        return await _Step(self, context, key, known, announced=False).create(build)
 
-        async def attempt() -> Change | None:
-            change = await self._announcements.announce(build(self._attempt(context)), context.now)
-            if await self._commit(change, None, key, attempts):
-                return change
-            return await self._stored(attempts)
+    async def insert_once(self, arrivals: Sequence[Change]) -> list[Committed]:
+        """Insert announced records that another record's step decided on; returns those that did not exist.
 
-        try:
-            return await create_once(attempt, self._idempotency_keys, key)
-        finally:
-            await self._withdraw(attempts)
-
-    async def insert_record_once(self, change: Change, now: datetime) -> None:
-        """Insert a record that another record's step decided on, unless it exists.
-
-        Raises `StoreUnavailable` if it may not be stored.
+        Raises `StoreUnavailable` if one may not be stored; the others are inserted nevertheless.
         """
-        if await self._referrals.get(change.after.key):
-            return
-        announced = await self._announcements.announce(change, now)
+        inserted = await complete_all(self._insert_once(arrival) for arrival in arrivals)
+        return [each for each in inserted if each]
+
+    async def _insert_once(self, arrival: Change) -> Committed | None:
         try:
-            await self._referrals.commit(announced, None)
+            written = await self.referrals.commit(arrival, None)
         except StoreConflict:
-            logger.debug("record_exists referral=%s", change.after.id)
+            logger.debug("record_exists referral=%s", arrival.after.id)
+            return None
+        return _committed(arrival, written)
 
     async def append_entry_once(
         self,
@@ -138,56 +117,132 @@ class Commits:
         operation_id: OperationId,
         append_entry: Callable[[Referral, CommandContext], Change | None],
         now: datetime,
+        *,
+        known: KnownReferrals | None = None,
+        since: int | None = None,
     ) -> None:
         """Append an entry to a timeline unless it has one with this operation id, which is derived from its content.
 
-        The entries are read after the record, so that an entry stored meanwhile is a conflict. Raises as `step` does.
+        The entries are read after the record, so that an entry stored meanwhile is a conflict. They are not read if
+        the record as `known` was read before the step was committed that causes the entry, at the moment `since`.
+        Raises as `step` does.
         """
+        known = known or KnownReferrals(self.referrals)
 
         async def decide(referral: Referral, context: CommandContext) -> Change | None:
-            if any(entry.operation_id == operation_id for entry in await self._referrals.entries(record)):
+            if not known.was_read_by(record, since) and await self._has_entry(record, operation_id):
                 return None
             return append_entry(referral, replace(context, operation_id=operation_id))
 
-        await self.step(record, CommandContext(actor=SYSTEM_ACTOR, now=now), decide)
+        await self.step(record, CommandContext(actor=SYSTEM_ACTOR, now=now), decide, known=known)
 
     async def has_step_with_key(self, record: ReferralKey, key_hash: str) -> bool:
         """Whether a step of this referral was committed under this idempotency key."""
-        return any(entry.key_hash == key_hash for entry in await self._referrals.entries(record))
+        return any(entry.key_hash == key_hash for entry in await self.referrals.entries(record))
+
+    async def _has_entry(self, record: ReferralKey, operation_id: OperationId) -> bool:
+        return any(entry.operation_id == operation_id for entry in await self.referrals.entries(record))
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step, and the attempts at it: all, those that storage `refused`, and those that are not stored (`lost`).
+
+    A refused attempt may be stored nevertheless: the storage client retries a request that got no response, and the
+    retry conflicts with the request itself.
+    """
+
+    commits: Commits
+    context: CommandContext
+    key: RequestKey | None
+    known: KnownReferrals
+    announced: bool
+    all: list[Change] = field(default_factory=list[Change])
+    refused: list[Change] = field(default_factory=list[Change])
+    lost: list[Change] = field(default_factory=list[Change])
+
+    async def take(self, referral: ReferralKey, decide: Decide) -> Committed | None:
+        """See `Commits.step`."""
+        try:
+            for attempt in range(ATTEMPTS):
+                read = await (self.known.read(referral) if attempt else self.known.get(referral))
+                if read is None:
+                    return None
+                try:
+                    change = await decide(read.value, self._attempt())
+                except Exception:  # a refusal may be caused by an attempt of ours that is stored
+                    if stored := await self._stored():
+                        return stored
+                    raise
+                if change is None:
+                    return await self._stored()
+                change = await self._announce(change)
+                key = None if change.refusal else self.key
+                if committed := await self._commit(change, read, key) or await self._stored():
+                    return committed
+            raise Contended(f"Referral {referral.referral_id} kept changing; repeat the request in a second.")
+        finally:
+            await self._withdraw()
+
+    async def create(self, build: Callable[[CommandContext], Change]) -> Committed | None:
+        """See `Commits.create`."""
+
+        async def attempt() -> Committed | None:
+            change = await self._announce(build(self._attempt()))
+            return await self._commit(change, None, self.key) or await self._stored()
+
+        try:
+            return await create_once(attempt, self.commits.idempotency_keys, self.key)
+        finally:
+            await self._withdraw()
+
+    async def _announce(self, change: Change) -> Change:
+        """Write the intents, and the engagement's membership: those who see a referral also see its engagement."""
+        if self.announced:
+            return change
+        announced, _ = await asyncio.gather(
+            self.commits.announcements.announce(change, self.context.now), self._join(change)
+        )
+        return announced
+
+    async def _join(self, change: Change) -> None:
+        if change.before is None or change.invitations:
+            await self.commits.engagements.join(change.after, change.invitations)
 
     async def _commit(
-        self, change: Change, read: Stored[Referral] | None, key: RequestKey | None, attempts: _Attempts
-    ) -> bool:
-        attempts.all.append(change)
+        self, change: Change, read: Stored[Referral] | None, key: RequestKey | None
+    ) -> Committed | None:
+        self.all.append(change)
+        key = key and key.with_result(change.after.id, _added(change))
         try:
-            await self._referrals.commit(
-                change, read, key and key.with_result(change.after.id, _added(change))
-            )
+            written = await self.commits.referrals.commit(change, read, key)
         except StoreConflict as refused:
             logger.info("commit_refused referral=%s: %s", change.after.id, refused)
-            attempts.refused.append(change)
-            return False
+            self.refused.append(change)
+            return None
         except StoreUnavailable as failed:
             logger.info("commit_uncertain referral=%s: %s", change.after.id, failed)
-            return False
-        return True
+            return None
+        self.known.wrote(change.after, written.record, change.entries)
+        return _committed(change, written)
 
-    async def _stored(self, attempts: _Attempts) -> Change | None:
+    async def _stored(self) -> Committed | None:
         """The attempt that is in the timeline, if there is one: storage may have stored what it did not confirm."""
-        for change in attempts.all:
-            entry = await self._referrals.entry(change.after.key, change.entry.sequence)
+        for change in self.all:
+            entry = await self.commits.referrals.entry(change.after.key, change.entry.sequence)
             if entry and entry.operation_id == change.entry.operation_id:
-                return change
-            if change in attempts.refused and change not in attempts.lost:
-                attempts.lost.append(change)
+                self.known.wrote(change.after, None, change.entries)
+                return Committed(change=change)
+            if change in self.refused and change not in self.lost:
+                self.lost.append(change)
         return None
 
-    async def _withdraw(self, attempts: _Attempts) -> None:
-        for change in attempts.lost:
-            await self._announcements.withdraw(change)
+    async def _withdraw(self) -> None:
+        for change in self.lost:
+            await self.commits.announcements.withdraw(change)
 
-    def _attempt(self, context: CommandContext) -> CommandContext:
-        return replace(context, operation_id=self._new_operation_id())
+    def _attempt(self) -> CommandContext:
+        return replace(self.context, operation_id=self.commits.new_operation_id())
 
 
 async def create_once(
@@ -206,8 +261,22 @@ async def create_once(
     raise Contended("The request could not be stored; repeat it in a second.")
 
 
+async def complete_all(calls: Iterable[Awaitable[T]]) -> list[T]:
+    """Await all calls, even if some fail; then raise the first failure, if there is one."""
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
 def _added(change: Change) -> tuple[str, ...]:
     """The ids of the invitations and registrations that a step adds to an existing deal."""
     if change.before is None:
         return ()
     return (*(each.id for each in change.invitations), *(each.id for each in change.registrations))
+
+
+def _committed(change: Change, written: Written) -> Committed:
+    work = Stored(change.work, written.work) if change.work and written.work else None
+    return Committed(change=change, etag=written.record, work=work)

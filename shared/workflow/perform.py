@@ -1,20 +1,20 @@
 """Perform the open tasks of a work row, each once and in order; tasks that fail temporarily are deferred.
 
-Every task may run twice (activities run at least once), so each is idempotent. A row's intent is removed when its
-last task is done. A run is limited to far less than functionTimeout, which would end everything that the worker does;
-the next run, which starts at once, continues where it stops.
+Every task may run twice (a handler, the sweep and an orchestration may do it), so each is idempotent. A run is
+limited to far less than functionTimeout, which would end everything that the worker does; the next one continues
+where it stops.
 """
 
 import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from shared.domain.change import Change, CommandContext
-from shared.domain.ids import RegistrationId, derived_operation
+from shared.domain.ids import OperationId, RegistrationId, derived_operation
 from shared.domain.lifecycle import (
     SYSTEM_ACTOR,
     apply_deal_type,
@@ -25,6 +25,8 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.messages import EXPIRY_MAILS
 from shared.domain.referral import Referral, ReferralKey
+from shared.domain.registration import Registration
+from shared.domain.vocabulary import DealType
 from shared.domain.work import (
     Deliver,
     FollowReview,
@@ -49,22 +51,19 @@ from shared.errors import (
     StoreUnavailable,
 )
 from shared.mail.notices import Notices, Undeliverable
-from shared.storage.intents import Intents
+from shared.storage.codec import Stored
+from shared.storage.known_referrals import KnownReferrals
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
-from shared.workflow.commit import Commits
+from shared.workflow.commit import Commits, Committed
 from shared.workflow.intake import Intake
 from shared.workflow.invitations import Invitations
 from shared.workflow.visibility import Visibility
-from shared.workflow.wake import Orchestrations, begin, wake
+from shared.workflow.wake import Orchestrations, begin_review, end, start_waiting
 
 logger = logging.getLogger(__name__)
 
 LONGEST_DELAY = timedelta(minutes=60)
-PATIENCE = timedelta(seconds=3)
-"""How long the response to a command waits for its work; mails take a fraction of it."""
-_RUNNING: set[asyncio.Task[bool]] = set()
-"""Keeps references to the tasks, so that they are not garbage-collected."""
 LONGEST_RUN = timedelta(seconds=60)
 """By the wall clock: after this time a run starts no further task, nor a task its part for a further reader."""
 LONGEST_TASK = timedelta(seconds=90)
@@ -78,11 +77,10 @@ Any other failure is a defect and fails the activity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkRunner:
-    """Performs work rows with the services that their tasks need. `wall_clock` limits a run."""
+class Performer:
+    """What the tasks of work rows need. `wall_clock` limits a run, `longest_task` each of its tasks."""
 
     referrals: Referrals
-    intents: Intents
     commits: Commits
     invitations: Invitations
     intake: Intake
@@ -92,71 +90,69 @@ class WorkRunner:
     wall_clock: Callable[[], datetime]
     longest_task: timedelta = LONGEST_TASK
 
-    async def after_commit(
-        self, engine: Orchestrations, record: ReferralKey, label: str, now: datetime
-    ) -> bool:
-        """Perform the work of a command right after its commit; whether all of it is done within `PATIENCE`.
 
-        So mails and other effects do not wait for the durable engine's queues. Unfinished work continues in the
-        background, and the orchestration performs it in any case. Raises nothing: the command is committed.
-        """
-        task = asyncio.create_task(self._try(engine, record, label, now))
-        _RUNNING.add(task)
-        task.add_done_callback(_RUNNING.discard)
-        done, _ = await asyncio.wait({task}, timeout=PATIENCE.total_seconds())
-        return task in done and task.result()
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """What a handler has done of a step's work before it answered, because its caller can read it.
 
-    async def _try(self, engine: Orchestrations, record: ReferralKey, label: str, now: datetime) -> bool:
-        try:
-            return await self.perform(engine, record, label, now)
-        except TRANSIENT as failed:
-            logger.warning("work_left referral=%s work=%s: %s", record.referral_id, label, failed)
-        except Exception:
-            logger.exception("work_failed referral=%s work=%s", record.referral_id, label)
-        return False
+    `arrivals` are the invitees' referrals that it created, None if that failed. `published` is the type that the deal
+    was published with.
+    """
 
-    async def perform(self, engine: Orchestrations, record: ReferralKey, label: str, now: datetime) -> bool:
-        """Try each due task of a work row once, within the time limit, and store the progress.
-
-        Returns whether no task is left. If two runs perform a row at once, the one that stores its progress later
-        discards it, and its tasks may run again: each is idempotent.
-        """
-        row = await self.referrals.get_work(record, label)
-        if row is None:
-            return True
-        if row.value.open:
-            run = WorkRun(self, engine, record, row.value, now, self.wall_clock())
-            tasks = tuple([await run.attempt(state) for state in row.value.tasks])
-            work = replace(row.value, tasks=tasks)
-            try:
-                await self.referrals.save_work(record, work, row.etag)
-            except StoreConflict:
-                logger.info("performed_by_another_run referral=%s work=%s", record.referral_id, label)
-                return False
-            if work.open:
-                return False
-        if row.value.announced_for:
-            await self.intents.remove_commit(row.value.operation_id, row.value.announced_for)
-        return True
+    arrivals: Sequence[Committed] | None = None
+    published: DealType | None = None
+    indexed: dict[RegistrationId, Registration] = field(default_factory=dict[RegistrationId, Registration])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, kw_only=True)
 class WorkRun:
-    """One run over a work row, started at `now` by the orchestration's clock and `started` by the wall clock."""
+    """One run over a work row, begun at `now` by the domain clock and `started` by the wall clock.
 
-    runner: WorkRunner
+    `row` is the row as stored, with the progress. `caused` are the steps of other records that the run committed:
+    their work is still to be done. `since` is the moment of `known` right after the row was committed, None if
+    another process may have committed it.
+    """
+
+    performer: Performer
     engine: Orchestrations
     record: ReferralKey
-    work: Work
+    row: Stored[Work]
+    known: KnownReferrals
+    since: int | None
     now: datetime
     started: datetime
+    prepared: Prepared = field(default_factory=Prepared)
+    caused: list[Committed] = field(default_factory=list[Committed])
 
-    async def attempt(self, state: TaskState) -> TaskState:
+    @property
+    def work(self) -> Work:
+        """The work with the progress of this run."""
+        return self.row.value
+
+    async def perform(self) -> bool:
+        """Try each due task once, within the time limit, and store the progress; whether it could be stored.
+
+        If two runs perform a row at once, the one that stores its progress later discards it: its tasks may run
+        again, which each of them allows. Raises `StoreUnavailable`.
+        """
+        if not self.work.open:
+            return True
+        tasks = tuple([await self._attempt(state) for state in self.work.tasks])
+        work = replace(self.work, tasks=tasks)
+        try:
+            etag = await self.performer.referrals.save_work(self.record, work, self.row.etag)
+        except StoreConflict:
+            logger.info("performed_by_another_run referral=%s work=%s", self.record.referral_id, work.label)
+            return False
+        self.row = Stored(work, etag or "")
+        return etag is not None or not work.open
+
+    async def _attempt(self, state: TaskState) -> TaskState:
         """Try a task if it is due and there is time; a temporary failure defers it."""
         if not state.is_due(self.now) or not self.has_time():
             return state
         try:
-            async with asyncio.timeout(self.runner.longest_task.total_seconds()):
+            async with asyncio.timeout(self.performer.longest_task.total_seconds()):
                 await self._do(state)
         except OutOfTime as rest:
             logger.info(
@@ -178,7 +174,7 @@ class WorkRun:
         return self._passed() < LONGEST_RUN
 
     def _passed(self) -> timedelta:
-        return self.runner.wall_clock() - self.started
+        return self.performer.wall_clock() - self.started
 
     async def _do(self, state: TaskState) -> None:
         match task := state.task:
@@ -191,7 +187,7 @@ class WorkRun:
             case UpdateDealType(parties=parties):
                 await self._update_deal_type(parties)
             case Publish():
-                await self.runner.visibility.follow(await self._own())
+                await self._publish()
             case Notify():
                 await self._notify(task, deferred=state.due is not None)
             case Deliver():
@@ -204,41 +200,67 @@ class WorkRun:
                 assert_never(task)
 
     async def _invite(self, parties: Sequence[ReferralKey]) -> None:
-        """Create the invitees' referrals, and start their orchestrations.
+        """Create the invitees' referrals, unless it has been done, and start their orchestrations.
 
         Raises `StoreUnavailable` if an invitation is lost that was not delivered before.
         """
-        ids = {record.referral_id for record in parties}
-        deal = await self._own()
-        sent = [i for i in await self.runner.referrals.invitations(self.record) if i.id in ids]
-        await self.runner.invitations.deliver(deal, sent, self.now)
-
-        async def start(invitee: ReferralKey) -> None:
-            await begin(self.engine, invitee)
-
-        await self._for_each(parties, start)
+        arrivals, lost = self.prepared.arrivals, list[str]()
+        if arrivals is None:
+            stored = {each.key: each for each in await self.performer.referrals.invitations(self.record)}
+            sent = [stored[party] for party in parties if party in stored]
+            arrivals = await self.performer.invitations.deliver(await self._own(), sent, self.now)
+            lost = [p.referral_id for p in parties if p not in stored and not await self.known.get(p)]
+        await self._start_waiting(arrivals, parties)
+        _require_all(lost)
 
     async def _deliver(self) -> None:
-        """Create the leads of a request, and start their orchestrations."""
-        leads = await self.runner.intake.deliver(self.record, self.now)
-        await asyncio.gather(*(begin(self.engine, lead.key) for lead in leads))
+        """Create the leads of a request, unless it has been done, and start their orchestrations."""
+        arrivals, leads = self.prepared.arrivals, list[Referral]()
+        if arrivals is None:
+            leads = await self.performer.referrals.invitations(self.record)
+            arrivals = await self.performer.intake.deliver(self.record, leads, self.now)
+        await self._start_waiting(arrivals, [lead.key for lead in leads])
+
+    async def _start_waiting(self, arrivals: Sequence[Committed], parties: Sequence[ReferralKey]) -> None:
+        """Start the orchestrations of new referrals, and of those parties that an earlier run created."""
+        self.caused.extend(arrivals)
+        new = {arrival.after.key: arrival.after for arrival in arrivals}
+        if self.prepared.arrivals is None:
+            known = [stored.value for p in parties if p not in new and (stored := await self.known.get(p))]
+            new |= {referral.key: referral for referral in known}
+        await asyncio.gather(*(start_waiting(self.engine, referral) for referral in new.values()))
+
+    async def _publish(self) -> None:
+        """Show the deal to Microsoft's sellers, or not any more.
+
+        Another step may change the type at the same time; so the last write must be of the type as read after it.
+        """
+        published, deal = self.prepared.published, await self.known.read(self.record)
+        while deal and deal.value.deal_type != published:
+            published = deal.value.deal_type
+            await self.performer.visibility.follow(deal.value)
+            deal = await self.known.read(self.record)
 
     async def _follow_review(self, registration_id: RegistrationId) -> None:
         """Index a registration as it is now; if it is reviewed, start or wake the orchestration of its review."""
-        registration = await self.runner.registrations.get(self.record, registration_id)
+        registration = self.prepared.indexed.get(registration_id)
         if registration is None:
-            raise StoreUnavailable(f"Registration {registration_id} has work but no record.")
-        await self.runner.registrations.index(registration)
+            registration = await self.performer.registrations.get(self.record, registration_id)
+            if registration is None:
+                raise StoreUnavailable(f"Registration {registration_id} has work but no record.")
+            await self.performer.registrations.index(registration)
         if registration.kind == "IpCoSell" and registration.latest:
-            await begin(self.engine, self.record, registration_id)
+            await begin_review(self.engine, self.record, registration_id)
 
     async def _withdraw(self, parties: Sequence[ReferralKey]) -> None:
-        """Withdraw the invitations that have not been answered, and wake the invitees' orchestrations."""
+        """Withdraw the invitations that have not been answered, and end the invitees' orchestrations."""
         deal = await self._own()
 
         async def withdraw(invitee: ReferralKey) -> None:
-            await self.runner.invitations.withdraw(invitee, deal, self.now)
-            await wake(self.engine, invitee)
+            withdrawn = await self.performer.invitations.withdraw(invitee, deal, self.now, self.known)
+            if withdrawn:
+                self.caused.append(withdrawn)
+                await end(self.engine, withdrawn.after)
 
         await self._for_each(parties, withdraw)
 
@@ -254,7 +276,7 @@ class WorkRun:
 
         async def update(other: ReferralKey) -> None:
             operation_id = derived_operation("inform", self.work.operation_id, other.referral_id)
-            await self.runner.commits.append_entry_once(other, operation_id, party_change, self.now)
+            await self._append_once(other, operation_id, party_change)
 
         await self._for_each(parties, update)
 
@@ -270,7 +292,7 @@ class WorkRun:
         context = CommandContext(actor=SYSTEM_ACTOR, now=self.now)
 
         async def update(other: ReferralKey) -> None:
-            await self.runner.commits.step(other, context, decide)
+            await self.performer.commits.step(other, context, decide, known=self.known)
 
         await self._for_each(parties, update)
 
@@ -281,8 +303,14 @@ class WorkRun:
             now = self.now + self._passed()
             if task.message in EXPIRY_MAILS:
                 await self._record_if_nobody_was_notified(reader, task)
-            refused = await self.runner.notices.send(
-                self.record, self.work.label, task, now, self.has_time, planned_before=deferred
+            refused = await self.performer.notices.send(
+                self.record,
+                self.work.label,
+                task,
+                now,
+                has_time=self.has_time,
+                known=self.known,
+                planned_before=deferred,
             )
             for mail in refused:
                 await self._record_refusal(mail)
@@ -301,23 +329,24 @@ class WorkRun:
         for number, record in enumerate(parties):
             if number and not self.has_time():
                 raise OutOfTime("Some of the parties are left for the next run.")
-            if await self.runner.referrals.get(record):
+            if await self.known.get(record):
                 await action(record)
             else:
                 missing.append(record.referral_id)
-        if missing:
-            raise StoreUnavailable(f"Invitation {', '.join(missing)} is not delivered yet.")
+        _require_all(missing)
 
     async def _record_refusal(self, mail: Undeliverable) -> None:
         def failed(referral: Referral, context: CommandContext) -> Change:
             return record_failed_mail(referral, mail.message, mail.address, mail.reason, context)
 
         operation_id = derived_operation("mailRefused", mail.operation_id)
-        await self.runner.commits.append_entry_once(mail.reader, operation_id, failed, self.now)
+        await self._append_once(mail.reader, operation_id, failed)
 
     async def _record_if_nobody_was_notified(self, reader: ReferralKey, task: Notify) -> None:
         """Record it in the timeline before the mail is composed, since the mail repeats the timeline (M8)."""
-        if not await self.runner.notices.was_never_notified(self.record, self.work.label, task, self.now):
+        if not await self.performer.notices.was_never_notified(
+            self.record, self.work.label, task, self.now, self.known
+        ):
             return
         own = await self._own()
 
@@ -325,20 +354,36 @@ class WorkRun:
             return record_never_notified(referral, own, context)
 
         operation_id = never_notified_operation(own.id)
-        await self.runner.commits.append_entry_once(reader, operation_id, never_notified, self.now)
+        await self._append_once(reader, operation_id, never_notified)
+
+    async def _append_once(
+        self,
+        record: ReferralKey,
+        operation_id: OperationId,
+        append_entry: Callable[[Referral, CommandContext], Change | None],
+    ) -> None:
+        await self.performer.commits.append_entry_once(
+            record, operation_id, append_entry, self.now, known=self.known, since=self.since
+        )
 
     async def _own(self) -> Referral:
-        stored = await self.runner.referrals.get(self.record)
+        stored = await self.known.get(self.record)
         if stored is None:
             raise StoreUnavailable(f"Referral {self.record.referral_id} has work but no document.")
         return stored.value
 
     async def _state(self) -> str | None:
         """The state after the work's timeline entry; None if the entry changed no state, or is lost."""
-        entry = await self.runner.referrals.entry(self.record, int(self.work.label))
+        entry = await self.known.entry(self.record, int(self.work.label))
         if entry is None:
             logger.warning("entry_missing referral=%s work=%s", self.record.referral_id, self.work.label)
         return entry.to_state if entry else None
+
+
+def _require_all(missing: Sequence[str]) -> None:
+    """Raise `StoreUnavailable` if referrals are missing that were invited."""
+    if missing:
+        raise StoreUnavailable(f"Invitation {', '.join(missing)} is not delivered yet.")
 
 
 def delay_after(attempts: int, failure: Exception) -> timedelta:

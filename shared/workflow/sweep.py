@@ -1,28 +1,28 @@
-"""The sweep: process the intents that are due, oldest first, and wake the orchestrations of their records.
+"""The sweep: find the records whose intents are due, oldest first, and do what is due on them.
 
 Intents are due for commits whose handler may have died, for due times of records (reminders, expiries, escalations),
-and for requests of an operator. Orchestrations are woken no faster than the durable engine processes them: its queues
-have no priorities, so everything else would wait behind them.
-
-That the engine accepts an event proves nothing. So each orchestration that was woken is looked at again, and one that
-has not done a single step after two looks is terminated and restarted from the tables.
+and for requests of an operator. The sweep takes them in batches: it moves a batch to a later time before it looks at
+its records. What a sweep has taken without coming to an end is taken alone and after the others, so that a record
+that ends the process does not keep it from any of them.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.errors import EngineUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable
+from shared.domain.referral import Referral
+from shared.errors import Contended, EngineUnavailable, RecordUnreadable, StoreConflict, StoreUnavailable
 from shared.storage.heartbeats import Heartbeats
-from shared.storage.intents import NOT_WOKEN, Intent, Intents, Watch, reschedule
-from shared.storage.mail import MailRecords
+from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
-from shared.workflow.observe import Plan, PlannedStep, observe, steps_of
-from shared.workflow.restart import restart_round, retry_later
-from shared.workflow.wake import Orchestrations, wake
+from shared.workflow.due_work import DueWork
+from shared.workflow.follow_up import Background
+from shared.workflow.observe import Observed
+from shared.workflow.restart import next_round, restart_round
+from shared.workflow.wake import Orchestrations, backup_time, end, start, start_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -31,36 +31,25 @@ LONGEST_HANDLER = timedelta(minutes=15)
 
 The domain clock may be moved while a handler runs, so it cannot tell whether one still does.
 """
-LONGEST_RUN = timedelta(seconds=40)
-"""Time limit of a sweep: well below functionTimeout, which would end everything that the worker does."""
+LONGEST_RUN = timedelta(seconds=90)
+"""A sweep starts nothing more after this time: with what it has started it stays below functionTimeout, which would
+end everything that the worker does."""
 BATCH = 20
-"""How many orchestrations are woken at once. The next batch waits until the engine has reached the last of them: its
-queues keep their order."""
-LAST_WOKEN, POLL_SECONDS, LONGEST_WAIT = 3, 0.5, 15.0
-"""How many of a batch are checked for that, how often, and for how long at most (seconds): they may be dead."""
-ENDS_PER_SECOND = 5
-"""How many orchestrations are terminated per second."""
-_AT_ONCE = 10
-LOOKS_UNTIL_DEAD = 2
-"""After how many consecutive looks without a change an orchestration counts as dead."""
-FIRST_RECHECK = timedelta(seconds=10)
-"""When to check whether an orchestration without steps has started a turn: an operator is waiting for it."""
-BETWEEN_LOOKS, LONGEST_BETWEEN_LOOKS = timedelta(minutes=1), timedelta(minutes=16)
-"""How long after waking an orchestration to look again; doubles while restarts do not help. A minute is longer than
-the messages of a killed host stay invisible (host.json)."""
+"""How many intents are taken at once: one request to storage moves them, and one removes them."""
+AT_ONCE = 10
+"""How many records are looked at at once."""
+TAKEN, LONGEST_TAKEN = timedelta(minutes=2), timedelta(minutes=32)
+"""When a taken intent is due again, should the sweep die. Doubles each time."""
+LATER = timedelta(minutes=1)
+"""When to try again what storage or the engine did not do."""
+AT_NEXT_SWEEP = timedelta(milliseconds=1)
 UNTIL_REPAIRED = timedelta(hours=1)
 """How often to retry a record that is damaged or causes an unexpected error: someone has to repair it."""
-_TRANSIENT = (EngineUnavailable, StoreConflict, StoreUnavailable)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """The counts of one run: woken or started, terminated; and of those woken before, with and without progress."""
-
-    woken: int = 0
-    ended: int = 0
-    moved: int = 0
-    unmoved: int = 0
+TERMINATIONS_PER_SECOND = 5
+"""How many orchestrations are terminated per second: the engine's queues have no priorities, so all else waits."""
+OWN_WORK_SECONDS = 5.0
+"""How long a sweep waits for what handlers of its own process are doing, since it would do the same again."""
+_TRANSIENT = (Contended, EngineUnavailable, StoreConflict, StoreUnavailable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,238 +59,152 @@ class Sweep:
     referrals: Referrals
     registrations: Registrations
     intents: Intents
-    mails: MailRecords
+    due_work: DueWork
+    background: Background
     heartbeats: Heartbeats
     wall_clock: Callable[[], datetime]
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self, engine: Orchestrations, now: datetime) -> int:
-        """Process the intents that are due at `now`, within the time limit; returns how many orchestrations it woke.
+        """Process the intents that are due at `now`, within the time limit; returns how many.
 
-        Raises `StoreUnavailable` if the intents cannot be read; the next run tries again.
+        What is due must be due by storage's clock as well (L4), so a host whose clock is ahead makes nothing happen
+        early. Raises `StoreUnavailable` if the intents cannot be read or moved; the next run tries again.
         """
-        tally, seen = _Tally(), set[tuple[datetime, str]]()
-        end = self.wall_clock() + LONGEST_RUN
-        while self.wall_clock() < end:
-            ended = tally.ended
-            found = await self.intents.due(now, BATCH)
-            batch = [intent for intent in found if (intent.due, intent.id) not in seen]
-            seen.update((intent.due, intent.id) for intent in batch)
-            if not batch:
-                break
-            run = _Run(self, engine, now, tally, end)
-            await run.look_at(batch)
-            if len(found) == BATCH:
-                await self.pause((tally.ended - ended) / ENDS_PER_SECOND)
-                await run.wait_for_engine()
-        await self.heartbeats.record_sweep(self.wall_clock(), moved=tally.moved, unmoved=tally.unmoved)
-        return tally.woken
+        await self.background.wait(OWN_WORK_SECONDS)
+        looks, end_at, more = 0, self.wall_clock() + LONGEST_RUN, True
+        while more and self.wall_clock() < end_at:
+            due = await self.intents.due(now, BATCH)
+            by_both = now - self.intents.clock_ahead()
+            batch = _next_batch([intent for intent in due if intent.due <= by_both])
+            more = bool(batch) and (len(due) == BATCH or len(batch) < len(due))
+            looks += len(batch)
+            await self._process(engine, batch, by_both, end_at)
+        await self.heartbeats.record_sweep(self.wall_clock())
+        return looks
+
+    async def _process(
+        self, engine: Orchestrations, batch: Sequence[Intent], now: datetime, end_at: datetime
+    ) -> None:
+        taken = [_taken(intent, now) for intent in batch]
+        await self.intents.move(zip(batch, taken, strict=True))
+        after = await _Batch(self, engine, now, end_at).look_at(taken)
+        await self.intents.move(zip(taken, after, strict=True))
+        terminated = sum(each is not None and each.ended_at == now for each in after)
+        await self.pause(terminated / TERMINATIONS_PER_SECOND)
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """Processes one batch. `woken` are the orchestrations that it woke, with the marks of their steps."""
+class _Batch:
+    """Looks at the records of one batch of intents."""
 
     sweep: Sweep
     engine: Orchestrations
     now: datetime
-    tally: _Tally
-    end: datetime
-    woken: list[tuple[Intent, tuple[str, ...]]] = field(default_factory=list[tuple[Intent, tuple[str, ...]]])
+    end_at: datetime
 
-    async def look_at(self, batch: Sequence[Intent]) -> None:
-        """Process intents, several at a time; one failure must not stop the others."""
-        slots = asyncio.Semaphore(_AT_ONCE)
+    async def look_at(self, taken: Sequence[Intent]) -> list[Intent | None]:
+        """Look at all records, several at a time; one failure must not stop the others.
 
-        async def look(intent: Intent) -> None:
+        Returns for each intent the one that replaces it, None if it is not needed any more.
+        """
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def look(intent: Intent) -> Intent | None:
             async with slots:
-                if self.sweep.wall_clock() < self.end:
-                    await self._try(intent)
+                if self.sweep.wall_clock() >= self.end_at:
+                    return replace(intent, due=self.now + AT_NEXT_SWEEP, tries=intent.tries - 1)
+                return await self._try(intent)
 
-        await asyncio.gather(*(look(intent) for intent in batch))
+        return list(await asyncio.gather(*map(look, taken)))
 
-    async def wait_for_engine(self) -> None:
-        """Wait until the engine has processed one of the orchestrations that were woken last."""
-        last = self.woken[-LAST_WOKEN:]
-        end = min(self.end, self.sweep.wall_clock() + timedelta(seconds=LONGEST_WAIT))
-        for _ in range(int(LONGEST_WAIT / POLL_SECONDS)):
-            if not last or self.sweep.wall_clock() >= end:
-                return
-            await self.sweep.pause(POLL_SECONDS)
-            try:
-                if any([await self._has_moved(intent, marks) for intent, marks in last]):
-                    return
-            except (*_TRANSIENT, RecordUnreadable) as failed:
-                logger.info("sweep_poll_failed: %s", failed)
-
-    async def _has_moved(self, intent: Intent, marks: tuple[str, ...]) -> bool:
-        plan = await self._observe(intent)
-        return not set(marks) <= {step.mark for step in plan.steps}
-
-    async def _try(self, intent: Intent) -> None:
+    async def _try(self, intent: Intent) -> Intent | None:
         try:
-            await self._look(intent)
-        except RecordUnreadable as unreadable:
-            logger.warning("sweep_unreadable instance=%s: %s", intent.instance_id, unreadable)
-            await self._try_later(intent, replace(intent, due=self.now + UNTIL_REPAIRED))
+            return await self._look(intent)
         except _TRANSIENT as failed:
             logger.warning("sweep_failed instance=%s: %s", intent.instance_id, failed)
-            self.tally.unmoved += isinstance(failed, EngineUnavailable)
-            await self._try_later(intent, retry_later(intent, self.now))
+            return next_round(intent, self.now) if intent.ended_at else self._again(intent, LATER)
+        except RecordUnreadable as damaged:
+            logger.error("sweep_record_damaged instance=%s: %s", intent.instance_id, damaged)  # noqa: TRY400
         except Exception:
             logger.exception("sweep_unexpected_error instance=%s", intent.instance_id)
-            await self._try_later(intent, replace(intent, due=self.now + UNTIL_REPAIRED))
+        return self._again(intent, UNTIL_REPAIRED)
 
-    async def _try_later(self, intent: Intent, later: Intent) -> None:
-        try:
-            await self.sweep.intents.move(intent, later)
-        except StoreUnavailable:
-            logger.warning("intent_not_moved instance=%s: it stays due", intent.instance_id)
+    async def _look(self, intent: Intent) -> Intent | None:
+        if intent.reason == "restart" and (waiting := await restart_round(self.engine, intent, self.now)):
+            return waiting
+        observed = await self.sweep.due_work.do(
+            self.engine, intent.party, intent.registration, self.now, holds_intent=True
+        )
+        if intent.reason == "commit":
+            return self._after_commit(intent, observed)
+        if observed.record is None and not observed.rows:
+            return self._unless_forgotten(intent)
+        if intent.reason != "moment":
+            await self._reindex(intent, observed)
+        await self._tell_engine(intent, observed)
+        plan = observed.plan(self.now)
+        due = self.now + AT_NEXT_SWEEP if plan.steps else plan.next_at
+        return _moment(intent, due) if due else None
 
-    async def _look(self, intent: Intent) -> None:
-        if intent.reason == "restart" or intent.watch.ended_at:
-            await self._restart(intent)
-        elif intent.reason == "commit":
-            await self._look_at_commit(intent)
-        else:
-            await self._look_at_record(intent)
-
-    async def _look_at_commit(self, intent: Intent) -> None:
-        """Watch the record if its work is due, with all steps that it has to do, since rows are done in order.
-
-        The intent of a step that was never committed is removed once its handler cannot be running any more.
-        """
-        rows = {row.value.label: row for row in await self.sweep.referrals.work(intent.party)}
-        row = rows.get(intent.label)
+    def _after_commit(self, intent: Intent, observed: Observed) -> Intent | None:
+        """The intent of a step that was never committed is removed once its handler cannot be running any more."""
+        row = observed.rows.get(intent.label)
         if row is None or row.value.operation_id != intent.id:
-            await self._forget_or_wait(intent)
-        elif not row.value.open:
-            await self.sweep.intents.remove(intent)
-            self._count_moved(intent)
-        elif row.value.is_due(self.now):
-            await self._watch(intent, steps_of(rows.values(), self.now))
-        else:
-            await self._move(intent, row.value.next_at)
+            return self._unless_forgotten(intent)
+        if not row.value.open:
+            return None
+        due = row.value.next_at
+        later = row.value.is_due(self.now) or due is None
+        return replace(intent, due=self.now + AT_NEXT_SWEEP if later or due is None else due, tries=0)
 
-    async def _look_at_record(self, intent: Intent) -> None:
-        """Watch the record if something is due; otherwise look again at its next due time."""
-        plan = await self._observe(intent)
-        if plan.missing:
-            await self._forget_or_wait(intent)
-        elif plan.steps:
-            await self._watch(intent, plan.steps)
-        elif intent.reason == "wake" and not await self._has_run_since_woken(intent, plan):
-            await self._watch(intent, ())
-        else:
-            await self._move(intent, plan.next_at)
-
-    async def _forget_or_wait(self, intent: Intent) -> None:
+    def _unless_forgotten(self, intent: Intent) -> Intent | None:
         age = self.sweep.wall_clock() - intent.at
-        if age > LONGEST_HANDLER:
-            await self.sweep.intents.remove(intent)
-        else:
-            later = self.now + LONGEST_HANDLER - age + timedelta(seconds=1)
-            await self.sweep.intents.move(intent, replace(intent, due=later))
+        return None if age > LONGEST_HANDLER else self._again(intent, LONGEST_HANDLER - age + LATER)
 
-    async def _observe(self, intent: Intent) -> Plan:
-        return await observe(
-            self.sweep.referrals, self.sweep.registrations, intent.party, intent.registration, self.now
-        )
+    async def _tell_engine(self, intent: Intent, observed: Observed) -> None:
+        """End the orchestration of what is closed, and start that of what still waits if it is not running.
 
-    async def _has_run_since_woken(self, intent: Intent, plan: Plan) -> bool:
-        """Whether an orchestration without steps has started a turn since it was woken, or need not run."""
-        woken_at = intent.watch.woken_at
-        if woken_at is None:
-            return False
-        last_turn_at = await self.engine.last_turn_at(intent.instance_id)
-        return plan.finished if last_turn_at is None else last_turn_at >= woken_at.replace(microsecond=0)
+        It is only a backup, so it does not matter if the engine does not respond, unless an operator wants it.
+        Raises `EngineUnavailable` then.
+        """
+        record, plan = observed.record, observed.plan(self.now)
+        try:
+            if intent.registration:
+                if plan.next_at:
+                    wait_until = backup_time(intent.instance_id, plan.next_at)
+                    await start(self.engine, intent.party, intent.registration, wait_until)
+            elif isinstance(record, Referral) and record.status == "New":
+                await start_waiting(self.engine, record)
+            elif isinstance(record, Referral) and plan.finished:
+                await end(self.engine, record)
+        except EngineUnavailable as failed:
+            if intent.reason != "moment":
+                raise
+            logger.warning("orchestration_not_started instance=%s: %s", intent.instance_id, failed)
 
-    async def _move(self, intent: Intent, due: datetime | None) -> None:
-        """Look again at the next due time, if there is one. A request of an operator becomes an ordinary intent."""
-        self._count_moved(intent)
-        if due is None:
-            await self.sweep.intents.remove(intent)
-            return
-        moved = reschedule(intent, due)
-        if intent.reason == "wake":
-            moved = replace(moved, reason="moment", id=intent.instance_id)
-        await self.sweep.intents.move(intent, moved)
-
-    async def _watch(self, intent: Intent, steps: Sequence[PlannedStep]) -> None:
-        """Wake an orchestration that has steps to do; restart it if it has made no progress for too long."""
-        marks = tuple(step.mark for step in steps)
-        watch = intent.watch
-        unmoved = watch.woken_at is not None and _is_unmoved(watch.steps, marks)
-        if not unmoved:
-            self._count_moved(intent)
-            watch = NOT_WOKEN
-        else:
-            self.tally.unmoved += 1
-            watch = replace(watch, unmoved=watch.unmoved + 1)
-        if watch.unmoved >= LOOKS_UNTIL_DEAD and not await self._is_active(intent):
-            await self._restart_dead(intent, watch)
-            return
-        if intent.reason == "wake" and not unmoved and intent.registration is None:
-            await self._reindex(intent)
-        await wake(self.engine, intent.party, intent.registration)
-        self.tally.woken += 1
-        if marks:
-            self.woken.append((intent, marks))
-        expected = watch.steps if unmoved else marks
-        woken = replace(watch, woken_at=watch.woken_at or self.now, steps=expected)
-        wait = FIRST_RECHECK if not marks and not unmoved else _between_looks(watch)
-        await self.sweep.intents.move(intent, replace(intent, due=self.now + wait, watch=woken))
-
-    async def _is_active(self, intent: Intent) -> bool:
-        """Whether it may be alive: it started a turn recently, or a mail of its record is being sent."""
-        last_turn_at = await self.engine.last_turn_at(intent.instance_id)
-        if last_turn_at and self.now - last_turn_at < BETWEEN_LOOKS:
-            return True
-        return await self.sweep.mails.is_leased(intent.party.referral_id, self.sweep.wall_clock())
-
-    async def _restart_dead(self, intent: Intent, watch: Watch) -> None:
-        logger.error(
-            "orchestration_dead instance=%s restarts=%d steps=%s: it accepted events and did nothing; "
-            "it is restarted",
-            *(intent.instance_id, watch.restarts, ",".join(watch.steps)),
-        )
-        await self._restart(replace(intent, watch=watch))
-
-    async def _restart(self, intent: Intent) -> None:
-        """One round of a restart. A restarted orchestration is watched again: that it was started proves nothing."""
-        waiting = await restart_round(self.engine, intent, self.now)
-        if waiting:
-            self.tally.ended += 1
-            if intent.watch.ended_at:
-                self.tally.unmoved += 1
-            await self.sweep.intents.move(intent, waiting)
-            return
-        self.tally.woken += 1
-        self.tally.moved += 1
-        watch = intent.watch
-        restarted = Watch(woken_at=self.now, steps=watch.steps, restarts=watch.restarts + bool(watch.tells))
-        if intent.reason == "restart":
-            watched = replace(intent, reason="wake", due=self.now + FIRST_RECHECK, watch=restarted)
-        else:
-            watched = replace(intent, due=self.now + _between_looks(restarted), watch=restarted)
-        await self.sweep.intents.move(intent, watched)
-
-    async def _reindex(self, intent: Intent) -> None:
+    async def _reindex(self, intent: Intent, observed: Observed) -> None:
         """Index the registrations again: the table of the index may have been restored from another day's backup."""
-        stored = await self.sweep.referrals.get(intent.party)
-        for registration in stored.value.registrations if stored else ():
+        deal = observed.record
+        for registration in deal.registrations if isinstance(deal, Referral) else ():
             await self.sweep.registrations.reindex(intent.party, registration.id)
 
-    def _count_moved(self, intent: Intent) -> None:
-        if intent.watch.woken_at is not None:
-            self.tally.moved += 1
+    def _again(self, intent: Intent, after: timedelta = timedelta()) -> Intent:
+        return replace(intent, due=self.now + after, tries=0)
 
 
-def _is_unmoved(before: tuple[str, ...], now: tuple[str, ...]) -> bool:
-    """Whether all steps of the last look are still to be done; if there were none, whether there are none now."""
-    return set(before) <= set(now) if before else not now
+def _moment(intent: Intent, due: datetime) -> Intent:
+    """The intent for the next due time of a record; that of an operator becomes an ordinary one."""
+    fresh = replace(intent, tries=0, ended_at=None, requests=0)
+    return replace(fresh, reason="moment", id=intent.instance_id, due=due)
 
 
-def _between_looks(watch: Watch) -> timedelta:
-    doublings = max(0, min(watch.restarts - 1, 10))
-    return min(BETWEEN_LOOKS * (1 << doublings), LONGEST_BETWEEN_LOOKS)
+def _next_batch(due: Sequence[Intent]) -> Sequence[Intent]:
+    """Those of the due intents that no sweep has taken before; else one, which may be what ended the sweep."""
+    return [intent for intent in due if not intent.tries] or due[:1]
+
+
+def _taken(intent: Intent, now: datetime) -> Intent:
+    """The intent while a sweep looks at its record."""
+    again = min(TAKEN * (1 << min(intent.tries, 10)), LONGEST_TAKEN)
+    return replace(intent, due=now + again, tries=intent.tries + 1)

@@ -132,6 +132,19 @@ async def test_a_timer_function_runs_first_and_last_in_each_gap_between_durable_
         ]
 
 
+async def test_a_timer_function_runs_first_and_last_in_each_twelve_hours_without_a_durable_due_time(
+    drive: Drive,
+) -> None:
+    diary = Diary()
+    async with drive(diary.app) as d:
+        noon = await at_noon(d)
+        diary.notes.clear()
+        await d.advance("P1DT6H")
+        seen = [round((at - noon).total_seconds()) for what, at in diary.notes if what == "minute"]
+        half, whole = 43_200, 86_400
+        assert seen == [30, half - 30, half + 30, whole - 30, whole + 30, whole + half // 2 - 30]
+
+
 async def test_every_occurrence_runs_on_request(drive: Drive) -> None:
     diary = Diary()
     async with drive(diary.app) as d:

@@ -1,6 +1,5 @@
 """A durable engine in memory: it keeps books of instances, events and starts, and runs nothing by itself."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -26,19 +25,16 @@ class Instance:
 class FakeEngine:
     """Implements `shared.workflow.wake.Orchestrations`. Who needs instances that do something overrides the hooks.
 
-    An instance ends `takes` looks after it was told to, and starts can be refused for a while. `dead` instances
-    hang: they take events and never move; `deaf` ones do not end either; and for those it is `away_for`, or if it is
-    `away`, it fails. `acts` is what the others do when they are woken; they begin a turn at `now`.
+    An instance ends `takes` looks after it was told to, and starts can be refused for a while. `deaf` instances do
+    not end; for those it is `away_for`, or if it is `away`, it fails. An event begins a turn at `now`.
     """
 
     now: datetime = NOW
     takes: int = 1
     refuses_starts: int = 0
-    dead: set[str] = field(default_factory=set)
     deaf: set[str] = field(default_factory=set)
     away: bool = False
     away_for: set[str] = field(default_factory=set)
-    acts: Callable[[str], Awaitable[None]] | None = None
     instances: dict[str, Instance] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
     starts: list[tuple[str, str]] = field(default_factory=list)
@@ -101,16 +97,12 @@ class FakeEngine:
             self.told_to_end(instance)
 
     def began(self, name: str, instance_id: str, argument: dict[str, str]) -> Instance:
-        """The instance that a start makes; whatever its predecessor was, it lives."""
-        self.dead.discard(instance_id)
+        """The instance that a start makes."""
         return Instance(instance_id, name, argument, self.now)
 
     async def took(self, instance: Instance, event: str) -> None:
         """What an instance does when it gets an event."""
-        if instance.id not in self.dead:
-            instance.last_turn_at = self.now
-            if self.acts:
-                await self.acts(instance.id)
+        instance.last_turn_at = self.now
 
     def told_to_end(self, instance: Instance) -> None:
         """What becomes of an instance that is told to end: until then it takes events."""

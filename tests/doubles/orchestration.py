@@ -1,29 +1,43 @@
-"""What the orchestration of a referral does, as far as a test lets it: observe, act, and observe again."""
+"""What orchestrations and the sweep do with a record: all that is due, or one run over one row of its work."""
 
 from datetime import datetime
 
-from activities.steps import expire_if_overdue, open_reminder
+from shared.domain.ids import RegistrationId
 from shared.domain.referral import ReferralKey
+from shared.domain.work import Work
+from shared.storage.known_referrals import KnownReferrals
 from shared.wiring import Service
-from shared.workflow.observe import PlannedStep, observe
+from shared.workflow.perform import Performer
 from shared.workflow.wake import Orchestrations
+from shared.workflow.work_runs import WorkRuns
 
 
-async def follow(service: Service, engine: Orchestrations, referral: ReferralKey, now: datetime) -> None:
-    """All that there is to do now, until the orchestration waits."""
-    while steps := (await observe(service.referrals, service.registrations, referral, None, now)).steps:
-        for step in steps:
-            await run_activity(service, engine, referral, step, now)
-
-
-async def run_activity(
-    service: Service, engine: Orchestrations, referral: ReferralKey, step: PlannedStep, now: datetime
+async def follow(
+    service: Service,
+    engine: Orchestrations,
+    referral: ReferralKey,
+    now: datetime,
+    registration: RegistrationId | None = None,
 ) -> None:
-    """The activity that one step asks for."""
-    match step.kind:
-        case "expire":
-            await expire_if_overdue(service, referral, now)
-        case "remind":
-            await open_reminder(service, referral, step.label)
-        case _:
-            await service.work_runner.perform(engine, referral, step.label, now)
+    """All that there is to do now, until the orchestration waits."""
+    await service.due_work.do(engine, referral, registration, now)
+
+
+async def run_once(
+    service: Service,
+    engine: Orchestrations,
+    referral: ReferralKey,
+    label: str,
+    now: datetime,
+    *,
+    performer: Performer | None = None,
+) -> Work:
+    """One run over a row of work, and over those that it causes; gives the row as it is stored then."""
+    row = await service.referrals.get_work(referral, label)
+    assert row
+    known = KnownReferrals(service.referrals)
+    runs = WorkRuns(performer=performer or service.follow_ups.performer, engine=engine, known=known, now=now)
+    await runs.perform(referral, row)
+    after = await service.referrals.get_work(referral, label)
+    assert after
+    return after.value

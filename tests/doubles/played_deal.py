@@ -19,7 +19,10 @@ from tests.doubles.small_world import deal, import_small_world
 
 
 class PlayedDeal:
-    """Rae's deal, to which Northwind is invited and Microsoft is not, unless `begin` is told otherwise."""
+    """Rae's deal, to which Northwind is invited and Microsoft is not, unless `begin` is told otherwise.
+
+    A request returns when what its operation left for after the response is done, unless it `waits` not.
+    """
 
     def __init__(self, now: datetime, tables: MemoryTables | None = None) -> None:
         self.now = now
@@ -27,6 +30,7 @@ class PlayedDeal:
         self.mail = MemoryMailService()
         self.service = service_on(self.tables, self.mail)
         self.engine = FakeEngine()
+        self.waits = True
 
     async def begin(self, body: dict[str, Any] | None = None) -> Response:
         await import_small_world(self.service.tables)
@@ -89,6 +93,7 @@ class PlayedDeal:
             params=params,
             headers=headers,
             engine=self.engine,
+            follow_up=self.waits,
         )
 
 

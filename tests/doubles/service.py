@@ -20,6 +20,7 @@ from shared.mail.service import MailService
 from shared.settings import Settings, TableAccount
 from shared.storage.tables import Tables
 from shared.wiring import Service, assemble
+from shared.workflow.follow_up import LONGEST_FOLLOW_UP
 from shared.workflow.wake import Orchestrations
 from tests.doubles.engine import FakeEngine
 from tests.doubles.small_world import PEOPLE
@@ -47,10 +48,13 @@ SETTINGS = Settings(
 
 
 def service_on(
-    tables: Tables, mail: MailService, wall_clock: Callable[[], datetime] = clock.wall_clock
+    tables: Tables,
+    mail: MailService,
+    wall_clock: Callable[[], datetime] = clock.wall_clock,
+    settings: Settings = SETTINGS,
 ) -> Service:
     """The service, put together as in production."""
-    return assemble(SETTINGS, tables, mail, wall_clock, pause=no_pause)
+    return assemble(settings, tables, mail, wall_clock, pause=no_pause)
 
 
 async def no_pause(_seconds: float) -> None:
@@ -68,10 +72,12 @@ async def ask(
     params: Mapping[str, str] = NOTHING,
     headers: Mapping[str, str] = NOTHING,
     engine: Orchestrations | None = None,
+    follow_up: bool = True,
 ) -> Response:
     """One request of a person of the small world to an operation; refusals come back as answers, bodies as JSON.
 
-    `route` are the names in the operation's route, and may be more than it has.
+    `route` are the names in the operation's route, and may be more than it has. With `follow_up` it returns when what
+    the operation left for after its response is done too.
     """
     operation = OPERATIONS[handler.__name__]
     http = http_request(operation, body, route=route, params=params, headers=headers)
@@ -80,7 +86,15 @@ async def ask(
         response = await handler(operation.read(http, service, engine or FakeEngine(), caller, now))
     except HANDLED_ERRORS as refused:
         return Response(**describe(refused))
+    finally:
+        if follow_up:
+            await service.follow_ups.background.wait(LONGEST_FOLLOW_UP)
     return replace(response, body=response.json())
+
+
+def dies_after_responses(service: Service) -> None:
+    """From now on, what handlers leave for after their responses is lost, as if the process died each time."""
+    service.follow_ups.background.start = lambda run: run.close()  # type: ignore[method-assign]
 
 
 def http_request(

@@ -20,7 +20,7 @@ _REVIEWERS = {"dee", "vera"}
 _OF_NO_LOCATION = {"mia"}
 
 
-def _organization(organization_id: str, name: str, location: str, country: str) -> dict[str, Any]:
+def organization(organization_id: str, name: str, location: str, country: str) -> dict[str, Any]:
     return {
         "id": organization_id,
         "name": name,
@@ -29,12 +29,12 @@ def _organization(organization_id: str, name: str, location: str, country: str) 
         "transacting": True,
         "defaultLocation": location,
         "locations": [{"id": location, "name": location, "country": country}],
-        "people": [_person(o, e) for o, e in PEOPLE.values() if o == organization_id],
+        "people": [person(o, e) for o, e in PEOPLE.values() if o == organization_id],
         "profiles": [{"country": "US", "active": True, "locations": [{"id": location, "name": location}]}],
     }
 
 
-def _person(organization_id: str, email: str) -> dict[str, Any]:
+def person(organization_id: str, email: str) -> dict[str, Any]:
     name = email.partition("@")[0]
     return {
         "oid": name,
@@ -49,23 +49,23 @@ def _person(organization_id: str, email: str) -> dict[str, Any]:
 WORLD = DirectoryDocument.model_validate(
     {
         "organizations": [
-            _organization("contoso", "Contoso", "contoso-seattle", "US"),
-            _organization("fabrikam", "Fabrikam", "fabrikam-seoul", "KR"),
-            _organization("northwind", "Northwind Traders", "northwind-sydney", "AU"),
+            organization("contoso", "Contoso", "contoso-seattle", "US"),
+            organization("fabrikam", "Fabrikam", "fabrikam-seoul", "KR"),
+            organization("northwind", "Northwind Traders", "northwind-sydney", "AU"),
             {
                 "id": "msft",
                 "name": "Microsoft",
                 "kind": "microsoft",
                 "tenantId": "tenant-msft",
                 "reviewLead": "vera@microsoft.com",
-                "people": [_person(*PEOPLE[name]) for name in ("sam", "dee", "vera")],
+                "people": [person(*PEOPLE[name]) for name in ("sam", "dee", "vera")],
             },
             {
                 "id": "portal",
                 "name": "Portal",
                 "kind": "application",
                 "tenantId": "tenant-portal",
-                "people": [_person(*PEOPLE["web"])],
+                "people": [person(*PEOPLE["web"])],
             },
         ],
         "solutions": [

@@ -1,54 +1,57 @@
 """A sweep on tables in memory, in virtual time."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from shared.domain.change import Change, CommandContext
-from shared.domain.ids import OperationId, ReferralId
-from shared.domain.lifecycle import SYSTEM_ACTOR, expire
+from shared.domain.change import Change, EntryDraft, created
+from shared.domain.ids import ReferralId
 from shared.domain.referral import Referral, ReferralKey
-from shared.storage.heartbeats import Heartbeats
+from shared.domain.work import Task
 from shared.storage.intents import Intent, Intents
-from shared.storage.mail import MailRecords
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.referrals import Referrals
-from shared.storage.registrations import Registrations
 from shared.storage.tables import Tables
+from shared.wiring import assemble
 from shared.workflow.announce import Announcements
-from shared.workflow.sweep import Sweep
 from tests.doubles.engine import FakeEngine
-from tests.examples.referrals import NOW, begun, referral
+from tests.doubles.mail_service import MemoryMailService
+from tests.doubles.service import SETTINGS
+from tests.doubles.small_world import import_small_world
+from tests.examples.referrals import NOW, begun, context
 
 MINUTE = timedelta(minutes=1)
+
+
+def numbered(number: int) -> ReferralId:
+    """The id of one of Fabrikam's referrals; they sort like the numbers."""
+    return ReferralId(f"00000000-0000-7000-8000-{number:012d}")
 
 
 class Swept:
     """The sweep and what it works on. `wall` is the wall clock, which only pauses and tests move."""
 
-    def __init__(self, tables: Tables | None = None) -> None:
-        self.tables = tables or MemoryTables()
+    def __init__(self, tables: Tables | None = None, mail: MemoryMailService | None = None) -> None:
+        self.tables: Any = tables or MemoryTables()
         self.wall = NOW
         self.pauses: list[float] = []
         self.engine = FakeEngine()
-        self.referrals, self.intents = Referrals(self.tables), Intents(self.tables)
-        self.mails, self.heartbeats = MailRecords(self.tables), Heartbeats(self.tables)
-        self.announcements = Announcements(intents=self.intents, wall_clock=lambda: self.wall)
-        self.sweep = Sweep(
-            referrals=self.referrals,
-            registrations=Registrations(self.tables),
-            intents=self.intents,
-            mails=self.mails,
-            heartbeats=self.heartbeats,
-            wall_clock=lambda: self.wall,
-            pause=self._pause,
-        )
+        self.mail = mail or MemoryMailService()
+        self.service = assemble(SETTINGS, self.tables, self.mail, lambda: self.wall, self._pause)
+        self.referrals, self.registrations = self.service.referrals, self.service.registrations
+        self.intents, self.heartbeats = self.service.intents, self.service.heartbeats
+        self.sweep = self.service.sweep
+        self.announcements = Announcements(intents=Intents(self.tables), wall_clock=lambda: self.wall)
 
     async def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.wall += timedelta(seconds=seconds)
 
+    async def begin(self) -> "Swept":
+        """With people to whom mails go."""
+        await import_small_world(self.tables)
+        return self
+
     async def at(self, minutes: float) -> int:
-        """Sweep so many minutes after the beginning, by both clocks; says how many were woken or started."""
+        """Sweep so many minutes after the beginning, by both clocks; says at how many intents it looked."""
         self.wall = max(self.wall, NOW + minutes * MINUTE)
         self.engine.now = NOW + minutes * MINUTE
         return await self.sweep.run(self.engine, self.engine.now)
@@ -64,21 +67,27 @@ class Swept:
             await self.referrals.commit(begun(record), None)
         return [record.key for record in records]
 
-    async def committed(self, change: Change, now: datetime = NOW) -> Change:
-        """A step that is announced and stored."""
-        announced = await self.announcements.announce(change, now)
+    async def committed(self, record: Referral, *tasks: Task) -> Change:
+        """A new record that is announced and stored, with work of these tasks; its handler then died."""
+        change = created(record, (EntryDraft(kind="received"),), context(), tasks)
+        announced = await self.announcements.announce(change, NOW)
         await self.referrals.commit(announced, None)
         return announced
 
-    async def expires(self, referral_id: str) -> None:
-        """What an orchestration does to a referral of Fabrikam's whose time is over."""
-        party = replace(referral().key, referral_id=ReferralId(referral_id))
-        stored = await self.referrals.get(party)
+    async def state(self, record: ReferralKey) -> str:
+        """The state of a record."""
+        stored = await self.referrals.get(record)
         assert stored
-        operation_id = OperationId(f"expire-{referral_id}")
-        context = CommandContext(actor=SYSTEM_ACTOR, now=self.engine.now, operation_id=operation_id)
-        await self.referrals.commit(expire(stored.value, context), stored)
+        return stored.value.state
+
+    def mailed(self, message: str) -> list[str]:
+        """The referrals of which this message was mailed, in order."""
+        return [mail.referral_id for mail in self.mail.taken.values() if mail.message == message]
 
     async def left(self) -> list[Intent]:
         """What is still to be looked at."""
         return [each async for each in self.intents.all()]
+
+    async def due(self) -> dict[str, datetime]:
+        """When each of what is left is due, by its id."""
+        return {each.id: each.due for each in await self.left()}

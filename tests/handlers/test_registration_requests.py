@@ -104,11 +104,13 @@ class Unfiled(MemoryTables):
 
     refused: Exception | None = None
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         """Raises `refused`, if it is set, for the table `reviews`."""
         if self.refused and table == REVIEWS:
             raise self.refused
-        await super().write(table, partition, operations)
+        return await super().write(table, partition, operations)
 
 
 @pytest.mark.parametrize("refused", [StoreConflict("again"), StoreUnavailable("away")])

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 from shared.errors import EngineUnavailable, MailUnavailable, StoreConflict, StoreUnavailable
@@ -109,6 +109,9 @@ class DeadlyTables:
         await self._fate.before(StoreUnavailable("before"))
         await self._tables.discard(table, partition, key)
         await self._fate.after(StoreUnavailable("after"))
+
+    def clock_ahead(self) -> timedelta:
+        return self._tables.clock_ahead()
 
     async def scan_table(self, table: str) -> AsyncIterator[StoredRow]:
         await self._fate.before(StoreUnavailable("before"))

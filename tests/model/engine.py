@@ -22,8 +22,8 @@ from tests.model.deaths import Died
 _AN_END_TAKES = 20
 """Turns of the loop between being told to end and the end."""
 RunActivity = Callable[[str, dict[str, Any]], Awaitable[Any]]
-OBSERVERS = {LIFECYCLE: "observe", REVIEW: "observe_registration"}
-"""By what each orchestrator looks what is to be done; all else they share."""
+ACTIVITIES = {LIFECYCLE: "observe", REVIEW: "observe_registration"}
+"""The activity of each orchestrator; all else they share."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Context:
 
     argument: dict[str, str]
     current_utc_datetime: datetime
-    again: bool = False
+    again: dict[str, str] | None = None
 
     def get_input(self) -> dict[str, str]:
         return self.argument
@@ -74,8 +74,8 @@ class Context:
     def task_any(self, waits: list[Any]) -> AnyOf:
         return AnyOf(waits)
 
-    def continue_as_new(self, _argument: dict[str, str]) -> None:
-        self.again = True
+    def continue_as_new(self, argument: dict[str, str]) -> None:
+        self.again = argument
 
     def set_custom_status(self, _status: object) -> None: ...
 
@@ -182,13 +182,14 @@ class Engine(FakeEngine):
     async def _turn(self, instance: RunningInstance) -> bool:
         context: Any = Context(instance.argument, self._clock())
         instance.last_turn_at = self._clock()
-        turn = one_turn(context, OBSERVERS[instance.name])
+        turn = one_turn(context, ACTIVITIES[instance.name])
         resume: Callable[[], Any] = partial(turn.send, None)
         while True:
             try:
                 asked = resume()
             except StopIteration:
-                return context.again
+                instance.argument = context.again or instance.argument
+                return context.again is not None
             try:
                 resume = partial(turn.send, await self._do(asked, instance, context))
             except ServiceError as failed:

@@ -1,20 +1,21 @@
 """The orchestration on the real SDK and on devhost, in virtual time; tables and mail service in memory."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import azure.durable_functions as df
 import azure.functions as func
 import httpx
 import pytest
 
+import activities.observe
 import devhost
-from activities import observe, steps
+from activities.activity_input import orchestration_time
 from api.http.operation import Handler
 from api.http.response import Response
 from api.referrals.create import create_referral
@@ -22,11 +23,12 @@ from api.referrals.transitions import accept_referral, decline_referral
 from orchestrators import referral_lifecycle, registration_review
 from shared import clock
 from shared.domain.ids import OrganizationId, ReferralId
-from shared.domain.referral import ReferralKey
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.working_days import WorkingCalendar
 from shared.storage.memory_tables import MemoryTables
 from shared.wiring import wiring
 from shared.workflow.durable import DurableEngine
+from shared.workflow.wake import registration_of
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.registered_deal import RegisteredDeal
 from tests.doubles.service import ask, service_on
@@ -38,6 +40,34 @@ ANSWERS: dict[str, tuple[Handler, dict[str, str]]] = {
     "accept": (accept_referral, {}),
     "decline": (decline_referral, {"reason": "TimelineTooShort"}),
 }
+
+
+class Looks:
+    """The calls of the orchestrations' activities: of which instance, at what time of it.
+
+    `before` is what happens before each call.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[str, datetime]] = []
+        self.before: Callable[[], Awaitable[None]] | None = None
+        self._look = activities.observe._do_due_work
+        monkeypatch.setattr(activities.observe, "_do_due_work", self._noted)
+
+    async def _noted(self, sent: dict[str, str], client: df.DurableOrchestrationClient) -> dict[str, Any]:
+        self.calls.append((registration_of(sent) or sent["referralId"], orchestration_time(sent)))
+        if self.before:
+            await self.before()
+        return await self._look(sent, client)
+
+    def of(self, instance_id: str) -> list[datetime]:
+        """The times at which an instance looked."""
+        return [at for each, at in self.calls if each == instance_id]
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    return Looks(monkeypatch)
 
 
 class Story:
@@ -57,9 +87,18 @@ class Story:
         made = await self._ask("rae", create_referral, deal("northwind"))
         assert made.status == 201, made.body
         self.deal_id = made.body["id"]
-        rows = await self.tables.between("referrals", "northwind", "d:", "d;")
-        self.invited_id = rows[0].key.removeprefix("d:")
+        self.invited_id = await self._id_at("northwind")
+        self.microsofts_id = await self._id_at("msft")
         await self.advance("PT0S")
+
+    async def _id_at(self, organization: str) -> ReferralId:
+        (row,) = await self.tables.between("referrals", organization, "d:", "d;")
+        return ReferralId(row.key.removeprefix("d:"))
+
+    @property
+    def invited(self) -> ReferralKey:
+        """Northwind's referral."""
+        return ReferralKey(organization_id=OrganizationId("northwind"), referral_id=self.invited_id)
 
     async def answer(self, verb: str) -> int:
         """Northwind's answer."""
@@ -71,29 +110,48 @@ class Story:
 
     async def advance(self, duration: str) -> datetime:
         """Let time pass, and everything that becomes due be done, with a sweep at the end."""
-        await self._advance(duration)
+        await self.advance_without_sweep(duration)
         await self.service.sweep.run(self.engine, clock.now())
-        return await self._advance("PT0S")
+        return await self.advance_without_sweep("PT0S")
 
-    async def _advance(self, duration: str) -> datetime:
+    async def advance_by_minutes(self, minutes: int) -> None:
+        """Let time pass, with a sweep each minute."""
+        for _ in range(minutes):
+            await self.advance("PT1M")
+
+    async def advance_without_sweep(self, duration: str) -> datetime:
+        """Let time pass, in which the orchestrations do what is due, and nobody else."""
         answer = await self._http.post("/admin/devhost/clock", json={"advance": duration}, timeout=60)
         assert answer.status_code == 200, answer.text
         return datetime.fromisoformat(answer.json()["now"])
 
+    async def advance_without_sweep_to(self, moment: datetime) -> None:
+        await self.advance_without_sweep(f"PT{(moment - clock.now()).total_seconds():.3f}S")
+
     async def advance_to(self, moment: datetime) -> None:
         await self.advance(f"PT{(moment - clock.now()).total_seconds():.3f}S")
 
-    async def status(self, instance_id: str) -> str:
+    async def status(self, instance_id: str) -> str | None:
+        """The state of an orchestration; None if there is none."""
         answer = await self._http.get(f"/durabletask/instances/{instance_id}")
-        return answer.json()["runtimeStatus"]
+        return answer.json()["runtimeStatus"] if answer.status_code < 400 else None
+
+    async def fired_timers(self, instance_id: str) -> list[datetime]:
+        """The times of the timers that have fired since an orchestration began or continued as new."""
+        answer = await self._http.get(f"/durabletask/instances/{instance_id}?showHistory=true")
+        events = answer.json()["historyEvents"]
+        return [
+            datetime.fromisoformat(each["FireAt"]) for each in events if each["EventType"] == "TimerFired"
+        ]
 
     async def state(self) -> str:
-        party = ReferralKey(
-            organization_id=OrganizationId("northwind"), referral_id=ReferralId(self.invited_id)
-        )
-        stored = await self.service.referrals.get(party)
+        return (await self.referral()).state
+
+    async def referral(self) -> Referral:
+        """Northwind's referral as it is now."""
+        stored = await self.service.referrals.get(self.invited)
         assert stored
-        return stored.value.state
+        return stored.value
 
     def new_mails(self) -> list[tuple[str, str]]:
         """Who was told what since the last look: address and subject. Microsoft's part is another story."""
@@ -133,11 +191,6 @@ class ReviewStory(Story):
         fresh, self._seen = told - self._seen, told
         return sorted(fresh.elements(), key=itemgetter(1))
 
-    async def has_begun(self) -> bool:
-        """Whether the review has an orchestration."""
-        answer = await self._http.get(f"/durabletask/instances/{self.deal.rid}")
-        return answer.status_code < 400
-
 
 @asynccontextmanager
 async def running_story(
@@ -148,8 +201,7 @@ async def running_story(
     app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
     app.register_functions(referral_lifecycle.blueprint)
     app.register_functions(registration_review.blueprint)
-    app.register_functions(observe.blueprint)
-    app.register_functions(steps.blueprint)
+    app.register_functions(activities.observe.blueprint)
     clients: list[df.DurableOrchestrationClient] = []
 
     @app.route("client")
@@ -178,6 +230,6 @@ async def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 @pytest.fixture
 async def review(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ReviewStory]:
     async with running_story(tmp_path, monkeypatch, ReviewStory) as running:
-        for place in ("shared.workflow.observe", "shared.mail.pointless"):
+        for place in ("shared.workflow.announce", "shared.workflow.observe", "shared.mail.pointless"):
             monkeypatch.setattr(f"{place}.review_calendar", lambda: running.calendar)
         yield running

@@ -1,39 +1,67 @@
-"""Histories of parked instances, recorded once, replayed on today's code.
+"""Histories of instances, recorded once, replayed on today's code.
 
 A deployment meets instances that have waited for days. What the orchestrator did before it parked must come out the
-same, or they fail as non-deterministic. If this test fails, the shape of a turn has changed: drain or restart the
-running instances with the deployment (docs/architecture.md), then record anew with RECORD_HISTORIES=1.
+same, or they fail as non-deterministic. If this test fails, the shape of a turn has changed: restart the running
+instances with the deployment (docs/operations.md), and record their histories with RECORD_HISTORIES=1.
+
+`LOOKED_FIRST` are of a version whose activity only said what is due, and whose instances looked before they waited.
+They are kept as that version left them, and cannot be recorded any more.
 """
 
 import json
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import azure.durable_functions as df
 import pytest
 from azure.durable_functions.models import DurableOrchestrationContext
 
+from orchestrators.one_turn import ENDING_EVENTS, LONGEST_TIMER, LOOK, WAIT_UNTIL
 from orchestrators.referral_lifecycle import referral_lifecycle
 from orchestrators.registration_review import registration_review
 from tests.orchestrations.conftest import ReviewStory, Story
-from tests.orchestrations.parked import CREATE_TIMER, HISTORIES, fired, name_of, raised, read, woken
+from tests.orchestrations.parked import (
+    COMPLETED,
+    FIRED,
+    RAISED,
+    call_of,
+    events_of,
+    fired,
+    name_of,
+    now_of,
+    raised,
+    read,
+    record,
+    recorded_steps,
+    steps_of,
+    time_of,
+    timer_of,
+    waits_of,
+    woken,
+)
 
-CALL_ACTIVITY, WAIT, WHEN_ANY = 0, 6, 11
 ORCHESTRATORS = {
     each._function.get_function_name(): each._function.get_user_function().orchestrator_function
     for each in (referral_lifecycle, registration_review)
 }
 OBSERVERS = {"referral_lifecycle": "observe", "registration_review": "observe_registration"}
-PARKED = {
-    "new": [WAIT, WAIT, WAIT, CREATE_TIMER],
-    "accepted": [WAIT] * 3,
-    "creator": [WAIT] * 3,
-    "in_review": [WAIT, WAIT, WAIT, CREATE_TIMER],
-    "sent_back": [WAIT, WAIT, WAIT, CREATE_TIMER],
-    "reminded_for_the_last_time": [WAIT] * 3,
+EVENTS_BEFORE = ["accepted", "declined", "changed"]
+"""What the recorded instances of `LOOKED_FIRST` waited for, in this order."""
+LOOKED_FIRST = {
+    "new": True,
+    "accepted": False,
+    "creator": False,
+    "in_review": True,
+    "sent_back": True,
+    "reminded_for_the_last_time": False,
 }
-"""What each recorded instance waits for."""
+"""Whether each of them also waited for a time."""
+WAIT_FIRST = ("waiting", "slice_over", "review_waiting")
+"""Instances of today's shape that wait: the first turn, one after a timer, and a review that has looked before."""
+EVENTS = [*ENDING_EVENTS, LOOK]
+MOST_SLICES = 10
 
 
 @pytest.fixture
@@ -52,66 +80,111 @@ def contexts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
 
 
 def replay(context: dict[str, Any]) -> dict[str, Any]:
-    """Today's decisions on a history."""
+    """Today's decisions on a history; what the history has on record must come out the same."""
     orchestrator = df.Orchestrator(ORCHESTRATORS[name_of(context)])
-    return json.loads(orchestrator.handle(DurableOrchestrationContext.from_json(json.dumps(context))))
+    state = json.loads(orchestrator.handle(DurableOrchestrationContext.from_json(json.dumps(context))))
+    before = recorded_steps(context)
+    assert steps_of(state)[: len(before)] == before
+    return state
 
 
-def record(name: str, context: dict[str, Any]) -> None:
-    (HISTORIES / f"{name}.json").write_text(json.dumps(context, indent=1) + "\n")
+def due_of(context: dict[str, Any]) -> datetime | None:
+    """Until when an instance waits, according to its input or to what its activity said."""
+    input_ = json.loads(json.loads(next(each["Input"] for each in context["history"] if "Input" in each)))
+    looks = [json.loads(each["Result"]) for each in events_of(context, COMPLETED)]
+    until = looks[-1]["nextAt"] if looks else input_[WAIT_UNTIL]
+    return time_of(until) if until else None
 
 
 @pytest.mark.skipif("RECORD_HISTORIES" not in os.environ, reason="records only when asked to")
 async def test_record_the_histories(contexts: list[dict[str, Any]], story: Story) -> None:
+    def last(instance_id: str, kind: int | None = None) -> dict[str, Any]:
+        own = [each for each in contexts if each["instanceId"] == instance_id]
+        return next(each for each in reversed(own) if kind is None or events_of(each, kind))
+
+    record("waiting", last(story.invited_id))
+    await story.advance("P6D")
+    record("slice_over", last(story.invited_id, FIRED))
     await story.answer("accept")
     await story.advance("PT0S")
-    told = list(contexts)
-    parked = {context["instanceId"]: context for context in told if _is_parked(replay(context))}
-    for name, instance_id in {"accepted": story.invited_id, "creator": story.deal_id}.items():
-        record(name, parked[instance_id])
-    waiting = next(c for c in told if c["instanceId"] == story.invited_id and _is_parked(replay(c)))
-    record("new", waiting)
+    record("answered", last(story.invited_id, RAISED))
+    await story.engine.raise_event(story.microsofts_id, "changed")
+    await story.advance("PT0S")
+    record("changed", next(each for each in contexts if "changed" in _raised_in(each)))
 
 
 @pytest.mark.skipif("RECORD_HISTORIES" not in os.environ, reason="records only when asked to")
-async def test_record_the_histories_of_a_review(contexts: list[dict[str, Any]], review: ReviewStory) -> None:
-    def parked() -> dict[str, Any]:
-        own = [each for each in contexts if each["instanceId"] == review.deal.rid]
-        return [each for each in own if _is_parked(replay(each))][-1]
-
+async def test_record_the_history_of_a_review(contexts: list[dict[str, Any]], review: ReviewStory) -> None:
     await review.register()
-    record("in_review", parked())
     await review.deal.review("requestAction")
     await review.advance("PT0S")
-    record("sent_back", parked())
-    await review.day(120)
-    record("reminded_for_the_last_time", parked())
+    own = [each for each in contexts if each["instanceId"] == review.deal.rid]
+    record("review_waiting", next(each for each in reversed(own) if WAIT_UNTIL in each["input"]))
 
 
-def _is_parked(state: dict[str, Any]) -> bool:
-    actions = state["actions"][0]
-    return not state["isDone"] and len(actions) == 2 and actions[-1]["actionType"] == WHEN_ANY
+def _raised_in(context: dict[str, Any]) -> list[str]:
+    return [each["Name"] for each in events_of(context, RAISED)]
 
 
-@pytest.mark.parametrize("name", PARKED)
-def test_a_parked_instance_of_an_older_deployment_waits_for_the_same_things(name: str) -> None:
+@pytest.mark.parametrize(("name", "timed"), LOOKED_FIRST.items())
+def test_a_parked_instance_of_an_older_deployment_waits_for_the_same_things(name: str, timed: bool) -> None:
     context = read(name)
-    observe, wait = replay(context)["actions"][0]
-    assert (observe["actionType"], observe["functionName"]) == (CALL_ACTIVITY, OBSERVERS[name_of(context)])
-    assert [child["actionType"] for child in wait["compoundActions"]] == PARKED[name]
+    state, due = replay(context), due_of(context)
+    assert recorded_steps(context) == [("activity", OBSERVERS[name_of(context)])]
+    assert [event for event in waits_of(state) if event in EVENTS_BEFORE] == EVENTS_BEFORE
+    assert set(waits_of(state)) == set(EVENTS)
+    assert (due is not None) == timed
+    assert timer_of(state) == (due and min(due, now_of(context) + LONGEST_TIMER))
 
 
-@pytest.mark.parametrize("name", PARKED)
-@pytest.mark.parametrize("event", ["accepted", "declined", "changed"])
-def test_a_parked_instance_of_an_older_deployment_looks_again_when_it_is_woken(name: str, event: str) -> None:
+@pytest.mark.parametrize("name", WAIT_FIRST)
+def test_a_parked_instance_waits_for_the_same_things(name: str) -> None:
     context = read(name)
-    again = replay(woken(context, replay(context), raised(event)))["actions"][0][-1]
-    assert (again["actionType"], again["functionName"]) == (CALL_ACTIVITY, OBSERVERS[name_of(context)])
+    state, due = replay(context), due_of(context)
+    assert due
+    assert waits_of(state) == EVENTS
+    assert timer_of(state) == min(due, now_of(context) + LONGEST_TIMER)
+    assert not [step for step, _ in steps_of(state) if step == "activity"]
 
 
-@pytest.mark.parametrize("name", [name for name, waits_for in PARKED.items() if CREATE_TIMER in waits_for])
-def test_a_parked_instance_of_an_older_deployment_looks_again_when_its_timer_fires(name: str) -> None:
+@pytest.mark.parametrize("name", [*LOOKED_FIRST, *WAIT_FIRST])
+def test_a_parked_instance_looks_when_it_is_told_that_something_changed(name: str) -> None:
     context = read(name)
-    state = replay(context)
-    again = replay(woken(context, state, fired(state)))["actions"][0][-1]
-    assert (again["actionType"], again["functionName"]) == (CALL_ACTIVITY, OBSERVERS[name_of(context)])
+    again = replay(woken(context, replay(context), raised("changed")))
+    assert call_of(again) == OBSERVERS[name_of(context)]
+
+
+@pytest.mark.parametrize("name", [*LOOKED_FIRST, *WAIT_FIRST])
+@pytest.mark.parametrize("event", ["accepted", "declined", "expired"])
+def test_a_parked_instance_ends_with_the_answer_or_the_expiry_and_looks_no_more(
+    name: str, event: str
+) -> None:
+    context = read(name)
+    waiting = replay(context)
+    ended = replay(woken(context, waiting, raised(event)))
+    assert ended["isDone"]
+    assert steps_of(ended) == steps_of(waiting)
+
+
+@pytest.mark.parametrize("name", [*(name for name, timed in LOOKED_FIRST.items() if timed), *WAIT_FIRST])
+def test_a_parked_instance_looks_again_when_its_time_has_come(name: str) -> None:
+    context = read(name)
+    state, due = replay(context), due_of(context)
+    slices = 0
+    while waits_of(state):
+        assert slices < MOST_SLICES
+        slices += 1
+        context = woken(context, state, fired(context, state))
+        state = replay(context)
+    assert call_of(state) == OBSERVERS[name_of(context)]
+    assert now_of(context) == due
+
+
+def test_an_answered_instance_has_ended() -> None:
+    state = replay(read("answered"))
+    assert state["isDone"]
+    assert {step for step, _ in steps_of(state)} == {"timer"}
+
+
+def test_an_instance_that_was_told_of_a_change_is_looking() -> None:
+    assert call_of(replay(read("changed"))) == "observe"

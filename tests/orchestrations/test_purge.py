@@ -23,7 +23,7 @@ async def test_an_instance_leaves_the_engine_a_day_after_it_finished_and_starts_
     await story.advance("P1D")
     assert await purged(story) == 1
     assert await story.engine.purge(story.invited_id) is False, "it is gone"
-    assert await story.status(story.deal_id) == "Running"
+    assert await story.status(story.microsofts_id) == "Running"
     await wake(
         story.engine,
         ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId(story.invited_id)),

@@ -6,19 +6,21 @@ So five working days end on the second Monday.
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-import activities.observe
-from activities.steps import open_reminder
 from orchestrators.one_turn import MAX_PAUSE
+from shared import clock
+from shared.domain.ids import RegistrationId
 from shared.errors import StoreUnavailable
-from shared.workflow.observe import Plan, observe
+from shared.workflow.observe import Observed, observe
+from shared.workflow.restart import REASON
+from shared.workflow.wake import start
+from tests.doubles.orchestration import follow
 from tests.doubles.registered_deal import FORM
-from tests.orchestrations.conftest import ReviewStory
+from tests.orchestrations.conftest import Looks, ReviewStory
 
 FIRST, SECOND, THIRD = 10, 17, 24
 """The days, counted from that Friday, on which a review is escalated."""
@@ -83,10 +85,11 @@ async def test_a_correction_that_does_not_come_is_reminded_of_weekly_and_at_most
     weeks = {30 + 7 * number: REMINDED for number in range(12)}
     assert max(weeks) == 107
     await course(review, range(1, 125), weeks)
-    assert await review.status(review.deal.rid) == "Running", "the correction may still come"
-    assert (await review.deal.correct()).status == 200
+    assert await review.status(review.deal.rid) == "Completed", "nothing has a time any more"
+    assert (await review.deal.correct()).status == 200, "the correction may still come"
     await review.advance("PT0S")
     assert review.new_messages() == SUBMITTED
+    assert await review.status(review.deal.rid) == "Running"
 
 
 async def test_a_correction_begins_a_round_of_its_own(review: ReviewStory) -> None:
@@ -143,7 +146,7 @@ async def test_a_draft_waits_for_nobody(review: ReviewStory) -> None:
     await review.advance("P60D")
     assert review.new_messages() == []
     assert await review.deal.told() == ["Draft"]
-    assert not await review.has_begun()
+    assert await review.status(review.deal.rid) is None
     assert (await review.deal.correct()).status == 200
     await review.advance("PT0S")
     assert review.new_messages() == SUBMITTED
@@ -212,8 +215,8 @@ async def test_waking_too_often_changes_nothing(review: ReviewStory) -> None:
     await review.register()
     await review.day(FIRST)
     review.new_messages()
-    for event in ("changed", "accepted", "declined", "changed"):
-        await review.engine.raise_event(review.deal.rid, event)
+    for _ in range(4):
+        await review.engine.raise_event(review.deal.rid, "changed")
     await review.advance("PT0S")
     assert review.new_messages() == []
     assert await review.status(review.deal.rid) == "Running"
@@ -226,10 +229,10 @@ async def test_an_orchestration_of_a_registration_that_does_not_exist_ends(revie
     assert await review.status("unknown") == "Completed"
 
 
-async def test_an_escalation_that_an_activity_opens_again_stays_the_one_that_it_is(
-    review: ReviewStory,
+async def test_an_escalation_that_is_opened_again_stays_the_one_that_it_is(
+    review: ReviewStory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """G7: an activity runs at least once."""
+    """G7: the sweep and an orchestration may find it due at the same time."""
     await review.register()
     await review.day(FIRST)
     review.new_messages()
@@ -237,8 +240,22 @@ async def test_an_escalation_that_an_activity_opens_again_stays_the_one_that_it_
     before = await review.service.referrals.get_work(party, label)
     assert before
     assert not before.value.open
-    await open_reminder(review.service, party, label)
+    looks = 0
+
+    async def too_early(*given: Any) -> Observed:
+        """As read before the other one had opened it."""
+        nonlocal looks
+        looks += 1
+        observed = await observe(*given)
+        if looks == 1:
+            assert observed.rows.pop(label)
+        return observed
+
+    monkeypatch.setattr("shared.workflow.due_work.observe", too_early)
+    await follow(review.service, review.engine, party, clock.now(), RegistrationId(review.deal.rid))
+    assert looks == 2
     assert await review.service.referrals.get_work(party, label) == before
+    assert review.new_messages() == []
 
 
 async def test_the_contact_that_a_form_names_is_told_with_the_team(review: ReviewStory) -> None:
@@ -268,28 +285,30 @@ async def test_what_reviewers_are_told_and_do_not_get_is_not_their_partners_to_k
     assert "mailFailed" not in kinds
 
 
-async def test_a_turn_that_fails_pauses_though_an_event_came_early(
-    review: ReviewStory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_turn_that_fails_pauses_though_an_event_came_early(review: ReviewStory, looks: Looks) -> None:
     """Else an instance whose storage is away would look again and again without a rest. The pause grows."""
     await review.register()
-    looks: list[datetime] = []
+    registration = RegistrationId(review.deal.rid)
+    await review.engine.terminate(registration, REASON)
+    await review.advance("PT0S")
     entered, go_on = asyncio.Event(), asyncio.Event()
 
-    async def unlucky(*given: Any) -> Plan:
-        looks.append(given[-1])
-        if len(looks) == 2:  # the first look of a turn, while which an event comes
+    async def unlucky() -> None:
+        if len(looks.of(registration)) == 1:  # the first look of a turn, while which an event comes
             entered.set()
             await go_on.wait()
-        if 3 <= len(looks) <= 8:
+        if 2 <= len(looks.of(registration)) <= 7:
+            await review.engine.raise_event(registration, "changed")
             raise StoreUnavailable("away")
-        return await observe(*given)
 
-    monkeypatch.setattr(activities.observe, "observe_record", unlucky)
-    await review.engine.raise_event(review.deal.rid, "changed")
+    looks.calls.clear()
+    looks.before = unlucky
+    assert await start(review.engine, review.deal.party, registration)
     await entered.wait()
-    await review.engine.raise_event(review.deal.rid, "changed")
+    await review.engine.raise_event(registration, "changed")
     go_on.set()
-    await review.advance("PT25M")
-    pauses = [(after - before).total_seconds() // 30 for before, after in pairwise(looks[2:9])]
+    await review.advance_without_sweep("PT25M")
+    pauses = [
+        (after - before).total_seconds() // 30 for before, after in pairwise(looks.of(registration)[1:8])
+    ]
     assert pauses == [1, 2, 4, 8, MAX_PAUSE.total_seconds() // 30, 10]

@@ -104,9 +104,9 @@ class HubStorage:
         return len(asked - {row.get("TaskScheduledId") for row in rows})
 
     def rests(self, instance_id: str) -> bool:
-        """Whether an instance runs and has all answers that it asked for: it waits for an event or a timer."""
+        """Whether an instance runs, has a timer and all answers that it asked for: it waits."""
         rows = self.history(instance_id)
-        ran = any(row.get("EventType") == "TaskCompleted" for row in rows)
+        ran = any(row.get("EventType") == "TimerCreated" for row in rows)
         return ran and self.status(instance_id) == "Running" and not self.open_calls(instance_id)
 
     def change_history(self, row: Row, **changes: Any) -> None:

@@ -59,8 +59,8 @@ def not_there(engine: Engine, instance_id: str) -> None:
 
 def failed(engine: Engine, instance_id: str) -> None:
     """By a history that does not fit the code, which the engine finds when an event comes."""
-    scheduled = [row for row in engine.hub.history(instance_id) if row.get("EventType") == "TaskScheduled"]
-    engine.hub.change_history(scheduled[0], Name="an_activity_of_another_version")
+    timers = [row for row in engine.hub.history(instance_id) if row.get("EventType") == "TimerCreated"]
+    engine.hub.change_history(timers[0], EventType="TaskScheduled", Name="an_activity_of_another_version")
     engine.ask(instance_id, "raiseEvent/changed")
     engine.until(instance_id, "Failed")
 

@@ -5,8 +5,6 @@ asks for an activity that is not there any more, as soon as an event or a timer 
 """
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,20 +14,19 @@ from typing import Any
 
 import pytest
 
-from localcloud import PROJECT
 from localcloud.platform.package import build_package
 from localcloud.process.ports import free_ports
 from localcloud.stack.hosts import Func
 from tests.live import Service, invitation, private
+from tests.platform.waiting_deals import check
 
 DEALS = 12
 SIDE_BY_SIDE = 60.0
 """Seconds for which both versions run."""
 TWO_SWEEPS = timedelta(minutes=2)
-PATIENCE = 300.0
 RENAMED_ACTIVITY = {
     "activities/observe.py": ("async def observe(", "async def look_at_referral("),
-    "orchestrators/one_turn.py": ('observer: str = "observe"', 'observer: str = "look_at_referral"'),
+    "orchestrators/one_turn.py": ('activity: str = "observe"', 'activity: str = "look_at_referral"'),
 }
 RENAMED_ORCHESTRATOR = {
     "orchestrators/referral_lifecycle.py": ("def referral_lifecycle(", "def referral_life("),
@@ -80,22 +77,6 @@ class Deployment:
         self._stack.host.stop()
         self._stack.host = self._stack.add_host(to)
 
-    def restart(self) -> None:
-        """What an operator does: one command. The sweep's minutes are made to pass."""
-        command = [sys.executable, "dev.py", "check", "--restart", "--data", str(self._stack.data.path)]
-        with subprocess.Popen(command, cwd=PROJECT) as process:
-            end = time.monotonic() + PATIENCE
-            while process.poll() is None and time.monotonic() < end:
-                self.sweep()
-                time.sleep(5)
-            assert process.wait(10) == 0
-
-    def sweep(self) -> None:
-        swept = self._service.http.post(
-            f"{self._stack.url}/admin/functions/sweep_intents", json={"input": ""}
-        )
-        assert swept.status_code == 202
-
     def come_to_deadlines_of(self, invitations: list[dict[str, Any]]) -> None:
         """Move the clock to right after the last of them: what comes later is late, not the clock's jump."""
         now = self._service.advance("PT0S")
@@ -137,10 +118,10 @@ def test_every_deadline_comes_through_a_changed_deployment_and_its_rollback(
     first, second = deployment.waiting[: DEALS // 2], deployment.waiting[DEALS // 2 :]
 
     deployment.switch(new, SIDE_BY_SIDE, meanwhile="P7D")
-    deployment.restart()
+    check(service, "--restart")
     assert max(deployment.lateness(own) for own in first) < TWO_SWEEPS
 
     deployment.switch(clocked_func, SIDE_BY_SIDE / 4)
-    deployment.restart()
+    check(service, "--restart")
     deployment.come_to_deadlines_of(second)
     assert max(deployment.lateness(own) for own in second) < TWO_SWEEPS

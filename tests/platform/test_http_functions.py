@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from shared.clock import wall_clock
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import ReferralKey
 from shared.storage.azure_tables import AzureTables
+from shared.workflow.wake import backup_time
 from tests.live import REFERRALS, Service, deal, eventually
 from tests.platform.http_messages import Response, request
 from tests.platform.worker import Failed, Worker
@@ -35,8 +37,7 @@ def instance(service: Service, instance_id: str) -> Any:
 
 def running(service: Service, instance_id: str) -> Any:
     """What the engine says of an instance once it has begun."""
-    asked = instance(service, instance_id)
-    assert asked, "The engine has no such instance."
+    asked = eventually(lambda: instance(service, instance_id))
     eventually(lambda: instance(service, instance_id)["runtimeStatus"] == "Running")
     return asked
 
@@ -73,22 +74,30 @@ def test_a_fault_in_a_body_is_answered_and_not_raised(worker: Worker, service: S
 
 def test_the_durable_client_starts_an_orchestration_in_the_engine(worker: Worker, service: Service) -> None:
     made = create(worker, service, "Started deal")
-    started = running(service, made["id"])
+    own = service.kim.referral_in(made["engagementId"])
+    started = running(service, own["id"])
     assert started["name"] == "referral_lifecycle"
-    assert json.loads(started["input"]) == {"organizationId": "contoso", "referralId": made["id"]}
+    deadline = datetime.fromisoformat(own["expirationDateTime"])
+    assert json.loads(started["input"]) == {
+        "organizationId": "fabrikam",
+        "referralId": own["id"],
+        "waitUntil": backup_time(own["id"], deadline).isoformat(),
+    }
+    assert instance(service, made["id"]) is None
 
 
-def test_the_durable_client_raises_an_event_that_the_orchestration_answers(
+def test_the_durable_client_raises_the_event_that_ends_an_orchestration(
     worker: Worker, service: Service
 ) -> None:
-    """Nothing else wakes it: it has parked, the sweep is off, and the first reminder is days away."""
+    """Nothing else ends it: it has parked, the sweep is off, and its deadline is days away."""
     made = create(worker, service, "Accepted deal")
-    service.advance("PT0S")
     own = service.kim.referral_in(made["engagementId"])
+    running(service, own["id"])
+    service.advance("PT0S")
     asked = request("POST", f"{REFERRALS}/{own['id']}/accept", token=service.kim.token, body={}, id=own["id"])
     assert Response.of(worker.invoke("accept_referral", asked)).status == 200
     news = ("rae@contoso.com", "Fabrikam accepted your invitation to the deal")
-    service.advance("PT0S")
+    eventually(lambda: instance(service, own["id"])["runtimeStatus"] == "Completed")
     assert service.told("Accepted deal")[news] == 1
 
 
@@ -96,21 +105,22 @@ def test_an_engine_that_is_away_is_made_up_for_by_the_timer(worker: Worker, serv
     (closed,) = free_ports(1)
     away = client_json(f"http://127.0.0.1:{closed}", "cosellreferrals")
     made = create(worker, service, "Swept deal", client=away)
-    assert instance(service, made["id"]) is None
-    asyncio.run(ask_for(service, made["id"]))
+    own = service.kim.referral_in(made["engagementId"])
+    assert instance(service, own["id"]) is None
+    asyncio.run(ask_for(service, own["id"]))
     due = '{"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false}'
     assert worker.invoke("sweep_intents", {"json": due}) == {}
-    assert running(service, made["id"])
+    assert running(service, own["id"])
 
 
 async def ask_for(service: Service, referral_id: str) -> None:
     """As an operator does: by itself the sweep would look after a minute."""
     tables = AzureTables(TableServiceClient.from_connection_string(service.stack.azurite.connection_string))
-    party = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(referral_id))
+    party = ReferralKey(organization_id=OrganizationId("fabrikam"), referral_id=ReferralId(referral_id))
     await ask_to_wake(tables, [party], wall_clock())
     await tables.close()
 
 
 def test_an_exception_of_a_function_is_reported_to_the_host(worker: Worker) -> None:
-    with pytest.raises(Failed, match="KeyError: 'organizationId'"):
+    with pytest.raises(Failed, match="KeyError: 'now'"):
         worker.invoke("observe", {"string": "{}"})

@@ -54,14 +54,14 @@ def test_one_annotation_that_the_runtime_does_not_take_is_refused_with_the_funct
     platform: Platform, tmp_path: Path
 ) -> None:
     package = build_package(tmp_path / "package")
-    activities = package / "activities" / "steps.py"
-    good, bad = "def remind(sent: ActivityInput)", "def remind(sent: dict[str, str])"
+    activities = package / "activities" / "observe.py"
+    good, bad = "def observe(sent: ActivityInput,", "def observe(sent: dict[str, str],"
     source = activities.read_text()
     assert source.count(good) == 1
     activities.write_text(source.replace(good, bad))
     with (
         Worker(platform, package, os.environ, tmp_path / "log") as worker,
-        pytest.raises(Refused, match="cannot load the remind function"),
+        pytest.raises(Refused, match="cannot load the observe function"),
     ):
         worker.index()
 

@@ -13,6 +13,7 @@ from localcloud.process.ports import free_ports
 from localcloud.stack.hosts import Func
 from localcloud.stack.stack import Stack
 from tests.live import REFERRALS, Service, eventually, invitation, private
+from tests.platform.waiting_deals import INVITED
 
 HUB = "anotherhub"
 
@@ -40,9 +41,10 @@ def instances(service: Service, referral_id: str) -> list[str]:
 
 def test_an_app_setting_names_the_task_hub(engine: Service) -> None:
     made = engine.rae.create(private("In another hub", invitations=[invitation("fabrikam")]))
-    engine.advance("PT0S")
-    assert engine.told("In another hub") == {("kim@fabrikam.com", "Contoso에서 거래에 초대했습니다"): 1}
-    assert instances(engine, made["id"]) == ["Running"]
+    own = engine.kim.referral_in(made["engagementId"])
+    eventually(lambda: engine.told("In another hub") == {INVITED: 1})
+    eventually(lambda: instances(engine, own["id"]) == ["Running"])
+    assert instances(engine, made["id"]) == [], "nobody waits for the creator"
     with tables(engine) as account:
         names = {table.name for table in account.list_tables()}
     assert f"{HUB}History" in names
@@ -99,14 +101,16 @@ def test_finished_instances_leave_the_engine_and_waiting_ones_stay(
     engine: Service, clocked_func: Func
 ) -> None:
     del clocked_func  # says that the clock can be moved
-    made = engine.rae.create(private("Purged", invitations=[invitation("fabrikam")]))
-    own = engine.kim.referral_in(made["engagementId"])
+    made = [
+        engine.rae.create(private(name, invitations=[invitation("fabrikam")])) for name in ("Purged", "Stays")
+    ]
+    own, waiting = (engine.kim.referral_in(each["engagementId"]) for each in made)
+    eventually(lambda: instances(engine, own["id"]) == instances(engine, waiting["id"]) == ["Running"])
     assert engine.kim.act(own["id"], "decline", {"reason": "TimelineTooShort"}).status_code == 200
-    engine.advance("PT1H")
-    assert instances(engine, own["id"]) == ["Completed"]
-    engine.advance("P2D")  # at its end timer functions run
+    eventually(lambda: instances(engine, own["id"]) == ["Completed"])
+    engine.advance("P2DT1H")  # at its end timer functions run
     assert instances(engine, own["id"]) == []
-    assert instances(engine, made["id"]) == ["Running"]
+    assert instances(engine, waiting["id"]) == ["Running"]
     assert engine.kim.read(own["id"])["substatus"] == "Declined"
 
 

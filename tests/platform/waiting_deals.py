@@ -1,5 +1,7 @@
 """Deals whose invitations wait on the real engine, the sweeps that look after them, and how they have to end."""
 
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from localcloud import PROJECT
 from tests.live import REFERRALS, Service, invitation, private
 from tests.platform.engine_time import EngineTime
 from tests.platform.hub_storage import HubStorage
 
 MINUTE = timedelta(minutes=1)
 INVITED = ("kim@fabrikam.com", "Contoso에서 거래에 초대했습니다")
+REMINDED = ("kim@fabrikam.com", "알림: Contoso에서 거래에 대한 응답을 기다리고 있습니다")
 ACCEPTED = ("rae@contoso.com", "Fabrikam accepted your invitation to the deal")
 EXPIRED = ("rae@contoso.com", "Fabrikam did not answer your invitation to the deal")
 NEWEST = f"{REFERRALS}?$top=100"
@@ -93,10 +97,8 @@ class Deals:
         return self.service.told(deal.name).total() >= len({INVITED, EXPIRED})
 
     def _waits(self, deal: WaitingDeal) -> bool:
-        """Whether kim has been invited, and both orchestrations wait: whatever else is in the hub."""
-        if self.service.told(deal.name) != {INVITED: 1}:
-            return False
-        return all(self._hub.rests(each) for each in (deal.deal, deal.instance_id))
+        """Whether kim has been invited, and the orchestration waits: whatever else is in the hub."""
+        return self.service.told(deal.name) == {INVITED: 1} and self._hub.rests(deal.instance_id)
 
     def now(self) -> datetime:
         """The time of app and engine."""
@@ -117,8 +119,11 @@ class Deals:
 
     def sweep(self) -> None:
         """Have the sweep run now."""
-        url = f"{self.service.stack.url}/admin/functions/sweep_intents"
-        assert self.service.http.post(url, json={"input": ""}).status_code == 202
+        sweep(self.service)
+
+    def check(self, option: str) -> None:
+        """What an operator does after a loss or a deployment: see `check`."""
+        check(self.service, option)
 
     def sweep_each_minute(self, deals: Sequence[WaitingDeal], sweeps: int) -> None:
         """Sweep, and let a minute pass, until all deals are over: so often at most.
@@ -131,6 +136,26 @@ class Deals:
             if within(seconds, lambda: all(self.is_over(deal) for deal in deals)):
                 return
             self.pass_by(MINUTE, _BOUNCING)
+
+
+def sweep(service: Service) -> None:
+    """Have the sweep of a service run now."""
+    swept = service.http.post(f"{service.stack.url}/admin/functions/sweep_intents", json={"input": ""})
+    assert swept.status_code == 202
+
+
+def check(service: Service, option: str, patience: float = 300) -> None:
+    """Run `dev.py check` with this option while sweeps run; it must succeed within so many seconds."""
+    command = [sys.executable, "dev.py", "check", option, "--data", str(service.stack.data.path)]
+    with subprocess.Popen(command, cwd=PROJECT) as process:
+        end = time.monotonic() + patience
+        while process.poll() is None and time.monotonic() < end:
+            sweep(service)
+            time.sleep(_BETWEEN_SWEEPS)
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
 
 
 def calm(hub: HubStorage, seconds: float) -> bool:

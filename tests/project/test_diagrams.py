@@ -30,6 +30,7 @@ from shared.domain.referral import Referral
 from shared.domain.refusals import Refusal
 from shared.domain.registration import Registration, review, save, submit
 from shared.domain.vocabulary import RegistrationKind, RegistrationStatus, Status, Substatus
+from shared.storage.known_referrals import KnownReferrals
 from shared.storage.memory_tables import MemoryTables
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.service import service_on
@@ -118,9 +119,9 @@ def expiry(record: Referral) -> Iterator[Arrow]:
 async def withdrawal(record: Referral) -> Iterator[Arrow]:
     """What becomes of an invitation when its deal is lost (L8)."""
     service = service_on(MemoryTables(), MemoryMailService())
-    await service.commits.insert_record_once(begun(record), NOW)
-    lost = creators(status="Closed", substatus="Lost")
-    withdrawn = await service.invitations.withdraw(record.key, lost, NOW)
+    await service.commits.insert_once([begun(record)])
+    lost, known = creators(status="Closed", substatus="Lost"), KnownReferrals(service.referrals)
+    withdrawn = await service.invitations.withdraw(record.key, lost, NOW, known)
     return iter([(record.substatus, "withdraw", withdrawn.after.substatus)] if withdrawn else [])
 
 

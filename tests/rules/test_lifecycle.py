@@ -24,7 +24,7 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.referral import Referral
 from shared.domain.refusals import NotAllowed, Refusal, TerminalState
-from shared.domain.work import NoOp, Notify, UpdateParties, Withdraw
+from shared.domain.work import Notify, UpdateParties, Withdraw
 from tests.examples.referrals import CREATOR, NOW, contact, context, creators, invited, referral
 
 STATEMENT = ClosingStatement(reason="TimelineTooShort", notes="Too soon.")
@@ -176,10 +176,8 @@ def test_an_answer_is_told_to_the_inviter(verb: str) -> None:
     ]
 
 
-def test_a_step_that_concerns_nobody_else_is_still_seen_by_the_orchestration() -> None:
-    change = VERBS["win"](creators(), context())
-    assert [state.task for state in change.work.tasks] == [NoOp()]
-    assert change.work.open
+def test_a_step_that_concerns_nobody_else_has_no_work() -> None:
+    assert VERBS["win"](creators(), context()).work is None
 
 
 def test_a_decline_keeps_reason_and_notes_and_an_expiry_has_none() -> None:

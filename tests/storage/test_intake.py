@@ -38,7 +38,13 @@ def intake(tables: Tables) -> Intake:
         referrals=Referrals(tables),
         engagements=Engagements(tables),
         announcements=announcements,
-        commits=Commits(Referrals(tables), keys, announcements, lambda: OperationId("unused")),
+        commits=Commits(
+            referrals=Referrals(tables),
+            engagements=Engagements(tables),
+            idempotency_keys=keys,
+            announcements=announcements,
+            new_operation_id=lambda: OperationId("unused"),
+        ),
     )
 
 
@@ -84,9 +90,11 @@ async def test_a_request_is_stored_with_its_leads_and_the_work_to_deliver_them(
     assert await desk.inquiries.get(request_.organization_id, request_.id) == request_
     (work,) = await desk.referrals.work(inquiry_key(request_))
     assert work.value.open
-    for _ in range(2):  # to be repeated freely
-        delivered = await desk.deliver(inquiry_key(request_), NOW)
-        assert list(delivered) == leads
+    key = inquiry_key(request_)
+    leads = await desk.referrals.invitations(key)
+    delivered = await desk.deliver(key, leads, NOW)
+    assert [each.after for each in delivered] == leads
+    assert await desk.deliver(key, leads, NOW) == [], "it may be repeated, and delivers nothing twice"
     for each in leads:
         stored = await desk.referrals.get(each.key)
         assert stored

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,13 +11,13 @@ from urllib.parse import parse_qsl
 import pytest
 
 from api.referrals.list import list_referrals
-from shared.domain.ids import LocationId, ReferralId, uuid7
+from shared.domain.ids import LocationId, OrganizationId, PersonId, ReferralId, uuid7
 from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.referral_lists import MAX_PAGES, REFERRALS, list_keys
-from shared.storage.tables import Row, Upsert
-from tests.doubles.service import ask, service_on
-from tests.doubles.small_world import import_small_world
+from shared.storage.tables import Row, StoredRow, Upsert
+from tests.doubles.service import SETTINGS, ask, service_on
+from tests.doubles.small_world import PEOPLE, import_small_world
 from tests.examples.referrals import NOW, contact, creators
 
 MAX_ITEMS = 12_000
@@ -35,27 +35,64 @@ QUERIES = {
     "$filter=direction eq 'Outgoing'": HANDFUL + 2,
     "$filter=campaignId eq 'NOWHERE'": MAX_PAGES + 2,
     "$count=true": HANDFUL + MAX_PAGES + 1,
+    "$count=true&$filter=status eq 'Active'": HANDFUL + MAX_PAGES + 9,  # of every tab, twice
     "$skip=1000": HANDFUL + 1,
 }
 
 
-@pytest.fixture(scope="module")
-def tables() -> MemoryTables:
-    return MemoryTables()
+class Recorded(MemoryTables):
+    """Tables that note how many referrals were read as a whole, and how many by their keys alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole = self.by_key = 0
+
+    async def between(
+        self,
+        table: str,
+        partition: str,
+        start: str,
+        end: str,
+        limit: int | None = None,
+        *,
+        keys_only: bool = False,
+    ) -> list[StoredRow]:
+        rows = await super().between(table, partition, start, end, limit, keys_only=keys_only)
+        if keys_only:
+            self.by_key += len(rows)
+        else:
+            self.whole += len(rows)
+        return rows
 
 
 @pytest.fixture(scope="module")
-def service(tables: MemoryTables) -> Any:
+def tables() -> Recorded:
+    return Recorded()
+
+
+@pytest.fixture(scope="module")
+def service(tables: Recorded) -> Any:
     service = service_on(tables, None)  # type: ignore[arg-type] # nothing here sends mail
 
     async def fill() -> None:
         await import_small_world(service.tables)
+        await _enter(service, "ada", frozenset({"MpnPartnerAdmin"}))
+        await _enter(service, "loc", frozenset({"ReferralsAdmin"}))
         rows = _rows()
         while batch := list(islice(rows, 100)):
             await tables.write(keys.REFERRALS, "contoso", batch)
 
     asyncio.run(fill())
     return service
+
+
+async def _enter(service: Any, name: str, roles: frozenset[Any]) -> None:
+    """A person of Contoso who sees Seattle's referrals, unless the roles are for more."""
+    rae = await service.directory.person(OrganizationId("contoso"), PersonId("rae"))
+    places = frozenset({LocationId("contoso-seattle")})
+    email = f"{name}@contoso.com"
+    person = replace(rae, id=PersonId(name), email=email, roles=roles, everywhere=False, locations=places)
+    await service.people.put(person, None)
 
 
 def _rows() -> Iterator[Upsert]:
@@ -69,21 +106,23 @@ def _rows() -> Iterator[Upsert]:
             team=(contact("rae@contoso.com"),),
         )
         record = replace(record, status="Active" if number % 3 else "Closed")
+        record = replace(record, closed_at=None if record.status == "Active" else at)
+        record = replace(record, direction="Outgoing" if number % 4 else "Incoming")
         values = REFERRALS.values(record)
         for key in sorted(list_keys(record)):
             yield Upsert(Row(key, values))
         yield Upsert(Row(keys.document(record.id), values))
 
 
-async def asked(service: Any, options: str) -> dict[str, Any]:
-    answer = await ask(service, "rae", list_referrals, now=NOW, params=dict(parse_qsl(options)))
+async def asked(service: Any, options: str, who: str = "rae", now: datetime = NOW) -> dict[str, Any]:
+    answer = await ask(service, who, list_referrals, now=now, params=dict(parse_qsl(options)))
     assert answer.status == 200, answer.body
     return answer.body
 
 
 @pytest.mark.parametrize("options", QUERIES)
 async def test_a_page_of_fifty_out_of_many_costs_a_handful_of_requests(
-    service: Any, tables: MemoryTables, options: str
+    service: Any, tables: Recorded, options: str
 ) -> None:
     await asked(service, options)
     before = tables.requests
@@ -97,6 +136,75 @@ async def test_a_count_is_exact_to_five_thousand_and_says_when_there_are_more(se
     assert (body["@odata.count"], body["@cosell.countExceeded"]) == (5000, True)
     some = await asked(service, "$top=1&$count=true&$filter=location eq 'contoso-seattle'")
     assert (some["@odata.count"], "@cosell.countExceeded" in some) == (MAX_ITEMS // 10, False)
+
+
+DECIDED_BY_KEYS = {
+    "": MAX_ITEMS,
+    "status eq 'Active'": MAX_ITEMS * 2 // 3,
+    "status in ('Closed', 'New')": MAX_ITEMS // 3,
+    "status eq 'Closed' and direction eq 'Incoming'": MAX_ITEMS // 12,
+    "status ne 'Closed' and not (direction eq 'Outgoing')": MAX_ITEMS // 6,
+    "dealType ne 'Lead' and status eq 'Closed'": MAX_ITEMS // 3,
+    "status eq 'New' or dealType eq 'Lead'": 0,
+    "status eq 'New'": 0,
+}
+NOT_DECIDED_BY_KEYS = {
+    "status eq 'Closed' and location eq 'contoso-seattle'": (MAX_ITEMS // 30, False),
+    "status eq 'Closed' and dealType eq 'CoSell'": (MAX_ITEMS // 3, False),
+    "status eq 'Active' and campaignId eq 'NOWHERE'": (0, True),
+}
+"""Their counts, and whether there may be more."""
+
+
+@pytest.mark.parametrize("order", ["", "&$orderby=updatedDateTime"])
+@pytest.mark.parametrize(("filter_", "number"), DECIDED_BY_KEYS.items())
+async def test_what_tab_and_status_decide_is_counted_by_keys_alone(
+    service: Any, tables: Recorded, filter_: str, number: int, order: str
+) -> None:
+    options = "$top=1" + (f"&$filter={filter_}" if filter_ else "") + order
+    await asked(service, options)
+    tables.whole = 0
+    await asked(service, options)
+    of_page, tables.whole, tables.by_key = tables.whole, 0, 0
+    body = await asked(service, f"{options}&$count=true")
+    assert tables.whole == of_page
+    assert (body["@odata.count"], "@cosell.countExceeded" in body) == (min(number, 5000), number > 5000)
+    assert tables.by_key >= body["@odata.count"]
+
+
+@pytest.mark.parametrize(("filter_", "wanted"), NOT_DECIDED_BY_KEYS.items())
+async def test_what_tab_and_status_do_not_decide_is_counted_by_the_referrals(
+    service: Any, tables: Recorded, filter_: str, wanted: tuple[int, bool]
+) -> None:
+    options = f"$top=1&$count=true&$filter={filter_}"
+    await asked(service, options)
+    tables.by_key = 0
+    body = await asked(service, options)
+    assert (body["@odata.count"], "@cosell.countExceeded" in body) == wanted
+    assert tables.by_key == 0
+
+
+@pytest.mark.parametrize(
+    ("filter_", "number"), [("", MAX_ITEMS // 10), ("&$filter=status eq 'Closed'", MAX_ITEMS // 30)]
+)
+async def test_who_sees_one_location_gets_the_count_of_it(
+    service: Any, monkeypatch: pytest.MonkeyPatch, filter_: str, number: int
+) -> None:
+    """V4."""
+    monkeypatch.setitem(PEOPLE, "loc", ("contoso", "loc@contoso.com"))
+    body = await asked(service, f"$top=1&$count=true{filter_}", "loc")
+    assert (body["@odata.count"], "@cosell.countExceeded" in body) == (number, False)
+
+
+@pytest.mark.parametrize("filter_", ["", "&$filter=status eq 'Closed' and direction eq 'Incoming'"])
+async def test_what_is_not_shown_any_more_is_not_counted(service: Any, filter_: str) -> None:
+    """N3: when a referral was closed is in the referral alone."""
+    newest = NOW - timedelta(hours=1)
+    now = newest - timedelta(hours=1000) + SETTINGS.retention
+    body = await asked(service, f"$top=1&$count=true{filter_}", now=now)
+    shown_of_5000 = 1000 + sum(number % 3 > 0 for number in range(1000, 5000))
+    wanted = (len(range(0, 1000, 12)), False) if filter_ else (shown_of_5000, True)
+    assert (body["@odata.count"], "@cosell.countExceeded" in body) == wanted
 
 
 async def test_a_rare_filter_gives_what_one_request_can_read_and_a_link_to_the_rest(service: Any) -> None:

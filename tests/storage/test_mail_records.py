@@ -1,7 +1,6 @@
 """Mail records on the twin and on Azurite: each way to find them is one request, and a message is planned once."""
 
 from dataclasses import replace
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -141,12 +140,3 @@ async def test_a_record_that_changed_before_its_etag_was_read_is_not_taken_for_o
     records.get = get  # type: ignore[method-assign]
     with pytest.raises(StoreConflict):
         await records.insert([record])
-
-
-async def test_a_lease_shows_while_it_lasts(tables: Tables) -> None:
-    records, referral_id = MailRecords(tables), new_referral()
-    leased = mail(referral_id, state="sending", lease_until=NOW + timedelta(minutes=2))
-    await records.insert([leased])
-    assert await records.is_leased(referral_id, NOW)
-    assert not await records.is_leased(referral_id, NOW + timedelta(minutes=2))
-    assert not await records.is_leased(new_referral(), NOW)

@@ -495,16 +495,8 @@ class Away(MemoryTables):
         return await super().write(table, partition, operations)
 
 
-async def test_a_filing_that_storage_refuses_now_is_left_to_the_work() -> None:
-    registrations = Registrations(Away())
-    record = submit(fresh("contoso"), FORM, NOW)
-    await registrations.index_or_defer(record)
-    with pytest.raises(StoreUnavailable):
-        await registrations.index(record)
-
-
-async def test_a_filing_that_another_one_overtakes_is_left_to_the_work() -> None:
+async def test_of_two_filings_at_once_the_newer_version_is_there_at_last() -> None:
     registrations, versions = Registrations(YieldingTables()), life("contoso")
-    await asyncio.gather(*map(registrations.index_or_defer, versions))
+    await asyncio.gather(*map(registrations.index, versions), return_exceptions=True)
     await registrations.index(replace(versions[-1]))
     assert await queued(registrations, "contoso") == [versions[-1]]

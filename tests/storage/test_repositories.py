@@ -24,7 +24,7 @@ from shared.domain.referral import Referral, StatusReason
 from shared.domain.refusals import NotAllowed
 from shared.domain.timeline import Actor
 from shared.domain.vocabulary import CLOSING_REASONS
-from shared.domain.work import NoOp
+from shared.domain.work import Publish
 from shared.errors import RecordTooLarge, StoreConflict
 from shared.storage import engagements, keys, referral_lists
 from shared.storage.azure_tables import AzureTables
@@ -72,13 +72,13 @@ async def test_a_step_is_stored_whole(tables: Tables, partition: str) -> None:
     stored = await repository.get(new.key)
     assert stored
     assert stored.value == new
-    accepted = step(new, "accepted", context("op-2"), (NoOp(),), status="Active", substatus="Accepted")
+    accepted = step(new, "accepted", context("op-2"), (Publish(),), status="Active", substatus="Accepted")
     await repository.commit(accepted, stored)
     after = await repository.get(new.key)
     assert after
     assert (after.value.state, after.value.version, after.value.sequence) == ("Active/Accepted", 2, 2)
     assert [entry.kind for entry in await repository.entries(new.key)] == ["received", "accepted"]
-    assert [row.value.label for row in await repository.work(new.key)] == ["000001", "000002"]
+    assert [row.value.label for row in await repository.work(new.key)] == ["000002"], "no work without tasks"
     with pytest.raises(StoreConflict):
         await repository.commit(step(new, "declined", context("op-3")), stored)
     assert (await repository.entry(new.key, 2)).operation_id == "op-2"

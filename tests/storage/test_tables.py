@@ -2,13 +2,24 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
 from shared.storage import keys
 from shared.storage.azure_tables import AzureTables
-from shared.storage.tables import Discard, Insert, Operation, Replace, Row, Tables, Upsert, in_transactions
+from shared.storage.tables import (
+    Discard,
+    Insert,
+    Operation,
+    Replace,
+    Row,
+    StoredRow,
+    Tables,
+    Upsert,
+    in_transactions,
+)
 
 T = "referrals"
 
@@ -143,6 +154,14 @@ async def test_ranges_are_in_order_half_open_and_limited(tables: Tables, partiti
     assert await tables.between(T, f"{partition}-other", "", "~") == []
 
 
+async def test_a_range_of_keys_has_neither_properties_nor_etags(tables: Tables, partition: str) -> None:
+    names = ["a/é", "b", "c"]
+    await tables.write(T, partition, [Insert(row(keys.safe(name))) for name in names])
+    found = await tables.between(T, partition, "", "~", keys_only=True)
+    assert found == [StoredRow(key, {}, "", partition, T) for key in sorted(map(keys.safe, names))]
+    assert len(await tables.between(T, partition, "", "~", 2, keys_only=True)) == 2
+
+
 async def test_discarding_what_is_not_there_is_no_fault(tables: Tables, partition: str) -> None:
     await tables.write(T, partition, [Insert(row("a")), Insert(row("b"))])
     assert await keys_in(tables, partition) == ["a", "b"]
@@ -217,3 +236,18 @@ async def test_storage_that_does_not_answer_is_told_apart_from_a_conflict() -> N
     with pytest.raises(StoreUnavailable):
         await tables.write(T, "p", [Insert(row("a"))])
     await tables.close()
+
+
+async def test_the_clock_of_this_host_is_compared_with_that_of_storage(
+    tables: Tables, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both clocks are that of this machine; storage tells whole seconds."""
+    assert tables.clock_ahead() == timedelta()
+    await tables.between(T, partition, "a", "b")
+    assert tables.clock_ahead() == timedelta()
+    if isinstance(tables, AzureTables):
+        monkeypatch.setattr(
+            "shared.storage.azure_tables.time.time", lambda: datetime.now(UTC).timestamp() + 60
+        )
+        await tables.between(T, partition, "a", "b")
+        assert timedelta(seconds=55) < tables.clock_ahead() <= timedelta(seconds=60)

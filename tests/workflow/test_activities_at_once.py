@@ -1,4 +1,4 @@
-"""The platform delivers an activity at least once, and sometimes twice at once: it ends quietly, and does it once."""
+"""Handlers, the sweep and activities may do the same work at once: each ends quietly, and all is done once."""
 
 import asyncio
 from collections import Counter
@@ -6,19 +6,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Literal
 
 import pytest
 
-from activities.steps import open_reminder
 from api.referrals.transitions import accept_referral, decline_referral, win_referral
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import OperationId, RegistrationId
 from shared.domain.lifecycle import record_failed_mail
 from shared.domain.referral import Referral
 from shared.storage.mail import MailRecord
-from shared.workflow.observe import observe
+from tests.doubles import orchestration
+from tests.doubles.dying_handlers import with_dying_handlers
 from tests.doubles.mail_service import MemoryMailService
-from tests.doubles.orchestration import run_activity
+from tests.doubles.orchestration import run_once
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.played_registration import PlayedRegistration
 from tests.doubles.queue import in_queue
@@ -38,22 +39,28 @@ async def once(run: Run) -> None:
     await run()
 
 
-def twice(behind: int) -> Callable[[Run], Awaitable[None]]:
-    """Two runs at once; one that raises fails the test, as it would its orchestration."""
+def late(behind: int) -> Callable[[Run], Awaitable[None]]:
+    """One run, so far behind."""
 
     async def later(run: Run) -> None:
         for _ in range(behind):
             await asyncio.sleep(0)
         await run()
 
+    return later
+
+
+def twice(behind: int) -> Callable[[Run], Awaitable[None]]:
+    """Two runs at once; one that raises fails the test, as it would its orchestration."""
+
     async def both(run: Run) -> None:
-        await asyncio.gather(run(), later(run))
+        await asyncio.gather(run(), late(behind)(run))
 
     return both
 
 
 class Played(PlayedDeal):
-    """A deal whose activities are delivered so."""
+    """A deal whose due work is done so, beside the handlers that do their own."""
 
     def __init__(self, deliver: Callable[[Run], Awaitable[None]]) -> None:
         super().__init__(NOW, YieldingTables())
@@ -64,19 +71,21 @@ class Played(PlayedDeal):
         for _ in range(6):
             for organization in organizations:
                 party = await self.party(organization)
-                while steps := (
-                    await observe(self.service.referrals, self.service.registrations, party, None, self.now)
-                ).steps:
-                    for step in steps:
-                        await self._deliver(
-                            partial(run_activity, self.service, self.engine, party, step, self.now)
-                        )
+                await self._deliver(partial(orchestration.follow, self.service, self.engine, party, self.now))
             self.now += timedelta(minutes=10)
 
 
-async def a_deals_life(deliver: Callable[[Run], Awaitable[None]]) -> tuple[Counter[tuple[str, str]], object]:
+Handlers = Literal["do their own work", "die", "work beside the others"]
+
+
+async def a_deals_life(
+    deliver: Callable[[Run], Awaitable[None]], handlers: Handlers = "do their own work"
+) -> tuple[Counter[tuple[str, str]], object]:
     """One accepts, one declines, one is silent, and the deal is won; gives the mails and the timelines."""
     played = Played(deliver)
+    if handlers == "die":
+        played.service = with_dying_handlers(played.service)
+    played.waits = handlers == "do their own work"
     await played.begin(deal("northwind", "fabrikam"))
     await played.follow(*EVERYBODY)
     assert (await played.ask("nia", "northwind", accept_referral)).status == 200
@@ -103,8 +112,13 @@ async def a_deals_life(deliver: Callable[[Run], Awaitable[None]]) -> tuple[Count
 
 
 @pytest.mark.parametrize("behind", BEHIND)
-async def test_a_deal_whose_activities_all_run_twice_at_once_is_told_once(behind: int) -> None:
-    assert await a_deals_life(twice(behind)) == await a_deals_life(once)
+async def test_a_deal_whose_work_is_all_done_twice_at_once_is_told_once(behind: int) -> None:
+    assert await a_deals_life(twice(behind), "die") == await a_deals_life(once)
+
+
+@pytest.mark.parametrize("behind", [*BEHIND, 13, 21, 34])
+async def test_a_deal_whose_work_is_looked_at_while_its_handlers_do_it_is_told_once(behind: int) -> None:
+    assert await a_deals_life(late(behind), "work beside the others") == await a_deals_life(once)
 
 
 class Meanwhile(MemoryMailService):
@@ -136,17 +150,17 @@ async def test_a_run_that_finds_the_work_kept_by_another_leaves_the_intent_to_it
         await referrals.save_work(party, replace(row.value, tasks=tasks), row.etag)
 
     service = service_on(played.tables, Meanwhile(put_off))
-    (row,) = [row.value for row in await referrals.work(party) if row.value.open]
-    await service.work_runner.perform(played.engine, party, row.label, played.now)
+    await orchestration.follow(service, played.engine, party, played.now)
     (kept,) = [row.value for row in await referrals.work(party) if row.value.open]
     assert kept.operation_id in [intent.id async for intent in played.service.intents.all()]
 
 
 class InterleavedRegistration(PlayedRegistration):
-    """A won deal on tables that let requests interleave."""
+    """A won deal on tables that let requests interleave; its handlers leave their work to others."""
 
     def __init__(self) -> None:
         super().__init__(NOW, YieldingTables())
+        self.service = with_dying_handlers(self.service)
 
 
 @pytest.mark.parametrize("behind", BEHIND)
@@ -156,12 +170,13 @@ async def test_a_reminder_that_is_opened_twice_at_once_is_one(behind: int) -> No
     record = (await played.records())["IpCoSell"]
     party, service = await played.party("contoso"), played.service
     played.now += timedelta(days=30)
-    plan = await observe(
-        service.referrals, service.registrations, party, RegistrationId(record["id"]), played.now
-    )
-    (label,) = [step.label for step in plan.steps if step.kind == "remind"]
-    await twice(behind)(lambda: open_reminder(service, party, label))
-    assert [row.value.label for row in await service.referrals.work(party)].count(label) == 1
+    review = RegistrationId(record["id"])
+    await twice(behind)(lambda: orchestration.follow(service, played.engine, party, played.now, review))
+    rows = [row.value for row in await service.referrals.work(party) if review in row.value.label]
+    assert [row.label for row in rows if not row.open] == [row.label for row in rows]
+    assert len({row.label for row in rows}) == len(rows) == 1
+    told = Counter(mail.message for mail in played.mail.taken.values())
+    assert told["registrationEscalated"] == 1
 
 
 @pytest.mark.parametrize("behind", BEHIND)
@@ -170,12 +185,15 @@ async def test_work_that_files_a_registration_twice_at_once_files_it(behind: int
     await played.won()
     record = (await played.records())["IpCoSell"]
     party, service = await played.party("contoso"), played.service
+    assert any(row.value.open for row in await service.referrals.work(party))
     for _ in range(3):
         for row in await service.referrals.work(party):
             label = row.value.label
-            await twice(behind)(
-                lambda at=label: service.work_runner.perform(played.engine, party, at, played.now)
-            )
+
+            async def run(at: str = label) -> None:
+                await run_once(service, played.engine, party, at, played.now)
+
+            await twice(behind)(run)
         played.now += timedelta(minutes=5)
     registration = await service.registrations.get(party, RegistrationId(record["id"]))
     assert registration

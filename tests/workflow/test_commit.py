@@ -13,6 +13,7 @@ from shared.domain.referral import Referral, ReferralKey
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.timeline import Actor
 from shared.errors import Contended, StoreConflict, StoreUnavailable
+from shared.storage.engagements import Engagements
 from shared.storage.idempotency import IdempotencyKeys
 from shared.storage.intents import Intents
 from shared.storage.memory_tables import MemoryTables
@@ -30,7 +31,13 @@ def commits_on(tables: MemoryTables) -> Commits:
     numbers = count(1)
     announcements = Announcements(intents=Intents(tables), wall_clock=lambda: NOW)
     keys = IdempotencyKeys(tables)
-    return Commits(Referrals(tables), keys, announcements, lambda: OperationId(f"{next(numbers)}"))
+    return Commits(
+        referrals=Referrals(tables),
+        engagements=Engagements(tables),
+        idempotency_keys=keys,
+        announcements=announcements,
+        new_operation_id=lambda: OperationId(f"{next(numbers)}"),
+    )
 
 
 async def left(tables: MemoryTables) -> list[str]:
@@ -48,7 +55,7 @@ async def test_an_attempt_that_lands_late_is_ours_even_if_the_fresh_record_refus
     tables.delay_next = True
     landed = await commits.step(record.key, WHO, accepting)
     assert landed
-    assert (landed.after.state, landed.entry.operation_id) == ("Active/Accepted", "1")
+    assert (landed.after.state, landed.change.entry.operation_id) == ("Active/Accepted", "1")
     with pytest.raises(NotAllowed):
         await commits.step(record.key, WHO, accepting)
 
@@ -76,11 +83,13 @@ class FailingTables(MemoryTables):
         self.failures = failures
         self.armed = False
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         if self.armed and self.failures and table == "referrals":
             self.failures -= 1
             raise StoreUnavailable("away")
-        await super().write(table, partition, operations)
+        return await super().write(table, partition, operations)
 
 
 async def test_a_step_that_cannot_be_stored_is_given_up_after_five_tries_and_leaves_its_intents() -> None:
@@ -148,7 +157,9 @@ class MovingTables(MemoryTables):
         self.moves: list[tuple[ReferralKey, OperationId]] = []
         self.declines = False
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         if table == "referrals" and self.moves:
             party, operation_id = self.moves.pop()
             rest, self.moves = self.moves, []
@@ -159,7 +170,7 @@ class MovingTables(MemoryTables):
             change = step(stored.value, "declined" if self.declines else "edited", context, **closing)
             await Referrals(self).commit(change, stored)
             self.moves = rest
-        await super().write(table, partition, operations)
+        return await super().write(table, partition, operations)
 
 
 class TwiceTables(MemoryTables):
@@ -175,8 +186,11 @@ class TwiceTables(MemoryTables):
             raise StoreUnavailable("away")
         return await super().get(table, partition, key)
 
-    async def write(self, table: str, partition: str, operations: Sequence[Operation]) -> None:
-        await super().write(table, partition, operations)
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
+        written = await super().write(table, partition, operations)
         if self.armed and table == "referrals":
             self.armed, self.away = False, self.then_away
             raise StoreConflict("412")
+        return written

@@ -152,10 +152,11 @@ async def test_a_sweep_goes_on_though_the_host_is_away_for_one() -> None:
         record = referral(id=f"fabrikam-{number}")
         await played.service.referrals.commit(begun(record), None)
         await intents.announce(Intent(id=f"op-{number}", reason="wake", party=record.key, at=NOW, due=NOW))
-    engine = DurableEngine(Host(posted=lambda url: AWAY if "fabrikam-0" in url else (202, ""), asked=AWAY))
-    assert await played.service.sweep.run(engine, NOW) == 2
-    later = [each.id async for each in intents.all() if each.watch.woken_at is None]
-    assert later == ["op-0"]
+    started = (202, {"id": "one"})
+    engine = DurableEngine(Host(posted=lambda url: AWAY if "fabrikam-0" in url else started, asked=AWAY))
+    assert await played.service.sweep.run(engine, NOW) == 3
+    left = {(each.id, each.reason) async for each in intents.all()}
+    assert left == {("op-0", "wake"), ("fabrikam-1", "moment"), ("fabrikam-2", "moment")}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,6 @@ async def test_whoever_keeps_the_service_hears_that_the_holidays_have_come_to_an
     tables, record = MemoryTables(), in_review(submitted, referral=DEAL)
     rows = registration_operations(DEAL.referral_id, record)
     await tables.write(keys.REFERRALS, "contoso", rows)
-    plan = await observe(Referrals(tables), Registrations(tables), DEAL, record.id, submitted)
-    assert plan.next_at
+    observed = await observe(Referrals(tables), Registrations(tables), DEAL, record.id)
+    assert observed.plan(submitted).next_at
     assert ("add the holidays of 2037" in caplog.text) == warned

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,16 +11,15 @@ from api.referrals.transitions import accept_referral, win_referral
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.referral import ReferralKey
 from shared.domain.work import Work
-from shared.errors import MailPaused, MailServiceDown, MailUnavailable, StoreUnavailable
+from shared.errors import MailPaused, MailServiceDown, MailUnavailable
 from shared.mail.gate import FAILURES, FIRST_PAUSE, SPREAD, MailGate
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.referrals import Referrals
-from shared.storage.tables import Operation, StoredRow
-from shared.workflow import perform
-from shared.workflow.perform import LONGEST_DELAY, LONGEST_RUN, WorkRunner, delay_after
-from shared.workflow.wake import Orchestrations
+from shared.storage.tables import Operation
+from shared.workflow.perform import LONGEST_DELAY, LONGEST_RUN, Performer, delay_after
+from tests.doubles.dying_handlers import with_dying_handlers
 from tests.doubles.mail_service import MemoryMailService
+from tests.doubles.orchestration import run_once
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.service import service_on
 from tests.doubles.small_world import deal
@@ -45,17 +44,8 @@ class Slow(MemoryMailService):
         await super().send(record, now)
 
 
-class Busy(WorkRunner):
-    """Leaves the work of a command to its orchestration."""
-
-    async def after_commit(
-        self, engine: Orchestrations, party: ReferralKey, label: str, now: datetime
-    ) -> bool:
-        return False
-
-
 class Played(PlayedDeal):
-    """A deal on a mail service and a wall clock of the test's."""
+    """A deal on a mail service and a wall clock of the test's, whose handlers leave their work to it."""
 
     def __init__(
         self,
@@ -65,17 +55,18 @@ class Played(PlayedDeal):
     ) -> None:
         super().__init__(NOW, tables)
         self.mail = mail
-        self.service = service_on(self.tables, mail, wall_clock)
+        self.service = with_dying_handlers(service_on(self.tables, mail, wall_clock))
+
+    @property
+    def performer(self) -> Performer:
+        return self.service.follow_ups.performer
 
     async def perform(
-        self, organization: str = "northwind", label: str = INVITED, work_runner: WorkRunner | None = None
+        self, organization: str = "northwind", label: str = INVITED, performer: Performer | None = None
     ) -> Work:
         """One run over a row of work; gives the row as it is then."""
         party = await self.party(organization)
-        await (work_runner or self.service.work_runner).perform(self.engine, party, label, self.now)
-        row = await self.service.referrals.get_work(party, label)
-        assert row
-        return row.value
+        return await run_once(self.service, self.engine, party, label, self.now, performer=performer)
 
     async def won(self) -> None:
         """Two partners and Microsoft accept, and the deal is won: its work is to inform three, and a mail to each."""
@@ -85,11 +76,7 @@ class Played(PlayedDeal):
         for person, organization in everybody.items():
             assert (await self.ask(person, organization, accept_referral)).status == 200
         await self.follow("contoso", *everybody.values())
-        ready = self.service
-        parts = {each.name: getattr(ready.work_runner, each.name) for each in fields(ready.work_runner)}
-        self.service = replace(ready, work_runner=Busy(**parts))
         assert (await self.ask("rae", "contoso", win_referral)).status == 200
-        self.service = ready
 
 
 async def test_a_run_begins_nothing_more_after_a_minute_and_the_next_goes_on_at_once() -> None:
@@ -128,7 +115,7 @@ async def planned(played: Played, people: list[str]) -> None:
     """Plan the invitation's mail, to these people."""
     played.mail.away = True
     await played.perform()
-    records, party = played.service.work_runner.notices.records, await played.party("northwind")
+    records, party = played.performer.notices.records, await played.party("northwind")
     (stored,) = await records.list_for_message(party.referral_id, INVITED)
     mail = replace(stored.value, recipients=tuple(people), state="planned", first_sent_at=None)
     await records.save(mail, stored.etag)
@@ -173,10 +160,12 @@ class Stuck(MemoryTables):
 
     stuck = False
 
-    async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
         if self.stuck and table == "mail":
             await asyncio.Event().wait()
-        return await super().get(table, partition, key)
+        return await super().write(table, partition, operations)
 
 
 async def test_a_task_that_does_not_end_is_broken_off_and_tried_again_later() -> None:
@@ -184,9 +173,9 @@ async def test_a_task_that_does_not_end_is_broken_off_and_tried_again_later() ->
     played = Played(MemoryMailService(), tables=tables)
     await played.begin(deal("northwind", microsoft=False))
     tables.stuck = True
-    hasty = replace(played.service.work_runner, longest_task=timedelta(milliseconds=20))
+    hasty = replace(played.performer, longest_task=timedelta(milliseconds=20))
     async with asyncio.timeout(10):
-        (state,) = (await played.perform(work_runner=hasty)).tasks
+        (state,) = (await played.perform(performer=hasty)).tasks
     assert state.due
     assert (state.done, state.attempts) == (False, 1)
     tables.stuck = False
@@ -234,10 +223,7 @@ async def test_an_outage_costs_a_hundred_mails_a_few_attempts_and_all_are_sent_a
         for start in range(0, len(parties), at_once):
             group = parties[start : start + at_once]
             await asyncio.gather(
-                *(
-                    played.service.work_runner.perform(played.engine, party, INVITED, played.now)
-                    for party in group
-                )
+                *(run_once(played.service, played.engine, party, INVITED, played.now) for party in group)
             )
 
     mail.away = True
@@ -266,62 +252,3 @@ def test_a_failed_attempt_is_repeated_after_growing_delays(attempts: int, minute
 
 def test_a_run_is_far_shorter_than_a_function_may_be() -> None:
     assert timedelta(minutes=1) == LONGEST_RUN
-
-
-async def test_a_command_does_its_own_work_before_it_is_answered_and_leaves_no_intent() -> None:
-    played = Played(MemoryMailService())
-    await played.begin(deal("northwind", microsoft=False))
-    await played.follow("contoso", "northwind")
-    assert (await played.ask("nia", "northwind", accept_referral)).status == 200
-    party = await played.party("northwind")
-    assert not any(row.value.open for row in await played.service.referrals.work(party))
-    assert "accepted" in {mail.message for mail in played.mail.taken.values()}
-    intents = [each async for each in played.service.intents.all() if each.reason == "commit"]
-    assert [each.id for each in intents if each.party == party] == []
-
-
-class Hanging(MemoryMailService):
-    """Takes a mail when it is let."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go_on = asyncio.Event()
-
-    async def send(self, record: MailRecord, now: datetime) -> None:
-        await self.go_on.wait()
-        await super().send(record, now)
-
-
-async def test_an_answer_does_not_wait_for_mail_that_hangs_and_the_work_goes_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(perform, "PATIENCE", timedelta(seconds=0.05))
-    played = Played(Hanging())
-    await played.begin(deal("northwind", microsoft=False))
-    mail = played.mail
-    assert isinstance(mail, Hanging)
-    party = await played.party("northwind")
-    done = await played.service.work_runner.after_commit(played.engine, party, INVITED, played.now)
-    assert not done
-    mail.go_on.set()
-    for _ in range(200):
-        await asyncio.sleep(0)
-    assert not any(row.value.open for row in await played.service.referrals.work(party))
-
-
-@pytest.mark.parametrize(
-    "failure", [StoreUnavailable("away"), RuntimeError("a defect")], ids=["passing", "defect"]
-)
-async def test_a_command_is_answered_whatever_becomes_of_its_work(
-    monkeypatch: pytest.MonkeyPatch, failure: Exception
-) -> None:
-    """It is committed; the orchestration does the work again."""
-    played = Played(MemoryMailService())
-    await played.begin(deal("northwind", microsoft=False))
-
-    async def fails(*_: object) -> None:
-        raise failure
-
-    monkeypatch.setattr(Referrals, "get_work", fails)
-    party = await played.party("northwind")
-    assert not await played.service.work_runner.after_commit(played.engine, party, INVITED, played.now)

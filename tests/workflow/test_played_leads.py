@@ -15,6 +15,7 @@ from shared.errors import MailUnavailable
 from shared.storage.mail import MailRecord
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.tables import StoredRow
+from tests.doubles.dying_handlers import with_dying_handlers
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import faults
 from tests.doubles.played_leads import ESTIMATE, PlayedLeads
@@ -173,8 +174,8 @@ async def test_a_lead_that_was_declined_while_mail_was_away_is_announced_to_nobo
     world: PlayedLeads, mail: Outage, wished: bool, body: dict[str, str], expected: list[str]
 ) -> None:
     """M1, M3, R5."""
-    lead = await world.lead({**inquiry("contoso"), "details": {"customerRequestedContact": wished}})
     mail.away = True
+    lead = await world.lead({**inquiry("contoso"), "details": {"customerRequestedContact": wished}})
     await world.follow(lead)
     world.now += timedelta(hours=1)
     assert (await world.ask("rae", lead, decline_referral, body)).status == 200
@@ -207,6 +208,7 @@ async def test_the_contacts_of_a_profile_are_told_while_it_is_active(
     world: PlayedLeads, mail: Outage, active: bool, told: str
 ) -> None:
     """R3, P1: one that was switched off meanwhile tells nobody; then it is those who can answer."""
+    world.service = with_dying_handlers(world.service)
     lead = await world.lead(inquiry("contoso"))
     desk = ProfileLocation(
         id=LocationId("contoso-seattle"), name="Seattle", contacts=(contact("desk@contoso.com"),)
