@@ -30,7 +30,7 @@ N = int(os.environ.get("STORM_DEALS", "500"))
 """Of many more, the storage emulator is what is measured: it reads a whole table at each query. CI has fewer."""
 PATIENCE = 600 + 2 * N
 """Seconds that each part of it may take on a slow machine; three deadlines a second came on two idle cores."""
-MOST_REQUESTS = 120
+MOST_REQUESTS = 30
 """Of storage, for one expiry."""
 _UNNAMED = re.compile(r" ?“.*”")
 _NAME = re.compile(r"“(.*)”")
