@@ -33,6 +33,8 @@ _USAGE = 'Send {"advance": "P14D"} (an ISO 8601 duration) or {"to": "2027-01-01T
 _TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=5)
 # The engine hides a timer's message by whole seconds.
 _JUST_PAST = timedelta(seconds=1)
+LONGEST_GAP = timedelta(hours=12)
+"""While the clock moves, timer functions run at least so often, as if time had passed; as on devhost."""
 
 
 class ClockRefusal(Exception):
@@ -89,9 +91,9 @@ class EngineClock:
         return self._wall() + self._files.offset()
 
     async def advance(self, target: Callable[[datetime], datetime]) -> datetime:
-        """Move to `target(now)`, stopping at each due time in between; at the end run the timer functions once.
+        """Move to `target(now)`, stopping at each due time in between; returns the new time. Raises ClockRefusal.
 
-        Returns the new time. Raises ClockRefusal.
+        Timer functions run at the end, and on the way at least once in each `LONGEST_GAP`.
         """
         async with self._moving:
             timers = await self._settled()
@@ -99,9 +101,14 @@ class EngineClock:
             if to <= self.now():
                 return self.now()
             self._require_clock()
-            while timers and (step := timers[0] + _JUST_PAST) < to:
+            gap_ends = self.now() + LONGEST_GAP
+            while (step := min([gap_ends, *(due + _JUST_PAST for due in timers[:1])])) < to:
                 self._move(step)
                 timers = await self._settled()
+                if self.now() >= gap_ends:
+                    await self._run_timers()
+                    timers = await self._settled()
+                    gap_ends = self.now() + LONGEST_GAP
             self._move(to)
             await self._settled()
             await self._run_timers()

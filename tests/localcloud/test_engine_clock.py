@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from localcloud.platform.engine_clock import NO_SHIFT, ClockFiles, ClockRefusal, EngineClock
+from localcloud.platform.engine_clock import LONGEST_GAP, NO_SHIFT, ClockFiles, ClockRefusal, EngineClock
 from localcloud.platform.task_hub import Look
 from localcloud.server import running
 
@@ -69,12 +69,23 @@ async def test_each_due_time_on_the_way_is_stopped_at(tmp_path: Path) -> None:
     assert clocked.hub.due == [begun + 20 * DAY]
 
 
-async def test_timer_functions_run_once_at_the_end(tmp_path: Path) -> None:
+async def test_timer_functions_run_once_at_the_end_of_a_short_way(tmp_path: Path) -> None:
     begun = datetime.now(UTC)
-    clocked = Clocked(tmp_path, begun + DAY)
-    await clocked.advance(2 * DAY)
+    clocked = Clocked(tmp_path, begun + LONGEST_GAP / 2)
+    await clocked.advance(LONGEST_GAP)
     (ran,) = clocked.ran
-    assert around(ran, begun + 2 * DAY)
+    assert around(ran, begun + LONGEST_GAP)
+
+
+async def test_timer_functions_run_again_and_again_on_a_long_way(tmp_path: Path) -> None:
+    """What the sweep alone does comes on time, also where no timer of the engine is due."""
+    begun = datetime.now(UTC)
+    clocked = Clocked(tmp_path, begun + DAY / 3)
+    await clocked.advance(2 * DAY)
+    assert len(clocked.hub.fired) == 1
+    for number, ran in enumerate(clocked.ran, start=1):
+        assert around(ran, begun + number * LONGEST_GAP)
+    assert len(clocked.ran) == 2 * DAY / LONGEST_GAP
 
 
 async def test_an_advance_by_nothing_runs_what_is_due_and_does_not_move_the_clock(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from tests.platform.waiting_deals import ACCEPTED, EXPIRED, REMINDED, Deals, cal
 RECORDED = Path(__file__).parent / "recorded" / "waiting_deal.json"
 THEN = datetime(2030, 1, 1, tzinfo=UTC)
 """When the recorded deal was made."""
-DEALS = 40
+DEALS = 100
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 AFTER_TIMERS = timedelta(minutes=20)
 """After a moment, by when the timers of the orchestrations are due: they leave it to the sweep at first."""
