@@ -134,7 +134,7 @@ def upgraded(stack: Stack) -> Iterator[Upgraded]:
 
 @pytest.mark.timeout(1800)
 def test_deals_that_wait_on_the_version_before_go_on(upgraded: Upgraded) -> None:
-    accepted, declined, silent = upgraded.waiting[:12], upgraded.waiting[12:24], upgraded.waiting[24:]
+    accepted, declined, silent = upgraded.waiting[:30], upgraded.waiting[30:60], upgraded.waiting[60:]
     upgraded.answer(accepted, "accept")
     upgraded.answer(declined, "decline", {"reason": "TimelineTooShort"})
     upgraded.until_told([*accepted, *declined], 1)
