@@ -26,6 +26,8 @@ WORLD = {
 }
 
 
+_LOOKS, _CALM_LOOKS, _BETWEEN_LOOKS = 100, 2, 0.25
+"""How often the mails are counted, how often the same number is enough, and the seconds between."""
 _UNNAMED, _NAMED = re.compile(r" ?“.*”"), re.compile(r"“(.*)”")
 
 
@@ -140,7 +142,19 @@ class Service:
         if answer.status_code == 409 and "keeps real time" in answer.text:
             pytest.skip("This test moves the clock, and func comes without a library for it.")
         assert answer.status_code == 200, answer.text
+        if self.stack.controls != self.stack.url:
+            self._wait_for_mails()
         return answer.json()["now"]
+
+    def _wait_for_mails(self) -> None:
+        """Wait until no more mails come: the real engine does not say when the sweep and the handlers are done."""
+        calm, count = 0, -1
+        for _ in range(_LOOKS):
+            before, count = count, len(self.mails(""))
+            calm = calm + 1 if count == before else 0
+            if calm == _CALM_LOOKS:
+                return
+            time.sleep(_BETWEEN_LOOKS)
 
     def mails(self, deal_name: str) -> list[dict[str, Any]]:
         """The mails that name a deal, in order of arrival."""
