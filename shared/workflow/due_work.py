@@ -6,7 +6,7 @@ The sweep does it for the records whose intents are due, and orchestrations when
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.domain.change import Change, CommandContext
 from shared.domain.due import reminder_work
@@ -21,12 +21,10 @@ from shared.storage.tables import in_transactions
 from shared.workflow.announce import place_of_done
 from shared.workflow.commit import Commits
 from shared.workflow.observe import Observed, PlannedStep, observe, work_of_record
-from shared.workflow.perform import Performer
+from shared.workflow.perform import LONGEST_RUN, Performer
 from shared.workflow.wake import Orchestrations
 from shared.workflow.work_runs import WorkRuns
 
-LONGEST = timedelta(seconds=60)
-"""By the wall clock: after this time nothing more of a record is started."""
 MOST_LOOKS = 5
 """How often a record is read again at most because another process changed it at the same time."""
 
@@ -54,15 +52,15 @@ class DueWork:
         A caller that holds an intent of the record until nothing is left to do needs no others for that, and removes
         those of work that is done itself. Raises `StoreUnavailable`, `Contended`, `RecordUnreadable`.
         """
-        end = self.wall_clock() + LONGEST
+        started = self.wall_clock()
         for _ in range(MOST_LOOKS):
             known = KnownReferrals(self.performer.referrals)
             observed = await observe(
                 self.performer.referrals, self.performer.registrations, key, registration, known
             )
-            runs = WorkRuns(performer=self.performer, engine=engine, known=known, now=now)
+            runs = WorkRuns(performer=self.performer, engine=engine, known=known, now=now, started=started)
             turn = _Turn(self.commits, runs, key, observed, holds_intent=holds_intent)
-            is_current = await turn.do_all(lambda: self.wall_clock() < end)
+            is_current = await turn.do_all(lambda: self.wall_clock() - started < LONGEST_RUN)
             for group in in_transactions(runs.places):
                 await self.intents.remove(*group)
             if is_current and (

@@ -17,7 +17,7 @@ from shared.domain.due import due_on_referral
 from shared.domain.referral import ReferralKey
 from shared.domain.registration import Registration
 from shared.domain.work import Publish, Work, label_of
-from shared.errors import StoreConflict, StoreUnavailable
+from shared.errors import StoreUnavailable
 from shared.storage.codec import Stored
 from shared.storage.intents import Intents
 from shared.storage.known_referrals import KnownReferrals
@@ -83,7 +83,7 @@ class FollowUps:
         """
         since = known.moment
         prepared = await self._prepare(step.change, now)
-        runs = WorkRuns(performer=self.performer, engine=engine, known=known, now=now)
+        runs = self._runs(engine, known, now)
         follow_up = _FollowUp(self, runs, prepared, since)
         await self._start(engine, step.after.key, follow_up.after_step(step))
         return prepared
@@ -93,9 +93,13 @@ class FollowUps:
     ) -> None:
         """Start what follows from a request for information. `leads` are those delivered, None if that failed."""
         known = KnownReferrals(self.performer.referrals)
-        runs = WorkRuns(performer=self.performer, engine=engine, known=known, now=now)
+        runs = self._runs(engine, known, now)
         follow_up = _FollowUp(self, runs, Prepared(arrivals=leads))
         await self._start(engine, request, follow_up.after_request(request))
+
+    def _runs(self, engine: Orchestrations, known: KnownReferrals, now: datetime) -> WorkRuns:
+        started = self.performer.wall_clock()
+        return WorkRuns(performer=self.performer, engine=engine, known=known, now=now, started=started)
 
     async def _start(
         self, engine: Orchestrations, record: ReferralKey, run: Coroutine[Any, Any, None]
@@ -196,5 +200,5 @@ async def _limited(follow_up: Coroutine[Any, Any, None]) -> None:
 async def _or_leave_to_work(effect: Effect, change: Change) -> None:
     try:
         await effect()
-    except (StoreConflict, StoreUnavailable) as failed:
+    except TRANSIENT as failed:
         logger.warning("effect_pending referral=%s: left to its work. %s", change.after.id, failed)

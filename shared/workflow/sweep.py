@@ -154,9 +154,8 @@ class _Batch:
             return self._unless_forgotten(intent)
         if not row.value.open:
             return None
-        due = row.value.next_at
-        later = row.value.is_due(self.now) or due is None
-        return replace(intent, due=self.now + AT_NEXT_SWEEP if later or due is None else due, tries=0)
+        due = None if row.value.is_due(self.now) else row.value.next_at
+        return replace(intent, due=due or self.now + AT_NEXT_SWEEP, tries=0)
 
     def _unless_forgotten(self, intent: Intent) -> Intent | None:
         age = self.sweep.wall_clock() - intent.at

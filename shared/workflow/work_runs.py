@@ -26,18 +26,15 @@ class WorkRuns:
     """Performs work rows at the time `now` (domain clock).
 
     `places` are those of the intents of steps that the work caused and whose own work is done: they are not needed
-    any more. All rows together have the time of one run (`perform.LONGEST_RUN`).
+    any more. All rows together have the time of one run (`perform.LONGEST_RUN`), from `started` on (wall clock).
     """
 
     performer: Performer
     engine: Orchestrations
     known: KnownReferrals
     now: datetime
+    started: datetime
     places: list[IntentPlace] = field(default_factory=list[IntentPlace])
-    started: datetime = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.started = self.performer.wall_clock()
 
     async def perform(
         self,

@@ -36,7 +36,9 @@ async def run_once(
     row = await service.referrals.get_work(referral, label)
     assert row
     known = KnownReferrals(service.referrals)
-    runs = WorkRuns(performer=performer or service.follow_ups.performer, engine=engine, known=known, now=now)
+    performer = performer or service.follow_ups.performer
+    started = performer.wall_clock()
+    runs = WorkRuns(performer=performer, engine=engine, known=known, now=now, started=started)
     await runs.perform(referral, row)
     after = await service.referrals.get_work(referral, label)
     assert after

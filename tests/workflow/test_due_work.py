@@ -15,8 +15,9 @@ from shared.storage import keys
 from shared.storage.mail import MailRecord
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.tables import Operation, Replace, StoredRow
-from shared.workflow.due_work import LONGEST, MOST_LOOKS
+from shared.workflow.due_work import MOST_LOOKS
 from shared.workflow.observe import Observed, observe
+from shared.workflow.perform import LONGEST_RUN
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.swept import Swept, numbered
 from tests.examples.referrals import NOW, creators, referral, step
@@ -156,7 +157,7 @@ class Slow(MemoryMailService):
     swept: Swept
 
     async def send(self, record: MailRecord, now: datetime) -> None:
-        self.swept.wall += LONGEST
+        self.swept.wall += LONGEST_RUN
         await super().send(record, now)
 
 
