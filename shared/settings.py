@@ -50,6 +50,23 @@ class TableAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one client may use (docs/security.md); 0 means no limit.
+
+    Requests count per minute and process; the others are counted in storage, by the domain clock.
+    """
+
+    requests_per_person: int
+    requests_per_organization: int
+    requests_per_address: int
+    invitations_per_day: int
+    inquiries_per_day: int
+    messages_per_hour: int
+    messages_per_deal: int
+    customer_mails_per_day: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The configuration of the app.
 
@@ -77,8 +94,10 @@ class Settings:
     auth_audience: str
     auth_jwks_url: str
     portal_url: str
+    public_url: str
     response_window: timedelta
     retention: timedelta
+    limits: Limits
     watched_disk: str | None = None
 
 
@@ -105,8 +124,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         portal_url=_required(source, "PORTAL_URL", "the address of the portal that mails link to").rstrip(
             "/"
         ),
+        public_url=_required(source, "PUBLIC_URL", "the address of this API that its links lead to").rstrip(
+            "/"
+        ),
         response_window=_duration(source, "REFERRAL_RESPONSE_WINDOW", "P14D"),
         retention=_duration(source, "REFERRAL_RETENTION", "P2557D"),
+        limits=_limits(source),
         watched_disk=source.get("WATCHED_DISK") or None,
     )
 
@@ -195,6 +218,26 @@ def _required(source: Mapping[str, str], name: str, meaning: str) -> str:
     if not value:
         raise ConfigurationError(f"Set {name} to {meaning}.")
     return value
+
+
+def _limits(source: Mapping[str, str]) -> Limits:
+    return Limits(
+        requests_per_person=_limit(source, "LIMIT_REQUESTS_PER_PERSON", 600),
+        requests_per_organization=_limit(source, "LIMIT_REQUESTS_PER_ORGANIZATION", 3000),
+        requests_per_address=_limit(source, "LIMIT_REQUESTS_PER_ADDRESS", 60),
+        invitations_per_day=_limit(source, "LIMIT_INVITATIONS_PER_DAY", 500),
+        inquiries_per_day=_limit(source, "LIMIT_INQUIRIES_PER_DAY", 2000),
+        messages_per_hour=_limit(source, "LIMIT_MESSAGES_PER_HOUR", 60),
+        messages_per_deal=_limit(source, "LIMIT_MESSAGES_PER_DEAL", 200),
+        customer_mails_per_day=_limit(source, "LIMIT_CUSTOMER_MAILS_PER_DAY", 10),
+    )
+
+
+def _limit(source: Mapping[str, str], name: str, default: int) -> int:
+    text = source.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise ConfigurationError(f"Set {name} to a whole number, such as {default}, or to 0 for no limit.")
+    return int(text)
 
 
 def _duration(source: Mapping[str, str], name: str, default: str) -> timedelta:

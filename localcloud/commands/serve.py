@@ -31,6 +31,7 @@ def run(options: Namespace, host: Host | None = None) -> int:
             options.data,
             port=options.port,
             samples=not options.no_samples,
+            limits=True,
             host=host,
             report=print_progress,
             interrupted=interrupted,

@@ -12,6 +12,20 @@ LARGEST_BODY = str(100 * 1024 * 1024)
 """The platform's default, in bytes. The app's own limit is far lower and explained in its response."""
 THREADS = "10"
 """One per concurrent orchestrator in host.json: orchestrators are the app's only functions that need a thread."""
+NO_LIMITS = {
+    f"LIMIT_{name}": "0"
+    for name in (
+        "REQUESTS_PER_PERSON",
+        "REQUESTS_PER_ORGANIZATION",
+        "REQUESTS_PER_ADDRESS",
+        "INVITATIONS_PER_DAY",
+        "INQUIRIES_PER_DAY",
+        "MESSAGES_PER_HOUR",
+        "MESSAGES_PER_DEAL",
+        "CUSTOMER_MAILS_PER_DAY",
+    )
+}
+"""Switches off all limits on use, for benchmarks, the demo and tests of other things."""
 MAIL_SENDER = "no-reply@referrals.example"
 # Where the app receives mail events. On Azure it is the URL of the Event Grid subscription, with the secret as `key`.
 MAIL_EVENTS_PATH = "/v1.0/mail-events"
@@ -32,6 +46,7 @@ def app_environment(
         **service_settings(data, addresses.mail_url),
         # Only one process sends, so after a crash the next start need not wait for the lease of a send.
         "MAIL_LEASE": "PT0S",
+        "PUBLIC_URL": addresses.url,
         "PORTAL_URL": f"{addresses.url}/portal",
         "CLOCK_OFFSET_FILE": str(data.clock_offset),
         "WATCHED_DISK": str(data.path),

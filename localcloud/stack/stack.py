@@ -20,7 +20,7 @@ from localcloud.process.locks import DataLock, Holder
 from localcloud.process.member import Command, Member
 from localcloud.process.ports import require_free
 from localcloud.stack.data_directory import Addresses, DataDirectory
-from localcloud.stack.environment import MAIL_EVENTS_PATH, app_environment
+from localcloud.stack.environment import MAIL_EVENTS_PATH, NO_LIMITS, app_environment
 from localcloud.stack.hosts import Devhost, Host
 
 _START_TIMEOUT = 60.0
@@ -55,6 +55,7 @@ class Stack:
     """The service on `data`: Azurite, the local cloud's server and the host, each in its own process.
 
     `port` 0 takes a free one. Ports are chosen once, at the start, so that a member can be killed and started again.
+    Without `limits` the service's limits on use are switched off.
     `interrupted` ends a start early (InterruptedStartError). `lock_timeout` is how many seconds to wait for a
     service that is ending. `access_log` makes Azurite log each request.
     """
@@ -70,6 +71,7 @@ class Stack:
         interrupted: Event | None = None,
         lock_timeout: float = _LOCK_TIMEOUT,
         access_log: bool = False,
+        limits: bool = False,
     ) -> None:
         self.data = DataDirectory.prepared(data)
         self._port = port
@@ -79,6 +81,7 @@ class Stack:
         self._interrupted = interrupted or Event()
         self._lock_timeout = lock_timeout
         self._access_log = access_log
+        self._limits = {} if limits else NO_LIMITS
         self._lock = DataLock(self.data.lock)
         self._record = ChildRecord(self.data.children)
         self._started: list[Member] = []
@@ -109,7 +112,10 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the app."""
-        return app_environment(self.data, self.addresses, os.environ)
+        return self._environment(self.addresses)
+
+    def _environment(self, addresses: Addresses) -> dict[str, str]:
+        return app_environment(self.data, addresses, {**os.environ, **self._limits})
 
     def start(self) -> None:
         """Start everything; on an error, stop what was started. Raises LocalCloudError."""
@@ -181,7 +187,7 @@ class Stack:
     def add_host(self, host: Host, addresses: Addresses | None = None, name: str = "") -> Member:
         """Start a host on the service's storage; a second one needs its own addresses and name."""
         addresses = addresses or self.addresses
-        environment = {**app_environment(self.data, addresses, os.environ), **host.environment(self.data)}
+        environment = {**self._environment(addresses), **host.environment(self.data)}
         name = name or host.name
         command = Command(
             name, host.command(self.data, addresses), environment, host.app, self.data.log(name), _GRACE

@@ -17,7 +17,7 @@ from shared import clock
 from shared.domain.ids import OrganizationId, PersonId
 from shared.domain.permissions import Caller
 from shared.mail.service import MailService
-from shared.settings import Settings, TableAccount
+from shared.settings import Limits, Settings, TableAccount
 from shared.storage.tables import Tables
 from shared.wiring import Service, assemble
 from shared.workflow.follow_up import LONGEST_FOLLOW_UP
@@ -26,6 +26,16 @@ from tests.doubles.engine import FakeEngine
 from tests.doubles.small_world import PEOPLE
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+NO_LIMITS = Limits(
+    requests_per_person=0,
+    requests_per_organization=0,
+    requests_per_address=0,
+    invitations_per_day=0,
+    inquiries_per_day=0,
+    messages_per_hour=0,
+    messages_per_deal=0,
+    customer_mails_per_day=0,
+)
 SETTINGS = Settings(
     tables=TableAccount(setting="TABLES_ENDPOINT"),
     hub=None,
@@ -42,8 +52,10 @@ SETTINGS = Settings(
     auth_audience="api://test",
     auth_jwks_url="http://127.0.0.1/keys",
     portal_url="http://portal.example",
+    public_url="http://api.example",
     response_window=timedelta(days=14),
     retention=timedelta(days=2557),
+    limits=NO_LIMITS,
 )
 
 

@@ -110,7 +110,9 @@ def test_no_disk_is_watched_unless_a_setting_names_one() -> None:
         raise AssertionError("looked at")
 
     require_free_space(None, nothing_free)
-    mandatory = dict.fromkeys(("MAIL_ENDPOINT", "MAIL_SENDER", "AUTH_AUDIENCE", "PORTAL_URL"), "https://x")
+    mandatory = dict.fromkeys(
+        ("MAIL_ENDPOINT", "MAIL_SENDER", "AUTH_AUDIENCE", "PORTAL_URL", "PUBLIC_URL"), "https://x"
+    )
     environment = {**mandatory, "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     assert read_settings(environment).watched_disk is None
     assert read_settings({**environment, "WATCHED_DISK": ""}).watched_disk is None

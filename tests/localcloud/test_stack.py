@@ -59,6 +59,7 @@ def test_the_host_gets_the_settings_of_the_app(stack):
         "AUTH_ISSUER": "https://issuer.localhost/{tid}/v2.0",
         "AUTH_AUDIENCE": "api://cosell-referrals",
         "AUTH_JWKS_URL": f"{mail}/discovery/v2.0/keys",
+        "PUBLIC_URL": stack.url,
         "PORTAL_URL": f"{stack.url}/portal",
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "WATCHED_DISK": str(stack.data.path),

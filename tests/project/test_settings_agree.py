@@ -115,6 +115,7 @@ OTHER = {
     "REFERRAL_RESPONSE_WINDOW": "PT1S",
     "REFERRAL_RETENTION": "PT1S",
     "SWEEP_SCHEDULE": "1 * * * * *",
+    **{name: "0" for name in DEFAULTS if name.startswith("LIMIT_")},
 }
 """Values unlike any default, for settings that take no word."""
 
@@ -234,3 +235,7 @@ def test_polling_and_visibility_stay_within_what_was_measured() -> None:
     assert timedelta(seconds=1) <= spans.pop("maxQueuePollingInterval") <= timedelta(seconds=5)
     assert set(spans.values()) == {timedelta(minutes=1)}
     assert len(spans) == 2
+
+
+def test_the_local_cloud_can_switch_off_every_limit() -> None:
+    assert environment.NO_LIMITS == dict.fromkeys((n for n in DEFAULTS if n.startswith("LIMIT_")), "0")

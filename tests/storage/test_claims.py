@@ -22,6 +22,7 @@ MANDATORY = {
     "MAIL_SENDER": "no-reply@referrals.example",
     "AUTH_AUDIENCE": "api://test",
     "PORTAL_URL": "http://portal.example",
+    "PUBLIC_URL": "http://api.example",
 }
 
 
