@@ -201,7 +201,7 @@ async def _request(service: Service, who: str, options: str) -> Request:
     engine: Any = None  # reading wakes nobody
     referrals = KnownReferrals(service.referrals)
     return Request(
-        http=http, body=None, service=service, engine=engine, caller=caller, now=_NOW, known=referrals
+        http=http, load_body=dict, service=service, engine=engine, caller=caller, now=_NOW, known=referrals
     )
 
 

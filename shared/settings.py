@@ -129,7 +129,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ),
         response_window=_duration(source, "REFERRAL_RESPONSE_WINDOW", "P14D"),
         retention=_duration(source, "REFERRAL_RETENTION", "P2557D"),
-        limits=_limits(source),
+        limits=read_limits(source),
         watched_disk=source.get("WATCHED_DISK") or None,
     )
 
@@ -220,7 +220,9 @@ def _required(source: Mapping[str, str], name: str, meaning: str) -> str:
     return value
 
 
-def _limits(source: Mapping[str, str]) -> Limits:
+def read_limits(environment: Mapping[str, str] | None = None) -> Limits:
+    """The limits alone, for what is served without the other settings. Raises `ConfigurationError`."""
+    source = os.environ if environment is None else environment
     return Limits(
         requests_per_person=_limit(source, "LIMIT_REQUESTS_PER_PERSON", 600),
         requests_per_organization=_limit(source, "LIMIT_REQUESTS_PER_ORGANIZATION", 3000),

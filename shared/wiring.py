@@ -15,6 +15,7 @@ from azure.data.tables.aio import TableServiceClient
 
 from shared import clock
 from shared.auth.callers import Callers
+from shared.auth.rate_limits import RateLimits
 from shared.auth.tokens import SigningKeys, TokenVerifier, fetch_from
 from shared.domain.ids import OperationId
 from shared.errors import ConfigurationError
@@ -24,7 +25,7 @@ from shared.mail.notices import Notices
 from shared.mail.service import CONNECT_SECONDS as MAIL_CONNECT_SECONDS
 from shared.mail.service import READ_SECONDS as MAIL_READ_SECONDS
 from shared.mail.service import AzureMailService, MailService
-from shared.settings import Settings, TableAccount, read_settings
+from shared.settings import Settings, TableAccount, read_limits, read_settings
 from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, RETRIES
 from shared.storage.azure_tables import AzureTables
 from shared.storage.claims import claim, hub_claim, tables_claim
@@ -211,6 +212,7 @@ class Wiring:
         self._service: Service | None = None
         self._building: asyncio.Task[Service] | None = None
         self._task_hub: TaskHub | None = None
+        self._rate_limits: RateLimits | None = None
 
     async def service(self) -> Service:
         """The service of this process, on storage that its slot has claimed.
@@ -225,6 +227,12 @@ class Wiring:
                 self._building.add_done_callback(_retrieve_exception)
             self._service = await asyncio.shield(self._building)
         return self._service
+
+    def rate_limits(self) -> RateLimits:
+        """The limits on requests of this process, which need no storage. Raises `ConfigurationError`."""
+        if self._rate_limits is None:
+            self._rate_limits = RateLimits(read_limits())
+        return self._rate_limits
 
     def task_hub(self, settings: Settings) -> "TaskHub | None":
         """The task hub, for health checks; None if it is not in Azure Storage."""

@@ -103,5 +103,4 @@ async def _refuse_other_version(request: Request, referral: Referral) -> None:
 
 
 def _command(request: Request) -> str:
-    path = request.url.split("?")[0]
-    return f"{request.method} {path.rsplit('/', 1)[-1]}"
+    return f"{request.method} {request.path.rsplit('/', 1)[-1]}"

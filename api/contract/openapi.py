@@ -18,7 +18,7 @@ _STATUSES = {
     201: "Created.",
     204: "OK, without a body.",
     304: "Not modified.",
-    400: "The body is not JSON in UTF-8, or a query option is malformed or not supported.",
+    400: "The body is not JSON in UTF-8, a header is not UTF-8, or a query option is malformed or not supported.",
     401: "The token is missing or not valid.",
     403: "The caller's roles do not allow this.",
     404: "The record does not exist, or the caller may not see it.",
@@ -29,6 +29,7 @@ _STATUSES = {
     415: "The media type is not supported.",
     422: "The body has faults; details lists all of them.",
     428: "The header If-Match is missing.",
+    429: "Too many requests, or a quota is used up: retry after Retry-After seconds.",
     500: "A stored record is damaged: the service's operator has to repair it.",
     503: "Temporarily unavailable: retry after Retry-After seconds.",
 }

@@ -10,13 +10,13 @@ from api.http.request import PublicRequest
 from api.http.response import Response
 
 
-@public_operation("GET", "v1.0/openapi.json", returns={200: None})
+@public_operation("GET", "v1.0/openapi.json", returns={200: None}, limited=True)
 async def get_openapi(_request: PublicRequest) -> Response:
     """Get the OpenAPI 3.1 document of this API."""
     return Response(body=document())
 
 
-@public_operation("GET", "docs", returns={200: None}, html=True)
+@public_operation("GET", "docs", returns={200: None}, html=True, limited=True)
 async def get_docs(_request: PublicRequest) -> Response:
     """Read the description of this API as a web page."""
     return Response(body=page(), media_type="text/html")

@@ -113,8 +113,8 @@ async def put_person(request: Request) -> Response:
 
     To replace a person, `If-Match` is mandatory.
     """
-    parsed = read(PersonBody, request.body)
     organization_id = _require_admin(request)
+    parsed = read(PersonBody, request.body)
     before = await request.service.people.get(organization_id, _oid(request))
     etag = before.etag if before else None
     require_version(request, etag, "person")

@@ -154,10 +154,10 @@ async def put_profile(request: Request) -> Response:
     To replace a profile, `If-Match` is mandatory.
     """
     organization_id, country = require_configurer(request, "the business profiles"), _country(request)
+    parsed = read(ProfileBody, request.body)
     before = await request.service.profiles.get(organization_id, country)
     version = before.version if before else 0
     require_version(request, etag_of(version) if before else None, "profile")
-    parsed = read(ProfileBody, request.body)
     parsed.require_valid(parsed.body.faults(request.caller.organization, country))
     after = parsed.body.profile(request.caller.organization, country, version + 1)
     try:

@@ -133,9 +133,9 @@ async def put_routing_rules(request: Request) -> Response:
     """Replace the routing table; `If-Match` is mandatory once there is one."""
     if not may_manage_routing(request.caller):
         raise Forbidden("Only Microsoft's routing admins can change the routing table.")
+    parsed = read(RoutingBody, request.body)
     before = await request.service.routing.get()
     require_version(request, etag_of(before.version) if before.version else None, "routing table")
-    parsed = read(RoutingBody, request.body)
     parsed.require_valid(parsed.body.faults(await _sellers(request)))
     after = parsed.body.table(before.version + 1)
     try:
@@ -151,8 +151,8 @@ async def evaluate_routing_rules(request: Request) -> Response:
 
     A dry run: nothing is stored or sent. The response has the selected team and the result of every rule.
     """
-    parsed = read(EvaluationBody, request.body)
     _require_reader(request)
+    parsed = read(EvaluationBody, request.body)
     body = parsed.body
     parsed.require_valid(await _faults_of_table(request, body))
     table = body.table.table(0) if body.table else await request.service.routing.get()

@@ -63,10 +63,10 @@ async def get_stage_map(request: Request) -> Response:
 async def put_stage_map(request: Request) -> Response:
     """Replace the stage map of an organization; `If-Match` is optional."""
     organization = require_configurer(request, "the stage map")
+    parsed = read(StageMapBody, request.body)
     directory = request.service.directory
     before = await directory.stage_map(organization)
     refuse_stale_version(request, etag_of(before.version))
-    parsed = read(StageMapBody, request.body)
     parsed.require_valid(parsed.body.faults())
     names = tuple(NamedStage(**each.model_dump()) for each in parsed.body.stages or ())
     after = replace(before, stages=names, version=before.version + 1)

@@ -24,6 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 from api.http.fields import NUMBER_HINT, TIME_HINT
+from api.http.json_body import ambiguous_names
 from shared.domain.refusals import Fault, FaultCode, Invalid
 
 MAX_FAULTS = 100
@@ -173,7 +174,7 @@ def read(model: type[M], document: Any, *, partial: bool = False) -> ParsedBody[
     Lists at most `MAX_FAULTS` faults, then `TOO_MANY_FAULTS`.
     """
     context: dict[str, set[str]] = {}
-    faults: tuple[Fault, ...] = ()
+    faults = faults_of_names(document)
     remaining, names = document, _NameIndex()
     for depth in count():
         try:
@@ -190,6 +191,18 @@ def read(model: type[M], document: Any, *, partial: bool = False) -> ParsedBody[
             remaining = _without(remaining, [error["loc"][: -depth or None] for error in errors])
     missing = () if partial else _independent(_entirely_missing(_missing(body, ""), faults), faults)
     return ParsedBody(body, limit_faults(chain(faults, missing)), tuple(sorted(context.get("unused", ()))))
+
+
+def faults_of_names(document: Any) -> tuple[Fault, ...]:
+    """A fault for each name that an object has more than once, whatever the case: at most one too many to list."""
+    message = "This name is there more than once (upper and lower case count as the same): send it once."
+    places = islice(ambiguous_names(document), MAX_FAULTS + 1)
+    return tuple(Fault("invalidValue", pointer_of(place), message) for place in places)
+
+
+def pointer_of(steps: Iterable[str | int]) -> str:
+    """The JSON Pointer of the place that these steps lead to."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
 
 
 def combine_faults(known: tuple[Fault, ...], found: Iterable[Fault]) -> tuple[Fault, ...]:
@@ -251,7 +264,7 @@ class _NameIndex:
 
 def _pointer(location: Iterable[str | int], document: Any, names: _NameIndex) -> str:
     """The JSON Pointer of a location, with names spelled as they were sent."""
-    parts: list[str] = []
+    parts: list[str | int] = []
     for step in location:
         name: str | int = step
         if isinstance(document, dict):
@@ -259,8 +272,8 @@ def _pointer(location: Iterable[str | int], document: Any, names: _NameIndex) ->
             document = document.get(name)
         elif isinstance(document, list) and isinstance(step, int) and step < len(document):
             document = document[step]
-        parts.append(str(name).replace("~", "~0").replace("/", "~1"))
-    return "".join(f"/{part}" for part in parts)
+        parts.append(name)
+    return pointer_of(parts)
 
 
 @cache

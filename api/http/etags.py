@@ -24,7 +24,7 @@ def matches_if_match(request: Request, etag: str) -> bool:
 def if_match_version(request: Request) -> int | None:
     """The version number in If-Match; None unless the header is a single ETag of a version."""
     etag = (request.header("If-Match") or "").strip().removeprefix("W/").strip('"')
-    return int(etag) if etag.isdigit() and len(etag) < 10 else None
+    return int(etag) if etag.isascii() and etag.isdigit() and len(etag) < 10 else None
 
 
 def require_if_match(request: Request, record: str) -> None:

@@ -6,17 +6,19 @@ The trigger authenticates the caller, parses the request, calls the handler, and
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache, partial
 from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
 
 import azure.durable_functions as df
 import azure.functions as func
 from pydantic import BaseModel
 
-from api.http.json_body import load_json, refuse_lost_body
+from api.http.json_body import load_json, refuse_lost_body, refuse_unfit_body
 from api.http.paging import Option, refuse_unknown_options
 from api.http.problems import HANDLED_ERRORS, describe
+from api.http.rates import Rates, client_address
 from api.http.request import PublicRequest, Request
 from api.http.response import Response
 from shared import clock
@@ -50,7 +52,8 @@ class Operation:
 
     `returns` maps each success status to its body. `body` is the model or JSON schema of the request body. `query`
     lists the supported query options; None leaves them unchecked. `errors` are the error statuses that do not follow
-    from the rest: see `error_statuses`.
+    from the rest: see `error_statuses`. `public` operations need no token; of them those that are `limited` count
+    against the limit of the client's address.
     """
 
     name: str
@@ -65,20 +68,19 @@ class Operation:
     headers: tuple[str, ...] = ()
     errors: tuple[int, ...] = ()
     public: bool = False
+    limited: bool = False
     html: bool = False
 
     @property
     def error_statuses(self) -> frozenset[int]:
         """All error statuses: for public operations those in `errors`, otherwise also those that its inputs imply."""
         if self.public:
-            return frozenset(self.errors)
-        implied = {401, 403, 411, 500, 503}
+            return frozenset({*self.errors, 429, 503} if self.limited else self.errors)
+        implied = {400, 401, 403, 411, 429, 500, 503}
         if "{" in self.route:
             implied |= {404}
-        if self.query is not None:
-            implied |= {400}
         if self.body is not None:
-            implied |= {400, 413, 415, 422}
+            implied |= {413, 415, 422}
         if "If-Match" in self.headers:
             implied |= {412}
         if "Idempotency-Key" in self.headers:
@@ -93,16 +95,26 @@ class Operation:
         caller: Caller,
         now: datetime,
     ) -> Request:
-        """The request for the handler: query options checked, body loaded. Raises `BadQuery`, `UnreadableBody`."""
+        """The request for the handler, which reads the body. Raises `UnreadableBody`, `BadQuery`."""
+        raw = http.get_body()
+        refuse_lost_body(http.headers, raw)
+        if self.body is not None:
+            refuse_unfit_body(http.headers.get("Content-Type") or "", raw, self.media_types)
         if self.query is not None:
             refuse_unknown_options(http, {option.name for option in self.query})
-        body = None
-        if self.body is not None:
-            body = load_json(http.headers.get("Content-Type") or "", http.get_body(), self.media_types)
-        known = KnownReferrals(service.referrals)
         return Request(
-            http=http, service=service, engine=engine, caller=caller, body=body, now=now, known=known
+            http=http,
+            service=service,
+            engine=engine,
+            caller=caller,
+            load_body=cache(partial(load_json, raw)) if self.body is not None else _no_body,
+            now=now,
+            known=KnownReferrals(service.referrals),
         )
+
+
+def _no_body() -> None:
+    """The body of operations that take none."""
 
 
 class Contract(TypedDict, total=False):
@@ -113,6 +125,7 @@ class Contract(TypedDict, total=False):
     query: tuple[Option, ...]
     headers: tuple[str, ...]
     errors: tuple[int, ...]
+    limited: bool
     html: bool
 
 
@@ -138,8 +151,8 @@ def operation(
         declared = _declare(handler, method, route, returns, public=False, contract=contract)
 
         async def trigger(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-            async def handle() -> Response:
-                return await handler(await _authenticated(declared, req, DurableEngine(client)))
+            async def handle(rates: Rates) -> Response:
+                return await handler(await _authenticated(declared, req, DurableEngine(client), rates))
 
             return await _respond(declared, req, handle)
 
@@ -161,7 +174,12 @@ def public_operation(
         declared = _declare(handler, method, route, returns, public=True, contract=contract)
 
         async def trigger(req: func.HttpRequest) -> func.HttpResponse:
-            return await _respond(declared, req, lambda: handler(PublicRequest(http=req)))
+            async def handle(rates: Rates) -> Response:
+                if declared.limited:
+                    await rates.count(wiring.rate_limits().address, client_address(req.headers))
+                return await handler(PublicRequest(http=req))
+
+            return await _respond(declared, req, handle)
 
         return _register(declared, trigger, handler)
 
@@ -219,27 +237,33 @@ def _parameters_last(declared: Operation) -> list[bool]:
     return [part.startswith("{") for part in declared.route.split("/")]
 
 
-async def _authenticated(declared: Operation, http: func.HttpRequest, engine: Orchestrations) -> Request:
-    """The request of an authenticated caller; 401 comes before any other error.
+async def _authenticated(
+    declared: Operation, http: func.HttpRequest, engine: Orchestrations, rates: Rates
+) -> Request:
+    """The request of an authenticated caller; 401 comes before any other error, then the limits on requests.
 
-    Commands need free disk space. An announced body must have arrived, whether or not the handler reads it.
+    Commands need free disk space.
     """
-    service = await wiring.service()
-    caller = await service.callers.authenticate(http.headers.get("Authorization"))
+    service, limits = await wiring.service(), wiring.rate_limits()
+    identity = await service.callers.identify(http.headers.get("Authorization"))
+    await rates.count(limits.person, f"{identity.tenant_id}/{identity.object_id}")
+    organization = await service.callers.organization_of(identity)
+    await rates.count(limits.organization, organization.id)
+    caller = await service.callers.caller(identity, organization)
     if declared.method not in SAFE_METHODS:
         require_free_space(service.settings.watched_disk)
-    refuse_lost_body(http.headers, http.get_body())
     return declared.read(http, service, engine, caller, clock.now())
 
 
 async def _respond(
-    declared: Operation, http: func.HttpRequest, handle: Callable[[], Awaitable[Response]]
+    declared: Operation, http: func.HttpRequest, handle: Callable[[Rates], Awaitable[Response]]
 ) -> func.HttpResponse:
-    started = time.monotonic()
+    started, rates = time.monotonic(), Rates()
     try:
-        response = await handle()
+        response = await handle(rates)
     except HANDLED_ERRORS as error:
         response = Response(**describe(error))
+    response = replace(response, headers={**rates.headers(), **response.headers})
     milliseconds = round((time.monotonic() - started) * 1000)
     logger.info("answered operation=%s status=%d ms=%d", declared.name, response.status, milliseconds)
     return response.to_http(http.headers.get("client-request-id"))

@@ -69,7 +69,7 @@ def invalid_skip_token() -> BadQuery:
     return BadQuery("$skiptoken is not valid here: follow the nextLink unchanged.")
 
 
-def place_of(request: Request, pattern: str = r"(?s).*") -> str | None:
+def place_of(request: Request, pattern: str) -> str | None:
     """The position after which the page begins, from $skiptoken; it must match `pattern`. Raises `BadQuery`."""
     token = request.options.get("$skiptoken")
     if token is None:
@@ -93,6 +93,5 @@ def next_link(request: Request, place: str, options: Mapping[str, str] | None = 
     """The absolute URL of the page after `place`. `options` replace query options; empty values remove them."""
     token = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
     changed = {**request.options, **(options or {}), "$skiptoken": token}
-    url = urlsplit(request.url)
     query = urlencode({name: value for name, value in changed.items() if value}, safe="$")
-    return f"{url.scheme}://{url.netloc}{url.path}?{query}"
+    return request.link(f"{request.path}?{query}")

@@ -10,7 +10,15 @@ from api.http.json_body import UnreadableBody
 from shared.auth.callers import UnknownPerson
 from shared.domain.directory import CustomerEntity
 from shared.domain.refusals import Fault, Invalid, NotAllowed, TerminalState
-from shared.errors import RecordTooLarge, RecordUnreadable, ServiceError, Unauthenticated
+from shared.errors import (
+    ConfigurationError,
+    Contended,
+    DiskFull,
+    RecordTooLarge,
+    RecordUnreadable,
+    ServiceError,
+    Unauthenticated,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +41,18 @@ class PreconditionRequired(Exception):
 
 class IdempotencyConflict(Exception):
     """The Idempotency-Key was used with another body (C5)."""
+
+
+class TooManyRequests(Exception):
+    """The caller has reached a limit on requests (docs/api.md, conventions); `seconds` is when to try again."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class BadHeader(Exception):
+    """A request header cannot be read."""
 
 
 @dataclass
@@ -99,6 +119,23 @@ def _terminal(error: TerminalState) -> dict[str, Any]:
     return _response(409, "terminalState", str(error), **more)
 
 
+def _too_many(error: TooManyRequests) -> dict[str, Any]:
+    return _response(429, "tooManyRequests", str(error), headers={"Retry-After": str(error.seconds)})
+
+
+def _unavailable(error: ServiceError) -> dict[str, Any]:
+    """Log what failed; the response does not say, since it would tell strangers how the service is built."""
+    logger.warning("service_unavailable %r", error)
+    return _response(503, "serviceNotAvailable", _words_for(error), headers=_RETRY)
+
+
+def _words_for(error: ServiceError) -> str:
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return words
+    return "The service cannot do this at the moment: repeat the request in some seconds."
+
+
 def _modified(error: PreconditionFailed) -> dict[str, Any]:
     message = "The record has changed since you read it: read it again, then repeat your change."
     inner = {"eTag": error.etag, "changedFields": list(error.changed)}
@@ -128,10 +165,18 @@ def _candidate(entity: object) -> dict[str, Any]:
 
 
 _RETRY = {"Retry-After": RETRY_AFTER_SECONDS}
+_WORDS: tuple[tuple[type[ServiceError], str], ...] = (
+    (Contended, "The record kept changing: repeat the request in a second."),
+    (DiskFull, "The service has no space left, so it only reads: its operator has to free some."),
+    (ConfigurationError, "The service is not set up correctly: its operator finds the reason in the log."),
+)
+"""What clients read of an error for which they can do something else than repeat the request soon."""
 _TABLE: tuple[tuple[type[Exception], Callable[[Any], dict[str, Any]]], ...] = (
     (Unauthenticated, _plain(401, "unauthenticated", {"WWW-Authenticate": "Bearer"})),
     (UnknownPerson, _plain(403, "accessDenied")),
     (UnreadableBody, _unreadable),
+    (TooManyRequests, _too_many),
+    (BadHeader, _plain(400, "invalidRequest")),
     (BadQuery, _plain(400, "invalidRequest")),
     (NotFound, _plain(404, "itemNotFound")),
     (Forbidden, _plain(403, "accessDenied")),
@@ -143,7 +188,7 @@ _TABLE: tuple[tuple[type[Exception], Callable[[Any], dict[str, Any]]], ...] = (
     (Invalid, _invalid),
     (RecordTooLarge, _too_large),
     (RecordUnreadable, _damaged),
-    (ServiceError, _plain(503, "serviceNotAvailable", _RETRY)),
+    (ServiceError, _unavailable),
 )
 HANDLED_ERRORS = tuple(kind for kind, _ in _TABLE)
 """The exceptions that `describe` has a response for."""

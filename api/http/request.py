@@ -2,12 +2,15 @@
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import azure.functions as func
 
+from api.http.problems import BadHeader
 from shared.domain.change import CommandContext
 from shared.domain.ids import digest, uuid7
 from shared.domain.permissions import Caller, is_retained, may_see, may_see_partner_led
@@ -17,6 +20,11 @@ from shared.domain.timeline import Actor
 from shared.storage.known_referrals import KnownReferrals
 from shared.wiring import Service
 from shared.workflow.wake import Orchestrations
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text is valid: bytes of a request that are not UTF-8 reach the app as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +53,10 @@ class PublicRequest:
         return str(self.http.route_params.get(name, ""))
 
     def header(self, name: str) -> str | None:
-        """A request header; names are case-insensitive."""
+        """A request header; names are case-insensitive. Raises `BadHeader` if it is not UTF-8."""
         value: str | None = self.http.headers.get(name)
+        if value is not None and not is_unicode(value):
+            raise BadHeader(f"The header {name} is not UTF-8.")
         return value
 
 
@@ -54,11 +64,10 @@ class PublicRequest:
 class Request(PublicRequest):
     """A request of an authenticated caller.
 
-    `body` is the loaded JSON, None for operations without a body. `now` is the domain clock's time at the start.
-    `known` has the referrals that the request has read.
+    `now` is the domain clock's time at the start. `known` has the referrals that the request has read.
     """
 
-    body: Any
+    load_body: Callable[[], Any]
     service: Service
     engine: Orchestrations
     caller: Caller
@@ -66,9 +75,26 @@ class Request(PublicRequest):
     known: KnownReferrals
 
     @property
+    def body(self) -> Any:
+        """The body as JSON, None for operations without one; it is read when it is first asked for.
+
+        Ask for it after the checks that do not need it: see docs/api.md, order of checks. Raises `UnreadableBody`.
+        """
+        return self.load_body()
+
+    @property
     def client_request_id(self) -> str | None:
         """The client's own id of this request."""
         return self.header("client-request-id")
+
+    @property
+    def path(self) -> str:
+        """The path of the requested URL."""
+        return urlsplit(self.url).path
+
+    def link(self, path: str) -> str:
+        """The absolute URL of a path of this API: not built from the header Host, which the client chooses."""
+        return f"{self.service.settings.public_url}{path}"
 
     def new_id(self) -> str:
         """A new UUIDv7 with the domain clock's time."""

@@ -1,9 +1,11 @@
-"""The health check, `GET /healthz`: whether the service is ready, or why not. It needs no token and shows no data.
+"""The health check, `GET /healthz`: whether the service is ready, or what is not. It needs no token.
 
-It responds within two seconds, whatever hangs, and caches its result for three, however often it is called.
+It responds within two seconds, whatever hangs, and caches its result for three, however often it is called. Since
+anybody can call it, it says no more than which part is not ready; the log says why and what to do.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,9 +17,11 @@ from api.http.response import Response
 from api.http.schemas import View
 from shared.clock import wall_clock
 from shared.disk import require_free_space
-from shared.errors import ServiceError
+from shared.errors import ConfigurationError, ServiceError
 from shared.wiring import Service, wiring
 from shared.workflow.progress import fault_of_progress
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 1.5
 """How long all checks together may take."""
@@ -34,12 +38,12 @@ class HealthView(View):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A dependency that must work to serve requests; `subject` is its name at the beginning of a sentence.
+    """A dependency that must work to serve requests; `words` is what strangers read if it does not.
 
-    `fault` returns the problem in a sentence, or None; it may raise `ServiceError`.
+    `fault` returns the problem in a sentence for the log, or None; it may raise `ServiceError`.
     """
 
-    subject: str
+    words: str
     fault: Callable[[Service], Awaitable[str | None]]
 
 
@@ -66,10 +70,14 @@ async def _fault_of_task_hub(service: Service) -> str | None:
 
 
 CHECKS = (
-    Check("The disk", _fault_of_disk),
-    Check("The storage of the records", _fault_of_progress),
-    Check("The storage of the task hub", _fault_of_task_hub),
+    Check("The service has no space left.", _fault_of_disk),
+    Check("The records, or the work on them, are not available.", _fault_of_progress),
+    Check("The workflow engine is not available.", _fault_of_task_hub),
 )
+
+
+_NOT_STARTED = "What the service needs at its start is not available."
+_NOT_SET_UP = "The service is not set up correctly."
 
 
 class Health:
@@ -101,28 +109,36 @@ class Health:
             return self._latest
 
     async def _faults(self) -> list[str]:
+        """What strangers read of each check that fails; the log has the reasons."""
         end = asyncio.get_running_loop().time() + self._seconds
         try:
             async with asyncio.timeout_at(end):
                 service = await self._service()
         except TimeoutError:
-            return [self._timed_out("What the service needs at its start")]
+            return [self._failed(_NOT_STARTED, self._timed_out())]
+        except ConfigurationError as wrong:
+            return [self._failed(_NOT_SET_UP, str(wrong))]
         except ServiceError as failed:
-            return [str(failed)]
+            return [self._failed(_NOT_STARTED, str(failed))]
         found = await asyncio.gather(*(self._fault(check, service, end) for check in self._checks))
         return [fault for fault in found if fault]
 
     async def _fault(self, check: Check, service: Service, end: float) -> str | None:
         try:
             async with asyncio.timeout_at(end):
-                return await check.fault(service)
+                fault = await check.fault(service)
         except TimeoutError:
-            return self._timed_out(check.subject)
+            fault = self._timed_out()
         except ServiceError as failed:
-            return str(failed)
+            fault = str(failed)
+        return self._failed(check.words, fault) if fault else None
 
-    def _timed_out(self, subject: str) -> str:
-        return f"{subject} did not answer within {self._seconds:g} seconds."
+    def _failed(self, words: str, reason: str) -> str:
+        logger.error("not_ready %s %s", words, reason)
+        return words
+
+    def _timed_out(self) -> str:
+        return f"There was no answer within {self._seconds:g} seconds."
 
 
 def _response(faults: Sequence[str]) -> Response:

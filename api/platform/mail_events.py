@@ -11,7 +11,7 @@ import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from api.http.json_body import UnreadableBody, load_json, refuse_lost_body
+from api.http.json_body import UnreadableBody, load_json, refuse_lost_body, refuse_unfit_body
 from api.http.operation import Schema, public_operation
 from api.http.paging import Option
 from api.http.request import PublicRequest
@@ -111,7 +111,8 @@ async def receive(http: func.HttpRequest, service: Service) -> Response:
     _require_key(http.params.get("key", ""), service.settings.mail_events_key)
     require_free_space(service.settings.watched_disk)
     refuse_lost_body(http.headers, http.get_body())
-    for event in _events(load_json(http.headers.get("Content-Type") or "", http.get_body())):
+    refuse_unfit_body(http.headers.get("Content-Type") or "", http.get_body(), ("application/json",))
+    for event in _events(load_json(http.get_body())):
         if isinstance(event, ValidationEvent):
             return Response(body={"validationResponse": event.data.validation_code})
         if isinstance(event, DeliveryReportEvent):

@@ -22,6 +22,7 @@ async def convert_lead(request: Request) -> Response:
 
     Send what the lead lacks, and whom to invite; fields that are left out keep the lead's values (R7).
     """
+    seen, favorite = await visible_with_favorite(request)
     parsed = read(ConversionBody, request.body, partial=True)
     ids = tuple(ReferralId(request.new_id()) for _ in range(MAX_INVITATIONS + 1))
 
@@ -34,5 +35,4 @@ async def convert_lead(request: Request) -> Response:
         inviter = inviter_for(request, catalogue, ids, context)
         return convert(lead, draft, catalogue, inviter, context)
 
-    seen, favorite = await visible_with_favorite(request)
     return await referral_response(request, await take_step(request, seen, decide), favorite=favorite)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from api.common.access import REFERRALS_ROUTE
+from api.common.access import REFERRALS_ROUTE, referral_not_found
 from api.common.catalogue import load_new_deal_catalogue
 from api.common.steps import deliver_or_leave_to_work, follow_up
 from api.http.body import ParsedBody, read
@@ -49,6 +49,8 @@ async def create_referral(request: Request) -> Response:
     another organization into an existing engagement instead, and the response is the invitation.
     """
     validate_only = _validate_only(request)
+    if not may_use_referrals(request.caller):
+        raise Forbidden("Your roles do not let you create deals; ask your partner admin.")
     if _has_engagement_id(request.body):
         if validate_only:
             raise BadQuery("validateOnly cannot be used with engagementId; leave one of them out.")
@@ -83,8 +85,6 @@ async def create_referral(request: Request) -> Response:
 
 def require_creator(caller: Caller, draft: DealDraft) -> None:
     """Raise `Forbidden` if the caller may not create this deal (V6). Unknown locations are left to the rules."""
-    if not may_use_referrals(caller):
-        raise Forbidden("Your roles do not let you create deals; ask your partner admin.")
     location = caller.organization.location(draft.location or caller.organization.default_location)
     team = frozenset((contact.email or "").casefold() for contact in draft.team)
     if caller.organization.kind == "microsoft" or location is None:
@@ -115,11 +115,16 @@ def _new_ids(request: Request) -> NewIds:
 async def _replay(
     request: Request, original: IdempotencyRecord, parsed: ParsedBody[CreationBody]
 ) -> Response:
-    """The response to the original creation; delivers what that request may not have delivered."""
+    """The response to the original creation; delivers what that request may not have delivered.
+
+    Raises `NotFound` if the caller may not see the deal any more (C5).
+    """
     key = ReferralKey(organization_id=original.organization_id, referral_id=ReferralId(original.record_id))
     stored = await request.service.referrals.get(key)
     if stored is None:
         raise StoreUnavailable("The deal of this key is being stored; repeat the request in a second.")
+    if not request.sees(stored.value):
+        raise referral_not_found()
     sent = await request.service.referrals.invitations(key)
     await deliver_or_leave_to_work(request, stored.value, sent)
     return _created(request, stored.value, parsed)

@@ -12,6 +12,7 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
+from api.http.body import combine_faults, faults_of_names, pointer_of
 from api.referrals.schemas import ReferralView
 from shared.domain.refusals import Fault, Invalid
 
@@ -40,10 +41,10 @@ def apply_patch(document: Document, operations: Any) -> Document:
         raise Invalid((Fault("invalidType", "", "Send a JSON Patch: an array of operations."),))
     if len(operations) > MAX_OPERATIONS:
         raise Invalid((Fault("tooLong", "", f"Send at most {MAX_OPERATIONS} operations."),))
-    faults = tuple(
+    malformed = (
         fault for index, each in enumerate(operations) for fault in _faults_of_operation(each, index)
     )
-    if faults:
+    if faults := combine_faults(faults_of_names(operations), malformed):
         raise Invalid(faults)
     if _size_of_values(operations) > MAX_VALUES:
         message = f"The values of a patch may take at most {MAX_VALUES:,} bytes of JSON in total."
@@ -55,8 +56,15 @@ def apply_patch(document: Document, operations: Any) -> Document:
     return changed
 
 
-def merge_document(document: Document, sent: Mapping[str, Any]) -> Document:
-    """A copy of a document with the values of one that was sent; members that were left out keep their values."""
+def merge_document(document: Document, sent: Any) -> Document:
+    """A copy of a document with the values of one that was sent; members that were left out keep their values.
+
+    Raises `Invalid` if what was sent is no object, or has a name more than once.
+    """
+    if not isinstance(sent, dict):
+        raise Invalid((Fault("invalidType", "", "Send the referral as a JSON object."),))
+    if faults := faults_of_names(sent):
+        raise Invalid(faults)
     changed: Document = _merge(document, _normalize_names(sent, member_names(document)))
     return changed
 
@@ -68,7 +76,7 @@ def differences(before: Any, after: Any, at: str = "") -> Iterator[str]:
             yield at
         return
     for name in sorted(before.keys() | after.keys()):
-        yield from differences(before.get(name), after.get(name), f"{at}/{_escaped(name)}")
+        yield from differences(before.get(name), after.get(name), f"{at}{pointer_of([name])}")
 
 
 def member_names(document: Any) -> dict[str, str]:
@@ -86,7 +94,9 @@ def _faults_of_operation(operation: Any, index: int) -> Iterator[Fault]:
         yield Fault("invalidType", at, "An operation is an object with op and path.")
         return
     for name in sorted(operation.keys() - {"op", "path", "value", "from"}):
-        yield Fault("unknownField", f"{at}/{_escaped(name)}", "An operation has no such member; remove it.")
+        yield Fault(
+            "unknownField", f"{at}{pointer_of([name])}", "An operation has no such member; remove it."
+        )
     if operation.get("op") not in _OPERATIONS:
         yield Fault("invalidValue", f"{at}/op", f"Use one of {', '.join(_OPERATIONS)}.")
     if not _is_path(operation.get("path")):
@@ -141,7 +151,3 @@ def _merge(document: Any, sent: Any) -> Any:
         return sent
     known = {name: _merge(value, sent[name]) if name in sent else value for name, value in document.items()}
     return {**known, **{name: value for name, value in sent.items() if name not in document}}
-
-
-def _escaped(name: object) -> str:
-    return str(name).replace("~", "~0").replace("/", "~1")

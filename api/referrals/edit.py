@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from api.common.access import REFERRAL_ROUTE, visible_referral
 from api.common.catalogue import inviter_for, load_catalogue
 from api.common.steps import refuse_faults, take_step
 from api.http.body import combine_faults
 from api.http.etags import etag_of, require_if_match
-from api.http.json_body import UnreadableBody
 from api.http.operation import IF_MATCH, Schema, operation
 from api.http.request import Request
 from api.http.response import Response
@@ -49,8 +49,8 @@ RESOURCE_SCHEMA: Schema = {
     "description": "The referral as it was read, with changed values; fields that are left out keep their values.",
 }
 
-DocumentEdit = Callable[[Document], Document]
-"""Applies the request to the referral's document. Raises `Invalid`."""
+DocumentEdit = Callable[[Document, Any], Document]
+"""Applies the body of the request to the referral's document. Raises `Invalid`."""
 
 
 @operation(
@@ -67,7 +67,7 @@ async def patch_referral(request: Request) -> Response:
 
     All operations are applied in one step, or none. With `Prefer: return=representation` the referral is returned.
     """
-    after = await _edit(request, lambda document: apply_patch(document, request.body), whole=False)
+    after = await _edit(request, apply_patch, whole=False)
     if "return=representation" in (request.header("Prefer") or "").replace(" ", "").lower():
         return await referral_response(request, after)
     return Response(status=204, headers={"ETag": etag_of(after.version)})
@@ -81,19 +81,19 @@ async def put_referral(request: Request) -> Response:
 
     Fields that are left out keep their values; fields that only the server sets are ignored.
     """
-    if not isinstance(request.body, dict):
-        raise UnreadableBody(400, "Send the referral as a JSON object.")
-    after = await _edit(request, lambda document: merge_document(document, request.body), whole=True)
+    after = await _edit(request, merge_document, whole=True)
     return await referral_response(request, after)
 
 
 async def _edit(request: Request, apply: DocumentEdit, *, whole: bool) -> Referral:
     seen = await visible_referral(request)
+    body = request.body
     require_if_match(request, "version")
     invitee = ReferralId(request.new_id())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
-        return await _EditDecision(request, referral, context, invitee).decide(apply, whole=whole)
+        decision = _EditDecision(request, referral, context, invitee)
+        return await decision.decide(lambda document: apply(document, body), whole=whole)
 
     return await take_step(request, seen, decide)
 
@@ -107,7 +107,7 @@ class _EditDecision:
     context: CommandContext
     invitee: ReferralId
 
-    async def decide(self, apply: DocumentEdit, *, whole: bool) -> Change | None:
+    async def decide(self, apply: Callable[[Document], Document], *, whole: bool) -> Change | None:
         """The change; None if the request changes nothing."""
         referral, context = self.referral, self.context
         if referral.status != "New" and (late := require_active(referral, "change", context)):

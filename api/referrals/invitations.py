@@ -49,8 +49,8 @@ async def create_invitations(request: Request) -> Response:
 
     The response has what the inviter may see of the invitations (T3).
     """
-    parsed = read(InvitationsBody, request.body)
     deal = await visible_referral(request)
+    parsed = read(InvitationsBody, request.body)
 
     def respond(views: list[InvitationView]) -> Response:
         body = {"value": [view.document() for view in views]}

@@ -26,7 +26,6 @@ async def post_message(request: Request) -> Response:
 
     The deal's creator and the parties that have accepted can send and read messages (E3).
     """
-    parsed = read(MessageBody, request.body)
     membership = await load_membership(request, request.route_param("engagementId"))
     own = await own_referral(request, membership)
     if own is None:
@@ -34,6 +33,7 @@ async def post_message(request: Request) -> Response:
         if creator and request.sees_partner_led(creator.value):
             raise Forbidden("Sellers can read partner-led deals, but not write messages in them.")
         raise engagement_not_found()
+    parsed = read(MessageBody, request.body)
     _require_participant(request, own)
     parsed.require_valid()
     context = request.repeatable_context(f"{own.engagement_id}/messages")

@@ -39,6 +39,7 @@ async def accept_referral(request: Request) -> Response:
 
     Values that are left out keep what the invitation proposed (L2).
     """
+    seen = await visible_with_favorite(request)
     parsed = read(AcceptBody, request.body)
     acceptance = parsed.body.acceptance()
 
@@ -48,7 +49,7 @@ async def accept_referral(request: Request) -> Response:
         )
         return refuse_faults(change, parsed.faults_with(rules))
 
-    return await _transition(request, decide)
+    return await _transition(request, seen, decide)
 
 
 async def decide_acceptance(
@@ -72,13 +73,14 @@ async def decline_referral(request: Request) -> Response:
 
     The referral is closed for good (L3).
     """
+    seen = await visible_with_favorite(request)
     parsed = read(ClosingBody, request.body)
     faults = (*parsed.faults, *parsed.body.faults())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         return refuse_faults(decline(referral, parsed.body.statement(), context), faults)
 
-    return await _transition(request, decide)
+    return await _transition(request, seen, decide)
 
 
 @referral_command("win", WinBody)
@@ -87,12 +89,13 @@ async def win_referral(request: Request) -> Response:
 
     When the deal's creator wins, invitations that partners have not answered are withdrawn (L6, L8).
     """
+    seen = await visible_with_favorite(request)
     parsed = read(WinBody, request.body)
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         return refuse_faults(win(ChangeBuilder.of(referral), parsed.body.notes, context), parsed.faults)
 
-    return await _transition(request, decide)
+    return await _transition(request, seen, decide)
 
 
 @referral_command("lose", ClosingBody)
@@ -101,13 +104,14 @@ async def lose_referral(request: Request) -> Response:
 
     When the deal's creator loses, all invitations that have not been answered are withdrawn (L6, L8).
     """
+    seen = await visible_with_favorite(request)
     parsed = read(ClosingBody, request.body)
     faults = (*parsed.faults, *parsed.body.faults())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         return refuse_faults(lose(ChangeBuilder.of(referral), parsed.body.statement(), context), faults)
 
-    return await _transition(request, decide)
+    return await _transition(request, seen, decide)
 
 
 @referral_command("stage", StageBody)
@@ -116,6 +120,7 @@ async def set_stage(request: Request) -> Response:
 
     Send the name of a standard stage or of your organization's stage map, or your CRM's percentage (S1 to S3, S5).
     """
+    seen = await visible_with_favorite(request)
     parsed = read(StageBody, request.body)
     faults = parsed.faults_with(parsed.body.faults())
 
@@ -129,10 +134,10 @@ async def set_stage(request: Request) -> Response:
         step = apply_stage(ChangeBuilder.of(referral), stage, at)
         return step.build(context) if step.entries else None
 
-    return await _transition(request, decide)
+    return await _transition(request, seen, decide)
 
 
-async def _transition(request: Request, decide: Decision) -> Response:
-    seen, favorite = await visible_with_favorite(request)
-    after = await take_step(request, seen, decide)
+async def _transition(request: Request, seen: tuple[Referral, bool], decide: Decision) -> Response:
+    referral, favorite = seen
+    after = await take_step(request, referral, decide)
     return await referral_response(request, after, favorite=favorite)

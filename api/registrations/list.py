@@ -157,6 +157,7 @@ def _codes(text: str | None, known: tuple[Code, ...], name: str) -> tuple[Code, 
 def _age(text: str | None) -> timedelta:
     if text is None:
         return timedelta()
-    if not (text.isascii() and text.isdecimal() and int(text.lstrip("0")[:9] or "0") <= _MAX_DAYS):
+    digits = text.lstrip("0") or "0"
+    if not (text.isascii() and text.isdecimal() and len(digits) < 10 and int(digits) <= _MAX_DAYS):
         raise BadQuery(f"olderThanDays is a whole number up to {_MAX_DAYS:,}.")
-    return timedelta(days=int(text))
+    return timedelta(days=int(digits))

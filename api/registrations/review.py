@@ -52,8 +52,8 @@ async def review_registration(request: Request) -> Response:
 
     `If-Match` is mandatory (G5).
     """
-    parsed = read(ReviewBody, request.body)
     seen = await _reviewable(request)
+    parsed = read(ReviewBody, request.body)
     deal, context = stored_with(seen), request.repeatable_context(f"{seen.id}/review")
     try:
         step = await _review(request, seen, parsed, context)
@@ -95,8 +95,8 @@ async def assign_registration(request: Request) -> Response:
 
     The assignment is informative: any reviewer may still review the registration (G5).
     """
-    parsed = read(AssignmentBody, request.body)
     seen = await _reviewable(request)
+    parsed = read(AssignmentBody, request.body)
     email, email_faults = await _reviewer(request, parsed.body.email)
     faults = (*parsed.faults, *email_faults)
     for _ in range(ATTEMPTS):

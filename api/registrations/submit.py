@@ -90,11 +90,11 @@ async def put_registration(request: Request) -> Response:
     `If-Match` is mandatory. The body is the whole form: fields that are left out are cleared, except those of the
     customer.
     """
-    parsed = read(RegistrationBody, request.body)
     deal = await visible_referral(request)
     registration_id = route_registration_id(request)
     current = await load_registration(request, deal.key, registration_id)
     require_writer(request)
+    parsed = read(RegistrationBody, request.body)
     require_version(request, etag_of(current.version), "registration")
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:

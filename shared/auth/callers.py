@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from shared.auth.tokens import TokenVerifier
+from shared.auth.tokens import Identity, TokenVerifier
+from shared.domain.directory import Organization
 from shared.domain.ids import PersonId
 from shared.domain.permissions import Caller
 from shared.errors import ServiceError
@@ -20,20 +21,24 @@ class Callers:
     verifier: TokenVerifier
     directory: Directory
 
-    async def authenticate(self, authorization: str | None) -> Caller:
-        """The caller of a request, by its Authorization header.
+    async def identify(self, authorization: str | None) -> Identity:
+        """Who sent a request, by its Authorization header. Raises `Unauthenticated`, `KeysUnavailable`."""
+        return await self.verifier.identify(authorization)
 
-        Raises `Unauthenticated`, `UnknownPerson`, `KeysUnavailable`, `StoreUnavailable`.
-        """
-        identity = await self.verifier.identify(authorization)
+    async def organization_of(self, identity: Identity) -> Organization:
+        """The organization of the caller's tenant. Raises `UnknownPerson`, `StoreUnavailable`."""
         organization_id = await self.directory.organization_of_tenant(identity.tenant_id)
-        if organization_id is None:
+        organization = await self.directory.organization(organization_id) if organization_id else None
+        if organization is None:
             raise UnknownPerson(
                 "Your organization is not in the directory; ask the service's operator to add it."
             )
-        organization = await self.directory.organization(organization_id)
-        person = await self.directory.person(organization_id, PersonId(identity.object_id))
-        if organization is None or person is None:
+        return organization
+
+    async def caller(self, identity: Identity, organization: Organization) -> Caller:
+        """The caller's entry in the directory. Raises `UnknownPerson`, `StoreUnavailable`."""
+        person = await self.directory.person(organization.id, PersonId(identity.object_id))
+        if person is None:
             raise UnknownPerson(
                 "You are not in your organization's directory; ask its partner admin to add you."
             )

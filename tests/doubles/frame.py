@@ -9,6 +9,9 @@ import pytest
 
 from api.http import operation
 from api.http.operation import Handler, PublicHandler, Trigger
+from shared.auth.rate_limits import RateLimits
+from shared.auth.tokens import Identity
+from shared.domain.directory import Organization
 from shared.domain.permissions import Caller
 from shared.errors import Unauthenticated
 from shared.wiring import Service, wiring
@@ -21,9 +24,15 @@ class KnownCallers:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def authenticate(self, authorization: str | None) -> Caller:
+    async def identify(self, authorization: str | None) -> Identity:
         if authorization is None:
             raise Unauthenticated("Send a token.")
+        return Identity(tenant_id="contoso", object_id=authorization)
+
+    async def organization_of(self, _identity: Identity) -> Organization:
+        return (await self.caller(_identity)).organization
+
+    async def caller(self, _identity: Identity, _organization: Organization | None = None) -> Caller:
         return await caller_of(self._service, "rae")
 
 
@@ -36,15 +45,16 @@ class Frame:
         monkeypatch.setattr(operation, "_TRIGGERS", self._triggers)
         known: Any = KnownCallers(service)
         monkeypatch.setattr(wiring, "_service", replace(service, callers=known))
+        monkeypatch.setattr(wiring, "_rate_limits", RateLimits(service.settings.limits))
 
     def declare(self, handler: Handler, method: str = "POST", **contract: Any) -> None:
         """Make a handler an operation, in the place of the one of this name."""
         operation.OPERATIONS.pop(handler.__name__, None)
         operation.operation(method, "v1.0/tried", **{"returns": {200: None}, **contract})(handler)
 
-    def declare_public(self, handler: PublicHandler, method: str = "GET") -> None:
+    def declare_public(self, handler: PublicHandler, method: str = "GET", **contract: Any) -> None:
         """Make a handler an operation that needs no token."""
-        operation.public_operation(method, "v1.0/tried", returns={200: None})(handler)
+        operation.public_operation(method, "v1.0/tried", returns={200: None}, **contract)(handler)
 
     async def call(
         self,

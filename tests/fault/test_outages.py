@@ -141,7 +141,7 @@ def test_storage_that_hangs_is_told_by_healthz_in_time(service: Service) -> None
 
     def silent() -> bool:
         answer = service.http.get(url, timeout=25)  # it takes two seconds; storage itself half a minute
-        return answer.status_code == 503 and "did not answer" in answer.json()["reason"]
+        return answer.status_code == 503 and "not available" in answer.json()["reason"]
 
     with service.stack.azurite.suspended():
         assert eventually(silent)

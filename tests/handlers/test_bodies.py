@@ -147,7 +147,7 @@ def test_an_object_is_gone_through_as_often_however_many_names_are_unknown(unkno
 
 
 def load(text: str) -> Any:
-    return load_json("application/json", text.encode())
+    return load_json(text.encode())
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])

@@ -20,10 +20,7 @@ from shared.wiring import wiring
 from tests.doubles.frame import Frame
 from tests.doubles.service import SETTINGS
 
-TOLD = (
-    "The disk of this service has 199 MB left, and commands need 200 MB: "
-    "free some space there, then repeat the request."
-)
+TOLD = "The service has no space left, so it only reads: its operator has to free some."
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +82,10 @@ async def test_readiness_says_so(free: dict[str, int]) -> None:
     assert (await Health(wiring.service).answer()).status == 200
     run_out(free)
     told = await Health(wiring.service).answer()
-    assert (told.status, told.json()) == (503, {"status": "notReady", "reason": TOLD})
+    assert (told.status, told.json()) == (
+        503,
+        {"status": "notReady", "reason": "The service has no space left."},
+    )
 
 
 async def test_reports_about_mails_are_not_taken(free: dict[str, int]) -> None:

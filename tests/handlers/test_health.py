@@ -1,4 +1,7 @@
-"""`GET /healthz` answers soon whatever hangs, says what is wrong, and costs little however often it is asked."""
+"""`GET /healthz` answers soon whatever hangs, says what is not ready, and costs little however often it is asked.
+
+Why it is not ready is for the log: strangers learn nothing of how the service is built.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -67,9 +70,13 @@ async def test_a_service_whose_checks_find_nothing_is_ready() -> None:
     assert (answer.status, answer.json()) == (200, {"status": "ready", "reason": None})
 
 
-async def test_whatever_hangs_is_named_beside_what_is_wrong_otherwise() -> None:
-    probed = Probed(Check("The first", hangs), Check("The second", is_well), Check("The third", is_away))
-    assert await probed.reason() == "The first did not answer within 0.1 seconds. Table Storage answered 500."
+async def test_whatever_hangs_is_named_beside_what_is_wrong_otherwise(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    probed = Probed(Check("One hangs.", hangs), Check("Two?", is_well), Check("Three is away.", is_away))
+    assert await probed.reason() == "One hangs. Three is away."
+    assert "One hangs. There was no answer within 0.1 seconds." in caplog.text
+    assert "Three is away. Table Storage answered 500." in caplog.text
 
 
 async def test_a_service_that_is_still_being_built_is_not_ready_and_goes_on_being_built() -> None:
@@ -83,15 +90,14 @@ async def test_a_service_that_is_still_being_built_is_not_ready_and_goes_on_bein
 
     wiring._build = build  # type: ignore[method-assign]
     asked = Health(wiring.service, [Check("All", is_well)], seconds=SECONDS, clock=lambda: begun * 0.0)
-    assert (await asked.answer()).json()["reason"] == (
-        "What the service needs at its start did not answer within 0.1 seconds."
-    )
+    reason = (await asked.answer()).json()["reason"]
+    assert reason == "What the service needs at its start is not available."
     may_end.set()
     assert await wiring.service()
     assert begun == 1
 
 
-async def test_a_start_that_fails_is_the_reason_and_is_tried_again() -> None:
+async def test_a_start_that_fails_is_logged_and_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     wiring = Wiring()
     outcomes: list[Any] = [
         ConfigurationError("Set MAIL_SENDER."),
@@ -107,7 +113,8 @@ async def test_a_start_that_fails_is_the_reason_and_is_tried_again() -> None:
     wiring._build = build  # type: ignore[method-assign]
     now = 0.0
     asked = Health(wiring.service, [Check("All", is_well)], clock=lambda: now)
-    assert (await asked.answer()).json()["reason"] == "Set MAIL_SENDER."
+    assert (await asked.answer()).json()["reason"] == "The service is not set up correctly."
+    assert "Set MAIL_SENDER." in caplog.text
     now += CACHE_SECONDS + 1
     assert (await asked.answer()).status == 200
 
@@ -145,20 +152,21 @@ class Hub:
 
 @pytest.mark.parametrize("absent", [(), ("queue testhub-control-00", "table testhubHistory")])
 async def test_a_task_hub_that_is_not_whole_is_no_place_to_work_with(
-    absent: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    absent: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(health.wiring, "task_hub", lambda _: Hub(*absent))
     probed = Probed()
     if not absent:
         assert (await probed.answer()).status == 200
         return
-    reason = await probed.reason()
-    assert all(name in reason for name in ("testhub", "Restart", *absent))
+    assert await probed.reason() == "The workflow engine is not available."
+    assert all(name in caplog.text for name in ("testhub", "Restart", *absent))
 
 
-async def test_the_address_of_a_hubs_queues_is_asked_for() -> None:
+async def test_the_address_of_a_hubs_queues_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
     probed = Probed()
     settings = probed.service.settings
     hub = replace(settings.tables, setting="AzureWebJobsStorage", endpoint="https://t.example")
     probed.service = replace(probed.service, settings=replace(settings, hub=hub, hub_partitions=4))
-    assert "AzureWebJobsStorage__queueServiceUri" in await probed.reason()
+    assert await probed.reason() == "The workflow engine is not available."
+    assert "AzureWebJobsStorage__queueServiceUri" in caplog.text
