@@ -1,6 +1,8 @@
 """Serve the API description: `GET /v1.0/openapi.json` and `GET /docs`. Neither needs a token."""
 
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -19,7 +21,8 @@ async def get_openapi(_request: PublicRequest) -> Response:
 @public_operation("GET", "docs", returns={200: None}, html=True, limited=True)
 async def get_docs(_request: PublicRequest) -> Response:
     """Read the description of this API as a web page."""
-    return Response(body=page(), media_type="text/html")
+    text = page()
+    return Response(body=text, media_type="text/html", headers={"Content-Security-Policy": _policy(text)})
 
 
 @cache
@@ -35,3 +38,18 @@ def page() -> str:
         loader=PackageLoader("api.contract"), autoescape=select_autoescape(default=True), trim_blocks=True
     )
     return environment.get_template("docs.html").render(contract=document())
+
+
+def _policy(text: str) -> str:
+    """The content security policy of the page: its own script and style, and nothing else."""
+    script, style = (_inline_hash(text, element) for element in ("script", "style"))
+    return (
+        f"default-src 'none'; script-src {script}; style-src {style}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def _inline_hash(text: str, element: str) -> str:
+    """The source that allows the page's only inline script or style."""
+    content = text.partition(f"<{element}>")[2].partition(f"</{element}>")[0]
+    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"

@@ -23,7 +23,7 @@ class Response:
 
     def to_http(self, client_request_id: str | None) -> func.HttpResponse:
         """The HTTP response; one in JSON has the headers common to all responses of the API."""
-        text, headers = self.body, dict(self.headers)
+        text, headers = self.body, {**_SAFETY, **self.headers}
         if self.media_type == "application/json":
             text = None if self.body is None else json.dumps(self.json(), ensure_ascii=False)
             headers = {**_api_headers(client_request_id), **headers}
@@ -35,6 +35,15 @@ class Response:
         """The body as JSON."""
         is_model = isinstance(self.body, BaseModel)
         return self.body.model_dump(mode="json", by_alias=True) if is_model else self.body
+
+
+_SAFETY = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""What browsers may do with a response: nothing, unless a page says otherwise (docs/security.md)."""
 
 
 def _api_headers(client_request_id: str | None) -> dict[str, str]:

@@ -25,6 +25,7 @@ _HEADERS = {
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
     "Cache-Control": "no-store",
 }
 

@@ -97,6 +97,18 @@ async def test_a_host_header_that_is_not_loopback_is_refused(drive: Drive, path:
             assert (await d.http.get(path, headers={"Host": name})).status_code == 200, name
 
 
+async def test_the_page_for_people_runs_only_its_own_script_and_is_shown_in_no_other_page(
+    drive: Drive,
+) -> None:
+    async with drive(museum()) as d:
+        headers = (await d.http.get("/admin/devhost")).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert (policy["default-src"], policy["frame-ancestors"]) == ("'none'", "'none'")
+    assert policy["script-src"].startswith("'sha256-")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
 async def test_a_post_from_a_page_of_another_site_is_refused(drive: Drive) -> None:
     async with drive(museum()) as d:
 
