@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns 0; 2 if the app or the machine does not allow a start; 1 if the host fails later.
     """
     chosen = _parser().parse_args(arguments)
+    os.umask(0o077)  # the state has people's names and addresses
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("azure").setLevel(logging.WARNING)
     try:

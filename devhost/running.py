@@ -63,10 +63,11 @@ async def running(
 
 
 def _options(data: Path, options: Mapping[str, Any]) -> Options:
-    """Make the folder absolute, because importing an app changes the current directory."""
+    """Make the folder absolute, because importing an app changes the current directory; only its owner can enter."""
     folder = data.resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
     except OSError as failure:
         raise StartError(
             f"The folder {folder} cannot be made ({failure.strerror}); choose another --data."

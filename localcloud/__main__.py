@@ -19,6 +19,7 @@ from localcloud.platform.engine_clock import (
     EngineClock,
     engine_clock,
 )
+from localcloud.private_files import PRIVATE
 from localcloud.server import is_loopback, running
 
 
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    os.umask(PRIVATE)
     if options.engine_of is not None and (
         options.clock_offset_file is None or STORAGE_SETTING not in os.environ
     ):

@@ -3,13 +3,17 @@
 import errno
 import os
 import secrets
+import stat
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from localcloud.errors import UnusableDataError
 
+PRIVATE = 0o077
+"""The umask of every process that writes into a data directory."""
+_OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _NO_DIRECTORY = frozenset({errno.EEXIST, errno.ENOTDIR})
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -36,6 +40,38 @@ def private_directory(path: Path) -> Path:
     with usable(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def make_private(path: Path) -> Path:
+    """Create a directory with mode 0700, or take group and others all rights to it and to what is in it; return it.
+
+    Raises UnusableDataError, also for a directory that is shared: of another user, or one such as /tmp or a home.
+    """
+    private_directory(path)
+    with usable(path):
+        if _is_shared(path):
+            raise UnusableDataError(
+                f"{path} is used for other things too. Choose another directory with --data."
+            )
+        path.chmod(0o700)
+        for folder, folders, files in os.walk(path):
+            for name in (*folders, *files):
+                _take_from_others(Path(folder, name))
+    return path
+
+
+def _is_shared(path: Path) -> bool:
+    status = path.stat()
+    is_foreign = status.st_uid != os.getuid() or bool(status.st_mode & stat.S_ISVTX)
+    return is_foreign or Path.home().resolve().is_relative_to(path.resolve())
+
+
+def _take_from_others(path: Path) -> None:
+    """Links stay: what they lead to is elsewhere. A file that a running service has just deleted needs nothing."""
+    with suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if not stat.S_ISLNK(mode) and mode & _OF_OTHERS:
+            path.chmod(stat.S_IMODE(mode) & ~_OF_OTHERS)
 
 
 def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:

@@ -18,6 +18,7 @@ WIRE_NAMES = {
     "external_reference_id": "/externalReferenceId",
     "invite_context.help_code": "/inviteContext/assistanceRequestCode",
     "invite_context.notes": "/inviteContext/notes",
+    "invite_context.team": "/inviteContext/invitedBy",
     "name": "/name",
     "notes": "/details/notes",
     "registrations": "/registrations",

@@ -1,5 +1,6 @@
 """One process of a service: started, watched until it is ready, ended."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from localcloud.errors import MemberError
-from localcloud.private_files import usable
+from localcloud.private_files import PRIVATE, usable
 from localcloud.process.children import ChildRecord
 from localcloud.process.waiting import wait_until
 
@@ -26,6 +27,10 @@ class Command:
     directory: Path
     log: Path
     grace: float = 15.0
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class Member:
@@ -74,7 +79,7 @@ class Member:
         log = self.command.log
         with usable(log):
             self._log_start = log.stat().st_size if log.exists() else 0
-            output = log.open("ab")
+            output = open(log, "ab", opener=_private)
         with output:
             self._process = subprocess.Popen(
                 self.command.arguments,
@@ -84,6 +89,7 @@ class Member:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=PRIVATE,
             )
         self._record.add(self.name, self._process.pid)
 

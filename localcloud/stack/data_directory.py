@@ -6,7 +6,7 @@ from pathlib import Path
 
 from localcloud.azurite import AzuritePorts
 from localcloud.errors import DamagedFileError, DataDirectoryBusyError
-from localcloud.private_files import private_directory, read_or_create, replace_private
+from localcloud.private_files import make_private, private_directory, read_or_create, replace_private
 from localcloud.process.ports import HOST, free_ports
 
 
@@ -61,8 +61,8 @@ class DataDirectory:
 
     @classmethod
     def prepared(cls, path: Path) -> "DataDirectory":
-        """Create the directories of `path` if necessary (mode 0700)."""
-        data = cls(private_directory(path.resolve()))
+        """Create the directories of `path` if necessary, and make what is there private. Raises UnusableDataError."""
+        data = cls(make_private(path.resolve()))
         private_directory(data.logs)
         private_directory(data.host)
         return data

@@ -13,7 +13,7 @@ from typing import Any
 from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft, append_entry
 from shared.domain.ids import OperationId, ReferralId, derived_operation
 from shared.domain.messages import MailKind
-from shared.domain.referral import Contact, InvitedParty, Referral, StatusReason
+from shared.domain.referral import Contact, InviteContext, InvitedParty, Referral, StatusReason
 from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.sales_stage import has_every_stage, initial_stage
 from shared.domain.timeline import Actor, EntryKind
@@ -274,11 +274,19 @@ def _close(
     return builder.then(
         entry,
         _closing_tasks(builder.after, substatus, reason),
+        invite_context=_context_after(builder.after, substatus),
         status="Closed",
         substatus=substatus,
         status_reason=reason,
         closed_at=context.now,
     )
+
+
+def _context_after(referral: Referral, substatus: Substatus) -> InviteContext:
+    """A party that declined, or whose invitation expired, does not keep the inviter's people (V1, N3)."""
+    if substatus in {"Declined", "Expired"}:
+        return replace(referral.invite_context, team=())
+    return referral.invite_context
 
 
 def _closing_entry(kind: EntryKind, reason: StatusReason) -> EntryDraft:

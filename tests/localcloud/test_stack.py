@@ -109,8 +109,10 @@ def test_no_command_line_contains_a_secret(stack):
         assert not any(secret in words for secret in secrets)
 
 
-def test_the_data_directory_is_private(stack):
-    assert stat.S_IMODE(stack.data.path.stat().st_mode) == 0o700
+def test_the_data_directory_and_all_that_is_in_it_is_private(stack):
+    below = {path: path.stat().st_mode for path in (stack.data.path, *stack.data.path.rglob("*"))}
+    assert len(below) > 15
+    assert [path for path, mode in below.items() if mode & (stat.S_IRWXG | stat.S_IRWXO)] == []
 
 
 def test_members_start_in_order_and_have_pids(stack):

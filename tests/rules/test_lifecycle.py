@@ -189,6 +189,23 @@ def test_a_decline_keeps_reason_and_notes_and_an_expiry_has_none() -> None:
     assert withdraw(referral(), context()).after.status_reason.code == "DealClosed"
 
 
+@pytest.mark.parametrize("state", ["New", "Active"])
+@pytest.mark.parametrize("end", [*VERBS, "expire", "withdraw"])
+def test_only_a_party_that_takes_part_keeps_the_inviters_people(state: str, end: str) -> None:
+    """V1, N3: who declined or let it expire has no more use for them."""
+    invited = STATES[state]
+    met = replace(invited, invite_context=replace(invited.invite_context, team=(contact("rae@contoso.com"),)))
+    ends = {**VERBS, "expire": expire, "withdraw": withdraw}
+    try:
+        change = ends[end](met, context())
+    except Refusal:
+        return
+    assert met.invite_context.invited_by == change.after.invite_context.invited_by == "contoso"
+    takes_part = change.after.substatus not in {"Declined", "Expired"}
+    assert bool(change.after.invite_context.team) == takes_part
+    assert ("invite_context.team" in change.entry.changed) == (not takes_part)
+
+
 def test_news_of_another_party_move_no_etag_and_open_no_work() -> None:
     """L7: each party reports its own."""
     news = apply_party_change(creators(), referral(), "Closed/Declined", context())
