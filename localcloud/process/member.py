@@ -29,10 +29,6 @@ class Command:
     grace: float = 15.0
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 class Member:
     """A process that can be started again after it ended; `record` lists it while it runs.
 
@@ -79,7 +75,7 @@ class Member:
         log = self.command.log
         with usable(log):
             self._log_start = log.stat().st_size if log.exists() else 0
-            output = open(log, "ab", opener=_private)
+            output = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
         with output:
             self._process = subprocess.Popen(
                 self.command.arguments,
