@@ -37,6 +37,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="devhost",
         help="what the tests of the whole service run on: devhost, or the Core Tools over the real engine",
     )
+    parser.addoption(
+        "--contract-examples",
+        type=int,
+        default=25,
+        metavar="N",
+        help="how many requests are made up for each operation of the contract; the same ones every time",
+    )
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's; None leaves it to that

@@ -55,11 +55,13 @@ def _whose(service: Service, operation: str) -> Person:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_answer_conforms_whatever_is_sent(service: Service, ids: dict[str, str], name: str) -> None:
+def test_every_answer_conforms_whatever_is_sent(
+    service: Service, ids: dict[str, str], name: str, request: pytest.FixtureRequest
+) -> None:
     operation = OPERATIONS[name]
 
     @settings(
-        max_examples=25,
+        max_examples=request.config.getoption("--contract-examples"),
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
