@@ -265,6 +265,23 @@ async def test_a_body_that_an_operation_does_not_take_is_not_looked_at(
     assert [request.body for request in handled.requests] == [None]
 
 
+@pytest.mark.parametrize(
+    "name", ["Idempotency-Key", "client-request-id", "If-Match", "If-None-Match", "Prefer"]
+)
+async def test_a_header_that_is_not_utf_8_is_refused(frame: Frame, name: str) -> None:
+    """Hosts hand on bytes that are not UTF-8 as lone surrogates, of which no key and no hash can be made."""
+
+    async def handler(request: Request) -> Response:
+        request.repeatable_context("tried")
+        return Response(body={"sent": request.header(name)})
+
+    frame.declare(handler, headers=(name,))
+    refused = await frame.call(handler, headers={name: "a\udcff"})
+    assert (refused.status_code, code_of(refused.get_body())) == (400, "invalidRequest")
+    assert name in message_of(refused.get_body())
+    assert (await frame.call(handler, headers={name: "é"})).status_code == 200
+
+
 # Answers
 
 
