@@ -20,8 +20,13 @@ from shared.domain.messages import (
     LEAD_MAILS,
     REGISTRATION_MAILS,
     REVIEWER_MAILS,
+    AnyFacts,
+    CustomerFacts,
+    CustomerSummaryFacts,
     MailFacts,
     MailKind,
+    OutcomeFact,
+    PartnerMailKind,
     PersonFact,
     RegistrationFacts,
 )
@@ -36,7 +41,7 @@ KINDS: tuple[MailKind, ...] = get_args(MailKind)
 READER = "gallery@referrals.example"
 _NOTES = "Please bring your sensors into the proof of concept.\n\nThe workshop is in January."
 _WITH_NOTES = frozenset({"invited", "reminder", "declined", *LEAD_MAILS})
-_REASONS: dict[MailKind, str] = {
+_REASONS: dict[PartnerMailKind, str] = {
     "registrationRejected": "The contract was signed before the deal was shared with Microsoft.\n\n"
     "Deals like this are not registered.",
     "actionRequired": "We compared the form with section 4 of the contract that you sent.",
@@ -47,6 +52,7 @@ _ERRORS = (
     ("/contract/endDateTime", "The contract ends on March 31, 2029: please state the last day of its term."),
     ("/customer/city", "Please name the city of the customer's office that signed."),
 )
+_REQUESTED_ON = date(2026, 11, 30)
 _DEADLINE = datetime(2026, 12, 5, 9, 0, tzinfo=UTC)
 
 
@@ -63,16 +69,44 @@ def sample_mails(portal_url: str) -> Iterator[SampleMail]:
     """Every kind of mail in every language; expiry in both variants (M8)."""
     for kind in KINDS:
         plain = facts(kind, portal_url)
-        variants = (plain, replace(plain, never_notified=True)) if kind == "expired" else (plain,)
+        variants: list[AnyFacts] = [plain]
+        if isinstance(plain, MailFacts) and kind == "expired":
+            variants.append(replace(plain, never_notified=True))
         for language in sorted(available_languages()):
             for variant in variants:
                 yield SampleMail(kind, language, render(variant, language))
 
 
-def facts(kind: MailKind, portal_url: str) -> MailFacts:
+def facts(kind: MailKind, portal_url: str) -> AnyFacts:
     """The facts of a mail: about Contoso's deal with Adventure Works, its registration, or a request."""
+    match kind:
+        case "customerDeclined" | "customerExpired":
+            names = _names()
+            told = OutcomeFact(outcome=kind, company=names["contoso"], requested_on=_REQUESTED_ON)
+            return CustomerFacts(fact=told, alternatives=(names["litware"], names["tailspin"]))
+        case "customerSummary":
+            return CustomerSummaryFacts(facts=tuple(_outcomes()))
+        case _:
+            return _partner_facts(kind, portal_url)
+
+
+def _outcomes() -> Iterator[OutcomeFact]:
+    """Two companies declined a request, one did not answer it; Microsoft had passed the customer on to the last."""
+    names = _names()
+    declined = OutcomeFact(outcome="customerDeclined", company=names["contoso"], requested_on=_REQUESTED_ON)
+    yield declined
+    yield replace(declined, company=names["fabrikam"])
+    yield replace(declined, outcome="customerExpired", company=names["litware"])
+    yield replace(declined, outcome="customerExpired", company=names["tailspin"], from_microsoft=True)
+
+
+def _names() -> dict[str, str]:
+    return {each["id"]: each["name"] for each in load()["organizations"]}
+
+
+def _partner_facts(kind: PartnerMailKind, portal_url: str) -> MailFacts:
     data = load()
-    names = {each["id"]: each["name"] for each in data["organizations"]}
+    names = _names()
     solutions = {each["id"]: each["name"] for each in data["solutions"]}
     hana = person("hana@microsoft.com")
     deal = MailFacts(
@@ -105,7 +139,6 @@ def facts(kind: MailKind, portal_url: str) -> MailFacts:
             ),
         ),
         needs=("Manufacturing", "Azure"),
-        alternatives=(names["litware"], names["tailspin"]),
     )
 
 

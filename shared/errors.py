@@ -10,6 +10,7 @@ ServiceError
 ├── EngineUnavailable   the durable engine did not answer
 ├── MailUnavailable     the mail service cannot accept a message now; may say when to try again
 │   ├── MailPaused        sending is paused, so nothing was tried
+│   │   └── MailHeld        one mail's address gets no more mails today
 │   └── MailServiceDown   the mail service does not answer, or fails every request
 ├── MailRefused         the mail service permanently rejects this message
 ├── OutOfTime           a run is out of time; the next run continues
@@ -90,6 +91,10 @@ class MailPaused(MailUnavailable):
     def __init__(self, message: str, retry_after: timedelta) -> None:
         super().__init__(message, retry_after)
         self.retry_after: timedelta = retry_after
+
+
+class MailHeld(MailPaused):
+    """A mail has no place among those of the day to its address (M9); other mails are sent."""
 
 
 class MailServiceDown(MailUnavailable):

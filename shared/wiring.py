@@ -19,6 +19,7 @@ from shared.auth.rate_limits import RateLimits
 from shared.auth.tokens import SigningKeys, TokenVerifier, fetch_from
 from shared.domain.ids import OperationId
 from shared.errors import ConfigurationError
+from shared.mail.daily_limit import DailyLimit
 from shared.mail.delivery import Delivery
 from shared.mail.gate import MailGate
 from shared.mail.notices import Notices
@@ -37,6 +38,7 @@ from shared.storage.idempotency import IdempotencyKeys
 from shared.storage.inquiries import Inquiries
 from shared.storage.intents import Intents
 from shared.storage.mail import MailRecords
+from shared.storage.mailboxes import Mailboxes
 from shared.storage.people import People
 from shared.storage.profiles import Profiles
 from shared.storage.provider_search import ProviderSearch
@@ -137,6 +139,7 @@ def assemble(
         records=records,
         service=mail,
         gate=MailGate(records, wall_clock),
+        limit=DailyLimit(Mailboxes(tables), settings.limits.customer_mails_per_day),
         wall_clock=wall_clock,
         lease=settings.mail_lease,
     )

@@ -161,6 +161,10 @@ class Service:
         kept = self.http.get(f"{self.stack.controls}/admin/devhost/mail").json()["value"]
         return [mail for mail in kept if deal_name in mail["subject"]]
 
+    def mails_to_readers_of(self, referral_id: str) -> list[dict[str, Any]]:
+        """The mails to the readers of a referral, and to the customer of a lead, in order of arrival."""
+        return [mail for mail in self.mails("") if f"<{referral_id}@" in mail["headers"]["References"]]
+
     def told(self, deal_name: str) -> Counter[tuple[str, str]]:
         """How often who was told what of a deal: the subjects, without its name."""
         return Counter(_told(mail) for mail in self.mails(deal_name))

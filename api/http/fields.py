@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from shared.domain.vocabulary import NO_HELP
+from shared.visible_text import has_something_to_see, mixes_scripts
 
 _PHONE_SEPARATORS = re.compile(r"[\s().\-/]")
 _PHONE = re.compile(r"\+?\d{7,15}")
@@ -22,10 +23,14 @@ _LOCALE = re.compile("[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 NUMBER_HINT, TIME_HINT = "Use a number with a decimal point", "Use text such as 2027-03-31T00:00:00Z"
 
 
-def _no_control_characters(*, allowed: set[str]) -> AfterValidator:
+def _readable(*, allowed: set[str]) -> AfterValidator:
+    """Text without control characters but the allowed ones, of which something is to be seen."""
+
     def check(text: str) -> str:
         if any(unicodedata.category(c) == "Cc" and c not in allowed for c in text):
             raise PydanticCustomError("invalidFormat", "Remove the control characters.")
+        if not has_something_to_see(text):
+            raise PydanticCustomError("invalidFormat", "Use characters that can be seen: none of these can.")
         return text
 
     return AfterValidator(check)
@@ -36,8 +41,8 @@ def text(max_length: int) -> StringConstraints:
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=max_length)
 
 
-one_line = _no_control_characters(allowed=set())
-many_lines = _no_control_characters(allowed={"\n", "\r", "\t"})
+one_line = _readable(allowed=set())
+many_lines = _readable(allowed={"\n", "\r", "\t"})
 Name = Annotated[str, text(255), one_line]
 Code = Annotated[str, text(100), one_line]
 Notes = Annotated[str, text(8000), many_lines]
@@ -50,10 +55,18 @@ def _phone(text: str) -> str:
 
 
 def _email(text: str) -> str:
+    """An address in its normal form.
+
+    Its domain, decoded if it was sent as `xn--…`, has letters of one writing system in each label: with one Cyrillic
+    letter, another domain would look like a partner's own.
+    """
     try:
-        return validate_email(text, check_deliverability=False).normalized
+        address = validate_email(text, check_deliverability=False)
     except EmailNotValidError as invalid:
         raise PydanticCustomError("invalidFormat", "Use an address such as name@example.com.") from invalid
+    if any(mixes_scripts(label) for label in address.domain.split(".")):
+        raise PydanticCustomError("invalidFormat", "Use letters of one alphabet in each part of the domain.")
+    return address.normalized
 
 
 def _country(code: str) -> str:

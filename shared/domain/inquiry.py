@@ -12,13 +12,16 @@ from typing import Literal
 from shared.domain.catalogue import Catalogue
 from shared.domain.customer import match_customer
 from shared.domain.draft import NO_CUSTOMER, ContactDraft, CustomerDraft
-from shared.domain.field_rules import faults_of_missing, faults_of_size, faults_of_solutions
+from shared.domain.field_rules import faults_of_missing, faults_of_solutions
 from shared.domain.ids import InquiryId, OperationId, OrganizationId, ReferralId
 from shared.domain.referral import NO_CONSENT, Consent
 from shared.domain.refusals import Fault
 
 MAX_RECIPIENTS = 50
 """In one request, so that all leads fit into one transaction."""
+MAX_CONTACTS = 5
+"""The customer's contacts in one request: whoever submits it names addresses that we then write to, and the few
+people who look for a partner together are fewer than that."""
 MAX_ALTERNATIVES = 10
 """How many other partners can be suggested to a customer."""
 DEFAULT_ALTERNATIVES = 3
@@ -99,7 +102,8 @@ def _faults_of_contacts(team: tuple[ContactDraft, ...]) -> Iterator[Fault]:
     at = "/customerProfile/team"
     if not team:
         yield Fault("required", at, "Name a contact of the customer, whom the companies can answer.")
-    yield from faults_of_size(team, at)
+    if len(team) > MAX_CONTACTS:
+        yield Fault("tooLong", at, f"Name at most {MAX_CONTACTS} contacts of the customer.")
     for index, contact in enumerate(team):
         required = {
             f"{at}/{index}/firstName": contact.first_name,

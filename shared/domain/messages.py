@@ -1,4 +1,4 @@
-"""The kinds of mails and the facts that they show (rules M1 to M4, M7).
+"""The kinds of mails and the facts that they show (rules M1 to M4, M7, M9).
 
 Templates can only show these facts. Fields that a rule keeps private (CRM id, campaign id, an organization's own
 notes) are not among them, so no template can leak them (M7).
@@ -7,9 +7,9 @@ notes) are not among them, so no template can leak them (M7).
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
-MailKind = Literal[
+PartnerMailKind = Literal[
     "invited",
     "reminder",
     "accepted",
@@ -21,8 +21,6 @@ MailKind = Literal[
     "leadReceived",
     "hotLead",
     "leadReminder",
-    "customerDeclined",
-    "customerExpired",
     "registrationSubmitted",
     "registrationEscalated",
     "actionRequired",
@@ -30,15 +28,23 @@ MailKind = Literal[
     "registrationApproved",
     "registrationRejected",
 ]
-CUSTOMER_MAILS: frozenset[MailKind] = frozenset({"customerDeclined", "customerExpired"})
-"""Mails to a customer: no link to the portal, and no notes (M7)."""
-REVIEWER_MAILS: frozenset[MailKind] = frozenset({"registrationSubmitted", "registrationEscalated"})
+"""Mails to the people of a partner or of Microsoft."""
+CustomerOutcome = Literal["customerDeclined", "customerExpired"]
+"""What became of a customer's request at one company."""
+CustomerMailKind = Literal[CustomerOutcome, "customerSummary"]
+"""Mails to a customer; `customerSummary` tells several outcomes at once (M9)."""
+MailKind = Literal[PartnerMailKind, CustomerMailKind]
+PARTNER_MAILS: frozenset[PartnerMailKind] = frozenset(get_args(PartnerMailKind))
+CUSTOMER_OUTCOMES: frozenset[CustomerOutcome] = frozenset(get_args(CustomerOutcome))
+CUSTOMER_MAILS: frozenset[MailKind] = frozenset({*CUSTOMER_OUTCOMES, "customerSummary"})
+"""Their facts are `CustomerFacts` and `CustomerSummaryFacts`: nothing that anybody typed (M7)."""
+REVIEWER_MAILS: frozenset[PartnerMailKind] = frozenset({"registrationSubmitted", "registrationEscalated"})
 """Mails to Microsoft's deal review team."""
-REGISTRATION_MAILS: frozenset[MailKind] = REVIEWER_MAILS | frozenset(
+REGISTRATION_MAILS: frozenset[PartnerMailKind] = REVIEWER_MAILS | frozenset(
     {"actionRequired", "actionReminder", "registrationApproved", "registrationRejected"}
 )
 """Mails about a registration."""
-LEAD_MAILS: frozenset[MailKind] = frozenset({"leadReceived", "hotLead", "leadReminder"})
+LEAD_MAILS: frozenset[PartnerMailKind] = frozenset({"leadReceived", "hotLead", "leadReminder"})
 """Mails to a company about a lead."""
 ARRIVAL_MAILS: frozenset[MailKind] = LEAD_MAILS | frozenset({"invited", "reminder"})
 """Mails about a referral to answer: if any of them arrives, the organization was notified (M8)."""
@@ -73,18 +79,18 @@ class RegistrationFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailFacts:
-    """The facts of one mail.
+    """The facts of one mail to the people of a partner or of Microsoft.
 
     - `actor_organization`: the display name of the inviter for invited, reminder and withdrawn, of the creator for
       won and lost, of the answering party for accepted, declined and expired.
     - `reason` and `help_code`: codes of the API, shown as words. `notes`: those written for the reader.
-    - `expires_at` is UTC. `link`: the URL of the portal page of the reader's own referral, None for a customer.
-    - For a lead: `contacts` of the customer, `needs` (what it asks for), `alternatives` (other partners to suggest).
+    - `expires_at` is UTC. `link`: the URL of the portal page of the reader's own referral.
+    - For a lead: `contacts` of the customer, and `needs` (what it asks for).
     - For a registration: value and currency of the contract.
     - `never_notified`: for an expiry, that no mail had notified the acting organization of the invitation (M8).
     """
 
-    kind: MailKind
+    kind: PartnerMailKind
     deal_name: str
     customer_name: str
     customer_country: str
@@ -101,7 +107,54 @@ class MailFacts:
     from_microsoft: bool = False
     contacts: tuple[PersonFact, ...] = ()
     needs: tuple[str, ...] = ()
-    alternatives: tuple[str, ...] = ()
     never_notified: bool = False
     registration: RegistrationFacts | None = None
     link: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeFact:
+    """What became of a customer's request at one company, whose name is from the directory.
+
+    `requested_on` is the day (UTC) of the request, or of the day on which Microsoft passed the customer on.
+    """
+
+    outcome: CustomerOutcome
+    company: str
+    requested_on: date
+    from_microsoft: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerFacts:
+    """The facts of a mail to a customer, none of which anybody typed into a request or an answer (M7).
+
+    Whoever submits a request names the customer's addresses. So the mail to them is the service's own words, a date,
+    and names of companies from the directory; else it would carry a stranger's sentence to any mailbox.
+    `alternatives` are other partners to suggest. `link`: a page about this request, if there is one.
+    """
+
+    fact: OutcomeFact
+    alternatives: tuple[str, ...] = ()
+    link: str | None = None
+
+    @property
+    def kind(self) -> CustomerMailKind:
+        """The kind of the mail."""
+        return self.fact.outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerSummaryFacts:
+    """The facts of the mail that tells a customer what other mails of the day before would have told (M9)."""
+
+    facts: tuple[OutcomeFact, ...]
+    link: str | None = None
+
+    @property
+    def kind(self) -> CustomerMailKind:
+        """The kind of the mail."""
+        return "customerSummary"
+
+
+AnyFacts = MailFacts | CustomerFacts | CustomerSummaryFacts

@@ -1,8 +1,8 @@
 """Delivery of one mail to the mail service: one attempt at a time, and not twice where that can be detected.
 
-planned → sending → accepted; planned or sending → refused or skipped. The record is `sending` before each request, so
-that the next attempt can continue after a crash. If a mail to several recipients is rejected, it is split into one
-mail for each, so that one bad address does not affect the others.
+planned → sending → accepted; planned or sending → refused or skipped; planned → waiting → summarized (M9). The record
+is `sending` before each request, so that the next attempt can continue after a crash. If a mail to several recipients
+is rejected, it is split into one mail for each, so that one bad address does not affect the others.
 
 The mails of a message are inserted together, and the first one as `sending`: so a message to one group of recipients
 costs two requests of storage. Its other mails are inserted as `planned`, and each costs one more request. They are
@@ -20,10 +20,12 @@ from typing import Any
 
 from shared.domain.ids import operation_within
 from shared.errors import MailPaused, MailRefused, MailUnavailable, StoreUnavailable
+from shared.mail.daily_limit import DailyLimit, held_until_tomorrow
 from shared.mail.gate import MailGate
 from shared.mail.service import MailService
 from shared.storage.codec import Stored
 from shared.storage.mail import FINAL_STATES, Gate, MailRecord, MailRecords, MailState
+from shared.storage.mailboxes import key_of_summary, mailbox_of
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,9 @@ PART_SEPARATOR = ":"
 """Separates the key of a record from the number of its part."""
 GIVE_UP_AFTER = timedelta(days=7)
 """A mail that the service has not accepted after this time counts as refused."""
+
+_MOST_SUMMARIES_MISSED = 3
+"""How often one attempt lets a mail wait for another summary, because the one before was planned without it."""
 
 Attempt = Callable[[], Coroutine[Any, Any, MailRecord]]
 """One attempt to deliver a mail, as `Delivery.attempt` describes it."""
@@ -43,6 +48,7 @@ class Delivery:
     records: MailRecords
     service: MailService
     gate: MailGate
+    limit: DailyLimit
     wall_clock: Callable[[], datetime]
     lease: timedelta
 
@@ -50,9 +56,13 @@ class Delivery:
         """Insert the mails of a message, and return the first attempt for each, in order.
 
         The first mail is inserted as `sending`, so its attempt must be made at once. While the gate is closed, all
-        are inserted as `planned`. Raises `StoreConflict` if the message has been planned already.
+        are inserted as `planned`; a first mail without a place among those of the day is inserted as `waiting`.
+        Raises `StoreConflict` if the message has been planned already.
         """
         started = self.wall_clock()
+        if records[0].line and (summary := await self.limit.take_place(records[0], now)) is not None:
+            waiting = replace(records[0], state="waiting", summary=summary)
+            return self.attempts(await self.records.insert([waiting, *records[1:]]), now)
         try:
             trial = await self.gate.enter(now)
         except MailPaused:
@@ -70,8 +80,11 @@ class Delivery:
         """Try once to deliver a mail, and return its record in a final state.
 
         A `pointless` mail is skipped, unless the service has already accepted it. Raises `MailUnavailable` if it must
-        be retried later, with the delay if it is known; after `GIVE_UP_AFTER` it is refused instead.
+        be retried later, with the delay if it is known; after `GIVE_UP_AFTER` it is refused instead. Of a mail that
+        waits for a summary, the summary is given up, and not the mail before it.
         """
+        if stored.value.state not in FINAL_STATES and stored.value.is_counted:
+            stored = await self._with_place(stored, now)
         record = stored.value
         if record.state in FINAL_STATES:
             return record
@@ -82,6 +95,41 @@ class Delivery:
                 raise
             logger.exception("mail_given_up operation=%s after=%s", record.operation_id, GIVE_UP_AFTER)
             return await self._give_up(record)
+
+    async def _with_place(self, stored: Stored[MailRecord], now: datetime) -> Stored[MailRecord]:
+        """A mail with a place among those of the day; or in a final state, after a summary has said it.
+
+        Raises `MailHeld` if it has to wait. This is outside the gate: it says nothing about the mail service.
+        """
+        for _ in range(_MOST_SUMMARIES_MISSED):
+            record = stored.value
+            number = record.summary if record.state == "waiting" else None
+            if record.line and number is not None and await self.limit.wait(record, record.line, number, now):
+                return await self._as_summarized(stored, number, now)
+            summary = await self.limit.take_place(record, now)
+            if summary is None:
+                return stored
+            if record.line is None or record.state == "sending":
+                # A summary waits for no other one, nor does a mail that may have been sent: it would be told twice.
+                raise held_until_tomorrow(now)
+            stored = await self.records.save(replace(record, state="waiting", summary=summary), stored.etag)
+        raise held_until_tomorrow(now)
+
+    async def _as_summarized(
+        self, stored: Stored[MailRecord], number: int, now: datetime
+    ) -> Stored[MailRecord]:
+        """Try to send the summary that tells of a mail, and record with the mail what became of it."""
+        record = stored.value
+        mailbox = mailbox_of(record.recipients[0])
+        summary = await self.records.get(mailbox, key_of_summary(number))
+        if summary is None:
+            raise StoreUnavailable(f"The summary that tells of mail {record.operation_id} does not exist.")
+        sent = await self.attempt(summary, now, pointless=False)
+        if sent.state == "refused":
+            changed = replace(record, state="refused", reason=sent.reason)
+        else:
+            changed = replace(record, state="summarized", reason=sent.operation_id)
+        return await self.records.save(changed, stored.etag)
 
     async def _attempt(self, stored: Stored[MailRecord], now: datetime, *, pointless: bool) -> MailRecord:
         record, started = stored.value, self.wall_clock()

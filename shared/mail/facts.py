@@ -1,32 +1,43 @@
 """The facts of a message, from the records that it is about (rules M1 to M4, M7)."""
 
+from datetime import UTC
+
 from shared.domain.messages import (
-    CUSTOMER_MAILS,
     LEAD_MAILS,
     REVIEWER_MAILS,
+    CustomerFacts,
+    CustomerOutcome,
     MailFacts,
-    MailKind,
+    OutcomeFact,
+    PartnerMailKind,
     PersonFact,
     RegistrationFacts,
 )
 from shared.domain.referral import Contact, Referral
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import MICROSOFT
-from shared.domain.work import Notify
 from shared.mail.message_context import MessageContext
 
 
-def facts_of(
-    task: Notify,
-    context: MessageContext,
-    portal_url: str,
-    *,
-    alternatives: tuple[str, ...] = (),
-    never_notified: bool = False,
+def customer_facts(
+    outcome: CustomerOutcome, lead: Referral, alternatives: tuple[str, ...] = ()
+) -> CustomerFacts:
+    """The facts for the customer of a lead: nothing that the request, or the company's answer, contains (M7)."""
+    fact = OutcomeFact(
+        outcome=outcome,
+        company=lead.organization_name,
+        requested_on=lead.created_at.astimezone(UTC).date(),
+        from_microsoft=lead.invite_context.invited_by == MICROSOFT,
+    )
+    return CustomerFacts(fact=fact, alternatives=alternatives)
+
+
+def partner_facts(
+    kind: PartnerMailKind, context: MessageContext, portal_url: str, *, never_notified: bool = False
 ) -> MailFacts:
     """The facts for the reader: its own terms, and the organization that acted (M7)."""
     subject, reader, entry = context.subject, context.reader, context.entry
-    kind = kind_of(task, subject)
+    kind = kind_of(kind, subject)
     if context.registration:
         return _facts_of_registration(kind, context.registration, subject, portal_url)
     is_invitation = kind in {"invited", "reminder", "withdrawn"}
@@ -38,7 +49,7 @@ def facts_of(
         customer_name=subject.customer.name,
         customer_country=subject.customer.address.country,
         actor_organization=(is_invitation and invite_context.invited_by_name) or subject.organization_name,
-        recipient_organization=reader.customer.name if kind in CUSTOMER_MAILS else reader.organization_name,
+        recipient_organization=reader.organization_name,
         deal_value=terms.deal_value,
         currency=terms.currency,
         closing_date=terms.closing_at.date() if terms.closing_at else None,
@@ -50,14 +61,13 @@ def facts_of(
         from_microsoft=invite_context.invited_by == MICROSOFT,
         contacts=tuple(_person(each) for each in subject.customer.team) if kind in LEAD_MAILS else (),
         needs=(*subject.industries, *subject.products, *subject.services),
-        alternatives=alternatives,
         never_notified=never_notified,
-        link=None if kind in CUSTOMER_MAILS else f"{portal_url}/referrals/{reader.id}",
+        link=f"{portal_url}/referrals/{reader.id}",
     )
 
 
 def _facts_of_registration(
-    kind: MailKind, registration: Registration, deal: Referral, portal_url: str
+    kind: PartnerMailKind, registration: Registration, deal: Referral, portal_url: str
 ) -> MailFacts:
     form, latest = registration.submitted_form, registration.latest
     to_reviewers = kind in REVIEWER_MAILS
@@ -84,12 +94,12 @@ def _facts_of_registration(
     )
 
 
-def kind_of(task: Notify, subject: Referral) -> MailKind:
+def kind_of(message: PartnerMailKind, subject: Referral) -> PartnerMailKind:
     """The kind of mail: a reminder about a lead has its own kind, about the customer instead of an inviter."""
-    return "leadReminder" if task.message == "reminder" and subject.inquiry else task.message
+    return "leadReminder" if message == "reminder" and subject.inquiry else message
 
 
-def _notes(kind: MailKind, context: MessageContext) -> str | None:
+def _notes(kind: PartnerMailKind, context: MessageContext) -> str | None:
     """The notes for the reader: of an invitation or a decline (L3); those of won and lost are private (M7)."""
     if kind in {"invited", "reminder"} or kind in LEAD_MAILS:
         return context.subject.invite_context.notes

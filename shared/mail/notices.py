@@ -6,29 +6,29 @@ Rules M1 to M4 say who gets which message.
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
 from shared.domain.ids import OperationId, OrganizationId, ReferralId, operation_within
 from shared.domain.lifecycle import never_notified_operation
-from shared.domain.messages import ARRIVAL_MAILS, CUSTOMER_MAILS, MailKind
+from shared.domain.messages import ARRIVAL_MAILS, CustomerFacts, MailFacts, MailKind
 from shared.domain.recipients import Readers, Recipient, recipients_of
 from shared.domain.referral import Contact, Referral, ReferralKey
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Audience, Notify
-from shared.errors import MailPaused, MailUnavailable, OutOfTime, StoreConflict
+from shared.errors import MailHeld, MailPaused, MailUnavailable, OutOfTime, StoreConflict
 from shared.mail.delivery import PART_SEPARATOR, Attempt, Delivery
-from shared.mail.facts import facts_of
+from shared.mail.facts import customer_facts, partner_facts
 from shared.mail.message_context import MessageContext
 from shared.mail.pointless import is_pointless
 from shared.mail.rendering import render, resolve_locale
 from shared.storage.codec import Stored
 from shared.storage.directory import Directory
 from shared.storage.known_referrals import KnownReferrals
-from shared.storage.mail import MailRecord, MailRecords
+from shared.storage.mail import MailRecord, MailRecords, SummaryLine
 from shared.storage.profiles import Profiles
 from shared.storage.provider_search import ProviderSearch
 from shared.storage.referrals import Referrals
@@ -41,12 +41,8 @@ MAX_MAIL_RECIPIENTS = 50
 """The mail service's limit for one mail."""
 
 
-_PRIVATE: dict[Audience, Literal["customer", "reviewTeam"]] = {
-    "customer": "customer",
-    "reviewers": "reviewTeam",
-    "reviewLead": "reviewTeam",
-}
-"""Audiences whose addresses the reader's organization may not see."""
+_REVIEW_TEAM: frozenset[Audience] = frozenset({"reviewers", "reviewLead"})
+"""Audiences whose addresses no partner may see."""
 _NEW_READERS: frozenset[Audience] = frozenset({"invitee", "alerted"})
 """Audiences for whom the referral is new; the others are its team, if it has one."""
 
@@ -91,7 +87,8 @@ class Notices:
 
         At least one mail is tried; the others only while `has_time()`. `planned_before` says that the mails are
         probably planned, and only makes that cheaper. Raises `MailUnavailable` if a mail must be
-        retried later (`MailPaused` if none was tried), else `OutOfTime` if there was no time for all.
+        retried later (`MailPaused` if none was tried), or `OutOfTime` if there was no time for all; a mail that is
+        held until tomorrow delays none of the others.
         """
         context = await self._context(record, label, task, known or KnownReferrals(self.referrals))
         if context is None:
@@ -121,8 +118,8 @@ class Notices:
                 logger.warning(
                     "mail_of_reviewers_failed operation=%s reason=%s", mail.operation_id, mail.reason
                 )
-        if deferred:
-            raise next((error for error in deferred if not isinstance(error, MailPaused)), deferred[0])
+        if failed := _first_to_retry(deferred, more=bool(pending)):
+            raise failed
         if pending:
             raise OutOfTime(f"{len(pending)} mails of a message are left for the next run.")
         return refused
@@ -227,34 +224,27 @@ class Notices:
         people = recipients_of(task.audience, context.reader, await self._readers(task, context))
         if not people:
             return []
-        facts = facts_of(
-            task,
-            context,
-            self.portal_url,
-            alternatives=await self._alternatives(task, context.subject, now),
-            never_notified=await self._never_notified(task, context),
-        )
-        return [
-            MailRecord(
-                referral_id=context.subject.id,
-                key=_key(prefix, number),
-                operation_id=operation_within(context.subject.id, "mail", prefix, str(number)),
-                message=facts.kind,
-                reader=context.reader.key,
-                private_of=_PRIVATE.get(task.audience),
-                recipients=tuple(recipient.email for recipient in readers),
-                subject=mail.subject,
-                text=mail.text,
-                html=mail.html,
-                planned_at=now,
-            )
-            for number, (locale, readers) in enumerate(_groups(people))
-            for mail in [render(facts, locale)]
-        ]
+        match task.message:
+            case "customerDeclined" | "customerExpired" as outcome:
+                alternatives = await self._alternatives(context.subject, now)
+                facts = customer_facts(outcome, context.subject, alternatives)
+                return _Message(context=context, prefix=prefix, now=now).to_customers(facts, people)
+            case "customerSummary":
+                raise ValueError("A summary is planned by its mailbox and not by a task.")
+            case message:
+                never_notified = await self._never_notified(task, context)
+                told = partner_facts(message, context, self.portal_url, never_notified=never_notified)
+                return _Message(context=context, prefix=prefix, now=now).to_partners(
+                    told, people, task.audience
+                )
 
     async def _readers(self, task: Notify, context: MessageContext) -> Readers:
         reader, registration = context.reader, context.registration
-        if registration and task.audience in {"reviewers", "reviewLead"}:
+        if task.audience == "customer":
+            return Readers(
+                people=()
+            )  # the customer's contacts are in the lead, and it is no organization of ours
+        if registration and task.audience in _REVIEW_TEAM:
             return await self._reviewers(task, registration)
         is_new = task.audience in _NEW_READERS or not reader.team
         return Readers(
@@ -285,10 +275,8 @@ class Notices:
         team = (await self.routing.get()).team(reader.routed.team)
         return team.members if team else ()
 
-    async def _alternatives(self, task: Notify, lead: Referral, now: datetime) -> tuple[str, ...]:
+    async def _alternatives(self, lead: Referral, now: datetime) -> tuple[str, ...]:
         """The names of the partners to suggest to a customer (R4)."""
-        if task.message not in CUSTOMER_MAILS:
-            return ()
         return tuple(provider.name for provider in await self.providers.find_alternatives(lead, now))
 
     async def _never_notified(self, task: Notify, context: MessageContext) -> bool:
@@ -298,6 +286,71 @@ class Notices:
         operation_id = never_notified_operation(context.subject.id)
         entries = await self.referrals.entries(context.reader.key)
         return any(entry.operation_id == operation_id for entry in entries)
+
+
+def _first_to_retry(deferred: Sequence[MailUnavailable], *, more: bool) -> MailUnavailable | None:
+    """The failure that says when to retry a message; None if there is none, or `more` mails can be tried at once.
+
+    A mail that was tried and failed comes before those that a pause held back, and a short pause before a long one.
+    """
+    tried = [error for error in deferred if not isinstance(error, MailPaused)]
+    if tried:
+        return tried[0]
+    paused = [error for error in deferred if isinstance(error, MailPaused)]
+    if more and all(isinstance(error, MailHeld) for error in paused):
+        return None
+    return min(paused, key=lambda error: error.retry_after, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Message:
+    """What the mails of a message share: what it is about, the prefix of their keys, and when it is planned."""
+
+    context: MessageContext
+    prefix: str
+    now: datetime
+
+    def to_partners(
+        self, facts: MailFacts, people: Iterable[Recipient], audience: Audience
+    ) -> list[MailRecord]:
+        """One mail for each group of readers with one language."""
+        private_of: Literal["reviewTeam"] | None = "reviewTeam" if audience in _REVIEW_TEAM else None
+        return [
+            replace(
+                self._mail(facts, locale, number),
+                recipients=tuple(recipient.email for recipient in readers),
+                private_of=private_of,
+            )
+            for number, (locale, readers) in enumerate(_groups(people))
+        ]
+
+    def to_customers(self, facts: CustomerFacts, people: Iterable[Recipient]) -> list[MailRecord]:
+        """One mail for each address: a stranger may have named them, and none of them learns of the others (M9)."""
+        return [
+            replace(
+                self._mail(facts, recipient.locale, number),
+                recipients=(recipient.email,),
+                private_of="customer",
+                line=SummaryLine(fact=facts.fact, language=resolve_locale(recipient.locale)),
+            )
+            for number, recipient in enumerate(people)
+        ]
+
+    def _mail(self, facts: MailFacts | CustomerFacts, locale: str, number: int) -> MailRecord:
+        """A mail before it has recipients."""
+        mail = render(facts, locale)
+        return MailRecord(
+            referral_id=self.context.subject.id,
+            key=_key(self.prefix, number),
+            operation_id=operation_within(self.context.subject.id, "mail", self.prefix, str(number)),
+            message=facts.kind,
+            reader=self.context.reader.key,
+            recipients=(),
+            subject=mail.subject,
+            text=mail.text,
+            html=mail.html,
+            planned_at=self.now,
+        )
 
 
 def _skipped(referral: Referral, prefix: str, task: Notify, now: datetime) -> MailRecord:

@@ -3,14 +3,14 @@
 Each language is a folder of `templates/`: `words.toml` (labels and date patterns), two layouts and a pair of
 templates for each kind. A new folder adds a language; the code only names the fallback.
 
-Names in the facts are untrusted input. Line breaks, control characters and bidirectional overrides are removed here;
-the templates escape them, and right-to-left names are isolated from the surrounding text.
+Names in the facts are untrusted input. Line breaks and characters that nobody sees are removed here; the templates
+escape them, and right-to-left names are isolated from the surrounding text.
 """
 
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -23,31 +23,37 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, sel
 from markupsafe import Markup
 
 from shared.domain.messages import (
-    CUSTOMER_MAILS,
     REGISTRATION_MAILS,
     REVIEWER_MAILS,
+    AnyFacts,
+    CustomerFacts,
+    CustomerOutcome,
+    CustomerSummaryFacts,
     MailFacts,
     MailKind,
+    OutcomeFact,
+    PartnerMailKind,
     PersonFact,
     RegistrationFacts,
 )
 from shared.domain.vocabulary import NO_HELP
 from shared.reference.names import names
+from shared.visible_text import without_unseen
 
 TEXT_WIDTH = 76
 """Columns of the plain text, so that quoting it in a reply stays within 80."""
 SUBJECT_NAME_LENGTH = 80
 """The maximum length of a name in a subject; the body has the full name."""
+MOST_OUTCOMES = 50
+"""How many requests with one outcome a summary lists, so that it fits into its record; the others are counted."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FALLBACK = "en"
 _LABEL_WIDTH = 18
-_INVISIBLE = frozenset({"Cc", "Cs"})
-_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BREAKING = " \t\n\r\f\v"
 _BREAKS = re.compile(rf"[{_BREAKING}]+")  # not the no-break space
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
-_FACTS_SHOWN: dict[MailKind, tuple[str, ...]] = {
+_FACTS_SHOWN: dict[PartnerMailKind, tuple[str, ...]] = {
     "invited": ("customer", "value", "closing", "solutions", "help", "deadline"),
     "reminder": ("customer", "value", "closing", "solutions", "help", "deadline"),
     "accepted": ("customer", "value", "closing", "solutions"),
@@ -59,11 +65,13 @@ _FACTS_SHOWN: dict[MailKind, tuple[str, ...]] = {
     "leadReceived": ("customer", "contact", "needs", "solutions", "deadline"),
     "hotLead": ("customer", "contact", "needs", "solutions", "deadline"),
     "leadReminder": ("customer", "contact", "needs", "solutions", "deadline"),
-    "customerDeclined": ("alternatives",),
-    "customerExpired": ("alternatives",),
     **dict.fromkeys(REGISTRATION_MAILS, ("customer", "contract_value", "solution", "submitted")),
 }
-_ASKS_FOR_CORRECTIONS: frozenset[MailKind] = frozenset({"actionRequired", "actionReminder"})
+_OUTCOME_LABELS: dict[CustomerOutcome, str] = {
+    "customerDeclined": "company_declined",
+    "customerExpired": "company_expired",
+}
+_ASKS_FOR_CORRECTIONS: frozenset[PartnerMailKind] = frozenset({"actionRequired", "actionReminder"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +85,13 @@ class RenderedMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The labels and CLDR date patterns of a language. The names of codes are in `shared.reference`."""
+    """The labels, phrases and CLDR date patterns of a language. The names of codes are in `shared.reference`."""
 
     language: str
     date_pattern: str
     moment_pattern: str
     labels: dict[str, str]
+    phrases: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ class Correction:
     sentence: str
 
 
-def render(facts: MailFacts, locale: str) -> RenderedMail:
+def render(facts: AnyFacts, locale: str) -> RenderedMail:
     """Render a mail in the language for `locale` (BCP 47). The same facts always give the same bytes.
 
     Raises `KeyError` if the language has no name for a code or a field, `jinja2.UndefinedError` if a template uses an
@@ -131,9 +140,8 @@ def available_languages() -> frozenset[str]:
 
 
 def one_line(value: str) -> str:
-    """Untrusted text on one line, without control characters and direction overrides."""
-    visible = (c for c in value if c.isspace() or unicodedata.category(c) not in _INVISIBLE)
-    return " ".join("".join(c for c in visible if c not in _BIDI_CONTROLS).split())
+    """Untrusted text on one line, without characters that nobody sees."""
+    return " ".join(without_unseen(value).split())
 
 
 def isolated(value: str) -> str:
@@ -189,8 +197,18 @@ def _subject(template: Template, values: dict[str, object]) -> str:
     return " ".join("".join(block(template.new_context(values))).split())
 
 
-def _values(facts: MailFacts, words: Words, show: Callable[[str], str]) -> dict[str, object]:
+def _values(facts: AnyFacts, words: Words, show: Callable[[str], str]) -> dict[str, object]:
     """All variables of the templates. `show` formats a name for the output: subject, text or HTML."""
+    match facts:
+        case MailFacts():
+            return _partner_values(facts, words, show)
+        case CustomerFacts():
+            return _customer_values(facts, words, show)
+        case CustomerSummaryFacts():
+            return _summary_values(facts, words)
+
+
+def _partner_values(facts: MailFacts, words: Words, show: Callable[[str], str]) -> dict[str, object]:
     return {
         "language": words.language,
         "deal": show(one_line(facts.deal_name)),
@@ -201,12 +219,57 @@ def _values(facts: MailFacts, words: Words, show: Callable[[str], str]) -> dict[
         "rows": _rows(facts, words),
         "notes": _paragraphs(_notes(facts)),
         "from_microsoft": facts.from_microsoft,
-        "alternatives": facts.alternatives,
         "never_notified": facts.never_notified,
-        "link": None if facts.kind in CUSTOMER_MAILS else facts.link,
+        "link": facts.link,
         "corrections": _corrections(facts, words),
         **(_of_registration(facts.registration, words, show) if facts.registration else {}),
     }
+
+
+def _customer_values(facts: CustomerFacts, words: Words, show: Callable[[str], str]) -> dict[str, object]:
+    names_shown = tuple(one_line(name) for name in facts.alternatives)
+    rows = (FactRow(words.labels["alternatives"], names_shown),) if names_shown else ()
+    return {
+        "language": words.language,
+        "company": show(one_line(facts.fact.company)),
+        "requested_on": _day(facts.fact.requested_on, words),
+        "from_microsoft": facts.fact.from_microsoft,
+        "alternatives": names_shown,
+        "rows": rows,
+        "notes": (),
+        "corrections": (),
+        "link": facts.link,
+    }
+
+
+def _summary_values(facts: CustomerSummaryFacts, words: Words) -> dict[str, object]:
+    rows = (_outcome_row(outcome, facts.facts, words) for outcome in _OUTCOME_LABELS)
+    return {
+        "language": words.language,
+        "companies": len({fact.company for fact in facts.facts}),
+        "rows": tuple(row for row in rows if row.values),
+        "notes": (),
+        "corrections": (),
+        "link": facts.link,
+    }
+
+
+def _outcome_row(outcome: CustomerOutcome, facts: Sequence[OutcomeFact], words: Words) -> FactRow:
+    """The requests with one outcome, the oldest first; the number of those beyond `MOST_OUTCOMES`."""
+    those = sorted({fact for fact in facts if fact.outcome == outcome}, key=_by_day_and_company)
+    lines = [_outcome_line(fact, words) for fact in those[:MOST_OUTCOMES]]
+    if len(those) > MOST_OUTCOMES:
+        lines.append(words.phrases["others"].format(count=len(those) - MOST_OUTCOMES))
+    return FactRow(words.labels[_OUTCOME_LABELS[outcome]], tuple(lines))
+
+
+def _by_day_and_company(fact: OutcomeFact) -> tuple[date, str, bool]:
+    return fact.requested_on, fact.company, fact.from_microsoft
+
+
+def _outcome_line(fact: OutcomeFact, words: Words) -> str:
+    phrase = words.phrases["passed_on" if fact.from_microsoft else "requested"]
+    return phrase.format(company=isolated(one_line(fact.company)), day=_day(fact.requested_on, words))
 
 
 def _of_registration(
@@ -220,10 +283,10 @@ def _of_registration(
 
 
 def _notes(facts: MailFacts) -> str | None:
-    """The notes to show: none to a customer, the reviewers' to the partner of a registration (M7)."""
+    """The notes to show: to the partner of a registration those of the reviewers (M7)."""
     if facts.registration and facts.kind in REGISTRATION_MAILS - REVIEWER_MAILS:
         return facts.registration.reason
-    return None if facts.kind in CUSTOMER_MAILS | REGISTRATION_MAILS else facts.notes
+    return None if facts.kind in REGISTRATION_MAILS else facts.notes
 
 
 def _corrections(facts: MailFacts, words: Words) -> tuple[Correction, ...]:
@@ -256,7 +319,6 @@ def _fact_values(facts: MailFacts, words: Words) -> dict[str, tuple[str | None, 
         "deadline_passed": (deadline,),
         "contact": tuple(line for person in facts.contacts for line in _contact(person)),
         "needs": tuple(one_line(need) for need in facts.needs),
-        "alternatives": tuple(one_line(name) for name in facts.alternatives),
         "reason": (_name("closingReasons", facts.reason, words),),
         "contract_value": (_money(facts, words),),
         "solution": (one_line(registration.solution) if registration else None,),
@@ -311,7 +373,7 @@ def _in_subject(name: str) -> str:
 
 
 def _in_html(name: str) -> Markup:
-    return Markup("<bdi>{}</bdi>").format(name)
+    return Markup('<bdi dir="auto">{}</bdi>').format(name)
 
 
 def _template(words: Words, kind: MailKind, form: str) -> Template:

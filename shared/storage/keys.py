@@ -7,10 +7,12 @@ docs/architecture.md has the table of all keys.
 from datetime import datetime
 from typing import Literal, get_args
 from urllib.parse import quote
+from uuid import UUID
 
 from shared.domain.ids import (
     InquiryId,
     LocationId,
+    OperationId,
     OrganizationId,
     PersonId,
     ReferralId,
@@ -230,6 +232,29 @@ def mails_of(referral_id: ReferralId, prefix: str = "") -> tuple[str, str]:
 def every_mail() -> tuple[str, str]:
     """The range of all mail records of a partition: their keys start with a UUID's first digit."""
     return "0", "g"
+
+
+def mailbox(address: str) -> ReferralId:
+    """The id of an email address, in the form of a referral's: it names the partition of what is sent to it in all.
+
+    Letter case does not matter. Operations within it are recognized by their ids as those of a referral are.
+    """
+    return ReferralId(str(UUID(digest(address.casefold())[:_DIGEST])))
+
+
+def mailbox_state(mailbox_id: ReferralId) -> str:
+    """What was sent to an address today, and which summary comes next. Sorts after all mail records."""
+    return f"mailbox:{mailbox_id}"
+
+
+def waiting_mail(mailbox_id: ReferralId, summary: int, operation_id: OperationId) -> str:
+    """A mail that waits for a summary."""
+    return f"waiting:{mailbox_id}:{summary:06d}:{operation_id}"
+
+
+def waiting_mails(mailbox_id: ReferralId, summary: int) -> tuple[str, str]:
+    """The range of the mails that wait for a summary."""
+    return starting_with(f"waiting:{mailbox_id}:{summary:06d}:")
 
 
 def safe(text: str) -> str:

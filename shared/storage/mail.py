@@ -9,18 +9,30 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from shared.domain.ids import OperationId, ReferralId, is_operation_within
-from shared.domain.messages import MailKind
+from shared.domain.messages import MailKind, OutcomeFact
 from shared.domain.referral import ReferralKey
 from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec, Stored
 from shared.storage.tables import Insert, Replace, Row, Tables
 
-MailState = Literal["planned", "sending", "accepted", "delivered", "bounced", "refused", "skipped", "split"]
+MailState = Literal[
+    "planned",
+    "waiting",
+    "sending",
+    "accepted",
+    "delivered",
+    "bounced",
+    "refused",
+    "skipped",
+    "split",
+    "summarized",
+]
+"""`waiting`: for the summary of the next day (M9). The others are those of one mail and its delivery."""
 FINAL_STATES: frozenset[MailState] = frozenset(
-    {"accepted", "delivered", "bounced", "refused", "skipped", "split"}
+    {"accepted", "delivered", "bounced", "refused", "skipped", "split", "summarized"}
 )
-"""The final states. `split`: replaced by one mail for each recipient."""
+"""The final states. `split`: replaced by one mail for each recipient; `summarized`: a summary said it instead."""
 ACCEPTED_STATES: frozenset[MailState] = frozenset({"accepted", "delivered", "bounced"})
 """The states after the mail service has accepted the mail."""
 DeliveryStatus = Literal[
@@ -29,6 +41,14 @@ DeliveryStatus = Literal[
 """The delivery status of one recipient, as the mail service reports it."""
 ARRIVED: frozenset[DeliveryStatus] = frozenset({"Delivered", "Expanded"})
 _MAX_MAIL_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryLine:
+    """What a summary says in place of a mail to a customer, and in which language the mail is."""
+
+    fact: OutcomeFact
+    language: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +64,10 @@ class MailRecord:
     - `private_of`: whose addresses these are, if the reader's organization may not see them.
     - `planned_at`: domain clock; `first_sent_at` and `lease_until`: wall clock.
     - `reports`: the reported status by recipient.
+    - `line`: set for a mail to one customer's address, which counts there (M9); None for all others, and for mails
+      that were planned before there was a limit. `summary`: the number of the summary that it waits for.
+
+    The record of a summary has the address's `keys.mailbox` instead of a referral's id.
     """
 
     referral_id: ReferralId
@@ -63,6 +87,13 @@ class MailRecord:
     attempts: int = 0
     reason: str | None = None
     reports: Mapping[str, DeliveryStatus] = field(default_factory=dict[str, DeliveryStatus])
+    line: SummaryLine | None = None
+    summary: int | None = None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it counts among the mails of a day to one address (M9)."""
+        return self.line is not None or self.message == "customerSummary"
 
     @property
     def may_have_arrived(self) -> bool:
@@ -133,20 +164,20 @@ class MailRecords:
         That is so whatever it was planned with, as the first record of a message always has the same key.
         """
         place = keys.mail_partition(records[0].referral_id)
-        inserts = [Insert(_row(record)) for record in records]
+        inserts = [Insert(row_of_mail(record)) for record in records]
         etags = await self._tables.write(keys.MAIL, place, inserts)
         return [await self._written(record, etag) for record, etag in zip(records, etags, strict=True)]
 
     async def split(self, record: MailRecord, etag: str, parts: Sequence[MailRecord]) -> None:
         """Replace a record by its parts, in one transaction. Raises `StoreConflict` if it has changed."""
         place = keys.mail_partition(record.referral_id)
-        inserts = [Insert(_row(part)) for part in parts]
-        await self._tables.write(keys.MAIL, place, [Replace(_row(record), etag), *inserts])
+        inserts = [Insert(row_of_mail(part)) for part in parts]
+        await self._tables.write(keys.MAIL, place, [Replace(row_of_mail(record), etag), *inserts])
 
     async def save(self, record: MailRecord, etag: str) -> Stored[MailRecord]:
         """Update a record. Raises `StoreConflict` if it has changed."""
         place = keys.mail_partition(record.referral_id)
-        (new_etag,) = await self._tables.write(keys.MAIL, place, [Replace(_row(record), etag)])
+        (new_etag,) = await self._tables.write(keys.MAIL, place, [Replace(row_of_mail(record), etag)])
         return await self._written(record, new_etag)
 
     async def get(self, referral_id: ReferralId, key: str) -> Stored[MailRecord] | None:
@@ -199,5 +230,6 @@ class MailRecords:
         return stored
 
 
-def _row(record: MailRecord) -> Row:
+def row_of_mail(record: MailRecord) -> Row:
+    """The row of a mail record, for a transaction with other rows of its partition."""
     return _RECORDS.row(keys.mail(record.referral_id, record.key), record)

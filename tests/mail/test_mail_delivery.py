@@ -10,9 +10,11 @@ import pytest
 from shared.domain.ids import OrganizationId, ReferralId, operation_within
 from shared.domain.referral import ReferralKey
 from shared.errors import MailPaused, MailRefused, MailServiceDown, MailUnavailable, StoreConflict
+from shared.mail.daily_limit import DailyLimit
 from shared.mail.delivery import GIVE_UP_AFTER, Delivery
 from shared.mail.gate import FAILURES, FIRST_PAUSE, SPREAD, MailGate
 from shared.storage.mail import MailRecord, MailRecords
+from shared.storage.mailboxes import Mailboxes
 from shared.storage.memory_tables import MemoryTables
 from tests.doubles.mail_service import MemoryMailService
 from tests.examples.referrals import NOW
@@ -83,12 +85,14 @@ class Desk:
 
     def __init__(self, lease: timedelta = timedelta()) -> None:
         self.wall = WALL
-        self.records = MailRecords(MemoryTables())
+        tables = MemoryTables()
+        self.records = MailRecords(tables)
         self.service = Moody()
         self.delivery = Delivery(
             records=self.records,
             service=self.service,
             gate=MailGate(self.records, lambda: self.wall),
+            limit=DailyLimit(Mailboxes(tables), 0),
             wall_clock=lambda: self.wall,
             lease=lease,
         )

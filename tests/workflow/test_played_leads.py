@@ -10,6 +10,7 @@ from api.referrals.transitions import accept_referral, decline_referral
 from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.domain.directory import Profile, ProfileLocation
 from shared.domain.ids import LocationId, OrganizationId
+from shared.domain.inquiry import MAX_CONTACTS
 from shared.domain.referral import ReferralKey
 from shared.errors import MailUnavailable
 from shared.storage.mail import MailRecord
@@ -56,7 +57,7 @@ async def world(mail: Outage) -> PlayedLeads:
 
 
 def crowd(people: int) -> list[dict[str, Any]]:
-    """As many contacts of the customer, with the longest names in Korean."""
+    """As many contacts of the customer, with long names in Korean."""
     return [
         {
             "firstName": "가" * 100,
@@ -68,14 +69,15 @@ def crowd(people: int) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("people", [40, 42, 44, 46, 48, 50])
+@pytest.mark.parametrize("needs", [80, 90, 100, 110, 120, 130])
 async def test_whatever_lead_is_taken_can_be_accepted_and_whatever_is_too_long_is_refused_at_once(
-    world: PlayedLeads, people: int
+    world: PlayedLeads, needs: int
 ) -> None:
     """R4, L1."""
     body = inquiry("contoso")
-    body["customerProfile"]["team"] = crowd(people)
-    body["details"] = {"notes": "x" * 2000}
+    body["customerProfile"]["team"] = crowd(MAX_CONTACTS)
+    words = [{"id": f"{'라' * 97}{number:03}"} for number in range(needs // 2)]
+    body["details"] = {"notes": "x" * 2000, "requirements": {"industries": words, "products": words}}
     answer = await world.submit(body)
     if answer.status == 201:
         lead = ReferralKey(
@@ -87,7 +89,18 @@ async def test_whatever_lead_is_taken_can_be_accepted_and_whatever_is_too_long_i
         ).status == 200
     else:
         assert faults(answer) == [("", "tooLong")]
-    assert (answer.status == 201) == (people <= 40)
+    assert (answer.status == 201) == (needs <= 120)
+
+
+@pytest.mark.parametrize("people", [MAX_CONTACTS, MAX_CONTACTS + 1])
+async def test_a_request_names_few_contacts_of_the_customer(world: PlayedLeads, people: int) -> None:
+    """R2: each of them gets mail from us."""
+    body = inquiry("contoso")
+    body["customerProfile"]["team"] = crowd(people)
+    answer = await world.submit(body)
+    assert (answer.status == 201) == (people == MAX_CONTACTS)
+    if answer.status != 201:
+        assert faults(answer) == [("/customerProfile/team", "tooLong")]
 
 
 async def test_of_two_ways_to_name_one_location_the_first_makes_the_lead(world: PlayedLeads) -> None:

@@ -3,7 +3,7 @@
 `MOST` has the bounds, each with its reason: whoever adds a feature that needs one more changes its line.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +13,14 @@ from api.http.operation import Handler
 from api.leads.submit import submit_leads
 from api.referrals.create import create_referral
 from api.referrals.edit import patch_referral
-from api.referrals.transitions import accept_referral
+from api.referrals.transitions import accept_referral, decline_referral
 from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.domain.ids import ReferralId
 from shared.workflow.follow_up import LONGEST_FOLLOW_UP
 from tests.doubles.engine import FakeEngine
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import replacing
-from tests.doubles.service import ask, service_on
+from tests.doubles.service import NO_LIMITS, SETTINGS, ask, service_on
 from tests.doubles.small_world import deal, import_small_world, inquiry, organization, person
 from tests.doubles.timed_tables import TimedTables
 from tests.examples.referrals import NOW
@@ -61,6 +61,14 @@ MOST = {
         "the company and its profile, membership, the lead, and its share of what is done once for all; then its "
         "people and profile, two for the mail, its work, and its share of the intents",
     ),
+    "lead declined": Bound(
+        4,
+        3,
+        14,
+        "the record and the caller's mark, the intent, the step. Then the profiles of the country and three requests "
+        "to rank the two that fit; two for the place of the mail among those of the day to its customer, two for the "
+        "mail itself, the work, two intents at once",
+    ),
     "deal": Bound(0, 0, 36, "a creation with two invitations, both accepted"),
     "reminder": Bound(0, 0, 11, "three for the batch of intents, the record and its work, a mail, its work"),
     "expiry": Bound(0, 0, 13, "three for the batch of intents, the record, its work, the creator, two mails"),
@@ -80,7 +88,9 @@ class Counted:
     def __init__(self) -> None:
         self.now = NOW
         self.tables = TimedTables()
-        self.service = service_on(self.tables, MemoryMailService(), lambda: NOW)
+        limits = replace(NO_LIMITS, customer_mails_per_day=10)
+        settings = replace(SETTINGS, limits=limits)
+        self.service = service_on(self.tables, MemoryMailService(), lambda: NOW, settings)
         self.engine = FakeEngine()
 
     async def begin(self) -> None:
@@ -170,6 +180,14 @@ async def test_a_lead_of_a_request_to_fifty_companies(counted: Counted) -> None:
     shares = (cost.until_response, cost.with_all)
     response, with_all = (-(-requests // COMPANIES) for requests in shares)
     check("lead", Cost(response, 0, with_all))
+
+
+async def test_a_lead_that_is_declined(counted: Counted) -> None:
+    """Its customer is told, in a mail that counts among those of the day."""
+    body, _ = await counted.step("web", submit_leads, inquiry("contoso"))
+    route = {"id": body["recipients"][0]["referralId"]}
+    _, cost = await counted.step("rae", decline_referral, {"reason": "RequirementNotMet"}, route=route)
+    check("lead declined", cost)
 
 
 async def test_a_reminder(counted: Counted) -> None:
