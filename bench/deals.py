@@ -4,7 +4,7 @@ from typing import Any
 
 from localcloud import issuer
 from localcloud.stack.stack import Stack
-from samples.world import load, person
+from samples.world import SampleApplication, SampleCaller, load, person
 
 REFERRALS = "/v1.0/engagements/referrals"
 CREATOR = "rae@contoso.com"
@@ -17,8 +17,18 @@ MAILS_PER_DEAL = 4
 
 def headers(stack: Stack, email: str) -> dict[str, str]:
     """The Authorization header of a person of the sample world."""
-    known = person(email)
-    return bearer(issuer.token(stack.data.path, tid=known.tenant_id, oid=known.oid))
+    return headers_of(stack, person(email))
+
+
+def headers_of(stack: Stack, caller: SampleCaller) -> dict[str, str]:
+    """The Authorization header of a person or an application of the sample world."""
+    signed = issuer.token(
+        stack.data.path,
+        tid=caller.tenant_id,
+        oid=caller.oid,
+        application=isinstance(caller, SampleApplication),
+    )
+    return bearer(signed)
 
 
 def bearer(token: str) -> dict[str, str]:

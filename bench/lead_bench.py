@@ -25,12 +25,13 @@ from typing import Any
 import httpx
 
 import devhost
-from bench.deals import headers
+from bench.deals import headers_of
 from bench.slice_bench import LONGEST_WAIT
 from devhost.functions import Function
 from devhost.invocation import Invoker
 from localcloud import PROJECT
 from localcloud.stack.stack import Stack
+from samples.world import application
 from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.settings import read_settings
 from shared.storage.azure_tables import AzureTables
@@ -40,7 +41,7 @@ from shared.wiring import table_service
 LEADS, MAILS = "/v1.0/leads", "/admin/devhost/mail"
 RECIPIENTS = (1, 10, 50)
 TIMES = 5
-WEB_SITE = "web@solutionproviders.com"
+WEB_SITE = application("Solution Providers web site")
 Requests = Counter[tuple[str, str]]
 """Storage requests by the function that made them, and the record whose orchestration called it."""
 
@@ -98,7 +99,7 @@ async def _enter(stack: Stack, partners: int) -> None:
 
 async def _timed(stack: Stack, partners: Iterator[int], sizes: list[int], times: int) -> dict[int, Spent]:
     async with httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
-        who = headers(stack, WEB_SITE)
+        who = headers_of(stack, WEB_SITE)
         await _told(http, who, list(islice(partners, 1)))
         spent: dict[int, list[Spent]] = {size: [] for size in sizes}
         for _ in range(times):
@@ -142,7 +143,7 @@ async def _counted(stack: Stack, partners: Iterator[int], sizes: list[int]) -> d
             devhost.running(PROJECT, stack.data.path / "counted") as host,
             httpx.AsyncClient(base_url=host.url, timeout=60) as http,
         ):
-            who = headers(stack, WEB_SITE)
+            who = headers_of(stack, WEB_SITE)
             await _submit(http, who, list(islice(partners, 1)))
             await _settle(http)
             for size in sizes:

@@ -197,7 +197,7 @@ async def _request(service: Service, who: str, options: str) -> Request:
         params=dict(parse_qsl(options)),
         body=b"",
     )
-    caller = Caller(organization=organization, person=found)
+    caller = Caller(organization=organization, member=found)
     engine: Any = None  # reading wakes nobody
     referrals = KnownReferrals(service.referrals)
     return Request(

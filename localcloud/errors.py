@@ -33,8 +33,8 @@ class DamagedFileError(LocalCloudError):
     """A file of the data directory has invalid content."""
 
 
-class UnknownPersonError(LocalCloudError):
-    """The sample world has no such person."""
+class UnknownCallerError(LocalCloudError):
+    """The sample world has no such person or application."""
 
 
 class InterruptedStartError(LocalCloudError):

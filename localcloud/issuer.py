@@ -29,6 +29,8 @@ from localcloud.private_files import read_or_create
 
 ISSUER = "https://issuer.localhost/{tid}/v2.0"
 AUDIENCE = "api://cosell-referrals"
+SCOPE, APPLICATION_ROLE = "access_as_user", "Referrals.Access"
+"""What the app registration of the service offers to people's clients, and to applications."""
 JWKS_PATH = "/discovery/v2.0/keys"
 
 
@@ -79,11 +81,14 @@ def token(
     *,
     tid: str,
     oid: str,
+    application: bool = False,
     audience: str = AUDIENCE,
     lifetime: timedelta = timedelta(hours=12),
     clock: Clock = wall_clock,
 ) -> str:
-    """Return a signed token for the person `oid` of the tenant `tid`; it has no roles or scopes.
+    """Return a signed token for the person or the application `oid` of the tenant `tid`.
+
+    A person's carries the delegated scope, an application's the application role; neither gives any rights.
 
     The key is that of the data directory. Times are whole seconds of the wall clock.
     """
@@ -100,6 +105,7 @@ def token(
         "sub": _pairwise_subject(tid, oid, audience),
         "ver": "2.0",
         "uti": secrets.token_urlsafe(16),
+        **({"roles": [APPLICATION_ROLE]} if application else {"scp": SCOPE}),
     }
     return jwt.encode(claims, key.private, algorithm="RS256", headers={"kid": key.kid, "typ": "JWT"})
 

@@ -15,6 +15,7 @@ ServiceError
 ├── MailRefused         the mail service permanently rejects this message
 ├── OutOfTime           a run is out of time; the next run continues
 ├── Unauthenticated     a token is missing or invalid
+├── AccessDenied        a token is valid, but its bearer may not use the service
 └── ConfigurationError  a setting is missing or malformed
     ├── ClaimedByAnotherSlot  storage belongs to another deployment slot
     └── DataOfAnotherVersion  the stored data is of a version that this code does not know
@@ -115,6 +116,10 @@ class OutOfTime(ServiceError):
 
 class Unauthenticated(ServiceError):
     """A request's token is missing or invalid; the text says which, and never quotes the token."""
+
+
+class AccessDenied(ServiceError):
+    """A token is valid, but its bearer may not use the service at all; the text says who can change that."""
 
 
 class ConfigurationError(ServiceError):

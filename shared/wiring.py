@@ -27,6 +27,7 @@ from shared.mail.service import CONNECT_SECONDS as MAIL_CONNECT_SECONDS
 from shared.mail.service import READ_SECONDS as MAIL_READ_SECONDS
 from shared.mail.service import AzureMailService, MailService
 from shared.settings import Settings, TableAccount, read_limits, read_settings
+from shared.storage.applications import Applications
 from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, RETRIES
 from shared.storage.azure_tables import AzureTables
 from shared.storage.claims import claim, hub_claim, tables_claim
@@ -75,6 +76,7 @@ class Service:
     directory: Directory
     directory_search: DirectorySearch
     people: People
+    applications: Applications
     referrals: Referrals
     idempotency_keys: IdempotencyKeys
     engagements: Engagements
@@ -168,10 +170,11 @@ def assemble(
     return Service(
         settings=settings,
         tables=tables,
-        callers=Callers(verifier, directory),
+        callers=Callers(verifier, directory, clock.now),
         directory=directory,
         directory_search=DirectorySearch(tables),
         people=People(tables, directory),
+        applications=Applications(tables, directory),
         referrals=referrals,
         idempotency_keys=idempotency_keys,
         engagements=engagements,

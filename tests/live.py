@@ -10,7 +10,7 @@ import pytest
 
 from localcloud import issuer
 from localcloud.stack.stack import Stack
-from samples.world import load
+from samples.world import application, load
 
 REFERRALS = "/v1.0/engagements/referrals"
 ADVENTURE_WORKS = [e for e in load()["customers"] if e["name"] == "Adventure Works"]
@@ -24,6 +24,8 @@ WORLD = {
     for organization in load()["organizations"]
     for person in organization["people"]
 }
+"""Tenant id, object id, organization and email by the name in the email."""
+APPLICATIONS = {"web": "Solution Providers web site"}
 
 
 _LOOKS, _CALM_LOOKS, _BETWEEN_LOOKS = 100, 2, 0.25
@@ -32,11 +34,17 @@ _UNNAMED, _NAMED = re.compile(r" ?“.*”"), re.compile(r"“(.*)”")
 
 
 class Person:
-    """One person of the sample world, signed in."""
+    """One person of the sample world, signed in; or an application, with a token of its own."""
 
     def __init__(self, service: "Service", name: str) -> None:
-        tenant, oid, self.organization, self.email = WORLD[name]
-        self.token = issuer.token(service.stack.data.path, tid=tenant, oid=oid)
+        if name in APPLICATIONS:
+            known = application(APPLICATIONS[name])
+            tenant, oid, self.organization = known.tenant_id, known.oid, known.organization_id
+        else:
+            tenant, oid, self.organization, self.email = WORLD[name]
+        self.token = issuer.token(
+            service.stack.data.path, tid=tenant, oid=oid, application=name in APPLICATIONS
+        )
         self._headers = {"Authorization": f"Bearer {self.token}"}
         self._service = service
 

@@ -34,7 +34,7 @@ async def visible_with_favorite(request: Request) -> tuple[Referral, bool]:
     """The referral of the route, and whether it is a favorite of the caller, in one round trip. Raises `NotFound`."""
     key = _key_of_route(request)
     referral, favorite = await asyncio.gather(
-        visible_referral(request), request.service.referrals.is_favorite(request.caller.person, key)
+        visible_referral(request), request.service.referrals.is_favorite(request.caller.member, key)
     )
     return referral, favorite
 

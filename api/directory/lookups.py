@@ -114,7 +114,7 @@ async def find_recent_contacts(request: Request) -> Response:
     caller = request.caller
     if not may_use_referrals(caller):
         raise Forbidden("Your roles do not let you read referrals; ask your partner admin.")
-    prefixes = ranges(None, Order(), access_scope(caller), caller.person.email)
+    prefixes = ranges(None, Order(), access_scope(caller), caller.email)
     scan = request.service.referrals.scan(caller.organization.id, prefixes)
     people: dict[str, Contact] = {}
     deals = 0

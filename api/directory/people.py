@@ -1,31 +1,34 @@
 """Manage the people of an organization and their roles: `/v1.0/organizations/{id}/people` (V7)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
-from api.directory.organizations import ORGANIZATION_ROUTE, require_own
+from api.directory.members import (
+    PartnerRole,
+    foreign_locations,
+    oid_of,
+    require_members_manager,
+    require_members_reader,
+)
+from api.directory.organizations import ORGANIZATION_ROUTE
 from api.http.body import Body, Required, read
 from api.http.etags import require_version
 from api.http.fields import Code, Email, Flag, Locale, Name, Phone
 from api.http.operation import IF_MATCH, operation
-from api.http.problems import Forbidden, NotFound, PreconditionFailed
+from api.http.problems import NotFound, PreconditionFailed
 from api.http.request import Request
 from api.http.response import Response
 from api.http.schemas import View
 from shared.domain.directory import Organization, Person
 from shared.domain.ids import LocationId, OrganizationId, PersonId
-from shared.domain.permissions import may_manage_people
 from shared.domain.refusals import Fault
 from shared.domain.vocabulary import Role
-from shared.storage.people import ETagMismatch, StoredPerson
+from shared.storage.members import ETagMismatch
+from shared.storage.people import StoredPerson
 
 PEOPLE_ROUTE = f"{ORGANIZATION_ROUTE}/people"
 PERSON_ROUTE = f"{PEOPLE_ROUTE}/{{oid}}"
-_MAX_ID_LENGTH = 100
-
-PartnerRole = Literal["MpnPartnerAdmin", "ReferralsAdmin", "ReferralsUser"]
-"""The roles that a partner's admins can assign; all others are assigned by an operator."""
 
 
 class PersonView(View):
@@ -65,12 +68,7 @@ class PersonBody(Body):
 
     def faults(self, organization: Organization) -> tuple[Fault, ...]:
         """Locations must be the organization's own."""
-        known = ", ".join(place.id for place in organization.locations)
-        return tuple(
-            Fault("notInCatalogue", f"/locations/{index}", f"Use locations of your organization: {known}.")
-            for index, place in enumerate(self.locations or ())
-            if organization.location(place) is None
-        )
+        return foreign_locations(self.locations, organization)
 
     def person(self, organization_id: OrganizationId, person_id: PersonId) -> Person:
         """The person; only valid for a body without faults."""
@@ -87,7 +85,7 @@ class PersonBody(Body):
 @operation("GET", PEOPLE_ROUTE, returns=PeopleView)
 async def list_people(request: Request) -> Response:
     """List the people of an organization, for its partner admins."""
-    organization_id = _require_admin(request)
+    organization_id = require_members_reader(request)
     people = await request.service.people.all(organization_id)
     views = sorted((_view(each) for each in people), key=lambda view: (view.last_name, view.first_name))
     return Response(body=PeopleView(value=views))
@@ -96,7 +94,7 @@ async def list_people(request: Request) -> Response:
 @operation("GET", PERSON_ROUTE, returns=PersonView)
 async def get_person(request: Request) -> Response:
     """Get a person, with its ETag."""
-    _require_admin(request)
+    require_members_reader(request)
     return _response(await _stored(request))
 
 
@@ -113,13 +111,13 @@ async def put_person(request: Request) -> Response:
 
     To replace a person, `If-Match` is mandatory.
     """
-    organization_id = _require_admin(request)
+    organization_id = require_members_manager(request)
     parsed = read(PersonBody, request.body)
-    before = await request.service.people.get(organization_id, _oid(request))
+    before = await request.service.people.get(organization_id, _id(request))
     etag = before.etag if before else None
     require_version(request, etag, "person")
     parsed.require_valid(parsed.body.faults(request.caller.organization))
-    person = parsed.body.person(organization_id, PersonId(_oid(request)))
+    person = parsed.body.person(organization_id, _id(request))
     try:
         stored = await request.service.people.put(person, etag)
     except ETagMismatch as stale:
@@ -130,7 +128,7 @@ async def put_person(request: Request) -> Response:
 @operation("DELETE", PERSON_ROUTE, returns={204: None}, errors=(409, 428), headers=IF_MATCH)
 async def delete_person(request: Request) -> Response:
     """Delete a person; `If-Match` is mandatory."""
-    organization_id = _require_admin(request)
+    organization_id = require_members_manager(request)
     before = await _stored(request)
     require_version(request, before.etag, "person")
     try:
@@ -140,23 +138,12 @@ async def delete_person(request: Request) -> Response:
     return Response(status=204)
 
 
-def _require_admin(request: Request) -> OrganizationId:
-    """The caller's organization. Raises `NotFound` for another one (V5), `Forbidden` for people who are no admins."""
-    organization_id = require_own(request)
-    if not may_manage_people(request.caller):
-        raise Forbidden("Only your organization's partner admins can see and change its people.")
-    return organization_id
-
-
-def _oid(request: Request) -> str:
-    oid: str = request.route_param("oid")
-    if not oid.isprintable() or len(oid) > _MAX_ID_LENGTH:
-        raise NotFound("There is no such person.")
-    return oid
+def _id(request: Request) -> PersonId:
+    return PersonId(oid_of(request, "person"))
 
 
 async def _stored(request: Request) -> StoredPerson:
-    found = await request.service.people.get(request.caller.organization.id, _oid(request))
+    found = await request.service.people.get(request.caller.organization.id, _id(request))
     if found is None:
         raise NotFound("There is no such person.")
     return found

@@ -56,17 +56,17 @@ def _new_record(request: Request, command: str) -> IdempotencyRecord | None:
     An Idempotency-Key takes precedence, and conflicts with another body. A client-request-id counts together with
     the body, so another body under it is a new request.
     """
-    person = request.caller.person
+    member = request.caller.member
     body_hash = digest(repr(_canonical(request.body)))
     request_id = request.client_request_id
     if request.header("Idempotency-Key"):
         key_hash = request.context(command).key_hash or ""
     elif request_id:
-        key_hash = digest(person.organization_id, person.id, command, "request", request_id, body_hash)
+        key_hash = digest(member.organization_id, member.id, command, "request", request_id, body_hash)
     else:
         return None
     return IdempotencyRecord(
-        organization_id=person.organization_id,
+        organization_id=member.organization_id,
         key_hash=key_hash,
         body_hash=body_hash,
         record_id="",

@@ -7,10 +7,10 @@ from typing import Any
 
 from api.http.body import MAX_FAULTS, limit_faults
 from api.http.json_body import UnreadableBody
-from shared.auth.callers import UnknownPerson
 from shared.domain.directory import CustomerEntity
 from shared.domain.refusals import Fault, Invalid, NotAllowed, TerminalState
 from shared.errors import (
+    AccessDenied,
     ConfigurationError,
     Contended,
     DiskFull,
@@ -173,7 +173,7 @@ _WORDS: tuple[tuple[type[ServiceError], str], ...] = (
 """What clients read of an error for which they can do something else than repeat the request soon."""
 _TABLE: tuple[tuple[type[Exception], Callable[[Any], dict[str, Any]]], ...] = (
     (Unauthenticated, _plain(401, "unauthenticated", {"WWW-Authenticate": "Bearer"})),
-    (UnknownPerson, _plain(403, "accessDenied")),
+    (AccessDenied, _plain(403, "accessDenied")),
     (UnreadableBody, _unreadable),
     (TooManyRequests, _too_many),
     (BadHeader, _plain(400, "invalidRequest")),

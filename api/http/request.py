@@ -114,10 +114,14 @@ class Request(PublicRequest):
 
     def context(self, command: str) -> CommandContext:
         """The context of a command of the caller, with the hash of the Idempotency-Key in the scope of `command`."""
-        person = self.caller.person
-        actor = Actor(organization_id=person.organization_id, name=person.name)
+        member = self.caller.member
+        actor = Actor(
+            organization_id=member.organization_id,
+            name=member.name,
+            is_application=self.caller.is_application,
+        )
         key = self.header("Idempotency-Key")
-        key_hash = digest(person.organization_id, person.id, command, key) if key else None
+        key_hash = digest(member.organization_id, member.id, command, key) if key else None
         return CommandContext(actor=actor, now=self.now, key_hash=key_hash)
 
     def repeatable_context(self, command: str) -> CommandContext:

@@ -96,7 +96,7 @@ async def list_referrals(request: Request) -> Response:
     query = Query.of(request)
     if not may_use_referrals(request.caller):
         raise Forbidden("Your roles do not let you read referrals; ask your partner admin.")
-    favorites = await request.service.referrals.favorites(request.caller.person)
+    favorites = await request.service.referrals.favorites(request.caller.member)
     listing = _Listing(request, query, favorites, await _own_teams(request, query.predicate))
     page = await listing.page()
     body: dict[str, Any] = {"@odata.context": _context(request)}
@@ -206,7 +206,7 @@ class _Listing:
         caller, query = self.request.caller, self.query
         return self.request.service.referrals.scan(
             caller.organization.id,
-            ranges(query.predicate, query.order, access_scope(caller), caller.person.email, self.teams),
+            ranges(query.predicate, query.order, access_scope(caller), caller.email, self.teams),
             after=after,
             first=first_place(query.predicate, query.order),
         )
@@ -264,8 +264,10 @@ async def _own_teams(request: Request, predicate: Predicate | None) -> frozenset
     """The caller's teams of sellers, read only if the filter uses `myTeam` (P3)."""
     if predicate is None or "myTeam" not in fields_of(predicate):
         return frozenset()
+    if request.caller.email is None:
+        return frozenset()
     table = await request.service.routing.get()
-    return frozenset(team.id for team in table.teams_of(request.caller.person.email))
+    return frozenset(team.id for team in table.teams_of(request.caller.email))
 
 
 def _after(token: str | None, fingerprint: str) -> str | None:

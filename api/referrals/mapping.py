@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from api.common.response_parts import AddressView, FieldErrorView, ProfileIdView, team_view
 from api.http.etags import etag_of
@@ -109,16 +110,23 @@ def referral_view(
 
 
 def timeline_entry(entry: Entry, caller: Caller) -> EntryView:
-    """An entry of the timeline; people of other organizations are shown without their names."""
+    """An entry of the timeline; people and applications of other organizations are shown without their names.
+
+    `details.actor` distinguishes an application from a person of the same name.
+    """
     own = entry.actor.organization_id == caller.organization.id
-    fields = {"fields": list(wire_names(entry.changed))} if entry.kind == "edited" else {}
+    details: dict[str, Any] = dict(entry.details)
+    if entry.kind == "edited":
+        details["fields"] = list(wire_names(entry.changed))
+    if own and entry.actor.is_application:
+        details["actor"] = "application"
     return EntryView.from_domain(
         entry,
         date_time=entry.at,
         actor=ActorView(organization_id=entry.actor.organization_id, name=entry.actor.name if own else None),
         from_=entry.from_state,
         to=entry.to_state,
-        details={**entry.details, **fields},
+        details=details,
     )
 
 

@@ -41,7 +41,7 @@ async def post_message(request: Request) -> Response:
         sequence=0,
         at=request.now,
         organization_id=own.organization_id,
-        author=request.caller.person.name,
+        author=request.caller.member.name,
         text=parsed.body.text or "",
         key_hash=context.key_hash,
     )

@@ -47,7 +47,7 @@ async def add_favorite(request: Request) -> Response:
     Marking it again has no effect (N2).
     """
     referral = await visible_referral(request)
-    await request.service.referrals.mark_favorite(request.caller.person, referral.key)
+    await request.service.referrals.mark_favorite(request.caller.member, referral.key)
     return Response(status=204)
 
 
@@ -55,14 +55,14 @@ async def add_favorite(request: Request) -> Response:
 async def remove_favorite(request: Request) -> Response:
     """Remove a referral from the caller's favorites (N2)."""
     referral = await visible_referral(request)
-    await request.service.referrals.unmark_favorite(request.caller.person, referral.key)
+    await request.service.referrals.unmark_favorite(request.caller.member, referral.key)
     return Response(status=204)
 
 
 async def referral_response(request: Request, referral: Referral, favorite: bool | None = None) -> Response:
     """The response with a referral and its ETag. `favorite` is read unless it is known."""
     if favorite is None:
-        favorite = await request.service.referrals.is_favorite(request.caller.person, referral.key)
+        favorite = await request.service.referrals.is_favorite(request.caller.member, referral.key)
     current = await request.service.invitations.with_current_invitations(referral)
     registration = await _registration_context(request, current)
     view = referral_view(current, request.now, favorite=favorite, registration=registration)

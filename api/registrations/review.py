@@ -71,7 +71,7 @@ async def _review(
 ) -> Committed:
     deal = stored_with(seen)
     assigned_to = (await _index_entry(request, seen)).assigned_to
-    verdict = parsed.body.verdict(request.caller.person.name)
+    verdict = parsed.body.verdict(request.caller.member.name)
     rules = faults_of_verdict(verdict) if parsed.body.decision else ()
 
     async def decide(referral: Referral, context: CommandContext) -> Change:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from localcloud.commands import checks, operations, serve, token
-from localcloud.errors import LocalCloudError, UnknownPersonError, UnusableDataError
+from localcloud.errors import LocalCloudError, UnknownCallerError, UnusableDataError
 
 _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "run": serve.run,
@@ -29,7 +29,7 @@ def dispatch(options: Namespace) -> int:
         return _COMMANDS[options.command](options)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except (UnknownPersonError, UnusableDataError) as error:
+    except (UnknownCallerError, UnusableDataError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except LocalCloudError as error:

@@ -61,9 +61,20 @@ def _add_service(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="send every kind of mail in every language to the running service's mail sink",
         allow_abbrev=False,
     )
-    token = commands.add_parser("token", help="print a bearer token of a sample person", allow_abbrev=False)
+    token = commands.add_parser(
+        "token", help="print a bearer token of a sample person or application", allow_abbrev=False
+    )
     token.add_argument(
-        "--as", dest="person", required=True, metavar="PERSON", help="an email, or TENANT_ID/OBJECT_ID"
+        "--as",
+        dest="caller",
+        required=True,
+        metavar="CALLER",
+        help="a person's email, an application's name, or TENANT_ID/OBJECT_ID",
+    )
+    token.add_argument(
+        "--application",
+        action="store_true",
+        help="TENANT_ID/OBJECT_ID is an application, which samples/world.json does not have",
     )
     for command in (run, demo, mail, gallery, token):
         _add_data(command)

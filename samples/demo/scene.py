@@ -11,7 +11,7 @@ from typing import Any
 
 from samples.demo.screen import Screen
 from samples.demo.service import REFERRALS, Service, UnexpectedAnswer
-from samples.world import SamplePerson, person
+from samples.world import SamplePerson, application, person
 
 NEW, ACCEPTED, WON = "New/Pending", "Active/Accepted", "Closed/Won"
 EXPIRED, DECLINED = "Closed/Expired", "Closed/Declined"
@@ -21,7 +21,7 @@ KIM = person("kim@fabrikam.com")
 NIA = person("nia@northwindtraders.com")
 TOM = person("tom@tailspintoys.com")
 LOU = person("lou@litwareinc.com")
-WEB = person("web@solutionproviders.com")
+WEB = application("Solution Providers web site")
 DEE = person("dee@microsoft.com")
 VERA = person("vera@microsoft.com")
 LEADS = "/v1.0/leads"

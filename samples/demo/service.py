@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 
 from localcloud.issuer import token
-from samples.world import SamplePerson
+from samples.world import SampleApplication, SampleCaller
 
 REFERRALS = "/v1.0/engagements/referrals"
 _CLOCK = "/admin/devhost/clock"
@@ -69,38 +69,38 @@ class Service:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def get(self, person: SamplePerson, path: str) -> Any:
-        """GET as a person."""
-        return self._send("GET", path, HTTPStatus.OK, person=person)
+    def get(self, caller: SampleCaller, path: str) -> Any:
+        """GET as a person or an application."""
+        return self._send("GET", path, HTTPStatus.OK, caller=caller)
 
     def post(
         self,
-        person: SamplePerson,
+        caller: SampleCaller,
         path: str,
         body: object,
         expected: HTTPStatus = HTTPStatus.OK,
         *,
         etag: str | None = None,
     ) -> Any:
-        """POST as a person, with `etag` in If-Match if it is given."""
+        """POST as a person or an application, with `etag` in If-Match if it is given."""
         headers = {"If-Match": etag} if etag else {}
-        return self._send("POST", path, expected, person=person, body=body, headers=headers)
+        return self._send("POST", path, expected, caller=caller, body=body, headers=headers)
 
-    def put(self, person: SamplePerson, path: str, etag: str, body: object) -> Any:
+    def put(self, caller: SampleCaller, path: str, etag: str, body: object) -> Any:
         """PUT as a person, with `etag` in If-Match."""
         headers = {"If-Match": etag}
-        return self._send("PUT", path, HTTPStatus.OK, person=person, body=body, headers=headers)
+        return self._send("PUT", path, HTTPStatus.OK, caller=caller, body=body, headers=headers)
 
-    def patch(self, person: SamplePerson, path: str, etag: str, operations: list[dict[str, Any]]) -> Any:
+    def patch(self, caller: SampleCaller, path: str, etag: str, operations: list[dict[str, Any]]) -> Any:
         """PATCH as a person, with `etag` in If-Match; returns the changed resource."""
         headers = {"If-Match": etag, "Prefer": "return=representation"}
-        return self._send("PATCH", path, HTTPStatus.OK, person=person, body=operations, headers=headers)
+        return self._send("PATCH", path, HTTPStatus.OK, caller=caller, body=operations, headers=headers)
 
     def refused(
-        self, person: SamplePerson, method: str, path: str, status: HTTPStatus, body: object = None
+        self, caller: SampleCaller, method: str, path: str, status: HTTPStatus, body: object = None
     ) -> str:
         """Send a request that must be refused with this status; returns the error message."""
-        return str(self._send(method, path, status, person=person, body=body)["error"]["message"])
+        return str(self._send(method, path, status, caller=caller, body=body)["error"]["message"])
 
     def now(self) -> datetime:
         """The virtual time."""
@@ -127,11 +127,11 @@ class Service:
         path: str,
         expected: HTTPStatus,
         *,
-        person: SamplePerson | None = None,
+        caller: SampleCaller | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        sent = {**self._headers(person), **(headers or {})}
+        sent = {**self._headers(caller), **(headers or {})}
         try:
             answer = self._http.request(method, path, json=body, headers=sent)
         except httpx.TransportError as failure:
@@ -144,10 +144,16 @@ class Service:
             )
         return _json(answer)
 
-    def _headers(self, person: SamplePerson | None) -> dict[str, str]:
-        if person is None:
+    def _headers(self, caller: SampleCaller | None) -> dict[str, str]:
+        if caller is None:
             return {}
-        return {"Authorization": f"Bearer {token(self._data, tid=person.tenant_id, oid=person.oid)}"}
+        signed = token(
+            self._data,
+            tid=caller.tenant_id,
+            oid=caller.oid,
+            application=isinstance(caller, SampleApplication),
+        )
+        return {"Authorization": f"Bearer {signed}"}
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -1,4 +1,4 @@
-"""Import organizations, people, solutions and customers into the directory from a JSON document.
+"""Import organizations, people, applications, solutions and customers into the directory from a JSON document.
 
 `python -m shared.admin.directory_import FILE [--dry-run]`. The format is that of samples/world.json;
 docs/directory.md describes it. An import adds and replaces records, but deletes none.
@@ -8,13 +8,16 @@ import argparse
 import asyncio
 import json
 import sys
+from collections import Counter
+from datetime import UTC
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from shared.domain.directory import (
+    Application,
     CatalogueSolution,
     CustomerEntity,
     Location,
@@ -23,7 +26,7 @@ from shared.domain.directory import (
     Profile,
     ProfileLocation,
 )
-from shared.domain.ids import LocationId, OrganizationId, PersonId
+from shared.domain.ids import ApplicationId, LocationId, OrganizationId, PersonId, object_id
 from shared.domain.referral import Address, Contact, ProfileId
 from shared.domain.routing import RoutingRule, RoutingTable, SellerTeam
 from shared.domain.vocabulary import CustomerSize, OrganizationKind, Role
@@ -56,10 +59,26 @@ class _Person(_Part):
     phone_number: str | None = None
     title: str | None = None
     roles: frozenset[Role]
-    everywhere: Annotated[bool, Field(validation_alias=AliasChoices("global"))] = False
+    everywhere: Annotated[bool, Field(alias="global")] = False
     locations: frozenset[str] = frozenset()
     locale: str = "en-US"
     disable_notifications: bool = False
+
+    @field_validator("roles")
+    @classmethod
+    def _only_of_people(cls, roles: frozenset[Role]) -> frozenset[Role]:
+        if "LeadIntake" in roles:
+            raise ValueError("LeadIntake is a role of applications: move this entry to `applications`.")
+        return roles
+
+
+class _Application(_Part):
+    oid: str
+    name: str
+    roles: frozenset[Role]
+    everywhere: Annotated[bool, Field(alias="global")] = False
+    locations: frozenset[str] = frozenset()
+    expires_at: Annotated[AwareDatetime, Field(alias="expiresDateTime")]
 
 
 class _ProfileContact(_Part):
@@ -99,7 +118,16 @@ class _Organization(_Part):
     review_lead: str | None = None
     locations: tuple[_Location, ...] = ()
     people: tuple[_Person, ...] = ()
+    applications: tuple[_Application, ...] = ()
     profiles: tuple[_Profile, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_oid_once(self) -> Self:
+        oids = (*(person.oid for person in self.people), *(each.oid for each in self.applications))
+        counts = Counter(map(object_id, oids))
+        if repeated := [oid for oid, count in counts.items() if count > 1]:
+            raise ValueError(f"Each oid is one person or one application, but {repeated[0]} is in it twice.")
+        return self
 
 
 class _Solution(_Part):
@@ -163,8 +191,9 @@ class DirectoryDocument(_Part):
     def __str__(self) -> str:
         """The numbers of records."""
         people = sum(len(organization.people) for organization in self.organizations)
+        applications = sum(len(organization.applications) for organization in self.organizations)
         return (
-            f"{len(self.organizations)} organizations, {people} people, "
+            f"{len(self.organizations)} organizations, {people} people, {applications} applications, "
             f"{len(self.solutions)} solutions, {len(self.customers)} customers"
         )
 
@@ -198,16 +227,29 @@ async def _put_organization(directory: Directory, profiles: Profiles, given: _Or
         ),
     )
     people = [_person(organization_id, person) for person in given.people]
-    await directory.put_organization(organization, given.tenant_id, people)
+    applications = [_application(organization_id, application) for application in given.applications]
+    await directory.put_organization(organization, given.tenant_id, people, applications)
     await profiles.overwrite(_profile(organization_id, profile) for profile in given.profiles)
 
 
 def _person(organization_id: OrganizationId, given: _Person) -> Person:
     return Person(
-        id=PersonId(given.oid),
+        id=PersonId(object_id(given.oid)),
         organization_id=organization_id,
         locations=frozenset(LocationId(place) for place in given.locations),
         **given.model_dump(exclude={"oid", "locations"}),
+    )
+
+
+def _application(organization_id: OrganizationId, given: _Application) -> Application:
+    return Application(
+        id=ApplicationId(object_id(given.oid)),
+        organization_id=organization_id,
+        name=given.name,
+        roles=given.roles,
+        expires_at=given.expires_at.astimezone(UTC),
+        everywhere=given.everywhere,
+        locations=frozenset(LocationId(place) for place in given.locations),
     )
 
 

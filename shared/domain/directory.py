@@ -1,9 +1,11 @@
-"""The directory: organizations, people, business profiles, solutions and customers (rules V7, P1, T6)."""
+"""The directory: organizations, people, applications, profiles, solutions and customers (rules V7, P1, T6)."""
 
 from dataclasses import astuple, dataclass
+from datetime import datetime
+from typing import TypeAlias
 from unicodedata import normalize
 
-from shared.domain.ids import LocationId, OrganizationId, PersonId, digest
+from shared.domain.ids import ApplicationId, LocationId, OrganizationId, PersonId, digest
 from shared.domain.referral import Address, Contact, ProfileId
 from shared.domain.vocabulary import MICROSOFT, CustomerSize, OrganizationKind, Role
 
@@ -64,6 +66,26 @@ class Person:
     def name(self) -> str:
         """First and last name, as timelines show them."""
         return f"{self.first_name} {self.last_name}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """A program of an organization that calls with a token of its own: roles, and the locations they apply to (V7).
+
+    It has no address: it gets no mail, is nobody's contact and on no team. From `expires_at` (UTC) it may do nothing.
+    """
+
+    id: ApplicationId
+    organization_id: OrganizationId
+    name: str
+    roles: frozenset[Role]
+    expires_at: datetime
+    everywhere: bool = False
+    locations: frozenset[LocationId] = frozenset()
+
+
+Member: TypeAlias = Person | Application
+"""Who can call: both have an id, an organization, a name, roles and the locations that the roles apply to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,9 @@ from uuid import UUID, uuid5
 OrganizationId = NewType("OrganizationId", str)
 LocationId = NewType("LocationId", str)
 PersonId = NewType("PersonId", str)
-"""A person's object id (`oid`) in its organization's tenant."""
+"""A person's object id (`oid`) in its organization's tenant, in lower case: see `object_id`."""
+ApplicationId = NewType("ApplicationId", str)
+"""The object id (`oid`) of an application's service principal in its organization's tenant, in lower case."""
 ReferralId = NewType("ReferralId", str)
 EngagementId = NewType("EngagementId", str)
 InquiryId = NewType("InquiryId", str)
@@ -21,6 +23,16 @@ _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
 _RANDOM_BITS = (0xFFF << 64) | ((1 << 62) - 1)
 _DERIVED_WITHIN = 8
 """The UUID version of operations that carry the leading bits of their record."""
+
+
+def object_id(text: str) -> str:
+    """An object id (`oid`) in the one form in which ids are stored and compared: GUIDs have no letter case."""
+    return text.lower()
+
+
+def tenant_id(text: str) -> str:
+    """A tenant id in the one form in which ids are stored and compared: GUIDs have no letter case."""
+    return text.lower()
 
 
 def uuid7(now: datetime, entropy: bytes) -> str:

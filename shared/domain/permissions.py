@@ -6,7 +6,7 @@ The same functions decide about reading, about commands and about `allowedAction
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.domain.directory import Organization, Person
+from shared.domain.directory import Application, Member, Organization
 from shared.domain.ids import LocationId
 from shared.domain.referral import Referral
 from shared.domain.vocabulary import OrganizationKind, Role
@@ -20,15 +20,25 @@ _REFERRAL_ROLES: dict[OrganizationKind, frozenset[Role]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """An authenticated person, with its directory entry (V7)."""
+    """An authenticated person or application, with its directory entry (V7)."""
 
     organization: Organization
-    person: Person
+    member: Member
+
+    @property
+    def is_application(self) -> bool:
+        """Whether this is an application, not a person."""
+        return isinstance(self.member, Application)
+
+    @property
+    def email(self) -> str | None:
+        """The address that names the caller in teams; None for an application, which is on none."""
+        return None if isinstance(self.member, Application) else self.member.email
 
     @property
     def referral_roles(self) -> frozenset[Role]:
-        """The person's roles for referrals that its kind of organization has (V6, V7)."""
-        return self.person.roles & _REFERRAL_ROLES[self.organization.kind]
+        """The caller's roles for referrals that its kind of organization has (V6, V7)."""
+        return self.member.roles & _REFERRAL_ROLES[self.organization.kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +56,12 @@ class AccessScope:
 
 def access_scope(caller: Caller) -> AccessScope:
     """The scope that a caller's roles give in total (V2 to V4); empty without a role."""
-    roles, person = caller.referral_roles, caller.person
+    roles, member = caller.referral_roles, caller.member
     admin = "ReferralsAdmin" in roles
     return AccessScope(
-        everything=bool(roles & {"MpnPartnerAdmin", "MicrosoftSeller"}) or (admin and person.everywhere),
-        locations=person.locations if admin else frozenset(),
-        team_locations=person.locations if "ReferralsUser" in roles else frozenset(),
+        everything=bool(roles & {"MpnPartnerAdmin", "MicrosoftSeller"}) or (admin and member.everywhere),
+        locations=member.locations if admin else frozenset(),
+        team_locations=member.locations if "ReferralsUser" in roles else frozenset(),
     )
 
 
@@ -67,7 +77,7 @@ def may_see(caller: Caller, referral: Referral) -> bool:
     scope = access_scope(caller)
     if scope.everything or referral.location in scope.locations:
         return True
-    return referral.location in scope.team_locations and is_on_team(caller.person, referral)
+    return referral.location in scope.team_locations and is_on_team(caller, referral)
 
 
 def is_retained(closed_at: datetime | None, now: datetime, retention: timedelta) -> bool:
@@ -84,9 +94,10 @@ def may_see_partner_led(caller: Caller, deal: Referral) -> bool:
     )
 
 
-def is_on_team(person: Person, referral: Referral) -> bool:
-    """Whether a person is on a referral's team, by case-insensitive email (V4)."""
-    return any(contact.email.casefold() == person.email.casefold() for contact in referral.team)
+def is_on_team(caller: Caller, referral: Referral) -> bool:
+    """Whether the caller is on a referral's team, by case-insensitive email (V4); an application never is."""
+    own = _folded_email(caller)
+    return own is not None and any(contact.email.casefold() == own for contact in referral.team)
 
 
 def may_create(caller: Caller, location: LocationId, team_emails: frozenset[str]) -> bool:
@@ -96,7 +107,7 @@ def may_create(caller: Caller, location: LocationId, team_emails: frozenset[str]
     scope = access_scope(caller)
     if scope.everything or location in scope.locations:
         return True
-    return location in scope.team_locations and caller.person.email.casefold() in team_emails
+    return location in scope.team_locations and _folded_email(caller) in team_emails
 
 
 def may_configure(caller: Caller) -> bool:
@@ -104,19 +115,31 @@ def may_configure(caller: Caller) -> bool:
     return _is_admin_of_all(caller)
 
 
-def may_manage_people(caller: Caller) -> bool:
-    """Whether the caller manages the people of its organization: partner admins (V7)."""
+def may_read_members(caller: Caller) -> bool:
+    """Whether the caller sees the people and applications of its organization: partner admins (V7)."""
     return "MpnPartnerAdmin" in caller.referral_roles
 
 
+def may_manage_members(caller: Caller) -> bool:
+    """Whether the caller changes them: partner admins who are people (V7).
+
+    An application could otherwise renew itself, or enter others that outlive it.
+    """
+    return may_read_members(caller) and not caller.is_application
+
+
 def may_submit_leads(caller: Caller) -> bool:
-    """Whether the caller is an application that submits leads (V6, V7)."""
-    return caller.organization.kind == "application" and "LeadIntake" in caller.person.roles
+    """Whether the caller is an application that submits leads, which an operator entered (V6, V7)."""
+    return (
+        caller.is_application
+        and caller.organization.kind == "application"
+        and "LeadIntake" in caller.member.roles
+    )
 
 
 def may_manage_routing(caller: Caller) -> bool:
     """Whether the caller manages the routing table: Microsoft's routing admins (V6)."""
-    return caller.organization.kind == "microsoft" and "RoutingAdmin" in caller.person.roles
+    return caller.organization.kind == "microsoft" and "RoutingAdmin" in caller.member.roles
 
 
 def may_read_routing(caller: Caller) -> bool:
@@ -139,10 +162,14 @@ def may_report_deals(caller: Caller) -> bool:
 
 def may_review(caller: Caller) -> bool:
     """Whether the caller may review registrations: Microsoft's deal reviewers (V6)."""
-    return caller.organization.kind == "microsoft" and "DealReviewer" in caller.person.roles
+    return caller.organization.kind == "microsoft" and "DealReviewer" in caller.member.roles
 
 
 def _is_admin_of_all(caller: Caller) -> bool:
     """Whether the caller is an admin of all locations of a partner; only partners have these roles (V7)."""
     roles = caller.referral_roles
-    return "MpnPartnerAdmin" in roles or ("ReferralsAdmin" in roles and caller.person.everywhere)
+    return "MpnPartnerAdmin" in roles or ("ReferralsAdmin" in roles and caller.member.everywhere)
+
+
+def _folded_email(caller: Caller) -> str | None:
+    return None if caller.email is None else caller.email.casefold()

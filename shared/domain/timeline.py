@@ -31,10 +31,11 @@ EntryKind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who acted. `name` is the person's name, None if the system or another party acted."""
+    """Who acted. `name` is the name of the person or application, None if the system or another party acted."""
 
     organization_id: OrganizationId | None
     name: str | None = None
+    is_application: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

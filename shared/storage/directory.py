@@ -1,4 +1,4 @@
-"""The directory: organizations, tenants, people, solutions and customers.
+"""The directory: organizations, tenants, people, applications, solutions and customers.
 
 A process caches what it reads for 60 seconds, so a removed role is lost within a minute (V7).
 """
@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 from shared.domain.directory import (
+    Application,
     CatalogueSolution,
     CustomerEntity,
     Organization,
     Person,
 )
-from shared.domain.ids import OrganizationId, PersonId
+from shared.domain.ids import ApplicationId, OrganizationId, PersonId, tenant_id
 from shared.domain.stage_map import StageMap
 from shared.storage import keys
 from shared.storage.codec import Codec
@@ -27,13 +28,14 @@ from shared.storage.directory_search import (
     solution_search_rows,
     update_search_rows,
 )
-from shared.storage.tables import Row, Tables, Upsert, in_transactions
+from shared.storage.tables import Discard, Operation, Row, Tables, Upsert, in_transactions
 from shared.storage.versions import put_next_version
 
 T = TypeVar("T")
 
 CACHE_SECONDS = 60.0
 _ORGANIZATIONS, _PEOPLE = Codec[Organization](Organization), Codec[Person](Person)
+_APPLICATIONS = Codec[Application](Application)
 _SOLUTIONS = Codec[CatalogueSolution](CatalogueSolution)
 _CUSTOMERS, _ORGANIZATION_IDS = Codec[CustomerEntity](CustomerEntity), Codec[str](str)
 _STAGE_MAPS = Codec[StageMap](StageMap)
@@ -47,14 +49,14 @@ class Directory:
         self._clock = clock
         self._cache: dict[tuple[str, str], tuple[float, object]] = {}
 
-    async def organization_of_tenant(self, tenant_id: str) -> OrganizationId | None:
+    async def organization_of_tenant(self, tenant: str) -> OrganizationId | None:
         """The organization of a tenant, or None."""
 
         async def read() -> OrganizationId | None:
-            row = await self._tables.get(keys.DIRECTORY, "tenants", keys.safe(tenant_id))
+            row = await self._tables.get(keys.DIRECTORY, "tenants", keys.safe(tenant_id(tenant)))
             return OrganizationId(_ORGANIZATION_IDS.read(row)) if row else None
 
-        return await self._cached("tenant", tenant_id, read)
+        return await self._cached("tenant", tenant_id(tenant), read)
 
     async def organization(self, organization_id: str) -> Organization | None:
         """An organization with its locations, or None."""
@@ -93,23 +95,39 @@ class Directory:
         """A person of an organization, or None."""
 
         async def read() -> Person | None:
-            key = f"p:{keys.safe(person_id)}"
+            key = keys.person(person_id)
             row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), key)
             return _PEOPLE.read(row) if row else None
 
         return await self._cached("person", f"{organization_id}/{person_id}", read)
+
+    async def application(
+        self, organization_id: OrganizationId, application_id: ApplicationId
+    ) -> Application | None:
+        """An application of an organization, or None; also one whose entry has expired."""
+
+        async def read() -> Application | None:
+            key = keys.application(application_id)
+            row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), key)
+            return _APPLICATIONS.read(row) if row else None
+
+        return await self._cached("application", f"{organization_id}/{application_id}", read)
 
     def invalidate_people(self, organization_id: OrganizationId, person_id: PersonId) -> None:
         """Drop cached people of an organization after a change of one of them."""
         self._cache.pop(("person", f"{organization_id}/{person_id}"), None)
         self._cache.pop(("people", organization_id), None)
 
+    def invalidate_application(self, organization_id: OrganizationId, application_id: ApplicationId) -> None:
+        """Drop a cached application after its change."""
+        self._cache.pop(("application", f"{organization_id}/{application_id}"), None)
+
     async def people(self, organization_id: OrganizationId) -> tuple[Person, ...]:
         """All people of an organization, without rows that cannot be parsed."""
 
         async def read() -> tuple[Person, ...]:
             partition = keys.safe(organization_id)
-            rows = await self._tables.between(keys.DIRECTORY, partition, *keys.starting_with("p:"))
+            rows = await self._tables.between(keys.DIRECTORY, partition, *keys.starting_with(keys.PEOPLE))
             return tuple(_PEOPLE.each_readable(rows))
 
         return await self._cached("people", organization_id, read)
@@ -136,15 +154,24 @@ class Directory:
     async def put_organization(
         self,
         organization: Organization,
-        tenant_id: str,
+        tenant: str,
         people: Iterable[Person],
+        applications: Iterable[Application] = (),
     ) -> None:
-        """Insert or replace an organization, its tenant and people."""
+        """Insert or replace an organization, its tenant, people and applications.
+
+        No id is a person's and an application's at once: what had the id before as the other kind is removed.
+        """
         await self._update_partner_search_rows(organization)
-        rows = [_ORGANIZATIONS.row("o", organization)]
-        rows += [_PEOPLE.row(f"p:{keys.safe(person.id)}", person) for person in people]
-        await self._put(keys.safe(organization.id), rows)
-        await self._put("tenants", [_ORGANIZATION_IDS.row(keys.safe(tenant_id), organization.id)])
+        operations: list[Operation] = [Upsert(_ORGANIZATIONS.row("o", organization))]
+        for person in people:
+            operations.append(Discard(keys.application(ApplicationId(person.id))))
+            operations.append(Upsert(_PEOPLE.row(keys.person(person.id), person)))
+        for application in applications:
+            operations.append(Discard(keys.person(PersonId(application.id))))
+            operations.append(Upsert(_APPLICATIONS.row(keys.application(application.id), application)))
+        await self._write(keys.safe(organization.id), operations)
+        await self._put("tenants", [_ORGANIZATION_IDS.row(keys.safe(tenant_id(tenant)), organization.id)])
         places = [
             _ORGANIZATION_IDS.row(keys.safe(place.id), organization.id) for place in organization.locations
         ]
@@ -199,8 +226,11 @@ class Directory:
         return await self._cached("solution", solution_id, read)
 
     async def _put(self, partition: str, rows: list[Row]) -> None:
-        for operations in in_transactions(map(Upsert, rows)):
-            await self._tables.write(keys.DIRECTORY, partition, operations)
+        await self._write(partition, map(Upsert, rows))
+
+    async def _write(self, partition: str, operations: Iterable[Operation]) -> None:
+        for transaction in in_transactions(operations):
+            await self._tables.write(keys.DIRECTORY, partition, transaction)
 
     async def _cached(self, kind: str, key: str, read: Callable[[], Awaitable[T]]) -> T:
         now = self._clock()

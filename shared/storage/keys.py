@@ -10,6 +10,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from shared.domain.ids import (
+    ApplicationId,
     InquiryId,
     LocationId,
     OperationId,
@@ -54,6 +55,8 @@ NO_DEAL = ReferralId("alone")
 """Instead of a deal's id, for registrations of deals that were never co-sold (G8)."""
 ANSWERS = "a:"
 """Prefix of the rows of response times."""
+PEOPLE, APPLICATIONS = "p:", "a:"
+"""Prefixes of the rows of an organization's people and applications, in the directory."""
 
 Tab = Literal["in", "out", "lead", "qlead"]
 TABS: tuple[Tab, ...] = get_args(Tab)
@@ -124,14 +127,24 @@ def member_prefix(email: str) -> str:
     return f"m:{digest(email.casefold())[:32]}:"
 
 
-def favorite(person_id: PersonId, referral_id: ReferralId) -> str:
-    """A favorite of a person (N2), newest referral first."""
-    return f"{favorite_prefix(person_id)}{inverted(referral_id)}"
+def person(person_id: PersonId) -> str:
+    """A person of an organization, in the directory."""
+    return f"{PEOPLE}{safe(person_id)}"
 
 
-def favorite_prefix(person_id: PersonId) -> str:
-    """The prefix of the favorites of a person."""
-    return f"f:{safe(person_id)}:"
+def application(application_id: ApplicationId) -> str:
+    """An application of an organization, in the directory."""
+    return f"{APPLICATIONS}{safe(application_id)}"
+
+
+def favorite(member_id: PersonId | ApplicationId, referral_id: ReferralId) -> str:
+    """A favorite of a person or an application (N2), newest referral first."""
+    return f"{favorite_prefix(member_id)}{inverted(referral_id)}"
+
+
+def favorite_prefix(member_id: PersonId | ApplicationId) -> str:
+    """The prefix of the favorites of a person or an application."""
+    return f"f:{safe(member_id)}:"
 
 
 def partner_led(referral_id: ReferralId) -> str:

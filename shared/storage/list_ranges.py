@@ -31,11 +31,12 @@ def ranges(
     predicate: Predicate | None,
     order: Order,
     scope: AccessScope,
-    email: str,
+    email: str | None,
     teams: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
     """The prefixes of the list ranges that together have all results for a reader, in this order (N4).
 
+    `email` is the reader's address in teams, if any; `teams` are the reader's teams of sellers.
     The filter is also evaluated on every row, so the ranges can have more rows than match, but never fewer.
     """
     if order.field == "updatedDateTime":
@@ -43,7 +44,7 @@ def ranges(
     if not order.descending:
         return (keys.OLDEST,)
     if not scope.everything:
-        own = (keys.member_prefix(email),) if scope.team_locations else ()
+        own = (keys.member_prefix(email),) if email and scope.team_locations else ()
         return (*(keys.location_prefix(place) for place in sorted(scope.locations)), *own)
     return _narrowed(predicate, teams) or (keys.ALL,)
 

@@ -1,20 +1,19 @@
-"""Changes of an organization's people, one at a time, so that it never loses its last admin (V7)."""
+"""The people of organizations, changed so that no organization loses its last admin (V7)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.domain.directory import Person
-from shared.domain.ids import OrganizationId, PersonId, digest
+from shared.domain.ids import ApplicationId, OrganizationId, PersonId
 from shared.domain.refusals import NotAllowed
-from shared.errors import Contended, StoreConflict
+from shared.errors import Contended
 from shared.storage import keys
 from shared.storage.codec import Codec
 from shared.storage.directory import Directory
-from shared.storage.tables import Discard, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
+from shared.storage.members import ETagMismatch, change_members, etag_of_row
+from shared.storage.tables import Discard, Operation, StoredRow, Tables, Upsert
 
 _PEOPLE = Codec[Person](Person)
-_GUARD = "g"
-_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,40 +24,28 @@ class StoredPerson:
     etag: str
 
 
-class ETagMismatch(Exception):
-    """The person's ETag is not the expected one; `etag` is the current one, None if the person does not exist."""
-
-    def __init__(self, etag: str | None) -> None:
-        super().__init__("The person has changed since it was read: read it again and repeat the request.")
-        self.etag = etag
-
-
 class People:
-    """The people of organizations, without the directory's cache. Methods raise as `Tables` does.
-
-    Every change also replaces the guard row of the organization, so that concurrent changes conflict and the rule
-    about the last admin is checked on the current state.
-    """
+    """The people of organizations, without the directory's cache. Methods raise as `Tables` does."""
 
     def __init__(self, tables: Tables, directory: Directory) -> None:
         self._tables = tables
         self._directory = directory
 
-    async def get(self, organization_id: OrganizationId, person_id: str) -> StoredPerson | None:
+    async def get(self, organization_id: OrganizationId, person_id: PersonId) -> StoredPerson | None:
         """One person, or None. A row that cannot be parsed counts as missing, and `put` replaces it."""
-        row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), _key(person_id))
+        row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), keys.person(person_id))
         return next(iter(_to_people([row] if row else [])), None)
 
     async def all(self, organization_id: OrganizationId) -> list[StoredPerson]:
         """All people of an organization, without rows that cannot be parsed."""
         partition = keys.safe(organization_id)
-        rows = await self._tables.between(keys.DIRECTORY, partition, *keys.starting_with("p:"))
+        rows = await self._tables.between(keys.DIRECTORY, partition, *keys.starting_with(keys.PEOPLE))
         return _to_people(rows)
 
     async def put(self, person: Person, etag: str | None) -> StoredPerson:
         """Insert a person (`etag` None), or replace one that still has this ETag.
 
-        Raises `ETagMismatch`, `NotAllowed` for the last admin's role, `Contended`.
+        Raises `ETagMismatch`; `NotAllowed` for the last admin's role, and for the id of an application; `Contended`.
         """
         await self._change(person.organization_id, person.id, person, etag)
         stored = await self.get(person.organization_id, person.id)
@@ -73,23 +60,25 @@ class People:
     async def _change(
         self, organization_id: OrganizationId, person_id: PersonId, after: Person | None, etag: str | None
     ) -> None:
-        partition = keys.safe(organization_id)
-        for _ in range(_ATTEMPTS):
-            guard = await self._tables.get(keys.DIRECTORY, partition, _GUARD)
+        async def decide() -> Operation:
             others = {each.person.id: each for each in await self.all(organization_id)}
             before = others.pop(person_id, None)
             current_etag = before.etag if before else None
             if current_etag != etag:
                 raise ETagMismatch(current_etag)
             _require_admin([each.person for each in others.values()], after)
-            row = Discard(_key(person_id)) if after is None else Upsert(_PEOPLE.row(_key(person_id), after))
-            try:
-                await self._tables.write(keys.DIRECTORY, partition, [row, _guard_operation(guard)])
-            except StoreConflict:
-                continue
-            self._directory.invalidate_people(organization_id, person_id)
-            return
-        raise Contended("The organization's people kept changing: repeat the request in a second.")
+            if after is None:
+                return Discard(keys.person(person_id))
+            await self._require_no_application(organization_id, person_id)
+            return Upsert(_PEOPLE.row(keys.person(person_id), after))
+
+        await change_members(self._tables, organization_id, decide)
+        self._directory.invalidate_people(organization_id, person_id)
+
+    async def _require_no_application(self, organization_id: OrganizationId, person_id: PersonId) -> None:
+        key = keys.application(ApplicationId(person_id))
+        if await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), key):
+            raise NotAllowed("This is the id of an application of your organization: delete that one first.")
 
 
 def _require_admin(others: list[Person], after: Person | None) -> None:
@@ -98,15 +87,6 @@ def _require_admin(others: list[Person], after: Person | None) -> None:
         raise NotAllowed("An organization needs an MpnPartnerAdmin: give another person this role first.")
 
 
-def _guard_operation(guard: StoredRow | None) -> Operation:
-    row = Row(_GUARD, {"json0": "1"})
-    return Replace(row, guard.etag) if guard else Insert(row)
-
-
-def _key(person_id: str) -> str:
-    return f"p:{keys.safe(person_id)}"
-
-
 def _to_people(rows: Iterable[StoredRow]) -> list[StoredPerson]:
-    people = ((_PEOPLE.readable(row), row.etag) for row in rows)
-    return [StoredPerson(person, f'"{digest(etag)[:16]}"') for person, etag in people if person]
+    people = ((_PEOPLE.readable(row), row) for row in rows)
+    return [StoredPerson(person, etag_of_row(row)) for person, row in people if person]

@@ -10,7 +10,7 @@ from json import dumps
 from typing import TypeVar
 
 from shared.domain.change import Change
-from shared.domain.directory import Person
+from shared.domain.directory import Member
 from shared.domain.eligibility import registrable
 from shared.domain.ids import OperationId, OrganizationId, ReferralId, reverted
 from shared.domain.referral import Referral, ReferralKey
@@ -167,27 +167,27 @@ class Referrals:
         rows = await self._tables.between(keys.REFERRALS, partition, start, end, limit)
         return _ANSWERS.each_readable(rows)
 
-    async def favorites(self, person: Person) -> frozenset[ReferralId]:
-        """The ids of a person's favorites (N2)."""
-        prefix = keys.favorite_prefix(person.id)
-        partition = keys.partition_of(person.organization_id)
+    async def favorites(self, member: Member) -> frozenset[ReferralId]:
+        """The ids of a member's favorites (N2)."""
+        prefix = keys.favorite_prefix(member.id)
+        partition = keys.partition_of(member.organization_id)
         rows = await self._tables.between(
             keys.REFERRALS, partition, *keys.starting_with(prefix), keys_only=True
         )
         return frozenset(ReferralId(reverted(row.key[len(prefix) :])) for row in rows)
 
-    async def is_favorite(self, person: Person, record: ReferralKey) -> bool:
-        """Whether a referral is a favorite of a person."""
-        return await self._get(record, keys.favorite(person.id, record.referral_id)) is not None
+    async def is_favorite(self, member: Member, record: ReferralKey) -> bool:
+        """Whether a referral is a favorite of a member."""
+        return await self._get(record, keys.favorite(member.id, record.referral_id)) is not None
 
-    async def mark_favorite(self, person: Person, record: ReferralKey) -> None:
-        """Mark a referral as a favorite of a person; idempotent."""
-        row = Row(keys.favorite(person.id, record.referral_id), {})
+    async def mark_favorite(self, member: Member, record: ReferralKey) -> None:
+        """Mark a referral as a favorite of a member; idempotent."""
+        row = Row(keys.favorite(member.id, record.referral_id), {})
         await self._tables.write(keys.REFERRALS, _partition(record), [Upsert(row)])
 
-    async def unmark_favorite(self, person: Person, record: ReferralKey) -> None:
-        """Remove a favorite of a person, if it exists."""
-        key = keys.favorite(person.id, record.referral_id)
+    async def unmark_favorite(self, member: Member, record: ReferralKey) -> None:
+        """Remove a favorite of a member, if it exists."""
+        key = keys.favorite(member.id, record.referral_id)
         await self._tables.discard(keys.REFERRALS, _partition(record), key)
 
     async def add_partner_led(self, deal: ReferralKey) -> None:

@@ -27,7 +27,7 @@ class KnownCallers:
     async def identify(self, authorization: str | None) -> Identity:
         if authorization is None:
             raise Unauthenticated("Send a token.")
-        return Identity(tenant_id="contoso", object_id=authorization)
+        return Identity(tenant_id="contoso", object_id=authorization, is_application=False)
 
     async def organization_of(self, _identity: Identity) -> Organization:
         return (await self.caller(_identity)).organization

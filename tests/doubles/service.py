@@ -14,7 +14,8 @@ from api.http.operation import OPERATIONS, Handler, Operation
 from api.http.problems import HANDLED_ERRORS, describe
 from api.http.response import Response
 from shared import clock
-from shared.domain.ids import OrganizationId, PersonId
+from shared.domain.directory import Member
+from shared.domain.ids import ApplicationId, OrganizationId, PersonId
 from shared.domain.permissions import Caller
 from shared.mail.service import MailService
 from shared.settings import Limits, Settings, TableAccount
@@ -23,7 +24,7 @@ from shared.wiring import Service, assemble
 from shared.workflow.follow_up import LONGEST_FOLLOW_UP
 from shared.workflow.wake import Orchestrations
 from tests.doubles.engine import FakeEngine
-from tests.doubles.small_world import PEOPLE
+from tests.doubles.small_world import APPLICATIONS, PEOPLE
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 NO_LIMITS = Limits(
@@ -131,13 +132,18 @@ def http_request(
 
 
 async def caller_of(service: Service, who: str) -> Caller:
-    """A person of the small world, as recognized by a token."""
-    organization_id, _ = PEOPLE[who]
+    """A person or an application of the small world, as recognized by a token."""
+    member: Member | None
+    if who in APPLICATIONS:
+        organization_id = OrganizationId(APPLICATIONS[who])
+        member = await service.directory.application(organization_id, ApplicationId(who))
+    else:
+        organization_id = OrganizationId(PEOPLE[who][0])
+        member = await service.directory.person(organization_id, PersonId(who))
     organization = await service.directory.organization(organization_id)
-    person = await service.directory.person(OrganizationId(organization_id), PersonId(who))
     assert organization
-    assert person
-    return Caller(organization=organization, person=person)
+    assert member
+    return Caller(organization=organization, member=member)
 
 
 def spelled(headers: Mapping[str, str]) -> dict[str, str]:

@@ -13,9 +13,9 @@ PEOPLE = {
     "sam": ("msft", "sam@microsoft.com"),
     "dee": ("msft", "dee@microsoft.com"),
     "vera": ("msft", "vera@microsoft.com"),
-    "web": ("portal", "web@portal.example"),
 }
-_ROLES = {"msft": "MicrosoftSeller", "portal": "LeadIntake"}
+APPLICATIONS = {"web": "portal"}
+_ROLES = {"msft": "MicrosoftSeller"}
 _REVIEWERS = {"dee", "vera"}
 _OF_NO_LOCATION = {"mia"}
 
@@ -46,6 +46,16 @@ def person(organization_id: str, email: str) -> dict[str, Any]:
     }
 
 
+def application(name: str, *roles: str) -> dict[str, Any]:
+    return {
+        "oid": name,
+        "name": f"{name.title()} Example",
+        "roles": list(roles),
+        "global": True,
+        "expiresDateTime": "2099-12-31T00:00:00Z",
+    }
+
+
 WORLD = DirectoryDocument.model_validate(
     {
         "organizations": [
@@ -65,7 +75,7 @@ WORLD = DirectoryDocument.model_validate(
                 "name": "Portal",
                 "kind": "application",
                 "tenantId": "tenant-portal",
-                "people": [person(*PEOPLE["web"])],
+                "applications": [application("web", "LeadIntake")],
             },
         ],
         "solutions": [

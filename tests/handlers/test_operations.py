@@ -135,7 +135,7 @@ async def test_an_operation_gives_its_handler_the_recognized_caller(frame: Frame
     frame.declare(handled, "GET")
     assert (await frame.call(handled)).status_code == 200
     (request,) = handled.requests
-    assert request.caller.person.id == "rae"
+    assert request.caller.member.id == "rae"
     assert request.body is None
 
 

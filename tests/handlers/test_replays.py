@@ -16,13 +16,13 @@ from api.referrals.transitions import lose_referral, set_stage, win_referral
 from api.registrations.closed_deals import report_closed_deal
 from api.registrations.submit import register_deal
 from shared.admin.directory_import import DirectoryDocument, import_directory
-from shared.domain.ids import LocationId, OrganizationId, PersonId
+from shared.domain.ids import ApplicationId, LocationId, OrganizationId, PersonId
 from shared.domain.vocabulary import Role
 from shared.wiring import Service
 from tests.doubles.engine import FakeEngine
 from tests.doubles.registered_deal import FORM, RegisteredDeal
 from tests.doubles.service import ask
-from tests.doubles.small_world import PEOPLE, WORLD, deal, inquiry
+from tests.doubles.small_world import APPLICATIONS, PEOPLE, WORLD, deal, inquiry
 from tests.examples.referrals import NOW
 
 SEATTLE = LocationId("contoso-seattle")
@@ -42,14 +42,18 @@ REPORT = {
 async def change_roles(
     service: Service, who: str, *roles: Role, locations: frozenset[LocationId] = frozenset()
 ) -> None:
-    """From now on, a person has these roles, at these locations only."""
-    organization_id = OrganizationId(PEOPLE[who][0])
+    """From now on, a person or an application has these roles, at these locations only."""
+    organization_id = OrganizationId(PEOPLE[who][0] if who in PEOPLE else APPLICATIONS[who])
     world = next(each for each in WORLD.organizations if each.id == organization_id)
     new = {"roles": frozenset(roles), "everywhere": False, "locations": locations}
-    people = tuple(each.model_copy(update=new) if each.oid == who else each for each in world.people)
-    changed = DirectoryDocument(organizations=(world.model_copy(update={"people": people}),))
+    entries = {
+        kind: tuple(each.model_copy(update=new) if each.oid == who else each for each in getattr(world, kind))
+        for kind in ("people", "applications")
+    }
+    changed = DirectoryDocument(organizations=(world.model_copy(update=entries),))
     await import_directory(service.tables, changed)
     service.directory.invalidate_people(organization_id, PersonId(who))
+    service.directory.invalidate_application(organization_id, ApplicationId(who))
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: next(iter(key)))

@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from tests.live import WORLD, Service
 
 PEOPLE = "/v1.0/organizations/contoso/people"
@@ -39,6 +41,23 @@ def test_an_admin_enters_changes_and_removes_a_person(service: Service) -> None:
     assert ana.call("DELETE", path, headers={"If-Match": changed.json()["eTag"]}).status_code == 204
     assert ana.get(path).status_code == 404
     assert ana.put(path, somebody(), headers=tag).status_code == 412
+
+
+def test_letter_case_of_a_persons_id_does_not_matter(service: Service) -> None:
+    ana, oid = service.ana, str(uuid4())
+    made = ana.put(f"{PEOPLE}/{oid.upper()}", somebody())
+    assert (made.status_code, made.json()["oid"]) == (201, oid)
+    assert ana.get(f"{PEOPLE}/{oid}").json() == made.json()
+    assert ana.put(f"{PEOPLE}/{oid}", somebody()).status_code == 428, "it is the same person"
+    tag = {"If-Match": made.json()["eTag"]}
+    assert ana.call("DELETE", f"{PEOPLE}/{oid.upper()}", headers=tag).status_code == 204
+    assert ana.get(f"{PEOPLE}/{oid}").status_code == 404
+
+
+@pytest.mark.parametrize("oid", ["名" * 90, "a" * 101, "a%0Ab"])
+def test_an_id_that_nobody_can_have_is_nobodys(service: Service, oid: str) -> None:
+    assert service.ana.get(f"{PEOPLE}/{oid}").status_code == 404
+    assert service.ana.put(f"{PEOPLE}/{oid}", somebody()).status_code == 404
 
 
 def test_what_an_admin_may_not_say_of_a_person_is_refused_at_its_field(service: Service) -> None:

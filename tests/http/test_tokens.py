@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from localcloud.issuer import AUDIENCE, ISSUER
-from tests.live import REFERRALS, WORLD, Service
+from localcloud.issuer import AUDIENCE, ISSUER, SCOPE
+from tests.live import REFERRALS, WORLD, Service, deal
 
 TENANT, OID, _, _ = WORLD["rae"]
 STRANGERS_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -25,6 +25,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "exp": now + 600,
         "tid": TENANT,
         "oid": OID,
+        "scp": SCOPE,
     }
     return {key: value for key, value in (good | changes).items() if value is not None}
 
@@ -59,6 +60,52 @@ def test_a_good_token_is_let_in(service: Service, signed: Any) -> None:
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Basic cmFlOnJhZQ==", "Bearer x.y.z"])
 def test_without_a_token_nobody_is_let_in(service: Service, header: str | None) -> None:
     assert answer(service, header) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (b"Bearer \xff.a.b", 400),
+        (b"Bearer \xed\xa0\x80.a.b", 400),
+        ("Bearer é.a.b".encode(), 401),
+        ("Bearer \ufffd.a.b".encode(), 401),
+        (b"Bearer " + b"a" * 20_000 + b".a.a", 401),
+    ],
+    ids=["not UTF-8", "a surrogate", "not ASCII", "a replacement character", "long"],
+)
+def test_bytes_that_are_no_token_are_refused(service: Service, header: bytes, status: int) -> None:
+    """The host itself refuses what is not UTF-8; that it need not is tried in `tests/handlers/test_tokens.py`."""
+    got = service.http.get(f"{service.stack.url}{REFERRALS}", headers={b"Authorization": header})
+    assert got.status_code == status
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"scp": None}, {"scp": "User.Read"}, {"scp": ["access_as_user"]}, {"scp": 7}),
+        *({"scp": None, "roles": "Referrals.Access"}, {"scp": None, "roles": [["Referrals.Access"], 7]}),
+    ],
+    ids=str,
+)
+def test_a_token_that_was_not_issued_for_this_api_opens_nothing(
+    service: Service, signed: Any, changes: dict[str, Any]
+) -> None:
+    assert answer(service, f"Bearer {signed(claims(**changes))}") == (403, "accessDenied")
+
+
+def test_an_id_token_is_none_for_this_api(service: Service, signed: Any) -> None:
+    """Its audience is the client itself."""
+    token = signed(claims(aud="11111111-2222-4333-8444-555555555555", scp=None, name="Rae"))
+    assert answer(service, f"Bearer {token}") == (401, "unauthenticated")
+
+
+def test_ids_in_capital_letters_are_the_same_persons(service: Service, signed: Any, name: str) -> None:
+    made = service.rae.create(deal(name))
+    assert service.rae.call("PUT", f"{REFERRALS}/{made['id']}/favorite").status_code == 204
+    token = signed(claims(tid=TENANT.upper(), oid=OID.upper()))
+    headers = {"Authorization": f"Bearer {token}"}
+    got = service.http.get(f"{service.stack.url}{REFERRALS}/{made['id']}", headers=headers)
+    assert (got.status_code, got.json()["favorite"]) == (200, True)
 
 
 @pytest.mark.parametrize(

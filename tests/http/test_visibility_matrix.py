@@ -294,6 +294,8 @@ own stage map       200 200 200 200 200 200 200 200 403 403 403  403 200 403
 write stage map     422 422 403 403 422 403 422 422 403 403 403  403 422 403
 another's stage map 404 404 404 404 404 404 404 404 404 404 404  404 404 404
 own people          200 403 403 403 403 403 403 403 403 403 403  403 403 403
+own applications    200 403 403 403 403 403 403 403 403 403 403  403 403 403
+another's programs  404 404 404 404 404 404 404 404 404 404 404  404 404 404
 own profiles        200 200 200 200 200 200 200 200 403 403 403  403 200 403
 write profile       422 422 403 403 422 403 422 422 403 403 403  403 422 403
 another's profiles  404 404 404 404 404 404 404 404 404 404 404  404 404 404
@@ -334,6 +336,8 @@ def _status(person: Any, operation: str) -> int:
         "another's stage map": f"/v1.0/organizations/{other}/stage-map",
         "own people": f"/v1.0/organizations/{own}/people",
         "another's people": f"/v1.0/organizations/{other}/people",
+        "own applications": f"/v1.0/organizations/{own}/applications",
+        "another's programs": f"/v1.0/organizations/{other}/applications",
         "own profiles": f"/v1.0/organizations/{own}/profiles",
         "another's profiles": f"/v1.0/organizations/{other}/profiles",
         "providers": "/v1.0/providers?country=US",

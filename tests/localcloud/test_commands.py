@@ -10,34 +10,46 @@ import jwt
 import pytest
 
 from localcloud.commands import bootstrap, checks, dispatch, operations, parser, serve
-from localcloud.commands.token import Identity, find_person
-from localcloud.errors import InstallError, UnknownPersonError
+from localcloud.commands.token import Identity, find_caller
+from localcloud.errors import InstallError, UnknownCallerError
 from localcloud.issuer import signing_key
 from localcloud.process.locks import DataLock, Holder
 from localcloud.stack.data_directory import Addresses, DataDirectory
 
 PROJECT = Path(__file__).resolve().parents[2]
 TENANT, PERSON = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+APPLICATION = "aaaaaaaa-3333-4333-8333-333333333333"
 
 
 @pytest.fixture
 def world(tmp_path):
-    organization = {"tenantId": TENANT, "people": [{"email": "rae@contoso.com", "oid": PERSON}]}
+    organization = {
+        "tenantId": TENANT,
+        "people": [{"email": "rae@contoso.com", "oid": PERSON}],
+        "applications": [{"name": "Web site", "oid": APPLICATION}],
+    }
     (tmp_path / "world.json").write_text(json.dumps({"organizations": [organization]}))
     return tmp_path / "world.json"
 
 
 def test_a_person_is_found_by_email_in_any_letter_case(world):
-    assert find_person("Rae@Contoso.COM", world) == Identity(TENANT, PERSON)
+    assert find_caller("Rae@Contoso.COM", world) == Identity(TENANT, PERSON)
+
+
+def test_an_application_is_found_by_its_name_or_its_ids(world):
+    found = Identity(TENANT, APPLICATION, application=True)
+    assert find_caller("web SITE", world) == find_caller(f"{TENANT}/{APPLICATION.upper()}", world) == found
 
 
 def test_a_person_can_be_given_by_ids(tmp_path):
-    assert find_person(f"{TENANT}/{PERSON}", tmp_path / "none.json") == Identity(TENANT, PERSON)
+    assert find_caller(f"{TENANT}/{PERSON}", tmp_path / "none.json") == Identity(TENANT, PERSON)
 
 
 def test_the_error_for_an_unknown_person_lists_the_known_ones(world):
-    with pytest.raises(UnknownPersonError, match=r"^Nobody is called kim\. Give one of rae@contoso\.com; "):
-        find_person("kim", world)
+    with pytest.raises(
+        UnknownCallerError, match=r"^Nobody is called kim\. Give one of rae@contoso\.com, web site; "
+    ):
+        find_caller("kim", world)
 
 
 def test_token_prints_the_token_and_nothing_else(tmp_path, capsys):
@@ -47,7 +59,15 @@ def test_token_prints_the_token_and_nothing_else(tmp_path, capsys):
     (line,) = capsys.readouterr().out.splitlines()
     key = signing_key(tmp_path).private.public_key()
     claims = jwt.decode(line, key, algorithms=["RS256"], audience="api://cosell-referrals")
-    assert (claims["tid"], claims["oid"]) == (TENANT, PERSON)
+    assert (claims["tid"], claims["oid"], claims["scp"]) == (TENANT, PERSON, "access_as_user")
+
+
+@pytest.mark.parametrize("caller", [["Solution Providers web site"], [f"{TENANT}/{PERSON}", "--application"]])
+def test_the_token_of_an_application_has_the_application_role(tmp_path, capsys, caller):
+    assert dispatch.dispatch(parser.parse(["token", "--as", *caller, "--data", str(tmp_path)])) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    claims = jwt.decode(line, options={"verify_signature": False})
+    assert (claims["roles"], "scp" in claims) == (["Referrals.Access"], False)
 
 
 def test_token_for_an_unknown_person_exits_with_2(tmp_path, capsys):
@@ -311,5 +331,5 @@ def test_without_productions_python_the_error_is_one_line(project, monkeypatch):
 
 
 def test_without_samples_a_person_must_be_given_by_ids(tmp_path):
-    with pytest.raises(UnknownPersonError, match=r"Give TENANT_ID/OBJECT_ID\."):
-        find_person("rae@contoso.com", tmp_path / "none.json")
+    with pytest.raises(UnknownCallerError, match=r"Give TENANT_ID/OBJECT_ID\."):
+        find_caller("rae@contoso.com", tmp_path / "none.json")

@@ -30,10 +30,15 @@ async def test_a_token_verifies_against_the_published_keys(cloud, http, tmp_path
     assert (claims["tid"], claims["oid"], claims["ver"]) == (TENANT, PERSON, "2.0")
 
 
-def test_a_token_has_an_identity_and_no_roles(tmp_path):
-    token = issuer.token(tmp_path, tid=TENANT, oid=PERSON)
+@pytest.mark.parametrize(
+    ("application", "access"),
+    [(False, {"scp": "access_as_user"}), (True, {"roles": ["Referrals.Access"]})],
+)
+def test_a_token_has_an_identity_and_the_scope_or_the_application_role(tmp_path, application, access):
+    token = issuer.token(tmp_path, tid=TENANT, oid=PERSON, application=application)
     claims = jwt.decode(token, key_of(tmp_path), algorithms=["RS256"], audience=issuer.AUDIENCE)
-    assert set(claims) == {"iss", "aud", "iat", "nbf", "exp", "tid", "oid", "sub", "ver", "uti"}
+    known = {"iss", "aud", "iat", "nbf", "exp", "tid", "oid", "sub", "ver", "uti"}
+    assert {name: claims[name] for name in claims.keys() - known} == access
     assert jwt.get_unverified_header(token)["typ"] == "JWT"
 
 

@@ -7,7 +7,7 @@ once. In the end each request was told of exactly once, and no day had more mail
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -87,6 +87,9 @@ class FaultyMail(DatedMailService):
             raise MailUnavailable("taken, and the response is lost")
 
 
+LONGEST_HOURS = 6 * 24
+"""After seven days in which the mail service takes nothing, a mail is given up."""
+
 faults = st.builds(Fault, at=st.integers(0, 5), when=st.sampled_from(("before", "after")), dies=st.booleans())
 steps = st.builds(
     Step,
@@ -111,8 +114,11 @@ async def take(mails: CustomerMails, tables: FaultyTables, service: FaultyMail, 
 async def play(most: int, schedule: Sequence[Step]) -> None:
     tables, service = FaultyTables(), FaultyMail()
     mails = CustomerMails(tables, most, service)
+    hours = 0
     for step in schedule:
-        await take(mails, tables, service, step)
+        passing = step.hours if hours + step.hours < LONGEST_HOURS else 0
+        hours += passing
+        await take(mails, tables, service, replace(step, hours=passing))
     for _ in range(2 * MAILS + 2):
         left = [number for number in range(MAILS) if not await mails.is_done(number)]
         for number in left:

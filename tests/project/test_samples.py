@@ -20,7 +20,7 @@ from samples.demo import deal
 from samples.demo.__main__ import main
 from samples.demo.screen import Screen
 from samples.demo.service import Service, UnexpectedAnswer
-from samples.world import SampleDirectory, load, person, stable_id
+from samples.world import SampleDirectory, application, load, person, stable_id
 from shared.admin.directory_import import DirectoryDocument
 from shared.domain.vocabulary import CustomerSize
 
@@ -39,7 +39,6 @@ ROLES = {
     "ops@microsoft.com": ("msft", "RoutingAdmin", True, ()),
     "vera@microsoft.com": ("msft", "DealReviewer", True, ()),
     "lou@litwareinc.com": ("litware", "ReferralsAdmin", True, ()),
-    "web@solutionproviders.com": ("solutionproviders", "LeadIntake", True, ()),
 }
 PROFILE_CONTACTS = {
     "contoso": "rae@contoso.com",
@@ -88,7 +87,7 @@ def duns(customer: dict[str, Any]) -> str:
 
 def test_the_directory_import_takes_the_whole_world(world: SampleDirectory) -> None:
     assert str(DirectoryDocument.model_validate(world)) == (
-        "7 organizations, 15 people, 9 solutions, 200 customers"
+        "7 organizations, 14 people, 1 applications, 9 solutions, 200 customers"
     )
 
 
@@ -100,6 +99,20 @@ def test_every_person_has_the_one_role_and_the_scope_that_the_scenarios_need(
         for organization, one in people_of(world)
     }
     assert found == ROLES
+
+
+def test_the_web_site_is_an_application_that_submits_leads(world: SampleDirectory) -> None:
+    """V7: LeadIntake is for applications alone; this one must not expire while the samples are in use."""
+    found = {
+        one["name"]: (each["id"], one["roles"], one["expiresDateTime"] > "2090")
+        for each in world["organizations"]
+        for one in each.get("applications", ())
+    }
+    assert found == {"Solution Providers web site": ("solutionproviders", ["LeadIntake"], True)}
+    known = application("Solution Providers web site")
+    assert (known.organization_id, known.tenant_id) == ("solutionproviders", stable_id("solutionproviders"))
+    with pytest.raises(KeyError):
+        application("Another")
 
 
 def test_tenants_and_people_have_ids_that_follow_from_their_names(world: SampleDirectory) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from api.platform import health
 from devhost.host_json import parse_time_span
+from localcloud import issuer
 from localcloud.platform import engine_clock as local
 from localcloud.stack import environment
 from shared.auth import tokens
@@ -124,6 +125,10 @@ OTHER = {
 def test_a_default_that_is_another_settings_value_is_that(name: str) -> None:
     other = DEFAULTS[name].removeprefix("as ").strip("`")
     assert read_settings({**MANDATORY, name: MANDATORY[other]}) == read_settings(MANDATORY)
+
+
+def test_the_development_issuers_tokens_carry_what_the_service_asks_for() -> None:
+    assert (issuer.SCOPE, issuer.APPLICATION_ROLE) == (tokens.SCOPE, tokens.APPLICATION_ROLE)
 
 
 def test_every_cell_of_the_readmes_defaults_is_tested() -> None:

@@ -1,17 +1,22 @@
 """Who sees what (V1, V4, V6), as a table."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from shared.domain.directory import Organization, Person
-from shared.domain.ids import LocationId, OrganizationId, PersonId
+from shared.domain.directory import Application, Organization, Person
+from shared.domain.ids import ApplicationId, LocationId, OrganizationId, PersonId
 from shared.domain.permissions import (
     Caller,
     is_retained,
+    may_configure,
     may_create,
+    may_manage_members,
+    may_read_members,
     may_see,
     may_see_partner_led,
+    may_submit_leads,
     may_use_referrals,
 )
 from tests.examples.referrals import NOW, contact, creators, referral
@@ -38,7 +43,7 @@ def caller(role: str, everywhere: bool, locations: tuple[str, ...], kind: str = 
     organization = OrganizationId("msft" if kind == "microsoft" else "fabrikam")
     return Caller(
         organization=Organization(id=organization, name="F", kind=kind),
-        person=Person(
+        member=Person(
             id=PersonId("lee"),
             organization_id=organization,
             email="lee@fabrikam.com",
@@ -51,12 +56,63 @@ def caller(role: str, everywhere: bool, locations: tuple[str, ...], kind: str = 
     )
 
 
+def application(role: str, everywhere: bool, locations: tuple[str, ...], kind: str = "partner") -> Caller:
+    """An application with the roles and locations of a caller."""
+    person = caller(role, everywhere, locations, kind)
+    member = Application(
+        id=ApplicationId("crm"),
+        organization_id=person.organization.id,
+        name="lee@fabrikam.com",
+        roles=person.member.roles,
+        expires_at=NOW,
+        everywhere=everywhere,
+        locations=person.member.locations,
+    )
+    return replace(person, member=member)
+
+
 @pytest.mark.parametrize(("role", "everywhere", "locations", "sees"), TABLE)
 def test_who_sees_which_referral(role: str, everywhere: bool, locations: tuple[str, ...], sees: str) -> None:
     """V1, V4: by role, scope and team."""
     who = caller(role, everywhere, locations)
     seen = [may_see(who, each) for each in (IN_SEOUL, ON_TEAM, IN_LONDON, OTHERS)]
     assert seen == [word == "yes" for word in sees.split()]
+
+
+@pytest.mark.parametrize(("role", "everywhere", "locations", "sees"), TABLE)
+def test_an_application_sees_what_its_roles_say_and_nothing_by_a_team(
+    role: str, everywhere: bool, locations: tuple[str, ...], sees: str
+) -> None:
+    """V4, V7: it is on no team, whatever its name."""
+    who = application(role, everywhere, locations)
+    seen = [may_see(who, each) for each in (IN_SEOUL, ON_TEAM, IN_LONDON, OTHERS)]
+    expected = [word == "yes" for word in sees.split()]
+    assert seen == ([False] * 4 if role == "ReferralsUser" else expected)
+
+
+def test_an_application_creates_where_its_roles_reach_and_nothing_by_a_team() -> None:
+    """V6, V7."""
+    seoul, team = LocationId("fabrikam-seoul"), frozenset({"lee@fabrikam.com"})
+    assert may_create(application("ReferralsAdmin", False, (seoul,)), seoul, team)
+    assert not may_create(application("ReferralsUser", False, (seoul,)), seoul, team)
+
+
+@pytest.mark.parametrize("role", ["MpnPartnerAdmin", "ReferralsAdmin"])
+def test_an_application_changes_neither_people_nor_applications(role: str) -> None:
+    """V7: it could outlive its own expiry. What it sees, and the other settings, follow from its roles."""
+    crm, lee = application(role, True, ()), caller(role, True, ())
+    assert not may_manage_members(crm)
+    assert may_manage_members(lee) is (role == "MpnPartnerAdmin")
+    assert may_read_members(crm) is may_read_members(lee) is (role == "MpnPartnerAdmin")
+    assert may_configure(crm)
+
+
+@pytest.mark.parametrize("kind", ["partner", "microsoft", "application"])
+def test_leads_are_submitted_by_applications_of_such_organizations_alone(kind: str) -> None:
+    """V6, V7."""
+    assert may_submit_leads(application("LeadIntake", True, (), kind)) is (kind == "application")
+    assert not may_submit_leads(application("ReferralsAdmin", True, (), kind))
+    assert not may_submit_leads(caller("LeadIntake", True, (), kind))
 
 
 @pytest.mark.parametrize(
@@ -123,4 +179,4 @@ def test_sellers_look_at_partner_led_deals_of_others_and_at_no_other(role, recor
         last_name="O",
         roles=frozenset({role}),
     )
-    assert may_see_partner_led(Caller(organization=microsoft, person=sam), record) is sees
+    assert may_see_partner_led(Caller(organization=microsoft, member=sam), record) is sees

@@ -77,7 +77,7 @@ async def found(tables: Tables, what: str, asking: str = "contoso", **params: st
     own = OrganizationId(asking)
     caller = Caller(
         organization=Organization(id=own, name=asking, kind="microsoft" if asking == "msft" else "partner"),
-        person=Person(
+        member=Person(
             id=PersonId("rae"),
             organization_id=own,
             email="rae@x.com",
