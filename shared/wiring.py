@@ -43,6 +43,7 @@ from shared.storage.mailboxes import Mailboxes
 from shared.storage.people import People
 from shared.storage.profiles import Profiles
 from shared.storage.provider_search import ProviderSearch
+from shared.storage.quotas import Quotas
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
 from shared.storage.routing import Routing
@@ -80,6 +81,7 @@ class Service:
     referrals: Referrals
     idempotency_keys: IdempotencyKeys
     engagements: Engagements
+    quotas: Quotas
     intents: Intents
     commits: Commits
     invitations: Invitations
@@ -178,6 +180,7 @@ def assemble(
         referrals=referrals,
         idempotency_keys=idempotency_keys,
         engagements=engagements,
+        quotas=Quotas(tables, settings.limits),
         intents=intents,
         commits=commits,
         invitations=invitations,

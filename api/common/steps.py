@@ -4,8 +4,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from api.common.access import referral_not_found, visible_referral
+from api.common.quotas import NO_QUOTA, QuotaOf
 from api.http.etags import etag_of, if_match_version, matches_if_match
-from api.http.problems import PreconditionFailed
+from api.http.problems import PreconditionFailed, TooManyRequests
 from api.http.request import Request
 from api.http.wire_names import wire_names
 from shared.domain.change import Change, CommandContext
@@ -21,28 +22,31 @@ Decision = Callable[[Referral, CommandContext], Awaitable[Change | None]]
 """Decides the change of a referral as it was read; None if there is nothing to change. Raises a `Refusal`."""
 
 
-async def take_step(request: Request, seen: Referral, decide: Decision) -> Referral:
+async def take_step(
+    request: Request, seen: Referral, decide: Decision, quota: QuotaOf = NO_QUOTA
+) -> Referral:
     """Commit the decided change of the referral that was `seen`, follow it up, and return the referral afterwards.
 
     A request repeated by the same person with the same Idempotency-Key changes nothing and gets the same response;
     for a POST that holds even if If-Match names the version before. Raises `NotFound`, `PreconditionFailed`, the
-    decision's `Refusal`.
+    decision's `Refusal`, and `TooManyRequests` if the step does not fit into its `quota`.
     """
     context = request.repeatable_context(f"{seen.id}/{_command(request)}")
+    step = None
     try:
-        step = await request.service.commits.step(
-            seen.key, context, if_visible(request, decide, check_version=True), known=request.known
-        )
-    except (Refusal, PreconditionFailed) as refused:
-        if isinstance(refused, PreconditionFailed) and request.method != "POST":
+        async with quota():
+            step = await request.service.commits.step(
+                seen.key, context, if_visible(request, decide, check_version=True), known=request.known
+            )
+            if step:
+                await follow_up(request, step)
+    except (Refusal, PreconditionFailed, TooManyRequests) as refused:
+        if step or (isinstance(refused, PreconditionFailed) and request.method != "POST"):
             raise
         if await is_repetition(request, seen.key, context):
             return await visible_referral(request)
         raise
-    if step is None:
-        return await visible_referral(request)
-    await follow_up(request, step)
-    return step.after
+    return step.after if step else await visible_referral(request)
 
 
 async def is_repetition(request: Request, deal: ReferralKey, context: CommandContext) -> bool:

@@ -1,9 +1,10 @@
 """Idempotent creation: a request repeated under the same key creates nothing twice (C5)."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 
-from api.http.problems import IdempotencyConflict, PreconditionFailed
+from api.http.problems import IdempotencyConflict, PreconditionFailed, TooManyRequests
 from api.http.request import Request
 from api.http.response import Response
 from shared.domain.ids import digest
@@ -20,22 +21,31 @@ async def idempotent(
     command: str | None,
     create: Callable[[RequestKey | None], Awaitable[Response | None]],
     replay: Callable[[IdempotencyRecord], Awaitable[Response]],
+    quota: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> Response:
     """Carry out a request once per key: `create` what it asks for, or `replay` the response to the original request.
 
     `create` gives None if another request with the same key was stored first. A refusal may be caused by the original
     request, carried out a moment ago, so the key is then looked up again. Keys are not used without a `command`.
-    Raises `IdempotencyConflict` if the key was used with another body, `Contended`.
+    The request is created within its `quota`, of which a repetition needs nothing.
+    Raises `IdempotencyConflict` if the key was used with another body, `TooManyRequests`, `Contended`.
     """
     record = _new_record(request, command) if command else None
     if record is None:
-        return _require_stored(await create(None))
+        async with quota():
+            return _require_stored(await create(None))
     expired = await _load(request, record)
-    if expired and (original := _original(request, record, expired)):
+    try:
+        original = _original(request, record, expired)
+    except IdempotencyConflict:
+        async with quota():  # a used-up quota precedes the conflict
+            raise
+    if original:
         return await replay(original)
     try:
-        response = await create(RequestKey(record=record, expired=expired))
-    except (Refusal, PreconditionFailed):
+        async with quota():
+            response = await create(RequestKey(record=record, expired=expired))
+    except (Refusal, PreconditionFailed, TooManyRequests):
         if original := _original(request, record, await _load(request, record)):
             return await replay(original)
         raise

@@ -93,5 +93,5 @@ def next_link(request: Request, place: str, options: Mapping[str, str] | None = 
     """The absolute URL of the page after `place`. `options` replace query options; empty values remove them."""
     token = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
     changed = {**request.options, **(options or {}), "$skiptoken": token}
-    query = urlencode({name: value for name, value in changed.items() if value}, safe="$")
-    return request.link(f"{request.path}?{query}")
+    sent = {name: value for name, value in changed.items() if value}
+    return request.link(f"{request.path}?{urlencode(sent, safe='$', errors='surrogatepass')}")

@@ -1,8 +1,10 @@
 """Error responses: the table from exception to status and error code (docs/api.md, conventions)."""
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from api.http.body import MAX_FAULTS, limit_faults
@@ -35,20 +37,20 @@ class Forbidden(Exception):
     """The caller lacks the role for this operation (V6)."""
 
 
+class TooManyRequests(Exception):
+    """The caller has to wait: a limit on use is reached. `retry_after` is the time until it can work again."""
+
+    def __init__(self, message: str, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class PreconditionRequired(Exception):
     """The header If-Match is missing (E2)."""
 
 
 class IdempotencyConflict(Exception):
     """The Idempotency-Key was used with another body (C5)."""
-
-
-class TooManyRequests(Exception):
-    """The caller has reached a limit on requests (docs/api.md, conventions); `seconds` is when to try again."""
-
-    def __init__(self, message: str, seconds: int) -> None:
-        super().__init__(message)
-        self.seconds = seconds
 
 
 class BadHeader(Exception):
@@ -119,10 +121,6 @@ def _terminal(error: TerminalState) -> dict[str, Any]:
     return _response(409, "terminalState", str(error), **more)
 
 
-def _too_many(error: TooManyRequests) -> dict[str, Any]:
-    return _response(429, "tooManyRequests", str(error), headers={"Retry-After": str(error.seconds)})
-
-
 def _unavailable(error: ServiceError) -> dict[str, Any]:
     """Log what failed; the response does not say, since it would tell strangers how the service is built."""
     logger.warning("service_unavailable %r", error)
@@ -141,6 +139,11 @@ def _modified(error: PreconditionFailed) -> dict[str, Any]:
     inner = {"eTag": error.etag, "changedFields": list(error.changed)}
     headers = {"ETag": error.etag} if error.etag else {}
     return _response(412, "resourceModified", message, headers=headers, innerError=inner)
+
+
+def _too_many(error: TooManyRequests) -> dict[str, Any]:
+    seconds = max(1, math.ceil(error.retry_after.total_seconds()))
+    return _response(429, "tooManyRequests", str(error), headers={"Retry-After": str(seconds)})
 
 
 def _detail(fault: Fault) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Count a request against the limits on requests, and tell the client what is left (docs/api.md, conventions)."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from api.http.problems import TooManyRequests
 from shared.auth.rate_limits import Allowance, RateLimit
@@ -21,7 +22,7 @@ class Rates:
         if not allowance.admitted:
             raise TooManyRequests(
                 f"There are at most {allowance.limit:,} requests a minute: wait {allowance.seconds} seconds.",
-                allowance.seconds,
+                timedelta(seconds=allowance.seconds),
             )
 
     def headers(self) -> dict[str, str]:

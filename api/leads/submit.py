@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api.common.catalogue import within_limit
+from api.common.quotas import quota_of_inquiries
 from api.http.body import ParsedBody, read
 from api.http.fields import currency_decimals
 from api.http.idempotency import idempotent
@@ -51,7 +52,7 @@ class LeadsView(View):
     recipients: list[RecipientView]
 
 
-@operation("POST", "v1.0/leads", body=LeadBody, returns={201: LeadsView}, headers=KEYED)
+@operation("POST", "v1.0/leads", body=LeadBody, returns={201: LeadsView}, errors=(429,), headers=KEYED)
 async def submit_leads(request: Request) -> Response:
     """Send a request for information to partners.
 
@@ -87,7 +88,7 @@ async def submit_leads(request: Request) -> Response:
         await _deliver(request, taken)
         return _response(taken)
 
-    return await idempotent(request, COMMAND, create, replay)
+    return await idempotent(request, COMMAND, create, replay, quota_of_inquiries(request))
 
 
 async def _leads(request: Request, parsed: ParsedBody[LeadBody]) -> LeadFactory:

@@ -121,7 +121,7 @@ async def receive(http: func.HttpRequest, service: Service) -> Response:
 
 
 def _require_key(sent: str, expected: str | None) -> None:
-    if not expected or not hmac.compare_digest(sent.encode(), expected.encode()):
+    if not expected or not hmac.compare_digest(sent.encode(errors="surrogatepass"), expected.encode()):
         raise Unauthenticated("Send the secret of MAIL_EVENTS_KEY as the query option key.")
 
 

@@ -2,6 +2,7 @@
 
 from api.common.access import visible_with_favorite
 from api.common.catalogue import inviter_for, load_catalogue
+from api.common.quotas import quota_of_invitations
 from api.common.steps import take_step
 from api.http.body import read
 from api.http.request import Request
@@ -16,7 +17,7 @@ from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.domain.referral import Referral
 
 
-@referral_command("convert", ConversionBody)
+@referral_command("convert", ConversionBody, errors=(429,))
 async def convert_lead(request: Request) -> Response:
     """Convert an active lead into a deal.
 
@@ -35,4 +36,5 @@ async def convert_lead(request: Request) -> Response:
         inviter = inviter_for(request, catalogue, ids, context)
         return convert(lead, draft, catalogue, inviter, context)
 
-    return await referral_response(request, await take_step(request, seen, decide), favorite=favorite)
+    quota = quota_of_invitations(request, len(parsed.body.draft(seen).all_invitations))
+    return await referral_response(request, await take_step(request, seen, decide, quota), favorite=favorite)

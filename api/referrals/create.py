@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from api.common.access import REFERRALS_ROUTE, referral_not_found
 from api.common.catalogue import load_new_deal_catalogue
+from api.common.quotas import NO_QUOTA, quota_of_invitations
 from api.common.steps import deliver_or_leave_to_work, follow_up
 from api.http.body import ParsedBody, read
 from api.http.etags import etag_of
@@ -39,7 +40,7 @@ VALIDATE_ONLY = Option("validateOnly", {"type": "boolean"}, "Check the request, 
     body=CreationBody,
     query=(VALIDATE_ONLY,),
     returns={200: ValidatedView, 201: (ReferralView, InvitationView)},
-    errors=(404,),
+    errors=(404, 429),
     headers=KEYED,
 )
 async def create_referral(request: Request) -> Response:
@@ -80,7 +81,10 @@ async def create_referral(request: Request) -> Response:
     async def replay(original: IdempotencyRecord) -> Response:
         return await _replay(request, original, parsed)
 
-    return await idempotent(request, None if validate_only else CREATION_COMMAND, create, replay)
+    if validate_only:
+        return await idempotent(request, None, create, replay, NO_QUOTA)
+    quota = quota_of_invitations(request, len(draft.all_invitations))
+    return await idempotent(request, CREATION_COMMAND, create, replay, quota)
 
 
 def require_creator(caller: Caller, draft: DealDraft) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from api.common.access import REFERRAL_ROUTE, visible_referral
 from api.common.catalogue import inviter_for, load_catalogue
+from api.common.quotas import NO_QUOTA, QuotaOf, quota_of_invitations
 from api.common.steps import refuse_faults, take_step
 from api.http.body import combine_faults
 from api.http.etags import etag_of, require_if_match
@@ -19,6 +20,7 @@ from api.referrals.requested_edit import Edit, read_edit
 from api.referrals.schemas import ReferralView
 from api.referrals.stage_names import resolve_stage
 from api.referrals.transitions import decide_acceptance
+from shared.domain.actions import editable_fields
 from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.editing import apply_draft, apply_edit, faults_of_edit, share_with_microsoft
@@ -59,7 +61,7 @@ DocumentEdit = Callable[[Document, Any], Document]
     body=PATCH_SCHEMA,
     media_types=("application/json", "application/json-patch+json"),
     returns={200: ReferralView, 204: None},
-    errors=(409, 428),
+    errors=(409, 428, 429),
     headers=("If-Match", "Prefer"),
 )
 async def patch_referral(request: Request) -> Response:
@@ -74,7 +76,12 @@ async def patch_referral(request: Request) -> Response:
 
 
 @operation(
-    "PUT", REFERRAL_ROUTE, body=RESOURCE_SCHEMA, returns=ReferralView, errors=(409, 428), headers=IF_MATCH
+    "PUT",
+    REFERRAL_ROUTE,
+    body=RESOURCE_SCHEMA,
+    returns=ReferralView,
+    errors=(409, 428, 429),
+    headers=IF_MATCH,
 )
 async def put_referral(request: Request) -> Response:
     """Change a referral by sending it back with new values.
@@ -88,14 +95,39 @@ async def put_referral(request: Request) -> Response:
 async def _edit(request: Request, apply: DocumentEdit, *, whole: bool) -> Referral:
     seen = await visible_referral(request)
     body = request.body
-    require_if_match(request, "version")
+    quota = _quota(request, seen, lambda document: apply(document, body), whole=whole)
+    if request.header("If-Match") is None:
+        async with quota():  # a used-up quota precedes the missing header
+            require_if_match(request, "version")
     invitee = ReferralId(request.new_id())
 
     async def decide(referral: Referral, context: CommandContext) -> Change | None:
         decision = _EditDecision(request, referral, context, invitee)
         return await decision.decide(lambda document: apply(document, body), whole=whole)
 
-    return await take_step(request, seen, decide)
+    return await take_step(request, seen, decide, quota)
+
+
+def _quota(
+    request: Request, seen: Referral, apply: Callable[[Document], Document], *, whole: bool
+) -> QuotaOf:
+    """The quota of an edit that invites Microsoft; other edits need none, and what is wrong is found later."""
+    limited = request.service.settings.limits.invitations_per_day
+    if not limited or "invite_context.help_code" not in editable_fields(seen, request.now):
+        return NO_QUOTA
+    context = CommandContext(actor=request.context("edit").actor, now=request.now)
+    before = to_document(referral_view(seen, request.now))
+    try:
+        edit = read_edit(seen, before, apply(before), context, whole=whole)
+    except Invalid:
+        return NO_QUOTA
+    return quota_of_invitations(request, 1) if _invites_microsoft(edit) else NO_QUOTA
+
+
+def _invites_microsoft(edit: Edit) -> bool:
+    """Whether an edit changes the answer to Q1 to a kind of help (T2, E4)."""
+    code = "/inviteContext/assistanceRequestCode"
+    return code in edit.changed and edit.body.draft().microsoft_code != NO_HELP
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +191,7 @@ class _EditDecision:
         """Apply new answers: yes to Q2 shows the deal to Microsoft, a help code in Q1 invites it (T2, E4)."""
         if "/consent/consentToShareReferralWithMicrosoftSellers" in edit.changed:
             step = share_with_microsoft(step)
-        if "/inviteContext/assistanceRequestCode" not in edit.changed or draft.microsoft_code == NO_HELP:
+        if not _invites_microsoft(edit):
             return step
         require_invitable(step.after, (MICROSOFT,))
         invite = InvitationDraft(

@@ -10,7 +10,7 @@ from api.http.problems import BadQuery, Forbidden
 from api.http.request import Request
 from api.http.response import Response
 from api.referrals.mapping import reason_text, solution_views
-from api.referrals.messages import message_view
+from api.referrals.messages import message_view, visible_messages
 from api.referrals.schemas import (
     DealView,
     EngagementCustomerView,
@@ -23,6 +23,9 @@ from api.referrals.schemas import (
 from shared.domain.referral import Contact, Referral, ReferralKey
 from shared.storage.engagements import Membership
 
+LATEST_MESSAGES = 50
+"""How many messages are shown with a deal; `list_messages` has them all."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartyRecord:
@@ -34,7 +37,7 @@ class PartyRecord:
 
 @operation("GET", "v1.0/engagements/{engagementId}", returns={200: (PartnerLedView, EngagementView)})
 async def get_engagement(request: Request) -> Response:
-    """Get a deal with its parties and messages.
+    """Get a deal with its parties and its latest 50 messages, oldest first.
 
     A party that has not answered sees the creator and itself; one that has declined, or whose invitation has expired,
     sees only itself. Microsoft's sellers see partner-led deals without messages (V1, V3).
@@ -47,15 +50,14 @@ async def get_engagement(request: Request) -> Response:
     if own is None:
         raise engagement_not_found()
     parties = await _visible_parties(request, membership, own, creator)
-    accepted = own.accepted_at is not None
-    messages = await request.service.engagements.messages(own.engagement_id) if accepted else ()
+    latest = await visible_messages(request, own, LATEST_MESSAGES)
     return Response(
         body=EngagementView(
             id=creator.engagement_id,
             deal_type=creator.deal_type,
             customer=_customer(creator),
             parties=[_party(each, own) for each in parties],
-            messages=[message_view(each) for each in messages],
+            messages=[message_view(each) for each in reversed(latest.found)],
         )
     )
 

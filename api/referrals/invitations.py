@@ -12,6 +12,7 @@ from api.common.access import (
     visible_referral,
 )
 from api.common.catalogue import inviter_for, load_catalogue
+from api.common.quotas import QuotaOf, quota_of_invitations
 from api.common.steps import deliver_or_leave_to_work, follow_up, if_visible
 from api.http.body import combine_faults, read
 from api.http.idempotency import idempotent
@@ -42,6 +43,7 @@ CREATION_COMMAND = "createReferral"
     f"{REFERRAL_ROUTE}/invitations",
     body=InvitationsBody,
     returns={201: InvitationsView},
+    errors=(429,),
     headers=(*IF_MATCH, *KEYED),
 )
 async def create_invitations(request: Request) -> Response:
@@ -58,7 +60,7 @@ async def create_invitations(request: Request) -> Response:
 
     drafts = invitation_drafts(parsed.body.invitations)
     invite = _InviteRequest(request, deal, drafts, parsed.faults, respond)
-    return await idempotent(request, f"{deal.id}/invitations", invite.create, invite.replay)
+    return await idempotent(request, f"{deal.id}/invitations", invite.create, invite.replay, invite.quota)
 
 
 async def invite_by_second_call(request: Request) -> Response:
@@ -74,7 +76,7 @@ async def invite_by_second_call(request: Request) -> Response:
     invite = _InviteRequest(
         request, deal, drafts, parsed.faults_with(faults), respond, pointers=_POINTERS_IN_CREATION
     )
-    return await idempotent(request, CREATION_COMMAND, invite.create, invite.replay)
+    return await idempotent(request, CREATION_COMMAND, invite.create, invite.replay, invite.quota)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,11 @@ class _InviteRequest:
     faults: tuple[Fault, ...]
     respond: Callable[[list[InvitationView]], Response]
     pointers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def quota(self) -> QuotaOf:
+        """The quota that the invitations count for."""
+        return quota_of_invitations(self.request, len(self.drafts))
 
     async def create(self, key: RequestKey | None) -> Response:
         """Invite. Raises the rules' `Refusal`."""

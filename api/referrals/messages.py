@@ -1,57 +1,120 @@
-"""Messages between the parties of a deal (E3, L5)."""
+"""Messages between the parties of a deal (E3, L5, U2)."""
 
 from api.common.access import engagement_not_found, load_membership, own_referral
-from api.http.body import read
+from api.http.body import ParsedBody, read
 from api.http.operation import operation
-from api.http.problems import Forbidden
+from api.http.paging import PAGING, page, place_of, top_of
+from api.http.problems import Forbidden, TooManyRequests
 from api.http.request import Request
 from api.http.response import Response
 from api.referrals.request_schemas import MessageBody
-from api.referrals.schemas import MessageView
+from api.referrals.schemas import MessagesPage, MessageView
 from shared.domain.lifecycle import is_overdue, terminal_refusal
+from shared.domain.quotas import QuotaReached, require_room_in_conversation
 from shared.domain.referral import Referral
-from shared.domain.refusals import NotAllowed
-from shared.storage.engagements import Message
+from shared.domain.refusals import NotAllowed, Refusal
+from shared.storage.engagements import Membership, Message, Messages
+
+MESSAGES_ROUTE = "v1.0/engagements/{engagementId}/messages"
+_NONE = Messages((), None)
+
+
+@operation("GET", MESSAGES_ROUTE, query=PAGING, returns=MessagesPage)
+async def list_messages(request: Request) -> Response:
+    """List the messages of a deal, newest first.
+
+    They are for the deal's creator and the parties that have accepted; for other parties, and for Microsoft's sellers
+    of a partner-led deal, the list is empty (E3).
+    """
+    top, place = top_of(request), place_of(request, r"[1-9]\d{0,5}")
+    membership = await load_membership(request, request.route_param("engagementId"))
+    own = await own_referral(request, membership)
+    if own is None and not await _is_shown_to_seller(request, membership):
+        raise engagement_not_found()
+    before = int(place) if place else None
+    found = await visible_messages(request, own, top, before) if own else _NONE
+    more = None if found.before is None else str(found.before)
+    return Response(body=page(request, [message_view(each) for each in found.found], more))
 
 
 @operation(
     "POST",
-    "v1.0/engagements/{engagementId}/messages",
+    MESSAGES_ROUTE,
     body=MessageBody,
     returns={201: MessageView},
+    errors=(429,),
     headers=("Idempotency-Key",),
 )
 async def post_message(request: Request) -> Response:
     """Send a message to all parties of a deal.
 
-    The deal's creator and the parties that have accepted can send and read messages (E3).
+    The deal's creator and the parties that have accepted can send and read messages (E3). Each party can send a
+    limited number in an hour, and in a deal (U2).
     """
     membership = await load_membership(request, request.route_param("engagementId"))
     own = await own_referral(request, membership)
     if own is None:
-        creator = await request.service.referrals.get(membership.creator)
-        if creator and request.sees_partner_led(creator.value):
+        if await _is_shown_to_seller(request, membership):
             raise Forbidden("Sellers can read partner-led deals, but not write messages in them.")
         raise engagement_not_found()
     parsed = read(MessageBody, request.body)
-    _require_participant(request, own)
-    parsed.require_valid()
-    context = request.repeatable_context(f"{own.engagement_id}/messages")
-    message = Message(
-        sequence=0,
-        at=request.now,
-        organization_id=own.organization_id,
-        author=request.caller.member.name,
-        text=parsed.body.text or "",
-        key_hash=context.key_hash,
-    )
-    stored = await request.service.engagements.append(own.engagement_id, message)
+    key_hash = request.repeatable_context(f"{own.engagement_id}/messages").key_hash
+    try:
+        stored = await _post(request, own, parsed, key_hash)
+    except (Refusal, TooManyRequests):
+        posted = key_hash and await request.service.engagements.message_of_key(own.engagement_id, key_hash)
+        if not posted:
+            raise
+        stored = posted
     return Response(status=201, body=message_view(stored))
+
+
+async def visible_messages(
+    request: Request, own: Referral, limit: int, before: int | None = None
+) -> Messages:
+    """The latest messages that a party sees in a deal, `own` being its referral; none until it accepts (E3)."""
+    if own.accepted_at is None:
+        return _NONE
+    return await request.service.engagements.messages(own.engagement_id, limit, before)
 
 
 def message_view(message: Message) -> MessageView:
     """A message as the parties see it."""
     return MessageView.from_domain(message, date_time=message.at)
+
+
+async def _post(
+    request: Request, own: Referral, parsed: ParsedBody[MessageBody], key_hash: str | None
+) -> Message:
+    """Append the message within the party's quotas. Raises `TooManyRequests`, `Refusal`, `Contended`."""
+    limits = request.service.settings.limits
+    party = own.engagement_id, own.organization_id
+    try:
+        async with request.service.quotas.message(*party, request.now) as written:
+            _require_participant(request, own)
+            require_room_in_conversation(limits.messages_per_deal, written)
+            parsed.require_valid()
+            message = Message(
+                sequence=0,
+                at=request.now,
+                organization_id=own.organization_id,
+                author=request.caller.member.name,
+                text=parsed.body.text or "",
+                key_hash=key_hash,
+            )
+            return await request.service.engagements.append(own.engagement_id, message)
+    except QuotaReached as reached:
+        raise TooManyRequests(
+            f"Your organization can send {limits.messages_per_hour:,} messages an hour in a deal: put what you have "
+            "to say into fewer messages, or go on in the next hour.",
+            reached.retry_after,
+        ) from reached
+
+
+async def _is_shown_to_seller(request: Request, membership: Membership) -> bool:
+    """Whether the caller is a seller who may see this deal as a partner-led one (V3)."""
+    creator = await request.service.referrals.get(membership.creator)
+    return creator is not None and request.sees_partner_led(creator.value)
 
 
 def _require_participant(request: Request, own: Referral) -> None:

@@ -249,6 +249,10 @@ class DealView(View):
     solutions: list[SolutionView]
 
 
+class MessagesPage(PageView):
+    value: list[MessageView]
+
+
 class EngagementView(View):
     """A deal as one of its parties sees it (V1)."""
 

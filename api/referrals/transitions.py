@@ -22,13 +22,19 @@ from shared.domain.refusals import Fault
 from shared.domain.sales_stage import apply_stage
 
 
-def referral_command(name: str, body: type[Body]) -> Callable[[Handler], Handler]:
-    """Declare a command on a referral: `POST …/{id}/{name}`, answered with the referral."""
+def referral_command(
+    name: str, body: type[Body], errors: tuple[int, ...] = ()
+) -> Callable[[Handler], Handler]:
+    """Declare a command on a referral: `POST …/{id}/{name}`, answered with the referral.
+
+    `errors` are those of `Operation`.
+    """
     return operation(
         "POST",
         f"{REFERRAL_ROUTE}/{name}",
         body=body,
         returns=ReferralView,
+        errors=errors,
         headers=("If-Match", "Idempotency-Key"),
     )
 

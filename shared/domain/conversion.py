@@ -10,13 +10,16 @@ from shared.domain.creation import creation_tasks
 from shared.domain.deal_rules import faults_of_partners_deal
 from shared.domain.deal_type import type_of
 from shared.domain.draft import DealDraft
-from shared.domain.editing import apply_draft, faults_of_removals
+from shared.domain.editing import MAX_REMOVED, apply_draft, faults_of_removals
 from shared.domain.field_rules import faults_of_solutions, faults_of_team, faults_of_terms
 from shared.domain.invitation_rules import faults_of_invitations
 from shared.domain.inviting import InvitationFactory, record_invited_parties
 from shared.domain.lifecycle import require_active
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, NotAllowed
+
+MAX_REMOVED_AND_INVITED = 35
+"""How many people a conversion removes and organizations it invites: all their rows share a transaction of 100."""
 
 
 def require_convertible(referral: Referral, context: CommandContext) -> Change | None:
@@ -72,10 +75,14 @@ def faults_of_conversion(
         *_missing(draft),
         *faults_of_solutions(draft.terms.solutions, catalogue.solutions, "/details/requirements/solutions"),
         *faults_of_team(draft.team, "/team"),
-        *faults_of_removals(lead.team, draft.team),
+        *faults_of_removals(lead.team, draft.team, _most_removed(draft)),
         *faults_of_partners_deal(draft),
         *faults_of_invitations(draft.invitations, catalogue, today),
     )
+
+
+def _most_removed(draft: DealDraft) -> int:
+    return max(0, min(MAX_REMOVED, MAX_REMOVED_AND_INVITED - len(draft.all_invitations)))
 
 
 def _missing(draft: DealDraft) -> Iterator[Fault]:

@@ -123,11 +123,13 @@ def _faults_of_customer(before: Referral, draft: DealDraft) -> Iterator[Fault]:
         yield from faults_of_size(draft.customer.team, "/customerProfile/team")
 
 
-def faults_of_removals(before: tuple[Contact, ...], after: tuple[ContactDraft, ...]) -> Iterator[Fault]:
-    """One edit can remove at most `MAX_REMOVED` people from a team."""
+def faults_of_removals(
+    before: tuple[Contact, ...], after: tuple[ContactDraft, ...], most: int = MAX_REMOVED
+) -> Iterator[Fault]:
+    """One request can remove at most so many people from a team."""
     removed = {contact.email.casefold() for contact in before} - {(c.email or "").casefold() for c in after}
-    if len(removed) > MAX_REMOVED:
-        yield Fault("tooLong", "/team", f"Remove at most {MAX_REMOVED} people from the team in one request.")
+    if len(removed) > most:
+        yield Fault("tooLong", "/team", f"Remove at most {most} people from the team in this request.")
 
 
 def drafts_of(contacts: tuple[Contact, ...]) -> tuple[ContactDraft, ...]:

@@ -92,5 +92,8 @@ def leading_bits(identifier: str) -> str:
 
 
 def digest(*parts: str) -> str:
-    """SHA-256 of the parts as hexadecimal digits; a separator keeps ('ab', 'c') apart from ('a', 'bc')."""
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+    """SHA-256 of the parts as hexadecimal digits; a separator keeps ('ab', 'c') apart from ('a', 'bc').
+
+    Lone surrogates have bytes of their own, so no text raises an error.
+    """
+    return hashlib.sha256("\x1f".join(parts).encode(errors="surrogatepass")).hexdigest()

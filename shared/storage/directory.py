@@ -95,8 +95,8 @@ class Directory:
         """A person of an organization, or None."""
 
         async def read() -> Person | None:
-            key = keys.person(person_id)
-            row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), key)
+            partition, key = keys.safe(organization_id), keys.person(person_id)
+            row = await self._tables.get(keys.DIRECTORY, partition, key)
             return _PEOPLE.read(row) if row else None
 
         return await self._cached("person", f"{organization_id}/{person_id}", read)

@@ -9,11 +9,10 @@ from datetime import datetime
 
 from shared.domain.ids import EngagementId, OrganizationId
 from shared.domain.referral import Referral, ReferralKey
-from shared.domain.refusals import NotAllowed
 from shared.errors import Contended, StoreConflict
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import Insert, Operation, Replace, StoredRow, Tables, Upsert
+from shared.storage.tables import Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +35,20 @@ class Message:
     key_hash: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """A part of a conversation, newest first.
+
+    `before` is the sequence below which the next part begins; None if there is none.
+    """
+
+    found: tuple[Message, ...]
+    before: int | None
+
+
 _PARTIES, _MESSAGES, _SEQUENCES = Codec[ReferralKey](ReferralKey), Codec[Message](Message), Codec[int](int)
-MAX_MESSAGES = 1000
-"""The limit of a conversation, which is always read in full: the keys of one storage page."""
 _ATTEMPTS = 20
-_CREATOR, _MESSAGE, _KEY = "e", "m:", "k:"
+_CREATOR, _KEY = "e", "k:"
 
 
 class Engagements:
@@ -63,26 +71,34 @@ class Engagements:
         rows += [_PARTIES.row(f"p:{invitation.id}", invitation.key) for invitation in invitations]
         await self._tables.write(keys.ENGAGEMENTS, deal.engagement_id, [Upsert(row) for row in rows])
 
-    async def messages(self, engagement_id: EngagementId) -> tuple[Message, ...]:
-        """The conversation, oldest first, without messages that cannot be parsed."""
-        rows = await self._tables.between(keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_MESSAGE))
-        return tuple(_MESSAGES.each_readable(rows))
+    async def messages(self, engagement_id: EngagementId, limit: int, before: int | None = None) -> Messages:
+        """The latest messages of a conversation, or the latest below a sequence: one request for 999 of them.
+
+        At most `limit`, without those that cannot be parsed.
+        """
+        start, end = keys.starting_with(keys.MESSAGES)
+        if before is not None:
+            start = keys.after(keys.message(before))
+        rows = await self._tables.between(keys.ENGAGEMENTS, engagement_id, start, end, limit + 1)
+        more = keys.sequence_of(rows[limit - 1].key) if len(rows) > limit else None
+        return Messages(tuple(_MESSAGES.each_readable(rows[:limit])), more)
+
+    async def message_of_key(self, engagement_id: EngagementId, key_hash: str) -> Message | None:
+        """The message that was posted under an idempotency key, or None."""
+        key_row = await self._get_key(engagement_id, key_hash)
+        return await self._get_by_key(engagement_id, key_row) if key_row else None
 
     async def append(self, engagement_id: EngagementId, message: Message) -> Message:
         """Append a message with the next sequence; a message with an idempotency key is appended once.
 
         Of concurrent writers, the first to insert a sequence gets it, and the others try the next. Raises
-        `NotAllowed` if the conversation is full (E3), `Contended`.
+        `Contended`.
         """
         for _ in range(_ATTEMPTS):
             key_row = await self._get_key(engagement_id, message.key_hash) if message.key_hash else None
             if key_row and (existing := await self._get_by_key(engagement_id, key_row)):
                 return existing
             appended = replace(message, sequence=await self._last_sequence(engagement_id) + 1)
-            if appended.sequence > MAX_MESSAGES:
-                raise NotAllowed(
-                    f"A conversation has at most {MAX_MESSAGES:,} messages, and this one is full."
-                )
             try:
                 await self._tables.write(keys.ENGAGEMENTS, engagement_id, _insertions(appended, key_row))
             except StoreConflict:
@@ -93,9 +109,9 @@ class Engagements:
     async def _last_sequence(self, engagement_id: EngagementId) -> int:
         """The sequence of the latest message, 0 without any."""
         rows = await self._tables.between(
-            keys.ENGAGEMENTS, engagement_id, *keys.starting_with(_MESSAGE), MAX_MESSAGES, keys_only=True
+            keys.ENGAGEMENTS, engagement_id, *keys.starting_with(keys.MESSAGES), 1, keys_only=True
         )
-        return int(rows[-1].key.removeprefix(_MESSAGE)) if rows else 0
+        return keys.sequence_of(rows[0].key) if rows else 0
 
     async def _get_key(self, engagement_id: EngagementId, key_hash: str) -> StoredRow | None:
         """The row that maps an idempotency key to the sequence of its message."""
@@ -106,18 +122,21 @@ class Engagements:
         sequence = _SEQUENCES.readable(key_row)
         if sequence is None:
             return None
-        row = await self._tables.get(keys.ENGAGEMENTS, engagement_id, _message_key(sequence))
+        row = await self._tables.get(keys.ENGAGEMENTS, engagement_id, keys.message(sequence))
         return _MESSAGES.readable(row)
 
 
 def _insertions(message: Message, key_row: StoredRow | None) -> list[Operation]:
-    """The operations that store a message, and with an idempotency key also its key row."""
-    insert = Insert(_MESSAGES.row(_message_key(message.sequence), message))
-    if message.key_hash is None:
-        return [insert]
-    key = _SEQUENCES.row(f"{_KEY}{message.key_hash}", message.sequence)
-    return [insert, Replace(key, key_row.etag) if key_row else Insert(key)]
+    """The operations that store a message, count it for its party, and keep its idempotency key if it has one.
 
-
-def _message_key(sequence: int) -> str:
-    return f"{_MESSAGE}{sequence:06d}"
+    The row that counts has only its key. It may be there from a message with this sequence that was lost.
+    """
+    counted = keys.message_of_party(message.organization_id, message.at, message.sequence)
+    operations: list[Operation] = [
+        Insert(_MESSAGES.row(keys.message(message.sequence), message)),
+        Upsert(Row(counted, {})),
+    ]
+    if message.key_hash is not None:
+        key = _SEQUENCES.row(f"{_KEY}{message.key_hash}", message.sequence)
+        operations.append(Replace(key, key_row.etag) if key_row else Insert(key))
+    return operations

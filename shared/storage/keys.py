@@ -23,12 +23,15 @@ from shared.domain.ids import (
     leading_bits,
 )
 from shared.domain.vocabulary import Status
+from shared.storage.tables import MAX_KEY_LENGTH
 
 REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY = "referrals", "engagements", "intents", "mail", "directory"
 REVIEWS, STATUS = "reviews", "status"
 CLAIMS = "claims"
 """Which deployment slot owns a storage account; in the account of the tables and in that of the task hub."""
 TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY, REVIEWS, STATUS)
+_INVERTED_ID = 32
+"""The length of an inverted id."""
 
 
 def partition_of(organization_id: OrganizationId) -> str:
@@ -104,7 +107,7 @@ def of_location(location_id: LocationId, referral_id: ReferralId) -> str:
 
 def location_prefix(location_id: LocationId) -> str:
     """The prefix of the list rows of a location."""
-    return f"l:{safe(location_id)}:"
+    return f"l:{safe(location_id, beside=len('l::') + _INVERTED_ID)}:"
 
 
 def of_seller_team(team: str, referral_id: ReferralId) -> str:
@@ -114,7 +117,7 @@ def of_seller_team(team: str, referral_id: ReferralId) -> str:
 
 def seller_team_prefix(team: str) -> str:
     """The prefix of the list rows of a seller team."""
-    return f"r:{safe(team)}:"
+    return f"r:{safe(team, beside=len('r::') + _INVERTED_ID)}:"
 
 
 def of_member(email: str, referral_id: ReferralId) -> str:
@@ -127,16 +130,6 @@ def member_prefix(email: str) -> str:
     return f"m:{digest(email.casefold())[:32]}:"
 
 
-def person(person_id: PersonId) -> str:
-    """A person of an organization, in the directory."""
-    return f"{PEOPLE}{safe(person_id)}"
-
-
-def application(application_id: ApplicationId) -> str:
-    """An application of an organization, in the directory."""
-    return f"{APPLICATIONS}{safe(application_id)}"
-
-
 def favorite(member_id: PersonId | ApplicationId, referral_id: ReferralId) -> str:
     """A favorite of a person or an application (N2), newest referral first."""
     return f"{favorite_prefix(member_id)}{inverted(referral_id)}"
@@ -144,7 +137,17 @@ def favorite(member_id: PersonId | ApplicationId, referral_id: ReferralId) -> st
 
 def favorite_prefix(member_id: PersonId | ApplicationId) -> str:
     """The prefix of the favorites of a person or an application."""
-    return f"f:{safe(member_id)}:"
+    return f"f:{safe(member_id, beside=len('f::') + _INVERTED_ID)}:"
+
+
+def person(person_id: PersonId) -> str:
+    """A person of an organization, in the directory."""
+    return f"{PEOPLE}{safe(person_id, beside=len(PEOPLE))}"
+
+
+def application(application_id: ApplicationId) -> str:
+    """An application of an organization, in the directory."""
+    return f"{APPLICATIONS}{safe(application_id, beside=len(APPLICATIONS))}"
 
 
 def partner_led(referral_id: ReferralId) -> str:
@@ -170,6 +173,69 @@ def invitation(referral_id: ReferralId, invitee: ReferralId) -> str:
 def inquiry(inquiry_id: InquiryId) -> str:
     """A request for information, in the partition of the application."""
     return f"q:{inquiry_id}"
+
+
+def inquiries_between(start: datetime, end: datetime) -> tuple[str, str]:
+    """The range of an application's requests for information that were sent from one moment to before another."""
+    return inquiry(_leading_part(start)), inquiry(_leading_part(end))
+
+
+def _leading_part(moment: datetime) -> InquiryId:
+    """What a UUIDv7 of this moment begins with."""
+    milliseconds = f"{_milliseconds(moment):012x}"
+    return InquiryId(f"{milliseconds[:8]}-{milliseconds[8:]}")
+
+
+def inviting_step(moment: datetime, referral_id: ReferralId, sequence: int, number: int) -> str:
+    """The row that counts the invitations of one step, which has the timeline entry `sequence`."""
+    return f"{_inviting_since(moment)}:{referral_id}:{sequence:06d}:{number}"
+
+
+def inviting_between(start: datetime, end: datetime) -> tuple[str, str]:
+    """The range of the steps that invited from one moment to before another."""
+    return _inviting_since(start), _inviting_since(end)
+
+
+def invitations_in(key: str) -> int:
+    """The number of invitations that the row of an inviting step counts."""
+    return int(key.rpartition(":")[2])
+
+
+def _inviting_since(moment: datetime) -> str:
+    return f"x:{_milliseconds(moment):012x}"
+
+
+MESSAGES = "n:"
+"""Prefix of the messages of a conversation, newest first."""
+
+
+def message(sequence: int) -> str:
+    """A message of a conversation; the complement of its sequence sorts newest first."""
+    return f"{MESSAGES}{inverted(f'{sequence:06d}')}"
+
+
+def sequence_of(key: str) -> int:
+    """The sequence of the message with this key."""
+    return int(inverted(key.removeprefix(MESSAGES)))
+
+
+def message_of_party(organization_id: OrganizationId, moment: datetime, sequence: int) -> str:
+    """The row that counts a message for its party."""
+    return f"{messages_of_party_since(organization_id, moment)}:{sequence:06d}"
+
+
+def messages_of_party(organization_id: OrganizationId) -> tuple[str, str]:
+    """The range of the rows that count a party's messages, oldest first."""
+    return starting_with(_party_prefix(organization_id))
+
+
+def messages_of_party_since(organization_id: OrganizationId, moment: datetime) -> str:
+    """The first key of the rows that count a party's messages of a moment and later."""
+    return f"{_party_prefix(organization_id)}{_milliseconds(moment):012x}"
+
+
+def _party_prefix(organization_id: OrganizationId) -> str:
+    return f"a:{safe(organization_id, beside=len('a::000000000000:000000'))}:"
 
 
 def answer(referral_id: ReferralId) -> str:
@@ -209,7 +275,7 @@ def claimed_tables() -> str:
 
 def claimed_hub(hub: str) -> str:
     """The claim of a task hub; its name is case-insensitive."""
-    return f"hub:{safe(hub.casefold())}"
+    return f"hub:{safe(hub.casefold(), beside=len('hub:'))}"
 
 
 def idempotency(key_hash: str) -> str:
@@ -270,20 +336,41 @@ def waiting_mails(mailbox_id: ReferralId, summary: int) -> tuple[str, str]:
     return starting_with(f"waiting:{mailbox_id}:{summary:06d}:")
 
 
-def safe(text: str) -> str:
-    """Text as part of a key: without characters that are not allowed in keys, and without our separator `:`."""
-    return quote(text, safe=" !$&'()*+,;=@").replace("_", "%5F").replace("%", "_")
+_DIGEST = 32
+_CUT = "_~"
+"""Comes before the digest of a part that is cut. It is in no other part: there two digits follow each `_`."""
+
+
+def safe(text: str, *, beside: int = 0) -> str:
+    """Any text as part of a key, of which the rest has `beside` characters.
+
+    The part has no characters that are not allowed in keys, and not our separator `:`. Text that would make the key
+    too long for storage is cut, and ends with a digest of the whole: so different texts have different keys, and
+    whatever text a client sends as an id, a look-up of it finds nothing instead of being refused by storage.
+    """
+    whole, longest = _escaped(text), MAX_KEY_LENGTH - beside
+    if len(whole) <= longest:
+        return whole
+    return f"{_head(text, longest - _DIGEST - len(_CUT))}{_CUT}{digest(text)[:_DIGEST]}"
+
+
+def _escaped(text: str) -> str:
+    """Text without characters that are not allowed in keys, each replaced by `_` and the two digits of its bytes.
+
+    A lone surrogate is no character, but JSON and URLs can contain it; it becomes three bytes that no text has.
+    """
+    escaped = quote(text, safe=" !$&'()*+,;=@", errors="surrogatepass")
+    return escaped.replace("_", "%5F").replace("%", "_")
 
 
 MAX_PART_LENGTH = 250
-"""The maximum length of a bounded part: two parts and a separator fit into a key (512 UTF-16 units)."""
-_DIGEST = 32
+"""The maximum length of a bounded part: two parts and a separator fit into a key."""
 _LONGEST_HEAD = MAX_PART_LENGTH - _DIGEST - len("~")
 
 
 def bounded(text: str) -> str:
-    """Text of any length as part of a key: safe, and longer than `MAX_PART_LENGTH` as its head and a digest."""
-    whole = safe(text)
+    """Text as part of a key with another such part: safe, and above `MAX_PART_LENGTH` as its head and a digest."""
+    whole = _escaped(text)
     return whole if len(whole) <= MAX_PART_LENGTH else f"{head(text)}~{digest(text)[:_DIGEST]}"
 
 
@@ -299,17 +386,22 @@ def without_names(key: str) -> str:
 
 def head(text: str) -> str:
     """The longest common prefix of the bounded forms of all texts that start with this one."""
+    return _head(text, _LONGEST_HEAD)
+
+
+def _head(text: str, longest: int) -> str:
+    """The start of an escaped text, cut at a whole character."""
     size = 0
     for count, character in enumerate(text):
-        size += len(safe(character))
-        if size > _LONGEST_HEAD:
-            return safe(text[:count])
-    return safe(text)
+        size += len(_escaped(character))
+        if size > longest:
+            return _escaped(text[:count])
+    return _escaped(text)
 
 
 def after(key: str) -> str:
     """The first possible key after another one of the same range: the start of the next page."""
-    return f"{key}-"
+    return f"{key}-" if len(key) < MAX_KEY_LENGTH else f"{key[:-1]}{chr(ord(key[-1]) + 1)}"
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -19,8 +19,6 @@ from shared.domain.referral import Referral
 from shared.storage import keys
 
 MAX_RANGES = 8
-_LONGEST_KEY = 512
-"""The key limit of Table Storage: no row has a longer prefix, and a query for one would be rejected."""
 _ONLY_TRUE: frozenset[Value] = frozenset({True})
 _DIRECTION = {"in": "Incoming", "out": "Outgoing", "lead": "Incoming", "qlead": "Incoming"}
 _LEADS: frozenset[keys.Tab] = frozenset({"lead", "qlead"})
@@ -90,16 +88,14 @@ def _narrowed(predicate: Predicate | None, own_teams: frozenset[str]) -> tuple[s
     if (emails := _texts(predicate, "team/email")) is not None:
         choices.append(tuple(keys.member_prefix(email) for email in emails))
     if (places := _texts(predicate, "location")) is not None:
-        prefixes = [keys.location_prefix(LocationId(place)) for place in places]
-        choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
+        choices.append(tuple(keys.location_prefix(LocationId(place)) for place in places))
     teams = (
         sorted(own_teams)
         if required_values(predicate, "myTeam") == _ONLY_TRUE
         else _texts(predicate, "sellerTeam")
     )
     if teams is not None:
-        prefixes = [keys.seller_team_prefix(team) for team in teams]
-        choices.append(tuple(prefix for prefix in prefixes if len(prefix) <= _LONGEST_KEY))
+        choices.append(tuple(keys.seller_team_prefix(team) for team in teams))
     tabs, statuses = _tabs(predicate), _texts(predicate, "status")
     if statuses is not None or len(tabs) < len(keys.TABS):
         choices.append(

@@ -213,7 +213,8 @@ class MailRecords:
         """The partition of the record of an operation, or None if that is unknown."""
         if is_operation_within(operation_id):
             return keys.mail_partition(operation_id)
-        row = await self._tables.get(keys.MAIL, f"operation:{keys.safe(operation_id)}", _POINTER)
+        place = f"operation:{keys.safe(operation_id, beside=len('operation:'))}"
+        row = await self._tables.get(keys.MAIL, place, _POINTER)
         pointer = _POINTERS.readable(row)
         return keys.mail_partition(pointer.referral_id) if pointer else None
 

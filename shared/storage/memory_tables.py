@@ -1,17 +1,28 @@
 """Table Storage in memory: the twin of `azure_tables`, for tests and measurements without network or disk."""
 
+import re
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.errors import RecordTooLarge, StoreConflict
+from shared.errors import RecordTooLarge, StoreConflict, StoreUnavailable
 from shared.storage.sizes import MAX_TRANSACTION_BYTES, wire_size
-from shared.storage.tables import MAX_TRANSACTION_OPERATIONS, Discard, Insert, Operation, Replace, StoredRow
+from shared.storage.tables import (
+    MAX_KEY_LENGTH,
+    MAX_TRANSACTION_OPERATIONS,
+    Discard,
+    Insert,
+    Operation,
+    Replace,
+    StoredRow,
+)
 
 _Place = tuple[str, str]
 """A table, and a partition of it."""
 _LARGEST_PAGE = 1000
+_NOT_IN_KEYS = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that Table Storage does not allow in keys; a lone surrogate cannot be sent at all."""
 
 
 class MemoryTables:
@@ -19,6 +30,8 @@ class MemoryTables:
 
     `requests` counts as `AzureTables` does: a range is one request for each 1,000 rows returned. `ahead` is what
     `clock_ahead` returns.
+
+    Keys that storage refuses in rows are refused in every request; Azurite lets most of them pass when it reads.
     """
 
     def __init__(self) -> None:
@@ -38,6 +51,7 @@ class MemoryTables:
     async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
         """See `Tables`."""
         self.requests += 1
+        _require_keys(partition, key)
         return self._partition(table, partition).get(key)
 
     async def between(
@@ -50,7 +64,9 @@ class MemoryTables:
         *,
         keys_only: bool = False,
     ) -> list[StoredRow]:
-        """See `Tables`."""
+        """See `Tables`. The bounds of a range are no keys: they may contain characters that keys may not."""
+        _require_keys(partition)
+        _require_lengths(start, end)
         rows, order = self._partition(table, partition), self._ordered(table, partition)
         keys = order[bisect_left(order, start) : bisect_left(order, end)][:limit]
         self.requests += max(1, -(-len(keys) // _LARGEST_PAGE))
@@ -68,6 +84,7 @@ class MemoryTables:
                 f"a transaction has 1 to {MAX_TRANSACTION_OPERATIONS} operations on distinct keys, not {keys}"
             )
             raise ValueError(message)
+        _require_keys(partition, *keys)
         if (size := wire_size(partition, operations)) > MAX_TRANSACTION_BYTES:
             raise RecordTooLarge(size, MAX_TRANSACTION_BYTES)
         rows = self._partition(table, partition)
@@ -78,6 +95,7 @@ class MemoryTables:
     async def discard(self, table: str, partition: str, key: str) -> None:
         """See `Tables`."""
         self.requests += 1
+        _require_keys(partition, key)
         self._remove(table, partition, key)
 
     async def scan_table(self, table: str) -> AsyncIterator[StoredRow]:
@@ -110,6 +128,18 @@ class MemoryTables:
     def _remove(self, table: str, partition: str, key: str) -> None:
         if self._partition(table, partition).pop(key, None):
             self._order.pop((table, partition), None)
+
+
+def _require_keys(*keys: str) -> None:
+    """Raise `StoreUnavailable` for a key that storage refuses, as `AzureTables` does."""
+    _require_lengths(*keys)
+    if any(_NOT_IN_KEYS.search(key) for key in keys):
+        raise StoreUnavailable("Table Storage answered 400 InvalidInput.")
+
+
+def _require_lengths(*keys: str) -> None:
+    if any(len(key.encode("utf-16-le", "surrogatepass")) > 2 * MAX_KEY_LENGTH for key in keys):
+        raise StoreUnavailable("Table Storage answered 400 InvalidInput.")
 
 
 def _require_condition(operation: Operation, rows: dict[str, StoredRow]) -> None:

@@ -7,25 +7,35 @@ written last. It works on rows and not on the records of the present code, whose
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
-from shared.domain.ids import ReferralId, is_uuid
+from shared.domain.ids import OrganizationId, ReferralId, is_uuid
 from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import text_of, values_of
 from shared.storage.schema import CURRENT_VERSION, write_version
-from shared.storage.tables import Discard, Insert, Row, StoredRow, Tables, in_transactions
+from shared.storage.tables import (
+    Discard,
+    Insert,
+    Operation,
+    Row,
+    StoredRow,
+    Tables,
+    Upsert,
+    in_transactions,
+)
 
 Migration = Callable[[Tables], Awaitable[str]]
-"""Brings all data to the next version; says in a sentence what it did. Raises as `Tables` does."""
+"""One part of the way to the next version; says in a sentence what it did. Raises as `Tables` does."""
 
 
 async def migrate(tables: Tables, version: int, report: Callable[[str], None]) -> None:
     """Bring data of this version to the current one, step by step, and report each. Raises as `Tables` does."""
     for each in range(version, CURRENT_VERSION):
-        done = await MIGRATIONS[each](tables)
+        done = [await part(tables) for part in MIGRATIONS[each]]
         await write_version(tables, each + 1)
-        report(f"Version {each} to {each + 1}: {done}")
+        report(f"Version {each} to {each + 1}: {' '.join(done)}")
 
 
 async def _mails_are_found_by_their_operations(tables: Tables) -> str:
@@ -86,5 +96,72 @@ def _with_key(row: StoredRow, key: str) -> dict[str, Any]:
     return values_of(json.dumps({**record, "key": key}, ensure_ascii=False, separators=(",", ":")))
 
 
-MIGRATIONS: dict[int, Migration] = {1: _mails_are_found_by_their_operations}
-"""By the version that each starts from."""
+async def _conversations_are_read_from_their_end(tables: Tables) -> str:
+    """Version 2 had the messages of a deal in the order in which they were written, and counted none by party."""
+    deals = {
+        row.partition async for row in tables.scan_table(keys.ENGAGEMENTS) if row.key.startswith(_OLD_MESSAGE)
+    }
+    moved = [await _move_messages(tables, deal) for deal in sorted(deals)]
+    return f"{sum(moved)} messages of {len(moved)} deals have new keys."
+
+
+_OLD_MESSAGE = "m:"
+
+
+async def _move_messages(tables: Tables, deal: str) -> int:
+    """Move the messages of a deal. Each is moved in one transaction, so a run that ends leaves none of them twice."""
+    rows = await tables.between(keys.ENGAGEMENTS, deal, *keys.starting_with(_OLD_MESSAGE))
+    for group in in_transactions(rows, operations_each=3):
+        await tables.write(keys.ENGAGEMENTS, deal, [op for row in group for op in _move_message(row)])
+    return len(rows)
+
+
+def _move_message(row: StoredRow) -> Iterator[Operation]:
+    sequence = int(row.key.removeprefix(_OLD_MESSAGE))
+    yield Upsert(Row(keys.message(sequence), row.values))
+    if counted := _count_of_party(row, sequence):
+        yield Upsert(Row(counted, {}))
+    yield Discard(row.key)
+
+
+def _count_of_party(row: StoredRow, sequence: int) -> str | None:
+    """The key that counts a message for its party; None of a damaged row, whose party is not known."""
+    try:
+        record = json.loads(text_of(row.values))
+        at = datetime.fromisoformat(record["at"])
+        return keys.message_of_party(OrganizationId(record["organization_id"]), at, sequence)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+async def _who_declined_keeps_none_of_the_inviters_people(tables: Tables) -> str:
+    """Version 2 left them in the records of parties that declined or let their invitation expire (V1, N3).
+
+    A referral's list rows repeat the referral, so they are changed as its document is.
+    """
+    changed = 0
+    async for row in tables.scan_table(keys.REFERRALS):
+        if values := _without_inviters_people(row):
+            await tables.write(keys.REFERRALS, row.partition, [Upsert(Row(row.key, values))])
+            changed += row.key.startswith(keys.OLDEST)
+    return f"{changed} referrals of parties that take no part are without the inviter's people."
+
+
+def _without_inviters_people(row: StoredRow) -> dict[str, Any] | None:
+    """The properties of a changed row; None of one that stays, as damaged rows do."""
+    try:
+        record = json.loads(text_of(row.values))
+        if record["substatus"] not in {"Declined", "Expired"} or not record["invite_context"]["team"]:
+            return None
+    except (ValueError, LookupError, TypeError):
+        return None
+    record["invite_context"]["team"] = []
+    others = {name: value for name, value in row.values.items() if not name.startswith("json")}
+    return {**others, **values_of(json.dumps(record, ensure_ascii=False, separators=(",", ":")))}
+
+
+MIGRATIONS: dict[int, tuple[Migration, ...]] = {
+    1: (_mails_are_found_by_their_operations,),
+    2: (_conversations_are_read_from_their_end, _who_declined_keeps_none_of_the_inviters_people),
+}
+"""By the version that each starts from: the parts of the way to the next, in order. Each part can be repeated."""

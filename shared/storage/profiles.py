@@ -62,4 +62,4 @@ class Profiles:
 
 
 def _partition(country: str) -> str:
-    return f"profiles:{keys.safe(country)}"
+    return f"profiles:{keys.safe(country, beside=len('profiles:'))}"

@@ -71,6 +71,8 @@ class Referrals:
     ) -> Written:
         """Store a change in one transaction: document, list rows, entries, work, invitations, idempotency key.
 
+        Invitations are counted by a row of their own for the organization's quota.
+
         `read` is the record that the change is based on, None for a new referral. Raises `StoreConflict` if it, or
         the record of the idempotency key, has changed since; `RecordTooLarge` before anything is sent.
 
@@ -91,6 +93,8 @@ class Referrals:
             Insert(REFERRALS.row(keys.invitation(after.id, invitation.id), invitation))
             for invitation in change.invitations
         )
+        if change.invitations:
+            operations.append(Insert(_inviting_row(change)))
         for registration in change.registrations:
             operations.extend(registration_operations(after.id, registration))
         if key:
@@ -273,6 +277,12 @@ def _list_operations(change: Change) -> list[Operation]:
         *(Upsert(Row(key, values)) for key in sorted(current)),
         *(Discard(key) for key in sorted(stale)),
     ]
+
+
+def _inviting_row(change: Change) -> Row:
+    """The row that counts the invitations of a step for the organization's quota (U1); it has only its key."""
+    entry, number = change.entry, len(change.invitations)
+    return Row(keys.inviting_step(entry.at, change.after.id, entry.sequence, number), {})
 
 
 def _sellers() -> str:

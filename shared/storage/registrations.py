@@ -240,7 +240,7 @@ def _queue_key(registration: Registration) -> str | None:
 
 
 def _entry_key(registration_id: str) -> str:
-    return f"r:{keys.safe(registration_id)}"
+    return f"r:{keys.safe(registration_id, beside=len('r:'))}"
 
 
 def _queue_prefix(status: RegistrationStatus) -> str:

@@ -14,6 +14,8 @@ T = TypeVar("T")
 Value = str | int | bool
 MAX_TRANSACTION_OPERATIONS = 100
 """The maximum number of operations in one transaction."""
+MAX_KEY_LENGTH = 512
+"""The maximum length of a partition key and of a row key in UTF-16 units (1 KiB)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,11 @@ Operation = Insert | Replace | Upsert | Discard
 
 
 class Tables(Protocol):
-    """Table Storage as this service uses it. Every method raises `StoreUnavailable` if storage does not answer."""
+    """Table Storage as this service uses it. Every method raises `StoreUnavailable` if storage does not answer.
+
+    Keys have at most `MAX_KEY_LENGTH` units, and neither slashes, backslashes, `#`, `?` nor control characters.
+    Storage refuses all others, which raises `StoreUnavailable` as well: keys are made in `keys` alone.
+    """
 
     async def create_tables(self, names: Sequence[str]) -> None:
         """Create the tables that do not exist."""
@@ -120,8 +126,8 @@ class Tables(Protocol):
         ...
 
 
-def in_transactions(items: Iterable[T]) -> Iterator[list[T]]:
-    """Split items into non-empty groups that fit into one transaction, in order."""
+def in_transactions(items: Iterable[T], operations_each: int = 1) -> Iterator[list[T]]:
+    """Split items, of which each needs so many operations, into groups that fit into one transaction, in order."""
     rest = iter(items)
-    while group := list(islice(rest, MAX_TRANSACTION_OPERATIONS)):
+    while group := list(islice(rest, MAX_TRANSACTION_OPERATIONS // operations_each)):
         yield group

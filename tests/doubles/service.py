@@ -119,11 +119,12 @@ def http_request(
     headers: Mapping[str, str] = NOTHING,
 ) -> func.HttpRequest:
     """A request of an operation as the worker hands it over; a body that is not bytes is sent as JSON."""
-    path = operation.route.format_map({name: quote(value) for name, value in route.items()})
+    parts = {name: quote(value, errors="surrogatepass") for name, value in route.items()}
+    path, query = operation.route.format_map(parts), urlencode(params, errors="surrogatepass")
     sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     return func.HttpRequest(
         method=operation.method,
-        url=f"http://service.example/{path}" + (f"?{urlencode(params)}" if params else ""),
+        url=f"http://service.example/{path}" + (f"?{query}" if query else ""),
         headers={"Content-Type": "application/json", **headers},
         params=dict(params),
         route_params=dict(route),

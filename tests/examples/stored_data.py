@@ -11,12 +11,7 @@ from shared.storage.tables import Insert, Row, Tables, in_transactions
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows to load, the moment at which they were recorded, and the operations that the mail service accepted.
-
-    The small world: of a first deal Fabrikam has accepted, Microsoft has declined (the mail about it was accepted,
-    and the answer lost), and Northwind Traders has not answered; one of its addresses was refused. Then the mail
-    service went away: Northwind's first reminder failed in two languages, and the invitation to a second deal waits.
-    """
+    """Rows to load, the moment at which they were recorded, and the operations that the mail service accepted."""
 
     now: datetime
     accepted: frozenset[str]
@@ -31,8 +26,27 @@ class Sample:
 
 
 def data_of_version_1() -> Sample:
-    """What version 1 stored."""
-    file = Path(__file__).with_name("data_of_version_1.json")
+    """What version 1 stored.
+
+    The small world: of a first deal Fabrikam has accepted, Microsoft has declined (the mail about it was accepted,
+    and the answer lost), and Northwind Traders has not answered; one of its addresses was refused. Then the mail
+    service went away: Northwind's first reminder failed in two languages, and the invitation to a second deal waits.
+    """
+    return _sample("data_of_version_1.json")
+
+
+def data_of_version_2() -> Sample:
+    """What version 2 stored.
+
+    The small world: in Contoso's first deal, which Northwind Traders has accepted, the two have written the messages
+    `Message 1` to `Message 70`. Every third is Northwind's, every tenth has an idempotency key (`key-10`). There is
+    one message in a second deal, and none in a third.
+    """
+    return _sample("data_of_version_2.json")
+
+
+def _sample(name: str) -> Sample:
+    file = Path(__file__).with_name(name)
     recorded = json.loads(file.read_text(encoding="utf-8"))
     rows = defaultdict(list)
     for table, stored in recorded["tables"].items():

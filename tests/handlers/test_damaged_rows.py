@@ -327,8 +327,8 @@ async def test_a_key_whose_message_was_lost_says_it_again_once() -> None:
             await damage(again, row, missing=missing)
             said_twice = [await Engagements(again).append(one, message) for _ in range(2)]
             assert said_twice[0] == said_twice[1]
-            assert said_twice[1] in await Engagements(again).messages(one)
-    assert await engagements.messages(one) == (first,)
+            assert said_twice[1] in (await Engagements(again).messages(one, 9)).found
+    assert (await engagements.messages(one, 9)).found == (first,)
 
 
 async def test_an_import_writes_over_what_cannot_be_read() -> None:
@@ -437,4 +437,4 @@ async def test_storage_that_is_away_is_not_taken_for_a_damaged_row() -> None:
             raise StoreUnavailable("away")
 
     with pytest.raises(StoreUnavailable):
-        await Engagements(Away()).messages(EngagementId("deal"))
+        await Engagements(Away()).messages(EngagementId("deal"), 9)

@@ -1,11 +1,17 @@
 """How many items a request asks for, and which options it may give."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import azure.functions as func
 import pytest
 
-from api.http.paging import MAX_TOP, refuse_unknown_options, top_of
+from api.http.paging import MAX_TOP, next_link, refuse_unknown_options, top_of
 from api.http.problems import BadQuery
-from api.http.request import PublicRequest
+from api.http.request import PublicRequest, Request
+from tests.doubles.engine import FakeEngine
+from tests.doubles.service import SETTINGS
+from tests.examples.referrals import NOW
 
 KNOWN = frozenset({"status", "$top"})
 
@@ -37,3 +43,13 @@ def test_an_option_that_is_given_twice_is_not_read_as_one_of_them() -> None:
 def test_an_unknown_option_is_refused_by_name() -> None:
     with pytest.raises(BadQuery, match="does not support state"):
         refuse_unknown_options(asked("state=Approved"), KNOWN)
+
+
+def test_a_link_to_the_next_page_repeats_any_text_that_was_sent() -> None:
+    http = func.HttpRequest("GET", "http://127.0.0.1/v1.0/x", params={"customer": "\ud800"}, body=b"")
+    service: Any = SimpleNamespace(settings=SETTINGS)
+    caller: Any = None
+    request = Request(
+        http=http, load_body=dict, service=service, engine=FakeEngine(), caller=caller, now=NOW, known=caller
+    )
+    assert next_link(request, "p") == "http://api.example/v1.0/x?customer=%ED%A0%80&$skiptoken=cA"

@@ -9,6 +9,10 @@ from hypothesis import strategies as st
 
 from shared.domain.change import EntryDraft, created
 from shared.domain.ids import (
+    InquiryId,
+    LocationId,
+    PersonId,
+    ReferralId,
     inverted,
     is_operation_within,
     is_uuid,
@@ -23,7 +27,7 @@ from shared.domain.work import Invite, NoOp, Notify, UpdateParties, Withdraw, Wo
 from shared.errors import RecordTooLarge
 from shared.storage import keys
 from shared.storage.codec import Codec
-from shared.storage.tables import StoredRow
+from shared.storage.tables import MAX_KEY_LENGTH, StoredRow
 from tests.examples.referrals import CREATOR, NOW, contact, context, referral
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -152,3 +156,63 @@ def test_a_record_over_the_limit_is_refused() -> None:
     with pytest.raises(RecordTooLarge) as refused:
         Codec[Referral](Referral).row("key", referral(notes="가" * 20_000))
     assert refused.value.size > refused.value.limit
+
+
+ANY_TEXT = st.text(st.characters(), max_size=400)
+"""Lone surrogates too."""
+
+
+@given(ANY_TEXT, st.integers(0, 60))
+def test_any_text_fits_into_a_key_with_what_is_beside_it(text: str, beside: int) -> None:
+    part = keys.safe(text, beside=beside)
+    assert len(part) + beside <= MAX_KEY_LENGTH
+    assert part.isascii()
+    assert set(part).isdisjoint("/\\#?:")
+    assert part.isprintable()
+
+
+@given(ANY_TEXT, ANY_TEXT)
+def test_different_texts_have_different_parts(a: str, b: str) -> None:
+    for one, other in ((a, b), (a * 9, b * 9), (a, keys.safe(b * 9))):
+        assert (keys.safe(one) == keys.safe(other)) == (one == other)
+
+
+@pytest.mark.parametrize("long", ["é" * 300, "x" * 600])
+def test_a_text_that_looks_like_a_cut_one_is_another(long: str) -> None:
+    cut = keys.safe(long)
+    assert len(cut) <= MAX_KEY_LENGTH
+    assert keys.safe(cut) != cut
+    assert keys.safe(long[:-1] + "è")[:400] == cut[:400], "their heads are the same"
+    assert keys.safe(long[:-1] + "è") != cut
+
+
+def test_what_fitted_into_a_key_has_the_same_key_as_ever() -> None:
+    """Rows that earlier versions stored are found: the longest, too."""
+    person = PersonId("é" * 85)
+    assert keys.person(person) == "p:" + "_C3_A9" * 85
+    longest = PersonId("x" * 477)
+    assert keys.favorite_prefix(longest) == f"f:{longest}:"
+    assert keys.safe("x" * 512) == "x" * 512
+    assert keys.location_prefix(LocationId("a b/c_d")) == "l:a b_2Fc_5Fd:"
+
+
+@given(st.integers(1, 999_999), st.integers(1, 999_999))
+def test_messages_sort_by_their_sequence_the_latest_first(a: int, b: int) -> None:
+    assert keys.sequence_of(keys.message(a)) == a
+    assert (keys.message(a) < keys.message(b)) == (a > b)
+
+
+@given(MOMENTS, ENTROPY, MOMENTS)
+def test_requests_and_inviting_steps_lie_in_the_range_of_their_time(
+    now: datetime, entropy: bytes, other: datetime
+) -> None:
+    end = max(now, other) + timedelta(milliseconds=1)
+    for begin in (min(now, other), now):
+        start, stop = keys.inquiries_between(begin, end)
+        assert start <= keys.inquiry(InquiryId(uuid7(now, entropy))) < stop
+        start, stop = keys.inviting_between(begin, end)
+        assert start <= (key := keys.inviting_step(now, ReferralId(uuid7(now, entropy)), 7, 20)) < stop
+        assert keys.invitations_in(key) == 20
+    later = now + timedelta(milliseconds=1)
+    assert not keys.inquiries_between(later, end)[0] <= keys.inquiry(InquiryId(uuid7(now, entropy)))
+    assert not keys.inviting_between(later, end)[0] <= keys.inviting_step(now, ReferralId("r"), 1, 1)

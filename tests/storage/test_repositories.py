@@ -21,12 +21,11 @@ from shared.domain.ids import (
 )
 from shared.domain.lifecycle import apply_party_change
 from shared.domain.referral import Referral, StatusReason
-from shared.domain.refusals import NotAllowed
 from shared.domain.timeline import Actor
 from shared.domain.vocabulary import CLOSING_REASONS
 from shared.domain.work import Publish
 from shared.errors import RecordTooLarge, StoreConflict
-from shared.storage import engagements, keys, referral_lists
+from shared.storage import keys, referral_lists
 from shared.storage.azure_tables import AzureTables
 from shared.storage.codec import Codec, Stored
 from shared.storage.engagements import Engagements, Message
@@ -51,17 +50,18 @@ SAID = Message(sequence=0, at=NOW, organization_id=OrganizationId("contoso"), au
 
 
 class TextCounting(MemoryTables):
-    """Counts the messages whose texts are read."""
+    """Counts the messages whose texts are read, and the rows that ranges give."""
 
-    texts = 0
+    texts, rows = 0, 0
 
     async def get(self, table: str, partition: str, key: str) -> StoredRow | None:
-        self.texts += key.startswith("m:")
+        self.texts += key.startswith(keys.MESSAGES)
         return await super().get(table, partition, key)
 
     async def between(self, *arguments: Any, keys_only: bool = False) -> list[StoredRow]:
         found = await super().between(*arguments, keys_only=keys_only)
-        self.texts += sum(bool(row.values) and row.key.startswith("m:") for row in found)
+        self.texts += sum(bool(row.values) and row.key.startswith(keys.MESSAGES) for row in found)
+        self.rows += len(found)
         return found
 
 
@@ -213,9 +213,9 @@ async def test_messages_are_numbered_without_gaps_whoever_writes_at_once(
     await asyncio.gather(*(repository.append(engagement, said) for _ in range(5)))
     keyed = replace(said, key_hash="k", text="Once")
     once = [await repository.append(engagement, keyed) for _ in range(2)]
-    messages = await repository.messages(engagement)
-    assert [message.sequence for message in messages] == [1, 2, 3, 4, 5, 6]
-    assert once == [messages[-1], messages[-1]]
+    messages = (await repository.messages(engagement, 9)).found
+    assert [message.sequence for message in messages] == [6, 5, 4, 3, 2, 1]
+    assert once == [messages[0], messages[0]]
 
 
 async def test_of_messages_said_at_once_under_one_key_one_is_kept(tables: Tables, partition: str) -> None:
@@ -224,33 +224,49 @@ async def test_of_messages_said_at_once_under_one_key_one_is_kept(tables: Tables
     engagement = EngagementId(f"o-{partition}")
     keyed = replace(SAID, key_hash="k")
     kept = await asyncio.gather(*(repository.append(engagement, keyed) for _ in range(4)))
-    assert await repository.messages(engagement) == (kept[0],)
+    assert (await repository.messages(engagement, 9)).found == (kept[0],)
     assert set(kept) == {kept[0]}
 
 
-async def test_a_full_conversation_takes_no_more_and_still_knows_what_was_said_in_it(
-    tables: Tables, partition: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """E3."""
-    monkeypatch.setattr(engagements, "MAX_MESSAGES", 3)
-    repository = Engagements(tables)
-    engagement = EngagementId(f"f-{partition}")
-    kept = [await repository.append(engagement, replace(SAID, key_hash=f"k{n}")) for n in range(3)]
-    for more in (SAID, replace(SAID, key_hash="k3")):
-        with pytest.raises(NotAllowed):
-            await repository.append(engagement, more)
-    assert await repository.append(engagement, replace(SAID, key_hash="k1")) == kept[1]
-    assert await repository.messages(engagement) == tuple(kept)
+async def test_a_conversation_is_read_from_its_end_part_by_part(tables: Tables, partition: str) -> None:
+    """E3: across the lengths of numbers, and though a message was lost."""
+    repository, engagement = Engagements(tables), EngagementId(f"c-{partition}")
+    for _ in range(12):
+        await repository.append(engagement, SAID)
+    await tables.discard(keys.ENGAGEMENTS, engagement, keys.message(8))
+    parts: list[list[int]] = []
+    before: int | None = None
+    while not parts or before is not None:
+        part = await repository.messages(engagement, 4, before)
+        parts.append([message.sequence for message in part.found])
+        before = part.before
+    assert parts == [[12, 11, 10, 9], [7, 6, 5, 4], [3, 2, 1]]
 
 
-async def test_what_is_said_reads_keys_of_earlier_messages_and_never_their_texts() -> None:
+async def test_a_message_costs_the_same_however_many_there_are() -> None:
+    """Its number comes from the key of the last one, and no text is read but that of a repetition."""
     tables = TextCounting()
     repository, engagement = Engagements(tables), EngagementId("deal")
-    for number in range(20):
+    costs: set[int] = set()
+    for number in range(1200):
+        before = tables.requests
         await repository.append(engagement, replace(SAID, key_hash=f"k{number}"))
-    assert tables.texts == 0
+        costs.add(tables.requests - before)
+    assert costs == {3}, "its key, the last sequence, the transaction"
+    assert (tables.texts, tables.rows) == (0, 1199)
     await repository.append(engagement, replace(SAID, key_hash="k7"))
     assert tables.texts == 1
+
+
+async def test_a_part_of_a_conversation_is_one_request_for_its_messages_and_one_more() -> None:
+    tables = TextCounting()
+    repository, engagement = Engagements(tables), EngagementId("deal")
+    for _ in range(300):
+        await repository.append(engagement, SAID)
+    tables.requests = tables.rows = 0
+    part = await repository.messages(engagement, 100, 250)
+    assert (len(part.found), part.before) == (100, 150)
+    assert (tables.requests, tables.rows) == (1, 101)
 
 
 async def test_a_record_that_is_too_large_is_refused_before_anything_is_sent(

@@ -137,7 +137,7 @@ async def saying(world: DirectoryDocument) -> Command:
         return await world.ask(service, "rae", post_message, {"text": "Hi"}, headers=headers, route=route)
 
     async def look(_: Response) -> object:
-        return [(m.sequence, m.text) for m in await world.calm.engagements.messages(engagement)]
+        return [(m.sequence, m.text) for m in (await world.calm.engagements.messages(engagement, 9)).found]
 
     return Command(ask, 201, look)
 
