@@ -19,6 +19,7 @@ from localcloud.process.children import ChildRecord, identify
 from localcloud.process.locks import DataLock, Holder, is_held
 from localcloud.process.ports import free_ports
 from localcloud.process.waiting import wait_until
+from localcloud.stack.environment import NO_LIMITS
 from localcloud.stack.hosts import Devhost
 from localcloud.stack.stack import Stack
 
@@ -68,6 +69,12 @@ def test_the_host_gets_the_settings_of_the_app(stack):
     assert environment["MAIL_ACCESS_KEY"] == (stack.data.path / "mail" / "access-key").read_text()
     assert environment["MAIL_EVENTS_KEY"] == (stack.data.path / "mail" / "events-key").read_text()
     assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_tests_benchmarks_and_the_demo_have_no_limits_on_use(stack):
+    environment = seen_by_host(stack)["environment"]
+    assert {name: environment.get(name) for name in NO_LIMITS} == NO_LIMITS
+    assert set(NO_LIMITS.values()) == {"0"}
 
 
 def test_the_settings_win_over_the_users_environment(stack, monkeypatch):
@@ -201,6 +208,7 @@ import sys
 from pathlib import Path
 from localcloud.commands import dispatch, parser
 from localcloud.commands.serve import run
+from localcloud.stack.environment import NO_LIMITS
 from localcloud.stack.hosts import Devhost
 host = Devhost((sys.executable, sys.argv[1]))
 dispatch._COMMANDS["run"] = lambda options: run(options, host)
@@ -266,6 +274,9 @@ def test_run_stops_everything_in_order_on_a_signal(start, tmp_path, number):
     run = start().wait_ready()
     assert run.output[-1].startswith("Ready: http://127.0.0.1:")
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    with urlopen(run.output[-1].removeprefix("Ready: "), timeout=60) as answer:
+        environment = json.load(answer)["environment"]
+    assert [name for name in environment if name.startswith("LIMIT_")] == [], "the service's own limits count"
     pids = children(tmp_path)
     run.process.send_signal(number)
     code, err = run.end()
