@@ -201,7 +201,14 @@ async def _request(service: Service, who: str, options: str) -> Request:
     engine: Any = None  # reading wakes nobody
     referrals = KnownReferrals(service.referrals)
     return Request(
-        http=http, load_body=dict, service=service, engine=engine, caller=caller, now=_NOW, known=referrals
+        http=http,
+        path="/v1.0/engagements/referrals",
+        load_body=dict,
+        service=service,
+        engine=engine,
+        caller=caller,
+        now=_NOW,
+        known=referrals,
     )
 
 

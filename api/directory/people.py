@@ -111,13 +111,13 @@ async def put_person(request: Request) -> Response:
 
     To replace a person, `If-Match` is mandatory.
     """
-    organization_id = require_members_manager(request)
+    organization_id, person_id = require_members_manager(request), _id(request)
     parsed = read(PersonBody, request.body)
-    before = await request.service.people.get(organization_id, _id(request))
+    before = await request.service.people.get(organization_id, person_id)
     etag = before.etag if before else None
     require_version(request, etag, "person")
     parsed.require_valid(parsed.body.faults(request.caller.organization))
-    person = parsed.body.person(organization_id, _id(request))
+    person = parsed.body.person(organization_id, person_id)
     try:
         stored = await request.service.people.put(person, etag)
     except ETagMismatch as stale:

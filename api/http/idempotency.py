@@ -44,19 +44,20 @@ async def idempotent(
         return await replay(original)
     try:
         async with quota():
-            response = await create(RequestKey(record=record, expired=expired))
-    except (Refusal, PreconditionFailed, TooManyRequests):
+            return _require_stored(await create(RequestKey(record=record, expired=expired)))
+    except (Refusal, PreconditionFailed, TooManyRequests, _NotStored):
         if original := _original(request, record, await _load(request, record)):
             return await replay(original)
         raise
-    if response is None and (original := _original(request, record, await _load(request, record))):
-        return await replay(original)
-    return _require_stored(response)
+
+
+class _NotStored(Contended):
+    """Another request with the same key was stored first, or this one could not be stored."""
 
 
 def _require_stored(response: Response | None) -> Response:
     if response is None:
-        raise Contended("The request could not be stored; repeat it in a second.")
+        raise _NotStored("The request could not be stored; repeat it in a second.")
     return response
 
 

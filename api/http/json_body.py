@@ -96,7 +96,11 @@ def ambiguous_names(document: Any) -> Iterator[tuple[str, ...]]:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = {name.lower() for name, _ in pairs}
-    return dict(pairs) if len(names) == len(pairs) else AmbiguousObject(pairs)
+    if len(names) == len(pairs):
+        return dict(pairs)
+    for name, _ in pairs:
+        name.encode()  # a lone surrogate: faults repeat the name, of which no response could be made
+    return AmbiguousObject(pairs)
 
 
 def _refuse_nesting(document: Any) -> None:

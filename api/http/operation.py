@@ -4,12 +4,14 @@ The trigger authenticates the caller, parses the request, calls the handler, and
 """
 
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
 from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
+from urllib.parse import quote
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -95,15 +97,16 @@ class Operation:
         caller: Caller,
         now: datetime,
     ) -> Request:
-        """The request for the handler, which reads the body. Raises `UnreadableBody`, `BadQuery`."""
+        """The request for the handler, which reads the body. Raises `UnreadableBody`, `BadQuery`, `BadHeader`."""
         raw = http.get_body()
         refuse_lost_body(http.headers, raw)
         if self.body is not None:
             refuse_unfit_body(http.headers.get("Content-Type") or "", raw, self.media_types)
         if self.query is not None:
             refuse_unknown_options(http, {option.name for option in self.query})
-        return Request(
+        request = Request(
             http=http,
+            path=self._path(http.route_params),
             service=service,
             engine=engine,
             caller=caller,
@@ -111,6 +114,17 @@ class Operation:
             now=now,
             known=KnownReferrals(service.referrals),
         )
+        for name in self.headers:
+            request.header(name)
+        return request
+
+    def _path(self, parameters: Mapping[str, str]) -> str:
+        """The path of a request with these parameters of the route. The URL would have what the client called us."""
+
+        def value(name: re.Match[str]) -> str:
+            return quote(parameters.get(name[1], ""), safe="", errors="surrogatepass")
+
+        return "/" + re.sub(r"{(\w+)}", value, self.route)
 
 
 def _no_body() -> None:

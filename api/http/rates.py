@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_address, ip_network
 
 from api.http.problems import TooManyRequests
 from shared.auth.rate_limits import Allowance, RateLimit
@@ -40,11 +41,14 @@ class Rates:
 def client_address(headers: Mapping[str, str]) -> str:
     """The address of the client: the last in `X-Forwarded-For`, which the platform's front end appends.
 
-    What stands before it was sent by the client, which could invent it. Without a front end, as on one machine, all
-    clients count as one.
+    What stands before it was sent by the client, which could invent it. Of IPv6 it is the network of 64 bits that one
+    client has. Clients without an address count as one.
     """
     last = (headers.get("X-Forwarded-For") or "").rpartition(",")[2].strip()
     address, colon, port = last.rpartition(":")
-    if colon and port.isdigit() and ("]" in address or ":" not in address):
-        return address.strip("[]")
-    return last
+    has_port = bool(colon) and port.isdigit() and ("]" in address or ":" not in address)
+    try:
+        found = ip_address((address if has_port else last).strip("[]"))
+    except ValueError:
+        return ""
+    return str(found) if found.version == 4 else str(ip_network((int(found), 64), strict=False))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import azure.functions as func
 
@@ -64,9 +63,11 @@ class PublicRequest:
 class Request(PublicRequest):
     """A request of an authenticated caller.
 
-    `now` is the domain clock's time at the start. `known` has the referrals that the request has read.
+    `path` is that of the URL. `now` is the domain clock's time at the start. `known` has the referrals that the
+    request has read.
     """
 
+    path: str
     load_body: Callable[[], Any]
     service: Service
     engine: Orchestrations
@@ -86,11 +87,6 @@ class Request(PublicRequest):
     def client_request_id(self) -> str | None:
         """The client's own id of this request."""
         return self.header("client-request-id")
-
-    @property
-    def path(self) -> str:
-        """The path of the requested URL."""
-        return urlsplit(self.url).path
 
     def link(self, path: str) -> str:
         """The absolute URL of a path of this API: not built from the header Host, which the client chooses."""

@@ -15,8 +15,10 @@ from api.common.catalogue import inviter_for, load_catalogue
 from api.common.quotas import QuotaOf, quota_of_invitations
 from api.common.steps import deliver_or_leave_to_work, follow_up, if_visible
 from api.http.body import combine_faults, read
+from api.http.etags import etag_of, refuse_stale_version
 from api.http.idempotency import idempotent
 from api.http.operation import IF_MATCH, KEYED, operation
+from api.http.problems import IdempotencyConflict
 from api.http.request import Request
 from api.http.response import Response
 from api.referrals.mapping import BASE, invitation_view
@@ -60,7 +62,11 @@ async def create_invitations(request: Request) -> Response:
 
     drafts = invitation_drafts(parsed.body.invitations)
     invite = _InviteRequest(request, deal, drafts, parsed.faults, respond)
-    return await idempotent(request, f"{deal.id}/invitations", invite.create, invite.replay, invite.quota)
+    try:
+        return await idempotent(request, f"{deal.id}/invitations", invite.create, invite.replay, invite.quota)
+    except IdempotencyConflict:
+        refuse_stale_version(request, etag_of(deal.version))  # precedes the conflict
+        raise
 
 
 async def invite_by_second_call(request: Request) -> Response:

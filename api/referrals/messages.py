@@ -13,6 +13,7 @@ from shared.domain.lifecycle import is_overdue, terminal_refusal
 from shared.domain.quotas import QuotaReached, require_room_in_conversation
 from shared.domain.referral import Referral
 from shared.domain.refusals import NotAllowed, Refusal
+from shared.errors import Contended
 from shared.storage.engagements import Membership, Message, Messages
 
 MESSAGES_ROUTE = "v1.0/engagements/{engagementId}/messages"
@@ -61,12 +62,16 @@ async def post_message(request: Request) -> Response:
     key_hash = request.repeatable_context(f"{own.engagement_id}/messages").key_hash
     try:
         stored = await _post(request, own, parsed, key_hash)
-    except (Refusal, TooManyRequests):
+    except (Refusal, TooManyRequests, _Repeated):
         posted = key_hash and await request.service.engagements.message_of_key(own.engagement_id, key_hash)
         if not posted:
             raise
         stored = posted
     return Response(status=201, body=message_view(stored))
+
+
+class _Repeated(Contended):
+    """There is a message under this idempotency key already."""
 
 
 async def visible_messages(
@@ -86,7 +91,10 @@ def message_view(message: Message) -> MessageView:
 async def _post(
     request: Request, own: Referral, parsed: ParsedBody[MessageBody], key_hash: str | None
 ) -> Message:
-    """Append the message within the party's quotas. Raises `TooManyRequests`, `Refusal`, `Contended`."""
+    """Append the message within the party's quotas, of which a repetition needs nothing.
+
+    Raises `_Repeated`, `TooManyRequests`, `Refusal`, `Contended`.
+    """
     limits = request.service.settings.limits
     party = own.engagement_id, own.organization_id
     try:
@@ -102,7 +110,10 @@ async def _post(
                 text=parsed.body.text or "",
                 key_hash=key_hash,
             )
-            return await request.service.engagements.append(own.engagement_id, message)
+            stored = await request.service.engagements.append(own.engagement_id, message)
+            if stored is None:
+                raise _Repeated("The message of this key is being stored: repeat the request in a second.")
+            return stored
     except QuotaReached as reached:
         raise TooManyRequests(
             f"Your organization can send {limits.messages_per_hour:,} messages an hour in a deal: put what you have "

@@ -21,14 +21,16 @@ class Callers:
     clock: Callable[[], datetime]
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Who sent a request, by its Authorization header.
-
-        Raises `Unauthenticated`, `AccessDenied`, `KeysUnavailable`.
-        """
+        """Who sent a request, by its Authorization header. Raises `Unauthenticated`, `KeysUnavailable`."""
         return await self.verifier.identify(authorization)
 
     async def organization_of(self, identity: Identity) -> Organization:
-        """The organization of the caller's tenant. Raises `AccessDenied`, and as `Directory` does."""
+        """The organization of the caller's tenant.
+
+        Raises `AccessDenied`, also if the token does not open this API, and as `Directory` does.
+        """
+        if identity.refusal:
+            raise AccessDenied(identity.refusal)
         organization_id = await self.directory.organization_of_tenant(identity.tenant_id)
         organization = await self.directory.organization(organization_id) if organization_id else None
         if organization is None:

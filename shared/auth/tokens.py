@@ -17,7 +17,7 @@ import jwt
 from jwt import PyJWK, PyJWKSet, PyJWKSetError
 
 from shared.domain.ids import object_id, tenant_id
-from shared.errors import AccessDenied, ServiceError, Unauthenticated
+from shared.errors import ServiceError, Unauthenticated
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +46,15 @@ class KeysUnavailable(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The identity in a token: tenant id and object id, in lower case; and whether it is an application's own."""
+    """The identity in a token: tenant id and object id, in lower case; and whether it is an application's own.
+
+    `refusal` says why the token does not open this API, None if it does.
+    """
 
     tenant_id: str
     object_id: str
     is_application: bool
+    refusal: str | None = None
 
 
 FetchKeys = Callable[[], Awaitable[object]]
@@ -135,10 +139,7 @@ class TokenVerifier:
     audience: str
 
     async def identify(self, authorization: str | None) -> Identity:
-        """The verified identity in an Authorization header.
-
-        Raises `Unauthenticated`; `AccessDenied` if the token was not issued for calling this API; `KeysUnavailable`.
-        """
+        """The verified identity in an Authorization header. Raises `Unauthenticated`, `KeysUnavailable`."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Send a bearer token in the Authorization header.")
@@ -151,20 +152,15 @@ class TokenVerifier:
         return Identity(
             tenant_id=tenant_id(tenant),
             object_id=object_id(caller),
-            is_application=self._is_application(claims),
+            is_application="scp" not in claims,
+            refusal=None if _opens_api(claims) else self._refusal(),
         )
 
     def _is_issuer(self, issuer: object, tenant: str) -> bool:
         return isinstance(issuer, str) and issuer.lower() == self.issuer.replace("{tid}", tenant).lower()
 
-    def _is_application(self, claims: dict[str, Any]) -> bool:
-        """Whether the token is an application's own: only those have no `scp`. Raises `AccessDenied`."""
-        scopes, roles = claims.get("scp"), claims.get("roles")
-        if isinstance(scopes, str) and SCOPE in scopes.split():
-            return False
-        if "scp" not in claims and isinstance(roles, list) and APPLICATION_ROLE in roles:
-            return True
-        raise AccessDenied(
+    def _refusal(self) -> str:
+        return (
             f"The token was not issued for calling this API. Sign in and ask for the scope {self.audience}/{SCOPE}. "
             f"An application that calls for itself needs the application role {APPLICATION_ROLE}, which an "
             f"administrator of its tenant grants; then it asks for {self.audience}/.default."
@@ -189,6 +185,14 @@ class TokenVerifier:
         except jwt.PyJWTError as invalid:
             raise Unauthenticated(f"The token is not valid: {invalid}.") from invalid
         return claims
+
+
+def _opens_api(claims: dict[str, Any]) -> bool:
+    """Whether a token was issued for calling this API. Only applications' own tokens have no `scp`."""
+    scopes, roles = claims.get("scp"), claims.get("roles")
+    if "scp" in claims:
+        return isinstance(scopes, str) and SCOPE in scopes.split()
+    return isinstance(roles, list) and APPLICATION_ROLE in roles
 
 
 def _is_id(claim: object) -> TypeGuard[str]:

@@ -88,16 +88,16 @@ class Engagements:
         key_row = await self._get_key(engagement_id, key_hash)
         return await self._get_by_key(engagement_id, key_row) if key_row else None
 
-    async def append(self, engagement_id: EngagementId, message: Message) -> Message:
-        """Append a message with the next sequence; a message with an idempotency key is appended once.
+    async def append(self, engagement_id: EngagementId, message: Message) -> Message | None:
+        """Append a message with the next sequence; None if there is one with its idempotency key already.
 
         Of concurrent writers, the first to insert a sequence gets it, and the others try the next. Raises
         `Contended`.
         """
         for _ in range(_ATTEMPTS):
             key_row = await self._get_key(engagement_id, message.key_hash) if message.key_hash else None
-            if key_row and (existing := await self._get_by_key(engagement_id, key_row)):
-                return existing
+            if key_row and await self._get_by_key(engagement_id, key_row):
+                return None
             appended = replace(message, sequence=await self._last_sequence(engagement_id) + 1)
             try:
                 await self._tables.write(keys.ENGAGEMENTS, engagement_id, _insertions(appended, key_row))

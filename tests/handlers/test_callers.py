@@ -41,6 +41,11 @@ async def caller(world: Service, payload: dict[str, Any], now: datetime = NOW) -
     return await callers.caller(identity, await callers.organization_of(identity))
 
 
+async def test_a_token_that_does_not_open_this_api_is_nobodys_whoever_sends_it(world: Service) -> None:
+    with pytest.raises(AccessDenied, match="not issued for calling this API"):
+        await caller(world, claims(tid=CONTOSO, oid="rae", scp="User.Read"))
+
+
 async def test_a_person_and_an_application_are_recognized_by_their_tokens(world: Service) -> None:
     rae = await caller(world, claims(tid=CONTOSO, oid="rae"))
     assert isinstance(rae.member, Person)

@@ -50,6 +50,13 @@ def test_a_link_to_the_next_page_repeats_any_text_that_was_sent() -> None:
     service: Any = SimpleNamespace(settings=SETTINGS)
     caller: Any = None
     request = Request(
-        http=http, load_body=dict, service=service, engine=FakeEngine(), caller=caller, now=NOW, known=caller
+        http=http,
+        path="/v1.0/x",
+        load_body=dict,
+        service=service,
+        engine=FakeEngine(),
+        caller=caller,
+        now=NOW,
+        known=caller,
     )
     assert next_link(request, "p") == "http://api.example/v1.0/x?customer=%ED%A0%80&$skiptoken=cA"

@@ -1,5 +1,6 @@
 """What a token must say: it is issued for calling this API, and whatever its parts hold, it is judged."""
 
+import re
 import time
 from base64 import urlsafe_b64encode
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.auth.tokens import Identity
-from shared.errors import AccessDenied, Unauthenticated
+from shared.errors import Unauthenticated
 from tests.doubles.token_issuer import (
     OID,
     TENANT,
@@ -52,8 +53,8 @@ async def test_a_person_needs_the_scope_and_an_application_the_role() -> None:
 )
 async def test_a_token_without_scope_and_role_opens_nothing(changes: dict[str, Any]) -> None:
     """The last two are tokens of a signed-in person, for whom the application role says nothing."""
-    with pytest.raises(AccessDenied, match=r"scope api://test/access_as_user.*role Referrals\.Access"):
-        await VERIFIER.identify(bearer(claims(**changes)))
+    refusal = (await VERIFIER.identify(bearer(claims(**changes)))).refusal or ""
+    assert re.search(r"scope api://test/access_as_user.*role Referrals\.Access", refusal)
 
 
 @pytest.mark.parametrize(

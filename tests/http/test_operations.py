@@ -29,23 +29,34 @@ def answers(tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch) -> Answ
     return start
 
 
-def test_a_slot_on_productions_storage_is_not_ready_and_says_what_to_do(answers: Answers) -> None:
+def logged(data: Path) -> str:
+    """What the host has written into its log."""
+    logs = [file for name in ("devhost", "func") if (file := data / "logs" / f"{name}.log").exists()]
+    return "".join(file.read_text(encoding="utf-8", errors="replace") for file in logs)
+
+
+def test_a_slot_on_productions_storage_is_not_ready_and_its_log_says_what_to_do(
+    answers: Answers, tmp_path: Path
+) -> None:
     in_production = answers(None)
     assert {path: status for path, (status, _) in in_production.items()} == {"/healthz": 200, REFERRALS: 401}
     for status, told in answers("staging").values():
         assert status == 503
-        assert "This is the deployment slot staging" in told
-        assert "belongs to the slot Production" in told
-        assert "a storage account of its own" in told
+        assert "The service is not set up correctly" in told
+    reason = logged(tmp_path / "data")
+    assert "This is the deployment slot staging" in reason
+    assert "belongs to the slot Production" in reason
+    assert "a storage account of its own" in reason
     assert answers("Production") == in_production
 
 
-def test_a_schedule_that_cannot_be_read_is_told_by_an_app_that_has_its_functions(
-    answers: Answers, monkeypatch: pytest.MonkeyPatch
+def test_an_app_whose_schedule_cannot_be_read_has_its_functions_and_logs_what_to_do(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SWEEP_SCHEDULE", "each minute")
     for status, told in answers(None).values():
-        assert (status, "Set SWEEP_SCHEDULE to" in told) == (503, True)
+        assert (status, "not set up correctly" in told) == (503, True)
+    assert "Set SWEEP_SCHEDULE to" in logged(tmp_path / "data")
 
 
 def instance(service: Service, referral_id: str) -> int:

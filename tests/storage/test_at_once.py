@@ -38,7 +38,7 @@ async def test_messages_written_at_once_are_numbered_without_gaps() -> None:
     deal = EngagementId("deal")
     said = Message(sequence=0, at=NOW, organization_id=OrganizationId("contoso"), author="Rae", text="Hi")
     written = await asyncio.gather(*(engagements.append(deal, said) for _ in range(6)))
-    assert sorted(message.sequence for message in written) == [1, 2, 3, 4, 5, 6]
+    assert sorted(message.sequence for message in written if message) == [1, 2, 3, 4, 5, 6]
 
 
 async def test_of_two_who_write_a_profiles_next_version_one_is_told_of_the_other() -> None:

@@ -14,7 +14,10 @@ from api.http import operation as frame
 from api.http.operation import OPERATIONS, Operation
 from localcloud import azurite
 from shared import clock
-from shared.domain.ids import OrganizationId, PersonId, ReferralId
+from shared.auth.rate_limits import RateLimits
+from shared.auth.tokens import Identity
+from shared.domain.directory import Application, Organization, Person
+from shared.domain.ids import ApplicationId, OrganizationId, PersonId, ReferralId
 from shared.domain.permissions import Caller
 from shared.domain.referral import ReferralKey
 from shared.domain.vocabulary import Role
@@ -27,7 +30,7 @@ from shared.workflow.follow_up import LONGEST_FOLLOW_UP
 from tests.doubles import registration_form
 from tests.doubles.engine import FakeEngine
 from tests.doubles.mail_service import MemoryMailService
-from tests.doubles.service import NOTHING, SETTINGS, caller_of, http_request, service_on
+from tests.doubles.service import NO_LIMITS, NOTHING, SETTINGS, caller_of, http_request, service_on
 from tests.doubles.small_world import deal, import_small_world, inquiry
 from tests.examples.referrals import NOW
 
@@ -54,8 +57,14 @@ class SignedIn:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def authenticate(self, authorization: str | None) -> Caller:
-        return await caller_of(self._service, authorization or "")
+    async def identify(self, authorization: str | None) -> Identity:
+        return Identity(tenant_id="tenant", object_id=authorization or "", is_application=False)
+
+    async def organization_of(self, identity: Identity) -> Organization:
+        return (await caller_of(self._service, identity.object_id)).organization
+
+    async def caller(self, identity: Identity, _organization: Organization) -> Caller:
+        return await caller_of(self._service, identity.object_id)
 
 
 @dataclass
@@ -113,14 +122,18 @@ async def make_world(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> World:
     service = service_on(tables, MemoryMailService(), lambda: NOW)
     service = replace(service, callers=SignedIn(service))  # type: ignore[arg-type]
     monkeypatch.setattr(wiring, "_service", service)
+    monkeypatch.setattr(wiring, "_rate_limits", RateLimits(NO_LIMITS))
     monkeypatch.setattr(frame, "DurableEngine", lambda _: FakeEngine())
     monkeypatch.setattr(clock, "now", lambda: NOW)
     for who in ("rae", "sam", "web"):
         caller = await caller_of(service, who)
-        person = replace(caller.person, roles=frozenset(get_args(Role)))
+        member = replace(caller.member, roles=frozenset(get_args(Role)))
+        people = [member] if isinstance(member, Person) else []
+        applications = [member] if isinstance(member, Application) else []
         tenant = f"tenant-{caller.organization.id}"
-        await service.directory.put_organization(caller.organization, tenant, [person])
-        service.directory.invalidate_people(caller.organization.id, person.id)
+        await service.directory.put_organization(caller.organization, tenant, people, applications)
+        service.directory.invalidate_people(caller.organization.id, PersonId(who))
+        service.directory.invalidate_application(caller.organization.id, ApplicationId(who))
     status, made = await asked(service, "rae", "create_referral", deal("northwind"))
     assert status == 201, made
     return World(service, made)
@@ -270,32 +283,28 @@ async def test_no_text_in_a_body_makes_an_operation_fail(world: World) -> None:
     assert not failed, "\n".join(failed[:20])
 
 
+async def test_nobody_is_entered_under_an_id_that_no_directory_gives(world: World) -> None:
+    body = {"email": "new@contoso.com", "firstName": "N", "lastName": "N", "roles": ["ReferralsAdmin"]}
+    assert (await world.ask("rae", "put_person", body, {"id": "contoso", "oid": "é" * 100}))[0] == 404
+
+
 async def test_a_person_whose_id_is_cut_in_keys_is_found_by_it_alone(world: World) -> None:
     """Also as the person who signs in, and by whom favorites are marked."""
     oid, other, cut = "é" * 100, "é" * 99 + "è", keys.safe("é" * 100, beside=2)
-    body = {
-        "email": "new@contoso.com",
-        "firstName": "N",
-        "lastName": "N",
-        "roles": ["ReferralsAdmin"],
-        "global": True,
-    }
-    route = {"id": "contoso", "oid": oid}
-    assert (await world.ask("rae", "put_person", body, route))[0] == 201
+    rae = (await caller_of(world.service, "rae")).member
+    assert isinstance(rae, Person)
+    stored = await world.service.people.put(replace(rae, id=PersonId(oid)), None)
     for near in (other, cut, cut.replace("_~", "~")):
-        assert (await world.ask("rae", "get_person", None, {**route, "oid": near}))[0] == 404
-    status, found = await world.ask("rae", "get_person", None, route)
-    assert (status, found["oid"]) == (200, oid)
+        assert await world.service.people.get(OrganizationId("contoso"), PersonId(near)) is None
+    assert await world.service.people.get(OrganizationId("contoso"), PersonId(oid)) == stored
     person = await world.service.directory.person(OrganizationId("contoso"), PersonId(oid))
     assert person
     party = ReferralKey(organization_id=OrganizationId("contoso"), referral_id=ReferralId(world.made["id"]))
     await world.service.referrals.mark_favorite(person, party)
     assert await world.service.referrals.favorites(person) == {party.referral_id}
     assert await world.service.referrals.favorites(replace(person, id=PersonId(other))) == frozenset()
-    listed = (await world.ask("rae", "list_people", None, route))[1]["value"]
-    assert oid in [each["oid"] for each in listed]
-    etag = {"If-Match": found["eTag"]}
-    assert (await world.ask("rae", "delete_person", None, route, headers=etag))[0] == 204
+    await world.service.people.remove(OrganizationId("contoso"), PersonId(oid), stored.etag)
+    assert await world.service.people.get(OrganizationId("contoso"), PersonId(oid)) is None
 
 
 async def test_deals_are_routed_to_a_team_whose_id_is_cut_in_keys_and_listed_by_it(world: World) -> None:

@@ -255,8 +255,9 @@ async def test_a_migration_that_ends_at_any_point_is_finished_by_the_next_one(
             ends += 1
             continue
         break
-    assert ends == 11 + 4 + 2, (
-        "each mail is copied, the rows of each referral are deleted, and each step writes its version"
+    assert ends == 11 + 4 + 5 + 2, (
+        "each mail is copied, the rows of each referral are deleted, those of the one that was declined are written, "
+        "and each step writes its version"
     )
 
 
