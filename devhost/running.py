@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import stat
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -62,11 +63,20 @@ async def running(
             await host.stop()
 
 
+def _is_shared(folder: Path) -> bool:
+    """Whether a folder is another user's, or one such as /tmp or a home: others need it as it is."""
+    status = folder.stat()
+    is_foreign = status.st_uid != os.getuid() or bool(status.st_mode & stat.S_ISVTX)
+    return is_foreign or Path.home().resolve().is_relative_to(folder)
+
+
 def _options(data: Path, options: Mapping[str, Any]) -> Options:
     """Make the folder absolute, because importing an app changes the current directory; only its owner can enter."""
     folder = data.resolve()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _is_shared(folder):
+            raise StartError(f"The folder {folder} is used for other things too; choose another --data.")
         folder.chmod(0o700)
     except OSError as failure:
         raise StartError(

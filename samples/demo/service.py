@@ -1,7 +1,8 @@
 """A client for the service: its HTTP API, its clock, and the mails that it sent."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from samples.world import SampleApplication, SampleCaller
 REFERRALS = "/v1.0/engagements/referrals"
 _CLOCK = "/admin/devhost/clock"
 _MAIL = "/admin/devhost/mail"
+_LONGEST_PAUSE_SECONDS = 60
+"""A service that limits requests, as `dev.py run` does, admits more in the next minute."""
 _TIMEOUT_SECONDS = 120.0  # an advance answers when everything that became due is done
 
 
@@ -55,11 +58,17 @@ class Service:
     """
 
     def __init__(
-        self, url: str, controls: str, data: Path, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        controls: str,
+        data: Path,
+        transport: httpx.BaseTransport | None = None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS, transport=transport)
         self._clock, self._mail = controls + _CLOCK, controls + _MAIL
         self._data = data
+        self._pause = pause
         self._last_mail = 0
 
     def __enter__(self) -> Self:
@@ -134,6 +143,9 @@ class Service:
         sent = {**self._headers(caller), **(headers or {})}
         try:
             answer = self._http.request(method, path, json=body, headers=sent)
+            if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS != expected:
+                self._pause(min(int(answer.headers["Retry-After"]), _LONGEST_PAUSE_SECONDS))
+                answer = self._http.request(method, path, json=body, headers=sent)
         except httpx.TransportError as failure:
             raise UnexpectedAnswer(
                 f"No response from {self._http.base_url} ({failure}). Start the service: python3 dev.py run"

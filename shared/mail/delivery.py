@@ -81,7 +81,8 @@ class Delivery:
 
         A `pointless` mail is skipped, unless the service has already accepted it. Raises `MailUnavailable` if it must
         be retried later, with the delay if it is known; after `GIVE_UP_AFTER` it is refused instead. Of a mail that
-        waits for a summary, the summary is given up, and not the mail before it.
+        waits for a summary, the summary is given up, and not the mail before it. What has no place on a day is not
+        given up: it is tried again on the next day, as long as others take that day's places first.
         """
         if stored.value.state not in FINAL_STATES and stored.value.is_counted:
             stored = await self._with_place(stored, now)

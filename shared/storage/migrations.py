@@ -160,8 +160,48 @@ def _without_inviters_people(row: StoredRow) -> dict[str, Any] | None:
     return {**others, **values_of(json.dumps(record, ensure_ascii=False, separators=(",", ":")))}
 
 
+async def _ids_of_callers_are_in_lower_case(tables: Tables) -> str:
+    """Version 2 stored the ids of people and tenants as they were spelled, and now they are looked up in lower case.
+
+    An entry that is there in lower case as well is the newer one, and stays.
+    """
+    renamed = 0
+    for table in (keys.DIRECTORY, keys.REFERRALS):
+        async for row in tables.scan_table(table):
+            if new := _in_lower_case(table, row):
+                try:
+                    await tables.write(table, row.partition, [Insert(new), Discard(row.key)])
+                except StoreConflict:
+                    await tables.write(table, row.partition, [Discard(row.key)])
+                renamed += 1
+    return f"{renamed} rows have the ids of people and tenants in lower case."
+
+
+def _in_lower_case(table: str, row: StoredRow) -> Row | None:
+    """The row in place of one that has an id with capital letters in its key; None of others, and of damaged ones.
+
+    Ids of people and tenants are GUIDs, so there are no escaped characters in such keys.
+    """
+    prefix = "" if row.partition == "tenants" else row.key[:2]
+    is_of_caller = prefix in {"", "p:"} if table == keys.DIRECTORY else prefix == "f:"
+    if not is_of_caller or row.key == row.key.lower() or "_" in row.key:
+        return None
+    if prefix != "p:":
+        return Row(row.key.lower(), row.values)
+    try:
+        record = json.loads(text_of(row.values))
+        lower = {**record, "id": record["id"].lower()}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return Row(row.key.lower(), values_of(json.dumps(lower, ensure_ascii=False, separators=(",", ":"))))
+
+
 MIGRATIONS: dict[int, tuple[Migration, ...]] = {
     1: (_mails_are_found_by_their_operations,),
-    2: (_conversations_are_read_from_their_end, _who_declined_keeps_none_of_the_inviters_people),
+    2: (
+        _conversations_are_read_from_their_end,
+        _who_declined_keeps_none_of_the_inviters_people,
+        _ids_of_callers_are_in_lower_case,
+    ),
 }
 """By the version that each starts from: the parts of the way to the next, in order. Each part can be repeated."""

@@ -126,6 +126,28 @@ async def test_whoever_may_not_send_it_is_told_so_whatever_the_body(
         assert refused.status in {403, 404}, body
 
 
+@pytest.mark.parametrize("name", [name for name in WITH_BODIES if OPERATIONS[name].headers])
+async def test_a_header_that_is_no_text_is_told_before_the_record(small_service: Service, name: str) -> None:
+    headers = {OPERATIONS[name].headers[0]: "\udcff"}
+    refused = await ask(small_service, "dee", HANDLERS[name], BROKEN, now=NOW, route=UNKNOWN, headers=headers)
+    assert refused.status == 400
+    assert OPERATIONS[name].headers[0] in refused.body["error"]["message"]
+
+
+async def test_a_stale_version_is_told_before_a_key_that_was_used_otherwise(
+    small_service: Service, own: dict[str, str]
+) -> None:
+    key = {"Idempotency-Key": "k"}
+    invited = {"invitations": deal("northwind")["invitations"]}
+    made = await ask(small_service, "rae", create_invitations, invited, now=NOW, route=own, headers=key)
+    assert made.status == 201, made.body
+    for headers, status in (({}, 409), ({"If-Match": '"77"'}, 412)):
+        again = await ask(
+            small_service, "rae", create_invitations, {}, now=NOW, route=own, headers={**key, **headers}
+        )
+        assert again.status == status
+
+
 async def test_a_query_is_checked_before_the_record(small_service: Service) -> None:
     refused = await ask(
         small_service, "dee", create_referral, BROKEN, now=NOW, params={"validateOnly": "perhaps"}

@@ -370,6 +370,20 @@ async def test_messages_of_an_hour_are_limited_for_each_party(world: World) -> N
     assert [each["text"] for each in listed["value"]] == ["5", "4", "2", "1"]
 
 
+@pytest.mark.parametrize("limits", [hourly(3), hourly(0, in_all=3)], ids=["an hour", "in all"])
+async def test_a_message_that_is_repeated_again_and_again_counts_once(world: World, limits: Limits) -> None:
+    """A client that got no response repeats, and must not silence its organization."""
+    there = await conversation(world)
+    world.limit(limits)
+    keyed = {"Idempotency-Key": "once"}
+    first = await world.done("rae", post_message, saying("1"), there, keyed)
+    for _ in range(5):
+        assert await world.done("rae", post_message, saying("1"), there, keyed) == first
+    for text in ("2", "3"):
+        await world.done("rae", post_message, saying(text), there)
+    assert (await world.ask("rae", post_message, saying("4"), there)).status in {409, 429}
+
+
 async def test_a_party_cannot_fill_the_conversation_for_the_others(world: World) -> None:
     there = await conversation(world)
     world.limit(limits := hourly(0, in_all=3))

@@ -42,6 +42,8 @@ ODD_BYTES = [
 ]
 """For headers; each is also a value of some header that clients send wrongly."""
 HEADERS = [
+    "Host",
+    "Origin",
     "Authorization",
     "Idempotency-Key",
     "client-request-id",
@@ -232,6 +234,42 @@ def test_no_name_in_a_path_is_more_than_unknown(service: Service, places: dict[s
             path = "/" + declared.route.format_map({**known, parameter: odd}).replace("é", "%C3%A9")
             status, answer = sent(service, declared.method, path, headers, body)
             require_described(declared, status, answer, path[:100])
+
+
+ODD_BODIES = [
+    b'{"\\ud800": 1, "\\ud800": 2}',
+    b'{"\\ud800": 1}',
+    b'{"name": "\\udc00", "details": {"notes": "\\ud800"}}',
+    b'{"": 1, "": 2}',
+    b'{"~": 1, "~": 2, "/": 1, "/": 2}',
+    b'{"\\u0000": 1, "\\u0000": 2}',
+    b'[{"op": "test", "OP": "add", "path": "/name", "value": {"a": 1, "A": 2}}]',
+    b'[{"op": "test", "path": "/\\ud800", "value": 1}]',
+    b'[{"op": "replace", "path": "/name", "value": "\\ud800"}]',
+    b"[[[[]]]]",
+    b'"text"',
+    b"null",
+    b"\xef\xbb\xbf{}",
+    b"\xff\xfe{\x00}\x00",
+    b'{"name": {"name": {"NAME": 1, "name": 2}}}',
+]
+"""Names and texts that are no Unicode, or are there twice; and documents of another shape."""
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if OPERATIONS[name].body is not None])
+def test_no_names_and_texts_of_a_body_are_more_than_a_refusal(
+    service: Service, places: dict[str, str], name: str
+) -> None:
+    declared, path = OPERATIONS[name], path_of(OPERATIONS[name], places)
+    headers = {
+        "Authorization": f"Bearer {asked_by(service, declared).token}".encode(),
+        "Content-Type": b"application/json",
+        "If-Match": b"*",
+    }
+    for body in ODD_BODIES:
+        for key in ({}, {"Idempotency-Key": b"odd body"}):
+            status, answer = sent(service, declared.method, path, {**headers, **key}, body)
+            require_described(declared, status, answer, body)
 
 
 def numbers_in(document: Any) -> int:

@@ -315,6 +315,22 @@ def test_the_demo_leaves_out_mails_of_other_deals(service: Service, sink: Sink) 
     assert service.new_mails({"d1"}) == []
 
 
+def test_the_demo_waits_once_for_a_service_that_limits_requests(tmp_path: Path) -> None:
+    answers = [
+        httpx.Response(200, json={"value": []}),
+        httpx.Response(429, headers={"Retry-After": "7"}),
+        httpx.Response(200, json={"now": "2026-12-01T00:00:00Z"}),
+        *[httpx.Response(429, headers={"Retry-After": "999"}, json={"error": {"message": "Wait."}})] * 2,
+    ]
+    paused: list[float] = []
+    answered = httpx.MockTransport(lambda _: answers.pop(0))
+    with Service("http://service", "http://service", tmp_path, answered, paused.append) as limited:
+        assert limited.now().year == 2026
+        with pytest.raises(UnexpectedAnswer, match=r"429 instead of 200: Wait\."):
+            limited.now()
+    assert paused == [7, 60]
+
+
 def test_a_refusal_is_told_with_every_fault(service: Service) -> None:
     with pytest.raises(
         UnexpectedAnswer, match=r"422 instead of 200: Two faults\. /name: .* /team: Name a team\."

@@ -247,6 +247,22 @@ async def test_a_mail_that_may_have_been_sent_is_not_told_in_a_summary_as_well(t
     assert [mails.times_told(number) for number in (0, 1)] == [1, 1]
 
 
+async def test_what_finds_no_place_for_a_week_is_sent_on_the_first_day_that_has_one(tables: Tables) -> None:
+    """A mail that may have been sent waits for no summary, and others may take each day's place before it."""
+    mails = to_somebody(tables, 1)
+    mails.service.away = True
+    with pytest.raises(MailServiceDown):
+        await mails.attempt(0)
+    mails.service.away = False
+    for day in range(1, 10):
+        mails.at(BEGIN + day * DAY)
+        assert (await mails.attempt(day)).state == "accepted"
+        await held(mails, 0)
+    mails.at(BEGIN + 10 * DAY)
+    assert (await mails.attempt(0)).state == "accepted"
+    assert [mails.times_told(number) for number in range(10)] == [1] * 10
+
+
 async def test_a_clock_that_is_a_little_ahead_begins_the_day_for_all_and_one_that_is_wrong_for_nobody(
     tables: Tables,
 ) -> None:
