@@ -268,6 +268,7 @@ def _by_day_and_company(fact: OutcomeFact) -> tuple[date, str, bool]:
 
 
 def _outcome_line(fact: OutcomeFact, words: Words) -> str:
+    """A line that begins with our own words: a name before them would decide in which direction it is read."""
     phrase = words.phrases["passed_on" if fact.from_microsoft else "requested"]
     return phrase.format(company=isolated(one_line(fact.company)), day=_day(fact.requested_on, words))
 

@@ -428,12 +428,12 @@ def test_a_customers_mail_has_room_for_a_link_of_its_own(kind: MailKind, languag
 
 def test_a_summary_lists_each_request_with_its_day_once() -> None:
     text = render(replace(SUMMARY, facts=(*SUMMARY.facts, DECLINED)), "en").text
-    assert "Declined:         Contoso, your request of November 30, 2026\n" in text
-    assert text.count("Contoso, your request of November 30, 2026") == 1
+    assert "Declined:         Your request of November 30, 2026: Contoso\n" in text
+    assert text.count("Your request of November 30, 2026: Contoso") == 1
     unanswered = text.partition("Not answered:")[2]
     assert unanswered.index("November 29, 2026") < unanswered.index("November 30, 2026")
     passed_on = render(replace(SUMMARY, facts=(replace(DECLINED, from_microsoft=True),)), "en").text
-    assert "Contoso, passed on by Microsoft on November 30, 2026" in passed_on
+    assert "Passed on by Microsoft on November 30, 2026: Contoso" in passed_on
 
 
 @pytest.mark.parametrize(("language", "rest"), [("en", "and 9950 more"), ("ko", "외 9950건")])
