@@ -18,7 +18,10 @@ _PUBLISHED = {**RSAAlgorithm.to_jwk(_KEY.public_key(), as_dict=True), "kid": "ke
 
 
 def claims(*, tid: object = TENANT, oid: object = OID, **changes: Any) -> dict[str, Any]:
-    """The claims of a person's token, valid for a day: tests make them when they are collected. None leaves one out."""
+    """The claims of a person's token, valid for a day: tests are collected long before they run.
+
+    None leaves a claim out.
+    """
     now = int(time.time())
     good = {
         "iss": ISSUER.replace("{tid}", str(tid)),
