@@ -40,7 +40,7 @@ from shared.domain.referral import (
     Solution,
     StatusReason,
 )
-from shared.domain.registration import CLOSED, FieldError
+from shared.domain.registration import CLOSED, Registration
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import STAGE_PERCENTAGES
 
@@ -52,12 +52,12 @@ RECOMMENDED_RESPONSE = timedelta(hours=24)
 class RegistrationContext:
     """What the view shows of a deal's registration: whether the deal is eligible, and the reader allowed to register.
 
-    `errors` are the field errors of each registration; None if they were not read (G2).
+    `found` are the registrations of which the deal shows errors or a reason; None if they were not read (G6).
     """
 
     eligible: bool = False
     allowed: bool = False
-    errors: Mapping[RegistrationId, tuple[FieldError, ...]] | None = None
+    found: Mapping[RegistrationId, Registration] | None = None
 
     def actions(self, deal: Referral) -> tuple[str, ...]:
         """`register`, if the reader can register a solution of the deal now."""
@@ -88,7 +88,7 @@ def referral_view(
         status_reason=reason.code if reason else None,
         sales_stage_percentage=STAGE_PERCENTAGES[stage] if stage else None,
         registration_status=status_of(referral, eligible=registration.eligible),
-        registrations=[_registration(each, registration.errors) for each in referral.registrations],
+        registrations=[_registration(each, registration.found) for each in referral.registrations],
         type=referral.sharing,
         customer_profile=_customer(referral.customer, hidden=referral.substatus in {"Declined", "Expired"}),
         consent=_consent(referral.consent),
@@ -153,12 +153,16 @@ def reason_text(reason: StatusReason | None) -> str | None:
 
 
 def _registration(
-    summary: RegistrationSummary, errors: Mapping[RegistrationId, tuple[FieldError, ...]] | None
+    summary: RegistrationSummary, found: Mapping[RegistrationId, Registration] | None
 ) -> RegisteredView:
-    own = (
-        None if errors is None else [FieldErrorView.from_domain(each) for each in errors.get(summary.id, ())]
+    own = found.get(summary.id) if found else None
+    errors = [FieldErrorView.from_domain(each) for each in own.errors] if own else []
+    return RegisteredView.from_domain(
+        summary,
+        closed=summary.status in CLOSED,
+        errors=None if found is None else errors,
+        reason=own.reason if own else None,
     )
-    return RegisteredView.from_domain(summary, closed=summary.status in CLOSED, errors=own)
 
 
 def _customer(customer: Customer, *, hidden: bool) -> CustomerView:

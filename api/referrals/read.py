@@ -13,7 +13,7 @@ from shared.domain.eligibility import may_become_registrable, may_show_eligible,
 from shared.domain.ids import RegistrationId
 from shared.domain.permissions import may_write_registrations
 from shared.domain.referral import Referral
-from shared.domain.registration import FieldError
+from shared.domain.registration import Registration
 
 
 @operation("GET", REFERRAL_ROUTE, returns={200: ReferralView, 304: None}, headers=("If-None-Match",))
@@ -76,13 +76,13 @@ async def _registration_context(request: Request, deal: Referral) -> Registratio
     return RegistrationContext(
         eligible=may_show_eligible(deal) and (await load_eligibility(request, deal)).eligible,
         allowed=may_write_registrations(request.caller),
-        errors=await _errors_of(request, deal),
+        found=await _found(request, deal),
     )
 
 
-async def _errors_of(request: Request, deal: Referral) -> dict[RegistrationId, tuple[FieldError, ...]]:
-    """The field errors of a deal's registrations (G6); not read if no registration can have any."""
-    if not any(registration.status in {"Draft", "ActionRequired"} for registration in deal.registrations):
+async def _found(request: Request, deal: Referral) -> dict[RegistrationId, Registration]:
+    """A deal's registrations by id (G6); not read if none can have errors or a reason."""
+    if not any(each.status in {"Draft", "ActionRequired", "Rejected"} for each in deal.registrations):
         return {}
     found = await request.service.registrations.list_for_deal(deal.key)
-    return {registration.id: registration.errors for registration in found}
+    return {registration.id: registration for registration in found}

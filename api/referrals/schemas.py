@@ -98,6 +98,7 @@ class RegisteredView(View):
     status: RegistrationStatus
     closed: bool
     errors: list[FieldErrorView] | None
+    reason: str | None
 
 
 class ReferralView(View):

@@ -58,14 +58,14 @@ async def report_closed_deal(request: Request) -> Response:
             )
         except StoreConflict:
             return None
-        return registrations_response([registration], status=201)
+        return registrations_response([registration], request.caller, status=201)
 
     async def replay(original: IdempotencyRecord) -> Response:
         key = without_deal(original.organization_id)
         found = await request.service.registrations.get(key, RegistrationId(original.record_id))
         if found is None:
             raise StoreUnavailable("The report of this key is being stored; repeat the request in a second.")
-        return registrations_response([found], status=201)
+        return registrations_response([found], request.caller, status=201)
 
     return await idempotent(request, COMMAND, create, replay)
 

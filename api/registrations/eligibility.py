@@ -8,8 +8,7 @@ from api.http.response import Response
 from api.registrations.access import require_partner
 from api.registrations.mapping import rule_views
 from api.registrations.schemas import EligibilityView, RegisteredCustomerView, RegistrableView
-from shared.domain.deal_registration import kinds_of
-from shared.domain.eligibility import unregistered, warnings
+from shared.domain.eligibility import unregistered, unregistered_kinds, warnings
 from shared.domain.referral import Referral, Solution
 from shared.domain.registration import RegisteredCustomer
 
@@ -45,6 +44,6 @@ def _registrable(solution: Solution, deal: Referral) -> RegistrableView:
     return RegistrableView(
         solution_id=solution.id,
         solution_name=solution.name,
-        kinds=list(kinds_of(solution)),
+        kinds=list(unregistered_kinds(deal, solution)),
         customer=RegisteredCustomerView.from_domain(prefilled_customer(deal)),
     )

@@ -83,12 +83,11 @@ async def list_registrations(request: Request) -> Response:
     top, place = top_of(request), place_of(request, r"[0-9a-z:-]{1,80}")
     listing = _Listing(request, wanted, _scan(request, wanted, place))
     found, more = await listing.page(top, place)
-    to_microsoft = may_review(request.caller)
     views = [
         registration_view(
             each.registration,
             latest_round(each.registration),
-            to_microsoft=to_microsoft,
+            request.caller,
             assigned_to=each.assigned_to,
         )
         for each in found

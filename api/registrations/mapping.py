@@ -14,26 +14,28 @@ from api.registrations.schemas import (
 )
 from shared.domain.eligibility import Eligibility
 from shared.domain.ids import digest
+from shared.domain.permissions import Caller, may_review
 from shared.domain.registration import FieldError, Registration, RegistrationForm, ReviewRound
+from shared.domain.registration_actions import allowed_actions
 
 
-def registrations_response(found: Iterable[Registration], status: int = 200) -> Response:
-    """The response with registrations as their partner sees them."""
-    views = [registration_view(each, latest_round(each), to_microsoft=False) for each in found]
+def registrations_response(found: Iterable[Registration], caller: Caller, status: int = 200) -> Response:
+    """The response with registrations as the caller sees them."""
+    views = [registration_view(each, latest_round(each), caller) for each in found]
     return Response(status=status, body=RegistrationsView(value=views))
 
 
 def registration_view(
     registration: Registration,
     rounds: Iterable[ReviewRound],
-    *,
-    to_microsoft: bool,
+    caller: Caller,
     assigned_to: str | None = None,
 ) -> RegistrationView:
     """A registration as its partner or a reviewer sees it.
 
     The partner does not see who reviews it; reviewers do not see corrections before they are submitted.
     """
+    to_microsoft = may_review(caller)
     reviewer = assigned_to if to_microsoft else None
     form = _form(registration.submitted_form if to_microsoft else registration.form)
     return RegistrationView.from_domain(
@@ -45,6 +47,7 @@ def registration_view(
         assigned_to=reviewer,
         rounds=[_round(each, to_microsoft=to_microsoft) for each in rounds],
         submitted_date_time=registration.submitted_at,
+        allowed_actions=allowed_actions(registration, caller),
         created_date_time=registration.created_at,
         updated_date_time=registration.updated_at,
     )
@@ -76,6 +79,7 @@ def _round(each: ReviewRound, *, to_microsoft: bool) -> ReviewRoundView:
         form=_form(each.form),
         submitted_date_time=each.submitted_at,
         decided_date_time=each.decided_at,
+        recalled_date_time=each.recalled_at,
         reviewer=each.reviewer if to_microsoft else None,
         errors=_errors(each.errors),
     )

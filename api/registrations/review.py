@@ -17,7 +17,7 @@ from shared.domain.ids import OrganizationId
 from shared.domain.permissions import may_report_deals, may_review
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, Invalid, Refusal
-from shared.domain.registration import Registration, final_refusal, review
+from shared.domain.registration import Registration, require_assignable, review
 from shared.domain.registration_rules import faults_of_verdict
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import Contended, StoreConflict
@@ -59,7 +59,7 @@ async def review_registration(request: Request) -> Response:
         step = await _review(request, seen, parsed, context)
     except (Refusal, PreconditionFailed):
         if await is_repetition(request, deal, context):
-            return await _response(await load_registration(request, deal, seen.id), request)
+            return await _response(await _visible(request), request)
         raise
     await follow_up(request, step)
     (after,) = step.change.registrations
@@ -103,8 +103,7 @@ async def assign_registration(request: Request) -> Response:
         before = await _index_entry(request, seen)
         if faults or before.assigned_to != email:  # a repeated request finds it assigned already
             refuse_stale_version(request, registration_etag(seen, before.assigned_to))
-        if seen.closed:
-            raise final_refusal(seen)
+        require_assignable(seen)
         if faults:
             raise Invalid(faults)
         try:
@@ -141,7 +140,7 @@ async def _may_see(request: Request, registration: Registration) -> bool:
     if not request.is_retained(registration):
         return False
     if may_review(request.caller):
-        return registration.kind == "IpCoSell" and registration.latest is not None
+        return registration.kind == "IpCoSell" and registration.status != "Draft"
     if registration.organization_id != request.caller.organization.id:
         return False
     if registration.referral is None:
@@ -174,7 +173,7 @@ async def _response(registration: Registration, request: Request) -> Response:
     view = registration_view(
         registration,
         await request.service.registrations.rounds(registration),
-        to_microsoft=may_review(request.caller),
+        request.caller,
         assigned_to=entry.assigned_to if entry else None,
     )
     return Response(body=view, headers={"ETag": view.e_tag})

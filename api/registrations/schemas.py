@@ -7,6 +7,7 @@ from pydantic import Field
 from api.common.response_parts import Amount, FieldErrorView
 from api.http.schemas import DateTime, PageView, View
 from shared.domain.eligibility import RuleId
+from shared.domain.registration_actions import RegistrationAction
 from shared.domain.vocabulary import (
     ConsumptionTenant,
     ContractTerm,
@@ -62,6 +63,7 @@ class ReviewRoundView(View):
     submitted_date_time: DateTime
     decision: ReviewDecision | None
     decided_date_time: DateTime | None
+    recalled_date_time: DateTime | None
     reviewer: str | None
     reason: str | None
     errors: list[FieldErrorView]
@@ -84,6 +86,7 @@ class RegistrationView(FormView):
     solution_name: str
     assigned_to: str | None
     rounds: list[ReviewRoundView]
+    allowed_actions: list[RegistrationAction]
     submitted_date_time: DateTime | None
     created_date_time: DateTime
     updated_date_time: DateTime
@@ -104,7 +107,7 @@ class RuleView(View):
 
 
 class RegistrableView(View):
-    """A solution that can be registered: the kinds of registration, and the customer to prefill the form with."""
+    """A solution that can be registered: the kinds that it lacks, and the customer to prefill the form with."""
 
     solution_id: str
     solution_name: str

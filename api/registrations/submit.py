@@ -12,7 +12,13 @@ from api.http.idempotency import idempotent
 from api.http.operation import IF_MATCH, KEYED, operation
 from api.http.request import Request
 from api.http.response import Response
-from api.registrations.access import load_registration, require_partner, require_writer, route_registration_id
+from api.registrations.access import (
+    load_registration,
+    registration_not_found,
+    require_partner,
+    require_writer,
+    route_registration_id,
+)
 from api.registrations.eligibility import prefilled_customer
 from api.registrations.mapping import registration_view, registrations_response
 from api.registrations.request_schemas import RegistrationBody
@@ -42,7 +48,7 @@ async def list_deal_registrations(request: Request) -> Response:
     """List the registrations of a deal, oldest first."""
     deal = await visible_referral(request)
     require_partner(request)
-    return registrations_response(await request.service.registrations.list_for_deal(deal.key))
+    return registrations_response(await request.service.registrations.list_for_deal(deal.key), request.caller)
 
 
 @operation("POST", ROUTE, body=RegistrationBody, returns={201: RegistrationsView}, headers=KEYED)
@@ -67,11 +73,14 @@ async def register_deal(request: Request) -> Response:
         if step is None:
             raise referral_not_found()
         await follow_up(request, step)
-        return registrations_response(step.change.registrations, status=201)
+        return registrations_response(step.change.registrations, request.caller, status=201)
 
     async def replay(original: IdempotencyRecord) -> Response:
         found = await request.service.registrations.list_for_deal(deal.key)
-        return registrations_response([each for each in found if each.id in original.created], status=201)
+        created = [each for each in found if each.id in original.created]
+        if not created:  # deleted since
+            raise registration_not_found()
+        return registrations_response(created, request.caller, status=201)
 
     return await idempotent(request, f"{deal.id}/register", create, replay)
 
@@ -115,8 +124,13 @@ async def put_registration(request: Request) -> Response:
         (after,) = step.change.registrations
     else:
         after = await load_registration(request, deal.key, registration_id)
-    rounds = await request.service.registrations.rounds(after)
-    view = registration_view(after, rounds, to_microsoft=False)
+    return await partners_response(request, after)
+
+
+async def partners_response(request: Request, registration: Registration) -> Response:
+    """The response with a registration of a deal, all its rounds and its ETag, for its partner."""
+    rounds = await request.service.registrations.rounds(registration)
+    view = registration_view(registration, rounds, request.caller)
     return Response(body=view, headers={"ETag": view.e_tag})
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Self
 
-from shared.domain.ids import OperationId
+from shared.domain.ids import OperationId, RegistrationId
 from shared.domain.referral import InvitedParty, Referral
 from shared.domain.refusals import Refusal
 from shared.domain.registration import Registration
@@ -38,8 +38,9 @@ class Change:
     """One atomic change of one referral, with at least one timeline entry.
 
     `before` is None for a new record. `work` belongs to the last entry, and is None if the change has no effect
-    elsewhere. `refusal`, if any, is raised to the caller after the change is stored: a command that comes too late
-    expires the referral and is refused (L4).
+    elsewhere. `registrations` are stored with the change, `deleted_registrations` deleted. `refusal`, if any, is
+    raised to the caller after the change is stored: a command that comes too late expires the referral and is refused
+    (L4).
     """
 
     before: Referral | None
@@ -48,6 +49,7 @@ class Change:
     work: Work | None = None
     invitations: tuple[Referral, ...] = ()
     registrations: tuple[Registration, ...] = ()
+    deleted_registrations: tuple[RegistrationId, ...] = ()
     refusal: Refusal | None = None
 
     @property
@@ -77,6 +79,7 @@ class ChangeBuilder:
     tasks: tuple[Task, ...] = ()
     invitations: tuple[Referral, ...] = ()
     registrations: tuple[Registration, ...] = ()
+    deleted_registrations: tuple[RegistrationId, ...] = ()
 
     @classmethod
     def of(cls, referral: Referral) -> Self:
@@ -115,6 +118,7 @@ class ChangeBuilder:
             work=work,
             invitations=self.invitations,
             registrations=self.registrations,
+            deleted_registrations=self.deleted_registrations,
         )
 
 

@@ -5,15 +5,17 @@ from dataclasses import replace
 from typing import Literal
 
 from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft
-from shared.domain.eligibility import Eligibility, unregistered
+from shared.domain.eligibility import Eligibility, unregistered, unregistered_kinds
 from shared.domain.ids import OrganizationId, RegistrationId
 from shared.domain.messages import MailKind
 from shared.domain.referral import Referral, RegistrationSummary, Solution
 from shared.domain.refusals import Fault, NotAllowed
-from shared.domain.registration import Registration, RegistrationForm
-from shared.domain.vocabulary import ISV_CONNECT, RegistrationKind, RegistrationStatus
+from shared.domain.registration import Registration, RegistrationForm, require_deletable
+from shared.domain.vocabulary import RegistrationStatus
 from shared.domain.work import Audience, FollowReview, Notify, Task
 
+DELETED = "Deleted"
+"""What the timeline shows as the state after a draft was deleted; no record has it."""
 _WORST: tuple[RegistrationStatus, ...] = (
     "ActionRequired",
     "ReviewPending",
@@ -37,8 +39,9 @@ def require_registrable(deal: Referral, eligibility: Eligibility, solution_id: s
     if not eligibility.eligible:
         raise NotAllowed(f"This deal cannot be registered. {eligibility.missing}")
     remaining = unregistered(deal)
-    solution_ids = {solution_id} if solution_id or remaining else {r.solution_id for r in deal.registrations}
-    existing = [each for each in deal.registrations if each.solution_id in solution_ids]
+    if remaining and solution_id in {None, *(each.id for each in remaining)}:
+        return
+    existing = [each for each in deal.registrations if solution_id in {None, each.solution_id}]
     if drafts := [f"…/registrations/{each.id}" for each in existing if each.status == "Draft"]:
         raise NotAllowed(f"There is a draft of this already: submit it with PUT to {' and '.join(drafts)}.")
     if not remaining:
@@ -61,12 +64,6 @@ def solution_fault(deal: Referral, solution_id: str | None) -> Fault:
     return Fault("notInCatalogue" if solution_id else "required", "/solutionId", message)
 
 
-def kinds_of(solution: Solution) -> tuple[RegistrationKind, ...]:
-    """The kinds of records that the registration of a solution creates (G4)."""
-    isv: tuple[RegistrationKind, ...] = ("IsvConnect",) if ISV_CONNECT in solution.incentives else ()
-    return (*isv, "IpCoSell") if solution.has_ip_incentive else isv
-
-
 def create_drafts(
     deal: Referral,
     solution: Solution,
@@ -74,7 +71,10 @@ def create_drafts(
     ids: Iterable[RegistrationId],
     context: CommandContext,
 ) -> tuple[Registration, ...]:
-    """New registrations of a solution, in status Draft with version 0: submit or save them before they are stored."""
+    """The registrations that a solution lacks, in status Draft with version 0.
+
+    Submit or save them before they are stored.
+    """
     return tuple(
         Registration(
             id=identifier,
@@ -92,7 +92,7 @@ def create_drafts(
             updated_at=context.now,
             version=0,
         )
-        for kind, identifier in zip(kinds_of(solution), ids, strict=False)
+        for kind, identifier in zip(unregistered_kinds(deal, solution), ids, strict=False)
     )
 
 
@@ -107,6 +107,18 @@ def record_registrations(
     return builder.build(context)
 
 
+def delete_draft(deal: Referral, draft: Registration, context: CommandContext) -> Change:
+    """The change of a deal that deletes a draft; its timeline says so (G4). Raises as `require_deletable`."""
+    require_deletable(draft)
+    entry = EntryDraft(
+        kind="registrationChanged", from_state=draft.status, to_state=DELETED, details=_details(draft)
+    )
+    remaining = tuple(each for each in deal.registrations if each.id != draft.id)
+    builder = ChangeBuilder(before=deal, after=deal, deleted_registrations=(draft.id,))
+    follow = FollowReview(registration=draft.id)
+    return builder.then(entry, (follow,), registrations=remaining).build(context)
+
+
 def status_of(deal: Referral, *, eligible: bool) -> RegistrationStatus | Literal["Eligible"] | None:
     """The registration status of a deal: the worst of its registrations, else whether it can be registered (G2)."""
     present = {registration.status for registration in deal.registrations}
@@ -117,18 +129,13 @@ def status_of(deal: Referral, *, eligible: bool) -> RegistrationStatus | Literal
 def _with_registration(
     builder: ChangeBuilder, registration: Registration, before: RegistrationSummary | None, reason: str | None
 ) -> ChangeBuilder:
-    details = {
-        "registrationId": registration.id,
-        "kind": registration.kind,
-        "solution": registration.solution_name,
-    }
     old = before.status if before else None
     entry = EntryDraft(
         kind="registrationChanged",
         from_state=old,
         to_state=registration.status,
         reason=reason,
-        details=details,
+        details=_details(registration),
     )
     unchanged = tuple(each for each in builder.after.registrations if each.id != registration.id)
     registrations = tuple(sorted((*unchanged, registration.summary), key=lambda each: each.id))
@@ -143,3 +150,12 @@ def _with_registration(
         )
         tasks = (*tasks, mail)
     return builder.then(entry, tasks, registrations=registrations)
+
+
+def _details(registration: Registration) -> dict[str, str]:
+    """The details of a timeline entry about a registration."""
+    return {
+        "registrationId": registration.id,
+        "kind": registration.kind,
+        "solution": registration.solution_name,
+    }

@@ -5,7 +5,7 @@ from typing import Literal
 
 from shared.domain.invitable import why_not_again
 from shared.domain.referral import Referral, Solution
-from shared.domain.vocabulary import ISV_CONNECT, MICROSOFT
+from shared.domain.vocabulary import ISV_CONNECT, MICROSOFT, RegistrationKind
 
 RuleId = Literal["dealType", "incentiveSolution", "statusWon", "microsoftEngaged"]
 ACCEPTED_ONCE = frozenset({"Accepted", "Won", "Lost"})
@@ -82,10 +82,21 @@ def registrable(deal: Referral) -> tuple[Solution, ...]:
     return tuple({solution.id: solution for solution in solutions}.values())
 
 
+def kinds_of(solution: Solution) -> tuple[RegistrationKind, ...]:
+    """The kinds of records that the registration of a solution creates (G4)."""
+    isv: tuple[RegistrationKind, ...] = ("IsvConnect",) if ISV_CONNECT in solution.incentives else ()
+    return (*isv, "IpCoSell") if solution.has_ip_incentive else isv
+
+
+def unregistered_kinds(deal: Referral, solution: Solution) -> tuple[RegistrationKind, ...]:
+    """The kinds of records that a solution lacks: all of them, or those whose drafts were deleted (G2, G4)."""
+    registered = {each.kind for each in deal.registrations if each.solution_id == solution.id}
+    return tuple(kind for kind in kinds_of(solution) if kind not in registered)
+
+
 def unregistered(deal: Referral) -> tuple[Solution, ...]:
-    """The registrable solutions without a registration, not even a draft."""
-    registered = {registration.solution_id for registration in deal.registrations}
-    return tuple(solution for solution in registrable(deal) if solution.id not in registered)
+    """The registrable solutions that lack a record of some kind, a draft counting as one."""
+    return tuple(solution for solution in registrable(deal) if unregistered_kinds(deal, solution))
 
 
 def may_show_eligible(deal: Referral) -> bool:

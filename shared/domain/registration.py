@@ -1,7 +1,8 @@
 """The registration of a won deal: the record and its state changes (rules G4, G5).
 
 IP co-sell: Draft → ReviewPending → Approved, Rejected or ActionRequired; ActionRequired → ReviewPending, any number
-of times. ISV Connect: Draft → Submitted. Submitted, Approved and Rejected are final.
+of times; ReviewPending → Draft, when its partner recalls it. ISV Connect: Draft → Submitted. Submitted, Approved and
+Rejected are final. A draft can be deleted.
 """
 
 from dataclasses import dataclass, replace
@@ -90,7 +91,7 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewRound:
-    """One round of a review: the submitted form and the decision.
+    """One round of a review: the submitted form, and the decision or when the partner recalled it.
 
     `number` counts from 1; `reviewer` is the name of the person who decided.
     """
@@ -103,6 +104,7 @@ class ReviewRound:
     reviewer: str | None = None
     reason: str | None = None
     errors: tuple[FieldError, ...] = ()
+    recalled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +153,19 @@ class Registration:
 
     @property
     def submitted_at(self) -> datetime | None:
-        """When the current round was submitted."""
+        """When the latest round was submitted, recalled or not."""
         return self.latest.submitted_at if self.latest else None
 
     @property
     def decided_at(self) -> datetime | None:
         """When the latest round was decided."""
         return self.latest.decided_at if self.latest else None
+
+    @property
+    def reason(self) -> str | None:
+        """Why the reviewers rejected it or sent it back, while that stands (G6)."""
+        is_sent_back = self.status in {"ActionRequired", "Rejected"}
+        return self.latest.reason if self.latest and is_sent_back else None
 
     @property
     def submitted_form(self) -> RegistrationForm:
@@ -212,16 +220,9 @@ def is_unchanged(before: Registration, after: Registration) -> bool:
 
 
 def review(registration: Registration, verdict: Verdict, now: datetime) -> Registration:
-    """Apply a reviewer's decision (G5). Raises `NotAllowed`, `TerminalState`."""
-    if registration.closed:
-        raise final_refusal(registration)
-    if registration.status != "ReviewPending" or registration.latest is None:
-        message = (
-            f"This registration is {registration.status}: only one that is ReviewPending can be reviewed."
-        )
-        raise NotAllowed(message)
+    """Apply a reviewer's decision (G5). Raises as `require_reviewable`."""
     decided = replace(
-        registration.latest,
+        require_reviewable(registration),
         decision=verdict.decision,
         decided_at=now,
         reviewer=verdict.reviewer,
@@ -237,21 +238,66 @@ def review(registration: Registration, verdict: Verdict, now: datetime) -> Regis
     )
 
 
+def recall(registration: Registration, now: datetime) -> Registration:
+    """Take a registration back from its review: it is a draft again, and the round ends without a decision (G5).
+
+    Raises as `require_recallable`.
+    """
+    recalled = replace(require_recallable(registration), recalled_at=now)
+    return _changed(registration, now, status="Draft", latest=recalled)
+
+
+def require_reviewable(registration: Registration) -> ReviewRound:
+    """The round to decide. Raises `NotAllowed` if the registration is not in review, `TerminalState` if closed."""
+    return _open_round(registration, "reviewed")
+
+
+def require_recallable(registration: Registration) -> ReviewRound:
+    """The round to recall. Raises `NotAllowed` if the registration is not in review, `TerminalState` if closed."""
+    return _open_round(registration, "recalled")
+
+
+def require_assignable(registration: Registration) -> None:
+    """Raise `NotAllowed` if a registration is a draft, `TerminalState` if it is closed."""
+    if registration.closed:
+        raise final_refusal(registration)
+    if registration.status == "Draft":
+        raise NotAllowed("This registration is a draft again: its partner has recalled it.")
+
+
+def require_deletable(registration: Registration) -> None:
+    """Raise `NotAllowed` unless a registration is a draft (G4)."""
+    if registration.status != "Draft":
+        hint = " Recall it first." if registration.status == "ReviewPending" else ""
+        raise NotAllowed(
+            f"This registration is {registration.status}: only one that is Draft can be deleted.{hint}"
+        )
+
+
 def require_editable(registration: Registration) -> None:
     """Raise `NotAllowed` if a registration is in review, `TerminalState` if it is closed."""
     if registration.closed:
         raise final_refusal(registration)
     if registration.status == "ReviewPending":
         raise NotAllowed(
-            "This registration is in review: wait until the reviewers decide it or send it back."
+            "This registration is in review: recall it, or wait until the reviewers decide it or send it back."
         )
 
 
 def final_refusal(registration: Registration) -> TerminalState:
-    """The refusal of any command on a closed registration (G6)."""
+    """The refusal of any command that changes a closed registration (G6)."""
     return TerminalState(
         f"This registration is {registration.status}, which is final: it can no longer be changed."
     )
+
+
+def _open_round(registration: Registration, done: str) -> ReviewRound:
+    if registration.closed:
+        raise final_refusal(registration)
+    if registration.status != "ReviewPending" or registration.latest is None:
+        message = f"This registration is {registration.status}: only one that is ReviewPending can be {done}."
+        raise NotAllowed(message)
+    return registration.latest
 
 
 def _dates(contract: Contract) -> list[str | None]:

@@ -97,7 +97,7 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowReview:
-    """Update a registration's index entry, queue row and orchestration (G5, G7)."""
+    """Update a registration's index entry, queue row and orchestration, also after its deletion (G4, G5, G7)."""
 
     registration: RegistrationId
     kind: Literal["followReview"] = "followReview"

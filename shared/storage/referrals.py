@@ -97,9 +97,10 @@ class Referrals:
             operations.append(Insert(_inviting_row(change)))
         for registration in change.registrations:
             operations.extend(registration_operations(after.id, registration))
+        operations.extend(Discard(keys.registration(after.id, each)) for each in change.deleted_registrations)
         if key:
             operations.append(key.operation())
-        if change.entry.actor.name and not change.registrations:
+        if change.entry.actor.name and not (change.registrations or change.deleted_registrations):
             _require_size(change, operations)
         etags = await self._tables.write(keys.REFERRALS, _partition(after.key), operations)
         return Written(record=etags[0], work=etags[1] if change.work else None)

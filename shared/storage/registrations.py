@@ -19,7 +19,16 @@ from shared.storage.codec import Codec, SetAside, log_set_aside
 from shared.storage.idempotency import RequestKey
 from shared.storage.referral_lists import Scan
 from shared.storage.registration_rows import REGISTRATIONS, ROUNDS, registration_operations
-from shared.storage.tables import Discard, Insert, Operation, Replace, StoredRow, Tables, Upsert
+from shared.storage.tables import (
+    Discard,
+    Insert,
+    Operation,
+    Replace,
+    StoredRow,
+    Tables,
+    Upsert,
+    in_transactions,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +39,8 @@ QUEUE = "queue"
 class IndexEntry:
     """Where a registration is stored, which version of it is indexed, and the assigned reviewer.
 
-    `queued` is the key of its queue row, None without one. Only Microsoft sees `assigned_to`.
+    `queued` is the key of its queue row, None without one. Only Microsoft sees `assigned_to`. The entry of a deleted
+    registration stays with `removed`, so that a write of an earlier version that comes late does not index it again.
     """
 
     organization_id: OrganizationId
@@ -38,6 +48,7 @@ class IndexEntry:
     version: int
     queued: str | None = None
     assigned_to: str | None = None
+    removed: bool = False
 
     @property
     def place(self) -> ReferralKey:
@@ -100,20 +111,38 @@ class Registrations:
         await self._tables.write(keys.REFERRALS, partition, operations)
 
     async def index_entry(self, registration_id: str) -> IndexEntry | None:
-        """The index entry of a registration; None if it does not exist or cannot be parsed."""
-        return _INDEX.readable(await self._tables.get(keys.REVIEWS, QUEUE, _entry_key(registration_id)))
+        """The index entry of a registration; None if it does not exist, is deleted or cannot be parsed."""
+        entry = _INDEX.readable(await self._tables.get(keys.REVIEWS, QUEUE, _entry_key(registration_id)))
+        return None if entry is None or entry.removed else entry
 
     async def index(self, registration: Registration) -> None:
-        """Update index entry and queue row to this version; an older version changes nothing.
+        """Update index entry and queue row to this version; an older or a deleted one changes nothing.
 
         Raises `StoreConflict` if another version is indexed at the same time: repeat it then.
         """
         key = _entry_key(registration.id)
         row = await self._tables.get(keys.REVIEWS, QUEUE, key)
         before = _INDEX.readable(row)
-        if before and before.version > registration.version:
+        if before and (before.removed or before.version > registration.version):
             return
         await self._tables.write(keys.REVIEWS, QUEUE, _operations(registration, before, row))
+
+    async def remove(self, record: ReferralKey, registration_id: RegistrationId) -> None:
+        """Remove what is left of a deleted registration: its rounds, its queue row, and its index entry.
+
+        `record` is the key that it was stored with. Raises `StoreConflict` if it is indexed at the same time: repeat
+        it then.
+        """
+        partition = keys.partition_of(record.organization_id)
+        start, end = keys.starting_with(f"{keys.ROUNDS}{registration_id}:")
+        rounds = await self._tables.between(keys.REFERRALS, partition, start, end, keys_only=True)
+        for group in in_transactions(rounds):
+            await self._tables.write(keys.REFERRALS, partition, [Discard(row.key) for row in group])
+        row = await self._tables.get(keys.REVIEWS, QUEUE, _entry_key(registration_id))
+        before = _INDEX.readable(row)
+        if before is None or not before.removed:
+            operations = _removal(record, registration_id, before, row)
+            await self._tables.write(keys.REVIEWS, QUEUE, operations)
 
     async def reindex(self, record: ReferralKey, registration_id: RegistrationId) -> None:
         """Update index entry and queue row to the stored registration, even from a newer version (after a restore).
@@ -131,6 +160,7 @@ class Registrations:
     async def prune(self, set_aside: SetAside = log_set_aside) -> int:
         """Delete index entries without a registration, and queue rows without an index entry; return their number.
 
+        Entries of deleted registrations stay.
         They only exist after tables were restored: a registration is stored before it is indexed, and both rows are
         written in one transaction. Reads the whole table. Rows that cannot be parsed stay, and `set_aside` is called
         for them: indexing the registration replaces them.
@@ -146,7 +176,7 @@ class Registrations:
 
     async def _has_registration(self, entry_row: StoredRow, set_aside: SetAside) -> bool:
         entry = _INDEX.readable(entry_row, set_aside)
-        if entry is None:
+        if entry is None or entry.removed:
             return True
         place = ReferralKey(organization_id=entry.organization_id, referral_id=entry.referral_id)
         return await self._row(place, entry_row.key.removeprefix(_entry_key(""))) is not None
@@ -187,7 +217,12 @@ class Registrations:
         """
         row = await self._tables.get(keys.REVIEWS, QUEUE, _entry_key(registration.id))
         entry = _INDEX.readable(row)
-        if entry is None or entry.assigned_to != before.assigned_to or entry.version > registration.version:
+        if (
+            entry is None
+            or entry.removed
+            or entry.assigned_to != before.assigned_to
+            or entry.version > registration.version
+        ):
             raise StoreConflict("a newer version is indexed, or the assignment has changed")
         if entry.assigned_to != email:
             assigned = replace(entry, assigned_to=email)
@@ -231,10 +266,26 @@ def _operations(
     return operations
 
 
+def _removal(
+    record: ReferralKey, registration_id: RegistrationId, before: IndexEntry | None, row: StoredRow | None
+) -> list[Operation]:
+    entry = IndexEntry(
+        organization_id=record.organization_id,
+        referral_id=record.referral_id,
+        version=before.version if before else 0,
+        removed=True,
+    )
+    entry_row = _INDEX.row(_entry_key(registration_id), entry)
+    operations: list[Operation] = [Replace(entry_row, row.etag) if row else Insert(entry_row)]
+    if before and before.queued:
+        operations.append(Discard(before.queued))
+    return operations
+
+
 def _queue_key(registration: Registration) -> str | None:
     """The key of the queue row, the longest waiting first; None for ISV Connect and drafts: nothing to review."""
     since = registration.submitted_at
-    if registration.kind != "IpCoSell" or since is None:
+    if registration.kind != "IpCoSell" or registration.status == "Draft" or since is None:
         return None
     return f"{_queue_prefix(registration.status)}{int(since.timestamp() * 1000):012x}:{registration.id}"
 

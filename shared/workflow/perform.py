@@ -242,15 +242,31 @@ class WorkRun:
             deal = await self.known.read(self.record)
 
     async def _follow_review(self, registration_id: RegistrationId) -> None:
-        """Index a registration as it is now; if it is reviewed, start or wake the orchestration of its review."""
+        """Index a registration as it is now; if it is reviewed, start or wake the orchestration of its review.
+
+        That of a recalled or deleted one is only woken: it finds nothing to wait for, and ends.
+        """
         registration = self.prepared.indexed.get(registration_id)
         if registration is None:
             registration = await self.performer.registrations.get(self.record, registration_id)
             if registration is None:
-                raise StoreUnavailable(f"Registration {registration_id} has work but no record.")
+                await self._forget_review(registration_id)
+                return
             await self.performer.registrations.index(registration)
-        if registration.kind == "IpCoSell" and registration.latest:
+        if registration.kind != "IpCoSell" or registration.latest is None:
+            return
+        if registration.status == "Draft":
+            await self.engine.raise_event(registration_id, "changed")
+        else:
             await begin_review(self.engine, self.record, registration_id)
+
+    async def _forget_review(self, registration_id: RegistrationId) -> None:
+        """Remove what is left of a deleted registration. Raises `StoreUnavailable` if the deal still has it."""
+        deal = await self.known.read(self.record)
+        if deal is None or any(each.id == registration_id for each in deal.value.registrations):
+            raise StoreUnavailable(f"Registration {registration_id} has work but no record.")
+        await self.performer.registrations.remove(self.record, registration_id)
+        await self.engine.raise_event(registration_id, "changed")
 
     async def _withdraw(self, parties: Sequence[ReferralKey]) -> None:
         """Withdraw the invitations that have not been answered, and end the invitees' orchestrations."""

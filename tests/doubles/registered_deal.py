@@ -9,6 +9,7 @@ from api.http.operation import Handler
 from api.http.response import Response
 from api.referrals.create import create_referral
 from api.referrals.transitions import win_referral
+from api.registrations.drafts import delete_registration, recall_registration
 from api.registrations.mapping import registration_etag
 from api.registrations.review import assign_registration, review_registration
 from api.registrations.submit import put_registration, register_deal
@@ -70,7 +71,7 @@ class RegisteredDeal:
         headers = {"Idempotency-Key": key} if key else {}
         answer = await self.ask("rae", register_deal, {**FORM, **changes}, headers)
         if answer.status == 201:
-            self.rid = next(each["id"] for each in answer.body["value"] if each["kind"] == "IpCoSell")
+            self.rid = next((each["id"] for each in answer.body["value"] if each["kind"] == "IpCoSell"), "")
         return answer
 
     async def correct(self, tag: str | None = None, **changes: Any) -> Response:
@@ -82,6 +83,17 @@ class RegisteredDeal:
         """Decide about the version that is there now, unless another is named."""
         headers = {"If-Match": tag or await self.reviewers_tag()}
         return await self.ask(who, review_registration, DECISIONS[decision], headers)
+
+    async def recall(self, key: str | None = None, tag: str | None = None) -> Response:
+        """Take the record back from its review."""
+        headers = {"Idempotency-Key": key} if key else {}
+        if tag:
+            headers["If-Match"] = tag
+        return await self.ask("rae", recall_registration, headers=headers)
+
+    async def delete(self, tag: str | None = None) -> Response:
+        """Delete the version of the draft that is there now, unless another is named."""
+        return await self.ask("rae", delete_registration, headers={"If-Match": tag or await self.tag()})
 
     async def assign(self, email: str) -> Response:
         """Give the record to a reviewer."""

@@ -20,11 +20,15 @@ from api.referrals.invitations import create_invitations
 from api.referrals.messages import post_message
 from api.referrals.transitions import accept_referral, lose_referral, set_stage, win_referral
 from api.registrations.closed_deals import report_closed_deal
+from api.registrations.drafts import delete_registration, recall_registration
 from api.registrations.submit import register_deal
 from shared.wiring import Service
+from tests.doubles.engine import FakeEngine
+from tests.doubles.registered_deal import RegisteredDeal
 from tests.doubles.service import ask
 from tests.doubles.small_world import deal
 from tests.examples.referrals import NOW
+from tests.handlers.test_replays import SEATTLE, change_roles
 
 BROKEN = b"{"
 UNKNOWN = {
@@ -146,6 +150,32 @@ async def test_a_stale_version_is_told_before_a_key_that_was_used_otherwise(
             small_service, "rae", create_invitations, {}, now=NOW, route=own, headers={**key, **headers}
         )
         assert again.status == status
+
+
+@pytest.mark.parametrize(
+    "handler", [delete_registration, recall_registration], ids=lambda each: each.__name__
+)
+async def test_of_a_registration_sight_and_role_come_first_then_version_then_state(
+    small_service: Service, handler: Handler
+) -> None:
+    registered = RegisteredDeal(small_service, FakeEngine(), lambda: NOW)
+    await registered.win()
+    await registered.register()
+    await registered.review("approve")
+
+    async def status(who: str, headers: Mapping[str, str], **route: str) -> int:
+        known = {"id": registered.id, "rid": registered.rid, **route}
+        answer = await ask(small_service, who, handler, now=NOW, route=known, headers=headers)
+        return answer.status
+
+    stale = {"If-Match": '"77"'}
+    assert await status("kim", stale) == 404
+    assert await status("rae", stale, rid=UNKNOWN["rid"]) == 404
+    assert await status("rae", stale) == 412
+    assert await status("rae", {}) == (428 if handler is delete_registration else 409)
+    assert await status("rae", {"If-Match": "*"}) == 409
+    await change_roles(small_service, "rae", "ReferralsUser", locations=frozenset({SEATTLE}))
+    assert await status("rae", stale) == 403
 
 
 async def test_a_query_is_checked_before_the_record(small_service: Service) -> None:

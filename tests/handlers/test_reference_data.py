@@ -8,6 +8,7 @@ from api.directory.reference_data import reference_data
 from shared.domain import vocabulary
 from shared.domain.actions import allowed_actions
 from shared.domain.inquiry import NotDelivered
+from shared.domain.registration_actions import RegistrationAction
 from shared.domain.registration_rules import FIELDS
 from shared.domain.response_speed import ResponseSpeed
 from shared.domain.timeline import EntryKind
@@ -36,6 +37,7 @@ LITERALS = {
     "roles": vocabulary.Role,
     "targetTypes": vocabulary.TargetType,
     "timelineKinds": EntryKind,
+    "registrationActions": RegistrationAction,
     "contactAlerts": vocabulary.ContactAlert,
     "responseSpeeds": ResponseSpeed,
     "undeliveredReasons": NotDelivered,

@@ -14,6 +14,7 @@ from api.referrals.invitations import create_invitations
 from api.referrals.messages import post_message
 from api.referrals.transitions import lose_referral, set_stage, win_referral
 from api.registrations.closed_deals import report_closed_deal
+from api.registrations.drafts import recall_registration
 from api.registrations.submit import register_deal
 from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.domain.ids import ApplicationId, LocationId, OrganizationId, PersonId
@@ -145,6 +146,13 @@ async def test_a_registration_is_told_again_only_to_who_sees_the_deal(won: Regis
     assert again.status == 404
 
 
+async def test_a_recall_is_told_again_only_to_who_sees_the_deal(won: RegisteredDeal) -> None:
+    await won.register()
+    route = {"id": won.id, "rid": won.rid}
+    again = await repeated_without_rights(won.service, "rae", recall_registration, None, route)
+    assert again.status == 404
+
+
 async def test_a_report_is_told_again_only_to_who_may_report(small_service: Service) -> None:
     again = await repeated_without_rights(small_service, "rae", report_closed_deal, REPORT)
     assert again.status == 403
@@ -159,6 +167,9 @@ async def test_a_request_for_information_is_told_again_only_to_applications_that
 
 
 def test_every_operation_that_is_carried_out_once_under_a_key_is_tried_here() -> None:
-    tried = {each.__name__ for each in (*ON_A_DEAL, create_referral, register_deal, report_closed_deal)}
+    tried = {
+        each.__name__
+        for each in (*ON_A_DEAL, create_referral, register_deal, recall_registration, report_closed_deal)
+    }
     keyed = {name for name, each in OPERATIONS.items() if "Idempotency-Key" in each.headers}
     assert keyed == tried | {submit_leads.__name__} | BY_OTHER_MEANS

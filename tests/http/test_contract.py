@@ -134,6 +134,14 @@ def test_real_registrations_conform(service: Service) -> None:
     OPERATIONS["listDealRegistrations"].validate_response(service.rae.get(f"{path}/registrations"))
     OPERATIONS["listRegistrations"].validate_response(service.dee.get("/v1.0/registrations?$top=1"))
     OPERATIONS["getRegistration"].validate_response(service.dee.get(f"/v1.0/registrations/{record['id']}"))
+    recalled = service.rae.post(f"{path}/registrations/{record['id']}/recall")
+    assert recalled.status_code == 200
+    OPERATIONS["recallRegistration"].validate_response(recalled)
+    headers = {"If-Match": recalled.json()["eTag"]}
+    deleted = service.rae.call("DELETE", f"{path}/registrations/{record['id']}", headers=headers)
+    assert deleted.status_code == 204
+    OPERATIONS["deleteRegistration"].validate_response(deleted)
+    record = service.rae.post(f"{path}/registrations", FORM).json()["value"][0]
     OPERATIONS["reviewRegistration"].validate_response(service.dee.review(record, "approve"))
     OPERATIONS["getReferral"].validate_response(service.rae.get(path))
 

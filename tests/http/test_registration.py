@@ -245,6 +245,35 @@ def test_a_review_takes_as_many_rounds_as_it_takes(service: Service, name: str) 
     assert service.rae.read(own)["registrationStatus"] == "Approved"
 
 
+def test_what_is_in_review_is_recalled_and_a_draft_deleted(service: Service, name: str) -> None:
+    """G4, G5: each action that a record lists succeeds; what was deleted can be registered again."""
+    own = won(service, name)
+    record = service.rae.register(own, FORM)["IpCoSell"]
+    path = f"{REFERRALS}/{own}/registrations/{record['id']}"
+    assert record["allowedActions"] == ["recall"]
+    assert read(service.dee, record)["allowedActions"] == ["review", "assign"]
+    recalled = service.rae.post(f"{path}/recall")
+    assert (recalled.status_code, recalled.json()["status"]) == (200, "Draft")
+    assert recalled.headers["ETag"] == recalled.json()["eTag"]
+    assert recalled.json()["allowedActions"] == ["edit", "submit", "delete"]
+    assert service.dee.get(f"{REGISTRATIONS}/{record['id']}").status_code == 404
+    again = put(service.rae, own, recalled.json(), FORM).json()
+    rejected = service.dee.review(read(service.dee, again), "reject", reason="The contract names nobody.")
+    assert rejected.status_code == 200
+    assert service.rae.post(f"{path}/recall").json()["error"]["code"] == "terminalState"
+    assert [each["reason"] for each in service.rae.read(own)["registrations"]] == [
+        None,
+        "The contract names nobody.",
+    ]
+    other = won(service, name)
+    draft = service.rae.register(other, {**FORM, "submit": False})["IpCoSell"]
+    path = f"{REFERRALS}/{other}/registrations/{draft['id']}"
+    assert service.rae.call("DELETE", path).status_code == 428
+    assert service.rae.call("DELETE", path, headers={"If-Match": draft["eTag"]}).status_code == 204
+    assert service.rae.call("DELETE", path, headers={"If-Match": draft["eTag"]}).status_code == 404
+    assert set(service.rae.register(other, FORM)) == {"IpCoSell"}
+
+
 def test_a_decision_hears_of_all_its_faults_at_once(service: Service, name: str) -> None:
     """G5: a rejection has a reason, a request for action names fields."""
     record = service.rae.register(won(service, name), FORM)["IpCoSell"]

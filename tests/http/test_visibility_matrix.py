@@ -223,6 +223,8 @@ read, in review     200 200 404 200 404 404 404 404 404 200 404  404 404 404
 read, draft         200 200 404 200 404 404 404 404 404 404 404  404 404 404
 read, ISV Connect   200 200 404 200 404 404 404 404 404 404 404  404 404 404
 correct             412 412 404 403 404 404 404 404 404 404 404  404 404 404
+recall              412 412 404 403 404 404 404 404 404 404 404  404 404 404
+delete              412 412 404 403 404 404 404 404 404 404 404  404 404 404
 register            409 409 404 403 404 404 404 404 404 404 404  404 404 404
 review              403 403 404 403 404 404 404 404 404 412 404  404 404 404
 assign              403 403 404 403 404 404 404 404 404 412 404  404 404 404
@@ -253,6 +255,8 @@ def test_every_operation_on_registrations_as_every_person(
         "read, draft": lambda p: p.get(f"{REGISTRATIONS}/{registered['draft']['id']}"),
         "read, ISV Connect": lambda p: p.get(f"{REGISTRATIONS}/{registered['IsvConnect']['id']}"),
         "correct": lambda p: p.put(f"{deal_path}/{record}", {}, headers=stale),
+        "recall": lambda p: p.post(f"{deal_path}/{record}/recall", headers=stale),
+        "delete": lambda p: p.call("DELETE", f"{deal_path}/{record}", headers=stale),
         "register": lambda p: p.post(deal_path, {}),
         "review": lambda p: p.post(f"{REGISTRATIONS}/{record}/review", {}, headers=stale),
         "assign": lambda p: p.post(f"{REGISTRATIONS}/{record}/assign", {}, headers=stale),

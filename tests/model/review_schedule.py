@@ -34,7 +34,7 @@ class InsistentDeal(RegisteredDeal):
 
 
 class ReviewSchedule(Schedule):
-    """Rae registers and corrects; Dee and Vera decide or assign, as it happens to come."""
+    """Rae registers, corrects, recalls and deletes; Dee and Vera decide or assign, as it happens to come."""
 
     deal: RegisteredDeal
 
@@ -67,7 +67,13 @@ class ReviewSchedule(Schedule):
             record = await self.record()
             if record is None:
                 await self.deal.register("register", submit=submit)
-            elif not record.closed and record.status != "ReviewPending":
+            elif record.status == "ReviewPending":
+                if self.random.random() < 0.5:
+                    await self.deal.recall(f"recall {record.version}", f'"{record.version}"')
+            elif record.status == "Draft" and self.random.random() < 0.3:
+                await self.deal.delete(f'"{record.version}"')
+                await self.deal.register(f"after {record.id}", submit=submit)
+            elif not record.closed:
                 await self.deal.correct(f'"{record.version}"', submit=self.random.random() < 0.8)
 
     async def _reviewer(self, who: str) -> None:

@@ -153,6 +153,57 @@ async def test_a_draft_waits_for_nobody(review: ReviewStory) -> None:
     assert await review.status(review.deal.rid) == "Running"
 
 
+async def test_a_recalled_review_ends_and_a_submission_begins_the_next(review: ReviewStory) -> None:
+    """G5, G7: nobody is mailed about the recall, nothing is escalated, and working days count anew."""
+    await review.register()
+    await review.day(FIRST - 1)
+    assert review.new_messages() == SUBMITTED
+    assert (await review.deal.recall()).status == 200
+    await review.advance("PT0S")
+    assert await review.status(review.deal.rid) == "Completed"
+    await course(review, range(FIRST, FIRST + 5), {})
+    assert (await review.deal.correct()).status == 200
+    await review.advance("PT0S")
+    assert review.new_messages() == SUBMITTED
+    assert await review.status(review.deal.rid) == "Running"
+    submitted = FIRST + 4  # a Friday, so that the fifth working day ends a moment after the look of day 21
+    await course(review, range(submitted + 1, submitted + 9), {submitted + 8: ESCALATED})
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_reviewers_who_were_not_told_before_a_recall_are_not_told_any_more(
+    review: ReviewStory, *, deleted: bool
+) -> None:
+    """M4, M6: whether the draft is deleted as well or not, and nothing is left to do."""
+    review.mail.away = True
+    await review.register()
+    assert (await review.deal.recall()).status == 200
+    if deleted:
+        assert (await review.deal.delete()).status == 204
+    await review.advance("PT0S")
+    review.mail.away = False
+    await review.advance("P20D")
+    assert review.new_messages() == []
+    assert await review.status(review.deal.rid) == "Completed"
+    work = await review.service.referrals.work(review.deal.party)
+    assert not [row.value.label for row in work if row.value.open]
+
+
+async def test_an_escalation_during_an_outage_is_not_sent_after_a_recall(review: ReviewStory) -> None:
+    """G7."""
+    await review.register()
+    await review.day(FIRST - 0.5)
+    review.new_messages()
+    review.mail.away = True
+    await review.day(FIRST)
+    assert (await review.deal.recall()).status == 200
+    assert (await review.deal.delete()).status == 204
+    review.mail.away = False
+    await review.advance("P2D")
+    assert review.new_messages() == []
+    assert await review.status(review.deal.rid) == "Completed"
+
+
 async def test_a_mail_outage_delays_what_still_matters_and_loses_none_of_it(review: ReviewStory) -> None:
     """M6: what was to be told stays to be told; of escalations that were missed the latest is."""
     review.mail.away = True

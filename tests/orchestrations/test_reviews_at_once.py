@@ -100,6 +100,44 @@ async def test_of_corrections_and_a_late_decision_on_the_last_round_one_counts(d
     assert (record.status, record.rounds) == ("ReviewPending", 2)
 
 
+@pytest.mark.parametrize("decision", ["approve", "reject", "requestAction"])
+@pytest.mark.parametrize("recall_first", [False, True])
+async def test_of_a_recall_and_a_decision_exactly_one_counts(
+    deal: RegisteredDeal, decision: str, *, recall_first: bool
+) -> None:
+    """G5: the one that is late is told so, by the state, by the version, or by finding nothing."""
+    await deal.register()
+    tag = await deal.tag()
+    calls = [deal.recall(), deal.review(decision, tag)]
+    answers = await asyncio.gather(*(calls if recall_first else calls[::-1]))
+    recalled, decided = answers if recall_first else answers[::-1]
+    assert [recalled.status, decided.status].count(200) == 1
+    record = await deal.record()
+    assert record.latest
+    if recalled.status == 200:
+        assert decided.status in {404, 409, 412}
+        assert (record.status, record.latest.decision) == ("Draft", None)
+        assert await in_queue(deal.service.registrations, ["ReviewPending"]) == []
+    else:
+        assert recalled.status == 409
+        assert record.latest.decision == decision
+        assert (await agrees(deal)).latest == record.latest
+    assert len(await deal.told()) == 2
+
+
+async def test_of_a_deletion_and_a_submission_of_a_draft_exactly_one_counts(deal: RegisteredDeal) -> None:
+    """G4."""
+    await deal.register(submit=False)
+    tag = await deal.tag()
+    deleted, submitted = await asyncio.gather(deal.delete(tag), deal.correct(tag))
+    if deleted.status == 204:
+        assert submitted.status in {404, 412}
+        assert (await deal.told())[-1] == "Deleted"
+    else:
+        assert (deleted.status, submitted.status) == (412, 200)
+        assert (await agrees(deal)).status == "ReviewPending"
+
+
 async def test_an_assignment_beside_a_decision_loses_neither(deal: RegisteredDeal) -> None:
     """G5: it changes nothing of the record, so the decision need not be repeated."""
     await deal.register()

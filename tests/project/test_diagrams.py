@@ -28,7 +28,7 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.referral import Referral
 from shared.domain.refusals import Refusal
-from shared.domain.registration import Registration, review, save, submit
+from shared.domain.registration import Registration, recall, require_deletable, review, save, submit
 from shared.domain.vocabulary import RegistrationKind, RegistrationStatus, Status, Substatus
 from shared.storage.known_referrals import KnownReferrals
 from shared.storage.memory_tables import MemoryTables
@@ -191,6 +191,7 @@ ACTIONS: dict[str, Callable[[Registration], Registration]] = {
     "approve": lambda record: review(record, APPROVAL, NOW),
     "reject": lambda record: review(record, REJECTION, NOW),
     "requestAction": lambda record: review(record, REQUEST, NOW),
+    "recall": lambda record: recall(record, NOW),
 }
 
 
@@ -227,13 +228,28 @@ def test_each_submission_opens_a_round_as_the_diagram_says() -> None:
     assert save(review(first, REQUEST, NOW), replace(FORM, solution_value=None), (), NOW).rounds == 1
 
 
+def deletable() -> set[str]:
+    """The statuses in which a registration can be deleted (G4)."""
+    found: set[str] = set()
+    for status in get_args(RegistrationStatus):
+        try:
+            require_deletable(draft(status=status))
+        except Refusal:
+            continue
+        found.add(status)
+    return found
+
+
 @pytest.mark.parametrize(
-    ("shown", "states"),
-    [(REFERRALS, get_args(Substatus)), (REGISTRATIONS, get_args(RegistrationStatus))],
+    ("shown", "states", "left"),
+    [
+        (REFERRALS, get_args(Substatus), set[str]()),
+        (REGISTRATIONS, get_args(RegistrationStatus), deletable()),
+    ],
     ids=["referrals", "registrations"],
 )
-def test_a_diagram_shows_every_state_and_ends_where_no_arrow_leads_on(
-    shown: Diagram, states: tuple[str, ...]
+def test_a_diagram_shows_every_state_and_ends_where_no_arrow_leads_on_or_a_record_is_deleted(
+    shown: Diagram, states: tuple[str, ...], left: set[str]
 ) -> None:
     assert {end for _, _, end in shown.arrows} == set(states)
-    assert shown.ends == set(states) - {start for start, _, _ in shown.arrows}
+    assert shown.ends == left | (set(states) - {start for start, _, _ in shown.arrows})

@@ -8,7 +8,6 @@ import pytest
 
 from shared.domain.deal_registration import (
     create_drafts,
-    kinds_of,
     require_registrable,
     select_solution,
     solution_fault,
@@ -16,15 +15,17 @@ from shared.domain.deal_registration import (
 from shared.domain.eligibility import (
     MicrosoftParticipation,
     eligibility,
+    kinds_of,
     microsoft_participation,
     registrable,
     unregistered,
+    unregistered_kinds,
     warnings,
 )
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import InvitedParty, Referral, ReferralKey, RegistrationSummary, Solution, Terms
 from shared.domain.refusals import NotAllowed
-from shared.domain.vocabulary import DealType, Substatus
+from shared.domain.vocabulary import DealType, RegistrationKind, RegistrationStatus, Substatus
 from tests.examples.referrals import NOW, context, creators, referral
 from tests.examples.registrations import FORM, draft
 
@@ -270,8 +271,9 @@ def test_the_records_of_a_solution_follow_from_its_incentives(name: str, kinds: 
 
 
 def done(name: str, **changes: Any) -> RegistrationSummary:
-    """A registration of this solution."""
-    return draft(solution_id=SOLUTIONS[name].id, **changes).summary
+    """A registration of this solution, of its first kind unless another is named."""
+    solution = SOLUTIONS[name]
+    return draft(**{"solution_id": solution.id, "kind": kinds_of(solution)[0], **changes}).summary
 
 
 def test_each_solution_with_an_incentive_is_registered_by_itself_and_once() -> None:
@@ -282,6 +284,24 @@ def test_each_solution_with_an_incentive_is_registered_by_itself_and_once() -> N
     for status in ("Draft", "ReviewPending", "Rejected"):
         some = deal("plain", "isv", "ip", "both", registrations=(done("ip", status=status),))
         assert unregistered(some) == solutions("isv", "both")
+
+
+@pytest.mark.parametrize("kept", ["IsvConnect", "IpCoSell"])
+@pytest.mark.parametrize("status", ["Draft", "ReviewPending"])
+def test_what_was_deleted_of_a_solution_can_be_registered_again_and_nothing_else(
+    kept: RegistrationKind, status: RegistrationStatus
+) -> None:
+    """G2, G4: the other record stays, be it a draft or submitted."""
+    record = deal("both", registrations=(done("both", kind=kept, status=status),))
+    missing = {"IsvConnect": "IpCoSell", "IpCoSell": "IsvConnect"}[kept]
+    assert unregistered(record) == solutions("both")
+    assert unregistered_kinds(record, SOLUTIONS["both"]) == (missing,)
+    for wanted in ("BOTH", None):
+        require_registrable(record, ELIGIBLE, wanted)
+        assert select_solution(record, wanted) == SOLUTIONS["both"]
+    ids = (RegistrationId("a"), RegistrationId("b"))
+    made = create_drafts(record, SOLUTIONS["both"], FORM, ids, context())
+    assert [(each.kind, each.id) for each in made] == [(missing, "a")]
 
 
 ELIGIBLE = eligibility(deal("ip"), "takesPart")
@@ -345,7 +365,8 @@ def test_no_solution_is_registered_twice(
 @pytest.mark.parametrize("wanted", ["BOTH", None])
 def test_whoever_registers_what_has_drafts_is_sent_to_them(wanted: str | None) -> None:
     """G4: a draft is submitted by itself."""
-    begun = (done("both"), replace(done("both", status="Submitted"), id=RegistrationId("2")))
+    complete = done("both", kind="IsvConnect", status="Submitted")
+    begun = (done("both", kind="IpCoSell"), replace(complete, id=RegistrationId("2")))
     with pytest.raises(NotAllowed, match=f"draft of this already.*/registrations/{begun[0].id}\\.$"):
         require_registrable(deal("both", registrations=begun), ELIGIBLE, wanted)
 

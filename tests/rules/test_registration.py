@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shared.domain.deal_registration import record_registrations, status_of
+from shared.domain.deal_registration import delete_draft, record_registrations, status_of
 from shared.domain.refusals import NotAllowed, Refusal, TerminalState
 from shared.domain.registration import (
     CLOSED,
@@ -23,6 +23,8 @@ from shared.domain.registration import (
     RegistrationForm,
     ReviewRound,
     Verdict,
+    recall,
+    require_deletable,
     review,
     save,
     submit,
@@ -54,7 +56,7 @@ from tests.examples.registrations import (
 ALLOWED: dict[RegistrationKind, dict[RegistrationStatus, set[RegistrationStatus]]] = {
     "IpCoSell": {
         "Draft": {"Draft", "ReviewPending"},
-        "ReviewPending": {"ReviewPending", "Approved", "Rejected", "ActionRequired"},
+        "ReviewPending": {"Draft", "Approved", "Rejected", "ActionRequired"},
         "ActionRequired": {"ActionRequired", "ReviewPending"},
         "Approved": set(),
         "Rejected": set(),
@@ -102,6 +104,23 @@ class Life(RuleBasedStateMachine):
             self.asked = VERDICTS[decision].errors
             assert self.record.form == before.form, "a review changes nothing of what was sent"
 
+    @rule()
+    def recall(self) -> None:
+        before = self.record
+        self.take(lambda: recall(before, self.now), {"ReviewPending"})
+        if self.record is not before:
+            assert (self.record.form, self.record.status) == (before.form, "Draft")
+            self.faults = ()
+
+    @rule()
+    def ask_what_can_be_deleted(self) -> None:
+        """G4: a draft, and nothing else; see `test_a_deleted_draft_is_gone_from_its_deal`."""
+        if self.record.status == "Draft":
+            require_deletable(self.record)
+        else:
+            with pytest.raises(NotAllowed, match=self.record.status):
+                require_deletable(self.record)
+
     @rule(hours=st.integers(1, 1000))
     def wait(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
@@ -142,19 +161,23 @@ class Life(RuleBasedStateMachine):
         assert self.record.errors == expected
 
     @invariant()
-    def each_round_but_one_in_review_says_what_was_decided(self) -> None:
+    def each_round_but_one_in_review_says_what_was_decided_or_when_it_was_recalled(self) -> None:
         record = self.record
         latest = record.latest
         earlier = {each.rounds: each.latest for each in self.seen if each.rounds < record.rounds}
         assert set(earlier) >= set(range(1, record.rounds))
         for each in (last for number, last in earlier.items() if number):
             assert each
-            assert (each.decision, bool(each.errors), each.reviewer) == ("requestAction", True, "Dee")
-            assert each.decided_at
-            assert each.submitted_at <= each.decided_at
+            ended = each.decided_at or each.recalled_at
+            assert ended
+            assert each.submitted_at <= ended
+            decided = ("requestAction", True, "Dee") if each.recalled_at is None else (None, False, None)
+            assert (each.decision, bool(each.errors), each.reviewer) == decided
         if record.status in {"Draft", "ReviewPending", "Submitted"}:
             assert record.decided_at is None
-            assert latest is None or latest == _as_handed_in(latest)
+            recalled_at = latest.recalled_at if latest else None
+            assert bool(recalled_at) == (latest is not None and record.status == "Draft")
+            assert latest is None or latest == replace(_as_handed_in(latest), recalled_at=recalled_at)
         else:
             assert latest
             assert latest.decided_at
@@ -190,6 +213,8 @@ class Life(RuleBasedStateMachine):
             lambda: submit(self.record, form, self.now),
             lambda: save(self.record, form, (), self.now),
             lambda: review(self.record, APPROVAL, self.now),
+            lambda: recall(self.record, self.now),
+            lambda: require_deletable(self.record),
         ):
             with pytest.raises(Refusal):
                 step()
@@ -264,6 +289,7 @@ STORED = st.builds(
         reviewer=TEXT,
         reason=TEXT,
         errors=FIELD_ERRORS,
+        recalled_at=st.none() | MOMENT,
     ),
     created_at=MOMENT,
     updated_at=MOMENT,
@@ -354,6 +380,8 @@ TOLD = {
         (sent_back(), save(sent_back(), FORM, (), NOW), None),
         (in_review(), review(in_review(), APPROVAL, NOW), "Approved"),
         (in_review(), review(in_review(), REJECTION, NOW), "Rejected"),
+        (in_review(), recall(in_review(), NOW), None),
+        (recall(in_review(), NOW), submit(recall(in_review(), NOW), FORM, NOW), "ReviewPending"),
     ],
 )
 def test_each_change_is_told_once_in_the_timeline_and_a_new_state_by_mail(
@@ -382,6 +410,71 @@ def test_two_records_of_one_request_are_one_step_with_an_entry_each() -> None:
     assert [entry.to_state for entry in change.entries] == ["ReviewPending", "Submitted"]
     assert change.after.registrations == (isv.summary, ip.summary)
     assert change.registrations == (ip, isv)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_only_a_record_in_review_is_recalled(status: RegistrationStatus) -> None:
+    """G5."""
+    record = replace(in_review(), status=status)
+    if status == "ReviewPending":
+        after = recall(record, NOW + timedelta(hours=1))
+        assert (after.status, after.errors, after.form) == ("Draft", (), record.form)
+        assert record.latest
+        assert after.latest == replace(record.latest, recalled_at=NOW + timedelta(hours=1))
+        return
+    with pytest.raises(TerminalState if status in CLOSED else NotAllowed, match=status):
+        recall(record, NOW)
+
+
+def test_what_was_recalled_and_is_submitted_again_opens_the_next_round() -> None:
+    """G5: whatever the reviewers asked for before."""
+    again = submit(sent_back(), FORM, NOW)
+    third = submit(recall(again, NOW), RegistrationForm(), NOW + timedelta(days=1))
+    assert third.latest == ReviewRound(
+        number=3, form=RegistrationForm(), submitted_at=NOW + timedelta(days=1)
+    )
+    assert review(third, APPROVAL, NOW + timedelta(days=2)).status == "Approved"
+
+
+@pytest.mark.parametrize("before", [save(draft(), FORM, (), NOW), recall(in_review(), NOW)])
+def test_a_deleted_draft_is_gone_from_its_deal_and_the_timeline_says_so(before: Registration) -> None:
+    """G4."""
+    other = submit(draft(kind="IsvConnect", id="other"), FORM, NOW)
+    deal = creators(registrations=(before.summary, other.summary))
+    change = delete_draft(deal, before, context())
+    assert change.after.registrations == (other.summary,)
+    assert (change.registrations, change.deleted_registrations) == ((), (before.id,))
+    assert change.after.version == deal.version + 1
+    (entry,) = change.entries
+    assert (entry.kind, entry.from_state, entry.to_state) == ("registrationChanged", "Draft", "Deleted")
+    assert entry.details == {"registrationId": before.id, "kind": before.kind, "solution": "Solution"}
+    assert change.work
+    assert [state.task for state in change.work.tasks] == [FollowReview(registration=before.id)]
+
+
+@pytest.mark.parametrize("status", sorted({*STATUSES} - {"Draft"}))
+def test_only_a_draft_is_deleted(status: RegistrationStatus) -> None:
+    """G4."""
+    record = replace(in_review(), status=status)
+    with pytest.raises(NotAllowed, match=status):
+        delete_draft(creators(registrations=(record.summary,)), record, context())
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (in_review(), None),
+        (review(in_review(), REJECTION, NOW), REJECTION.reason),
+        (review(in_review(), replace(REQUEST, reason="See the fields."), NOW), "See the fields."),
+        (submit(review(in_review(), replace(REQUEST, reason="See."), NOW), FORM, NOW), None),
+        (review(in_review(), replace(APPROVAL, reason="Well done."), NOW), None),
+    ],
+)
+def test_the_reviewers_reason_stands_while_it_is_rejected_or_sent_back(
+    record: Registration, reason: str | None
+) -> None:
+    """G6."""
+    assert record.reason == reason
 
 
 WORST = ["ActionRequired", "ReviewPending", "Rejected", "Approved", "Submitted"]

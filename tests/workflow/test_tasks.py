@@ -35,6 +35,7 @@ from tests.doubles.orchestration import run_once
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.small_world import deal
 from tests.examples.referrals import NOW
+from tests.examples.registrations import draft
 
 LABEL = "extra"
 UNKNOWN = ReferralKey(organization_id=OrganizationId("northwind"), referral_id=ReferralId("not-there"))
@@ -292,10 +293,23 @@ async def test_a_message_is_mailed_once_however_often_its_work_runs(played: Deal
     assert len(played.mail.taken) == sent + 1
 
 
-async def test_a_registration_that_has_work_and_no_record_is_looked_for_again_later(played: Deal) -> None:
+async def test_a_registration_of_the_deal_that_has_no_record_is_looked_for_again_later(played: Deal) -> None:
+    lost = draft(id=RegistrationId("not-there")).summary
+
+    async def list_it(referral: Referral, context: CommandContext) -> Change:
+        entry = EntryDraft(kind="registrationChanged")
+        return append_entry(referral, context, entry, registrations=(lost,))
+
+    context = CommandContext(actor=SYSTEM_ACTOR, now=NOW)
+    assert await played.service.commits.step(await played.party("contoso"), context, list_it)
     work = await played.run(FollowReview(registration=RegistrationId("not-there")))
     assert work.open
     assert work.tasks[0].attempts == 1
+
+
+async def test_the_work_of_a_registration_that_was_deleted_is_done(played: Deal) -> None:
+    """G4: the deal does not have it any more."""
+    assert not (await played.run(FollowReview(registration=RegistrationId("not-there")))).open
 
 
 async def test_work_with_nothing_to_do_is_done_by_being_seen(played: Deal) -> None:
