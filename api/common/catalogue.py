@@ -1,6 +1,7 @@
 """Load the directory data that the rules need to decide about a request."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -8,11 +9,12 @@ from api.http.fields import currency_decimals
 from api.http.request import Request
 from shared.domain.catalogue import Catalogue
 from shared.domain.change import CommandContext
+from shared.domain.directory import Organization
 from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.field_rules import MAX_SOLUTIONS
 from shared.domain.ids import ReferralId
 from shared.domain.invitation_rules import MAX_INVITATIONS
-from shared.domain.inviting import InvitationFactory
+from shared.domain.inviting import InvitationFactory, invited_location
 from shared.domain.vocabulary import MICROSOFT
 
 T = TypeVar("T")
@@ -23,9 +25,11 @@ async def load_catalogue(
     draft: DealDraft,
     invitations: tuple[InvitationDraft, ...] = (),
     solutions: Iterable[str] = (),
+    country: str | None = None,
 ) -> Catalogue:
     """The organizations and solutions that a draft, further invitations or `solutions` name, and the routing table.
 
+    Also the profiles of the invited locations; `country` is that of the customer, if the draft does not have it.
     Lists longer than the rules allow (C6) are refused for their length, so their items are not looked up.
     """
     directory = request.service.directory
@@ -33,14 +37,33 @@ async def load_catalogue(
     named = {i.organization_id for i in invited if i.organization_id} | {MICROSOFT}
     lists = (draft.terms.solutions, *(i.terms.solutions for i in invited))
     chosen = {*solutions, *(each for ids in lists for each in within_limit(ids, MAX_SOLUTIONS))}
+    organizations = await directory.organizations(named)
+    places = _invited_places(invited, organizations, country or draft.customer.address.country)
+    routing, profiles = await asyncio.gather(
+        request.service.routing.get(), request.service.profiles.get_many(places)
+    )
     return Catalogue(
         creator=request.caller.organization,
-        organizations=await directory.organizations(named),
+        organizations=organizations,
         solutions=await directory.solutions(s for s in chosen if s),
         customers=(),
         decimals=currency_decimals(),
-        routing=await request.service.routing.get(),
+        routing=routing,
+        profiles=profiles,
     )
+
+
+def _invited_places(
+    invited: Iterable[InvitationDraft], organizations: Mapping[str, Organization], country: str | None
+) -> set[tuple[str, str]]:
+    """The organizations and countries of the profiles that say whom the invitations are sent to (M1)."""
+    places: set[tuple[str, str]] = set()
+    for draft in invited:
+        organization = organizations.get(draft.organization_id or "")
+        location = invited_location(organization, draft, country) if organization else None
+        if organization and location:
+            places.add((organization.id, location.country))
+    return places
 
 
 async def load_new_deal_catalogue(request: Request, draft: DealDraft) -> Catalogue:

@@ -13,7 +13,7 @@ from api.http.problems import NotFound, PreconditionFailed
 from api.http.request import Request
 from api.http.response import Response
 from api.http.schemas import View
-from shared.domain.directory import Organization, Profile, ProfileLocation
+from shared.domain.directory import MAX_PROFILE_CONTACTS, Organization, Profile, ProfileLocation
 from shared.domain.ids import LocationId, OrganizationId
 from shared.domain.referral import Contact
 from shared.domain.refusals import Fault
@@ -24,7 +24,6 @@ PROFILES_ROUTE = f"{ORGANIZATION_ROUTE}/profiles"
 PROFILE_ROUTE = f"{PROFILES_ROUTE}/{{country}}"
 
 MAX_LOCATIONS = 5
-MAX_CONTACTS = 10
 MAX_KEYWORDS = 50
 
 Languages = Annotated[tuple[Locale, ...], Field(max_length=MAX_KEYWORDS)]
@@ -76,7 +75,7 @@ class ProfileContactBody(Body):
 class ProfileLocationBody(Body):
     id: Annotated[Code | None, Required()] = None
     name: Name | None = None
-    contacts: Annotated[tuple[ProfileContactBody, ...] | None, Field(max_length=MAX_CONTACTS)] = None
+    contacts: Annotated[tuple[ProfileContactBody, ...] | None, Field(max_length=MAX_PROFILE_CONTACTS)] = None
     languages: Languages | None = None
     industries: Keywords | None = None
     products: Keywords | None = None

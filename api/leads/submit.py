@@ -17,6 +17,7 @@ from api.http.response import Response
 from api.http.schemas import View
 from api.leads.request_schemas import LeadBody
 from shared.domain.catalogue import Catalogue
+from shared.domain.directory import Profiles
 from shared.domain.field_rules import MAX_SOLUTIONS
 from shared.domain.ids import InquiryId, OrganizationId
 from shared.domain.inquiry import (
@@ -26,7 +27,7 @@ from shared.domain.inquiry import (
     SubmittedInquiry,
     faults_of_inquiry,
 )
-from shared.domain.lead import LeadFactory, Profiles
+from shared.domain.lead import LeadFactory
 from shared.domain.permissions import may_submit_leads
 from shared.errors import StoreUnavailable
 from shared.storage.idempotency import IdempotencyRecord, RequestKey

@@ -1,6 +1,7 @@
 """Accept, decline, win or lose a referral, and set its stage (rules L, S)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from api.common.access import REFERRAL_ROUTE, visible_with_favorite
 from api.common.steps import Decision, refuse_faults, take_step
@@ -15,6 +16,7 @@ from api.referrals.schemas import ReferralView
 from api.referrals.stage_names import resolve_stage
 from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.deal_rules import faults_of_acceptance
+from shared.domain.directory import Person
 from shared.domain.draft import ContactDraft
 from shared.domain.lifecycle import Acceptance, accept, decline, lose, require_active, win
 from shared.domain.referral import Referral
@@ -65,7 +67,9 @@ async def decide_acceptance(
     team: tuple[ContactDraft, ...],
     context: CommandContext,
 ) -> tuple[Change, tuple[Fault, ...]]:
-    """The acceptance, and the faults of its values. The creator's referral must still be open (L2, L8)."""
+    """The acceptance by the caller, and the faults of its values. The creator's referral must be open (L2, L8)."""
+    member = request.caller.member
+    acceptance = replace(acceptance, by=member.contact if isinstance(member, Person) else None)
     of_other = referral.creator != referral.key
     creator = await request.known.read(referral.creator) if of_other else None
     change = accept(referral, acceptance, context, creator=creator.value if creator else referral)

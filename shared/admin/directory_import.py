@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from pydantic.alias_generators import to_camel
 
 from shared.domain.directory import (
+    MAX_PROFILE_CONTACTS,
     Application,
     CatalogueSolution,
     CustomerEntity,
@@ -92,7 +93,7 @@ class _ProfileContact(_Part):
 class _ProfileLocation(_Part):
     id: str
     name: str
-    contacts: tuple[_ProfileContact, ...] = ()
+    contacts: Annotated[tuple[_ProfileContact, ...], Field(max_length=MAX_PROFILE_CONTACTS)] = ()
     languages: tuple[str, ...] = ()
     industries: tuple[str, ...] = ()
     products: tuple[str, ...] = ()

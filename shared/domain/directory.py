@@ -1,5 +1,6 @@
 """The directory: organizations, people, applications, profiles, solutions and customers (rules V7, P1, T6)."""
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -67,6 +68,19 @@ class Person:
         """First and last name, as timelines show them."""
         return f"{self.first_name} {self.last_name}".strip()
 
+    @property
+    def contact(self) -> Contact:
+        """The person as a member of a team; the phone number is empty if the directory has none."""
+        return Contact(
+            first_name=self.first_name,
+            last_name=self.last_name,
+            phone_number=self.phone_number or "",
+            email=self.email,
+            title=self.title,
+            locale=self.locale,
+            disable_notifications=self.disable_notifications,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
@@ -86,6 +100,10 @@ class Application:
 
 Member: TypeAlias = Person | Application
 """Who can call: both have an id, an organization, a name, roles and the locations that the roles apply to."""
+
+
+MAX_PROFILE_CONTACTS = 10
+"""The most contacts of a location of a business profile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +134,21 @@ class Profile:
     def contacts_of(self, location_id: str | None) -> tuple[Contact, ...]:
         """The contacts of a location, empty if the profile does not have it."""
         return next((location.contacts for location in self.locations if location.id == location_id), ())
+
+
+Profiles: TypeAlias = Mapping[tuple[str, str], Profile]
+"""Business profiles, by organization id and country."""
+
+
+def contacts_to_ask(location: Location | None, profile: Profile | None) -> tuple[Contact, ...]:
+    """Whom an invitation or a lead to a location is sent to: its contacts in the profile of its country (M1).
+
+    Empty if the profile does not exist, is not active or has no contacts there. A profile that was stored before
+    their number was limited counts with its first `MAX_PROFILE_CONTACTS`.
+    """
+    if location is None or profile is None or not profile.active:
+        return ()
+    return profile.contacts_of(location.id)[:MAX_PROFILE_CONTACTS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from shared.domain.catalogue import Catalogue
 from shared.domain.change import ChangeBuilder, EntryDraft, names_of
 from shared.domain.deal_type import type_of
-from shared.domain.directory import CatalogueSolution, Organization
+from shared.domain.directory import CatalogueSolution, Location, Organization
 from shared.domain.draft import InvitationDraft, TermsDraft
 from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.invitable import ENDED
@@ -53,14 +53,15 @@ class InvitationFactory:
 
     def _partner(self, deal: Referral, draft: InvitationDraft) -> Referral:
         organization = self.catalogue.organizations[draft.organization_id or ""]
-        nearest = organization.nearest_location(deal.customer.address.country)
         team = tuple(contact.complete() for contact in draft.team or ())
         context = InviteContext(
             notes=draft.notes, help_code=draft.help_code or NO_HELP, team=team or deal.team
         )
-        target = draft.target or (nearest.id if nearest else organization.id)
+        location = invited_location(organization, draft, deal.customer.address.country)
+        target = draft.target or (location.id if location else organization.id)
         terms = terms_of(draft.terms, self.catalogue, organization.id, deal.terms)
-        return self._invitation(deal, organization, target, terms, context)
+        invitation = self._invitation(deal, organization, target, terms, context)
+        return replace(invitation, asked=self.catalogue.contacts_at(organization, location))
 
     def _invitation(
         self, deal: Referral, invitee: Organization, target: str, terms: Terms, context: InviteContext
@@ -98,7 +99,20 @@ class InvitationFactory:
             campaign_id=None,
             notes=None,
             team=(),
+            asked=(),
         )
+
+
+def invited_location(
+    organization: Organization, draft: InvitationDraft, country: str | None
+) -> Location | None:
+    """The location that an invitation of a partner is addressed to: the named one, or the nearest to the customer.
+
+    `country` is the customer's. None if the partner does not have the named one, or has none at all.
+    """
+    if draft.target:
+        return organization.location(draft.target)
+    return organization.nearest_location(country or "")
 
 
 def add_invitations(builder: ChangeBuilder, invitations: tuple[Referral, ...]) -> ChangeBuilder:

@@ -1,6 +1,6 @@
 """Leads: who gets one, its first state, and its contact alert (rules R2, R3, R5, R6)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -8,11 +8,18 @@ from shared.domain.catalogue import Catalogue
 from shared.domain.change import Change, CommandContext, created
 from shared.domain.creation import arrival_entries
 from shared.domain.customer import build_customer, match_customer
-from shared.domain.directory import Organization, Profile, ProfileLocation
+from shared.domain.directory import (
+    Location,
+    Organization,
+    Profile,
+    ProfileLocation,
+    Profiles,
+    contacts_to_ask,
+)
 from shared.domain.ids import EngagementId, InquiryId, LocationId, OrganizationId, ReferralId
 from shared.domain.inquiry import InquiryDraft, NotDelivered, Outcome, RecipientDraft
 from shared.domain.inviting import chosen_solution
-from shared.domain.referral import Inquiry, InviteContext, Referral, ReferralKey, Target, Terms
+from shared.domain.referral import Contact, Inquiry, InviteContext, Referral, ReferralKey, Target, Terms
 from shared.domain.timeline import Actor
 from shared.domain.vocabulary import MICROSOFT, ContactAlert
 from shared.domain.work import Notify
@@ -26,10 +33,6 @@ class Undelivered:
     """A recipient that gets no lead, and why."""
 
     reason: NotDelivered
-
-
-Profiles = Mapping[tuple[str, str], Profile]
-"""Business profiles, by organization id and country."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +88,14 @@ class LeadFactory:
 
     def _profile_of_target(self, recipient: RecipientDraft) -> Profile | None:
         organization = self.catalogue.organizations[recipient.organization_id or ""]
-        location = organization.location(recipient.target)
+        return self._profile_at(organization, organization.location(recipient.target))
+
+    def _profile_at(self, organization: Organization, location: Location | None) -> Profile | None:
         return self.profiles.get((organization.id, location.country)) if location else None
+
+    def _asked(self, organization: Organization, location_id: LocationId) -> tuple[Contact, ...]:
+        location = organization.location(location_id)
+        return contacts_to_ask(location, self._profile_at(organization, location))
 
     def _lead(self, recipient: Organization, location: LocationId, number: int) -> Referral:
         draft, now = self.draft, self.now
@@ -114,6 +123,7 @@ class LeadFactory:
             products=draft.products,
             services=draft.services,
             customer_requested_contact=draft.customer_requested_contact,
+            asked=self._asked(recipient, location),
             invite_context=self._context(),
             created_at=now,
             updated_at=now,

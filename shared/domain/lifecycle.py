@@ -26,7 +26,10 @@ SYSTEM_ACTOR = Actor(organization_id=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """The fields of an acceptance (L2). None keeps the value of the invitation."""
+    """The fields of an acceptance (L2). None keeps the value of the invitation.
+
+    `by` is the person who accepts, from the directory; None for an application.
+    """
 
     name: str | None = None
     deal_value: Decimal | None = None
@@ -36,6 +39,7 @@ class Acceptance:
     external_reference_id: str | None = None
     campaign_id: str | None = None
     team: tuple[Contact, ...] = ()
+    by: Contact | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,8 +264,22 @@ def _accepted_fields(referral: Referral, acceptance: Acceptance) -> dict[str, An
         "notes": acceptance.notes or referral.notes,
         "external_reference_id": acceptance.external_reference_id or referral.external_reference_id,
         "campaign_id": acceptance.campaign_id or referral.campaign_id,
-        "team": acceptance.team or referral.team,
+        "team": acceptance.team or referral.team or _first_member(referral, acceptance.by),
     }
+
+
+def _first_member(referral: Referral, by: Contact | None) -> tuple[Contact, ...]:
+    """Who accepts with an empty team is its first member (L2); an application is on no team (V7).
+
+    A phone number that the directory does not have is that of the contact who was asked. If there is none either, it
+    stays empty: an answer has a deadline, and the next change of the team asks for it.
+    """
+    if by is None:
+        return ()
+    if by.phone_number:
+        return (by,)
+    asked = (each for each in referral.asked or () if each.email.casefold() == by.email.casefold())
+    return (replace(by, phone_number=next((each.phone_number for each in asked), "")),)
 
 
 def _close(

@@ -85,6 +85,7 @@ class MailFacts:
       won and lost, of the answering party for accepted, declined and expired.
     - `reason` and `help_code`: codes of the API, shown as words. `notes`: those written for the reader.
     - `expires_at` is UTC. `link`: the URL of the portal page of the reader's own referral.
+    - For an acceptance: `team`, the people of the accepting party.
     - For a lead: `contacts` of the customer, and `needs` (what it asks for).
     - For a registration: value and currency of the contract.
     - `never_notified`: for an expiry, that no mail had notified the acting organization of the invitation (M8).
@@ -105,6 +106,7 @@ class MailFacts:
     solutions: tuple[str, ...] = ()
     help_code: str | None = None
     from_microsoft: bool = False
+    team: tuple[PersonFact, ...] = ()
     contacts: tuple[PersonFact, ...] = ()
     needs: tuple[str, ...] = ()
     never_notified: bool = False

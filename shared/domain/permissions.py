@@ -38,12 +38,17 @@ class Caller:
     @property
     def referral_roles(self) -> frozenset[Role]:
         """The caller's roles for referrals that its kind of organization has (V6, V7)."""
-        return self.member.roles & _REFERRAL_ROLES[self.organization.kind]
+        return referral_roles(self.member, self.organization.kind)
+
+
+def referral_roles(member: Member, kind: OrganizationKind) -> frozenset[Role]:
+    """The roles for referrals of a person or an application that an organization of this kind has (V6, V7)."""
+    return member.roles & _REFERRAL_ROLES[kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessScope:
-    """Which referrals of its organization a caller sees (V4).
+    """Which referrals of its organization a caller sees besides those that it was asked to answer (V4).
 
     All of them (`everything`); or those of `locations`; or those of `team_locations` with the caller's email in the
     team.
@@ -77,7 +82,9 @@ def may_see(caller: Caller, referral: Referral) -> bool:
     scope = access_scope(caller)
     if scope.everything or referral.location in scope.locations:
         return True
-    return referral.location in scope.team_locations and is_on_team(caller, referral)
+    if referral.location in scope.team_locations and is_on_team(caller, referral):
+        return True
+    return may_use_referrals(caller) and is_asked(caller, referral)
 
 
 def is_retained(closed_at: datetime | None, now: datetime, retention: timedelta) -> bool:
@@ -98,6 +105,18 @@ def is_on_team(caller: Caller, referral: Referral) -> bool:
     """Whether the caller is on a referral's team, by case-insensitive email (V4); an application never is."""
     own = _folded_email(caller)
     return own is not None and any(contact.email.casefold() == own for contact in referral.team)
+
+
+def is_asked(caller: Caller, referral: Referral) -> bool:
+    """Whether a referral is New and was sent to the caller's email, in whatever case (M1, V4)."""
+    own = _folded_email(caller)
+    return own is not None and own in emails_of_asked(referral)
+
+
+def emails_of_asked(referral: Referral) -> frozenset[str]:
+    """The case-folded emails of those who see a referral because they were asked: until it is answered or closed."""
+    asked = referral.asked if referral.status == "New" else None
+    return frozenset(contact.email.casefold() for contact in asked or ())
 
 
 def may_create(caller: Caller, location: LocationId, team_emails: frozenset[str]) -> bool:

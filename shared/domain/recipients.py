@@ -6,6 +6,7 @@ from typing import assert_never
 
 from shared.domain.directory import Person
 from shared.domain.ids import LocationId
+from shared.domain.permissions import referral_roles
 from shared.domain.referral import Contact, Referral
 from shared.domain.vocabulary import MICROSOFT, Role
 from shared.domain.work import Audience
@@ -27,7 +28,7 @@ class Readers:
     """The possible readers of a mail in one organization, with their preferences.
 
     - `people`: all people of the organization.
-    - `contacts`: the contacts of the referral's profile location; empty without a profile.
+    - `contacts`: the contacts that the referral was sent to, or those of its profile location now; maybe none.
     - `team`: the addresses of the sellers that the referral was routed to.
     - `registrant`: for a registration, the contact of its form.
     - `reviewers`: for the review team, the address of the assigned reviewer or of the lead.
@@ -74,14 +75,21 @@ def _invitees(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
 def _answerers(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:
     """Who gets a reminder: the people who can answer (M3).
 
-    The referrals admins of the location; if there are none, the MPN partner admins. For Microsoft, the sellers of the
-    routed team; if it has none, all sellers.
+    The referrals admins of the location, or else the MPN partner admins; and the contacts whom the referral was sent
+    to, if they can answer it. For Microsoft, the sellers of the routed team; if it has none, all sellers.
     """
     if referral.organization_id == MICROSOFT:
         sellers = _with_role("MicrosoftSeller", readers)
         return _people(_with_address(readers.team, sellers) or sellers)
     admins = [p for p in _with_role("ReferralsAdmin", readers) if _covers(p, referral.location)]
-    return _people(admins) or _people(_with_role("MpnPartnerAdmin", readers))
+    answering = _people(admins) or _people(_with_role("MpnPartnerAdmin", readers))
+    return (*answering, *_contacts(_able_to_answer(readers), readers))
+
+
+def _able_to_answer(readers: Readers) -> list[Contact]:
+    """The contacts whom the directory knows by their email, and lets work with referrals (V4)."""
+    able = {person.email.casefold() for person in readers.people if referral_roles(person, "partner")}
+    return [contact for contact in readers.contacts if contact.email.casefold() in able]
 
 
 def _deal_team(referral: Referral, readers: Readers) -> tuple[Recipient, ...]:

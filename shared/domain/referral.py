@@ -207,6 +207,8 @@ class Referral:
 
     `creator` is the referral of the organization that created the deal; only there `invited` is filled, oldest first.
     A lead is its own creator, and keeps `inquiry` after it is converted into a deal.
+    `asked` are the contacts of the profile location that a new inbound referral was sent to (M1), at most
+    `MAX_PROFILE_CONTACTS`; None on an organization's own deal, and on referrals that arrived before they were kept.
     `version` is the ETag; it counts the changes by people and the expiry. `sequence` is that of the last timeline
     entry. All times are aware, UTC.
     """
@@ -238,6 +240,7 @@ class Referral:
     services: tuple[str, ...] = ()
     customer_requested_contact: bool = False
     team: tuple[Contact, ...] = ()
+    asked: tuple[Contact, ...] | None = None
     invite_context: InviteContext = InviteContext()
     invited: tuple[InvitedParty, ...] = ()
     routed: RoutedTeam | None = None

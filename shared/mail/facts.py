@@ -59,6 +59,7 @@ def partner_facts(
         solutions=tuple(solution.name for solution in terms.solutions),
         help_code=invite_context.help_code if is_invitation else None,
         from_microsoft=invite_context.invited_by == MICROSOFT,
+        team=tuple(_person(each) for each in subject.team) if kind == "accepted" else (),
         contacts=tuple(_person(each) for each in subject.customer.team) if kind in LEAD_MAILS else (),
         needs=(*subject.industries, *subject.products, *subject.services),
         never_notified=never_notified,

@@ -43,8 +43,8 @@ MAX_MAIL_RECIPIENTS = 50
 
 _REVIEW_TEAM: frozenset[Audience] = frozenset({"reviewers", "reviewLead"})
 """Audiences whose addresses no partner may see."""
-_NEW_READERS: frozenset[Audience] = frozenset({"invitee", "alerted"})
-"""Audiences for whom the referral is new; the others are its team, if it has one."""
+_ASKED: frozenset[Audience] = frozenset({"invitee", "alerted", "answerers"})
+"""Audiences who are asked for an answer; the others are the referral's team, if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,10 +246,9 @@ class Notices:
             )  # the customer's contacts are in the lead, and it is no organization of ours
         if registration and task.audience in _REVIEW_TEAM:
             return await self._reviewers(task, registration)
-        is_new = task.audience in _NEW_READERS or not reader.team
         return Readers(
             people=await self.directory.people(reader.organization_id),
-            contacts=await self._profile_contacts(reader) if is_new else (),
+            contacts=await self._contacts(task.audience, reader),
             team=await self._routed_team(reader),
             registrant=_registrant(registration) if registration else (),
         )
@@ -262,6 +261,17 @@ class Notices:
         reviewer = lead if task.audience == "reviewLead" else assigned_to
         people = await self.directory.people(OrganizationId(MICROSOFT))
         return Readers(people=people, reviewers=(reviewer,) if reviewer else ())
+
+    async def _contacts(self, audience: Audience, reader: Referral) -> tuple[Contact, ...]:
+        """Those whom the referral was sent to; without a team, news of it go to the contacts of its location now.
+
+        A referral that arrived before it kept the former is sent to the latter, who cannot answer it.
+        """
+        if audience in _ASKED and reader.asked is not None:
+            return reader.asked
+        if audience == "answerers" or (audience not in _ASKED and reader.team):
+            return ()
+        return await self._profile_contacts(reader)
 
     async def _profile_contacts(self, reader: Referral) -> tuple[Contact, ...]:
         organization = await self.directory.organization(reader.organization_id)

@@ -47,6 +47,9 @@ SUBJECT_NAME_LENGTH = 80
 MOST_OUTCOMES = 50
 """How many requests with one outcome a summary lists, so that it fits into its record; the others are counted."""
 
+MOST_OF_A_TEAM = 5
+"""How many people of a team a mail names; the others are counted."""
+
 _TEMPLATES = Path(__file__).parent / "templates"
 _FALLBACK = "en"
 _LABEL_WIDTH = 18
@@ -56,7 +59,7 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _FACTS_SHOWN: dict[PartnerMailKind, tuple[str, ...]] = {
     "invited": ("customer", "value", "closing", "solutions", "help", "deadline"),
     "reminder": ("customer", "value", "closing", "solutions", "help", "deadline"),
-    "accepted": ("customer", "value", "closing", "solutions"),
+    "accepted": ("customer", "team", "value", "closing", "solutions"),
     "declined": ("customer", "reason"),
     "expired": ("customer", "deadline_passed"),
     "withdrawn": ("customer",),
@@ -318,6 +321,7 @@ def _fact_values(facts: MailFacts, words: Words) -> dict[str, tuple[str | None, 
         ),
         "deadline": (deadline,),
         "deadline_passed": (deadline,),
+        "team": _team(facts.team, words),
         "contact": tuple(line for person in facts.contacts for line in _contact(person)),
         "needs": tuple(one_line(need) for need in facts.needs),
         "reason": (_name("closingReasons", facts.reason, words),),
@@ -329,6 +333,14 @@ def _fact_values(facts: MailFacts, words: Words) -> dict[str, tuple[str | None, 
 
 def _name(codes: str, code: str | None, words: Words) -> str | None:
     return names()[codes][code][words.language] if code else None
+
+
+def _team(people: Sequence[PersonFact], words: Words) -> tuple[str, ...]:
+    """The first people of a team, and the number of those beyond `MOST_OF_A_TEAM`."""
+    lines = [line for person in people[:MOST_OF_A_TEAM] for line in _contact(person)]
+    if len(people) > MOST_OF_A_TEAM:
+        lines.append(words.phrases["other_people"].format(count=len(people) - MOST_OF_A_TEAM))
+    return tuple(lines)
 
 
 def _contact(person: PersonFact) -> tuple[str, ...]:

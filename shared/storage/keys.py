@@ -121,12 +121,12 @@ def seller_team_prefix(team: str) -> str:
 
 
 def of_member(email: str, referral_id: ReferralId) -> str:
-    """List row: the referrals with this email in the team, newest first."""
+    """List row: the referrals with this email in the team, or that it is asked to answer, newest first."""
     return f"{member_prefix(email)}{inverted(referral_id)}"
 
 
 def member_prefix(email: str) -> str:
-    """The prefix of the list rows of a team member."""
+    """The prefix of the list rows of a person, by email."""
     return f"m:{digest(email.casefold())[:32]}:"
 
 

@@ -34,7 +34,8 @@ def ranges(
 ) -> tuple[str, ...]:
     """The prefixes of the list ranges that together have all results for a reader, in this order (N4).
 
-    `email` is the reader's address in teams, if any; `teams` are the reader's teams of sellers.
+    `email` is the reader's address, with which referrals name it in a team, or ask it for an answer; `teams` are the
+    reader's teams of sellers.
     The filter is also evaluated on every row, so the ranges can have more rows than match, but never fewer.
     """
     if order.field == "updatedDateTime":
@@ -42,7 +43,7 @@ def ranges(
     if not order.descending:
         return (keys.OLDEST,)
     if not scope.everything:
-        own = (keys.member_prefix(email),) if email and scope.team_locations else ()
+        own = (keys.member_prefix(email),) if email else ()
         return (*(keys.location_prefix(place) for place in sorted(scope.locations)), *own)
     return _narrowed(predicate, teams) or (keys.ALL,)
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from shared.domain.permissions import emails_of_asked
 from shared.domain.referral import Referral
 from shared.storage import keys
 from shared.storage.codec import MAX_BYTES, Codec
@@ -38,7 +39,8 @@ def list_keys(referral: Referral) -> set[str]:
         list_rows.add(keys.of_location(referral.location, referral.id))
     if referral.routed:
         list_rows.add(keys.of_seller_team(referral.routed.team, referral.id))
-    return list_rows | {keys.of_member(contact.email, referral.id) for contact in referral.team}
+    people = {contact.email.casefold() for contact in referral.team} | emails_of_asked(referral)
+    return list_rows | {keys.of_member(email, referral.id) for email in people}
 
 
 def tab_of(referral: Referral) -> keys.Tab:

@@ -39,6 +39,7 @@ from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.played_registration import PlayedRegistration
 from tests.doubles.service import NOTHING, dies_after_responses
 from tests.doubles.small_world import PEOPLE, WORLD, deal
+from tests.examples.referrals import context, step
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BROKEN = {"json0": '{"name": "Cara Buyer'}
@@ -286,8 +287,12 @@ async def test_a_task_that_meets_a_damaged_row_is_put_off_until_it_is_repaired_a
 ) -> None:
     story = rerun(played)
     tables, referrals = story.deal.tables, story.deal.service.referrals
-    contoso = await story.deal.party("contoso")
+    contoso, fabrikam = await story.deal.party("contoso"), await story.deal.party("fabrikam")
     assert (await story.deal.ask("kim", "fabrikam", accept_referral)).status == 200
+    accepted = await referrals.get(fabrikam)
+    assert accepted
+    without_team = step(accepted.value, "edited", context(), team=())  # as if an application had accepted
+    await referrals.commit(without_team, accepted)
     await tables.write("directory", "profiles:KR", [Upsert(Row("fabrikam", BROKEN))])
     assert (await story.deal.ask("rae", "contoso", win_referral)).status == 200
     await story.turns(contoso)

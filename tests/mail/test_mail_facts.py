@@ -87,3 +87,15 @@ def test_the_day_of_a_request_is_that_of_utc() -> None:
     seoul = timezone(timedelta(hours=9))
     lead = replace(referral(), created_at=datetime(2026, 12, 1, 3, tzinfo=seoul))
     assert customer_facts("customerExpired", lead).fact.requested_on == date(2026, 11, 30)
+
+
+def test_the_inviter_is_told_who_accepted() -> None:
+    """L2, M2: the team of the party that accepted, and of nobody else."""
+    team = (contact("kim@fabrikam.com", first_name="Kim", last_name="Han"),)
+    accepted = referral(status="Active", substatus="Accepted", team=team)
+    scene = MessageContext(subject=accepted, reader=creators(), entry=None)
+    told = partner_facts("accepted", scene, "https://portal.example")
+    assert [(each.first_name, each.last_name, each.email) for each in told.team] == [
+        ("Kim", "Han", "kim@fabrikam.com")
+    ]
+    assert partner_facts("won", scene, "https://portal.example").team == ()

@@ -73,6 +73,13 @@ FACTS = MailFacts(
     notes="Two lines\nof a paragraph.\n\nAnd another one.",
     solutions=(SOLUTIONS["SOL-CONTOSO-ERP"], SOLUTIONS["SOL-FABRIKAM-IOT"]),
     help_code="ProofOfConceptOrDemo",
+    team=(
+        PersonFact(first_name="Kim", last_name="Han", phone_number="", email="kim@fabrikam.com"),
+        *(
+            PersonFact(first_name="Lee", last_name="Ho", phone_number="", email=f"lee{number}@fabrikam.com")
+            for number in range(6)
+        ),
+    ),
     contacts=(
         PersonFact(
             first_name="하나", last_name="서", phone_number="+82-2-000-0199", email="hana@relecloud.com"
@@ -130,7 +137,7 @@ SAYS = {
 SHOWN = {  # beside the names and the notes
     "invited": {"value", "closing", "solutions", "help", "deadline"},
     "reminder": {"value", "closing", "solutions", "help", "deadline"},
-    "accepted": {"value", "closing", "solutions"},
+    "accepted": {"value", "closing", "solutions", "team"},
     "declined": {"reason"},
     "expired": {"deadline"},
     "withdrawn": set(),
@@ -154,6 +161,7 @@ AS_WORDS = {
     "deadline": "December 5, 2026 at 09:00 UTC",
     "reason": "The customer chose another vendor",
     "contact": "cara@relecloud.com",
+    "team": "kim@fabrikam.com",
     "needs": "Manufacturing",
     "solution": "Contoso CRM",
     "submitted": "November 20, 2026",
@@ -217,6 +225,16 @@ def facts_of(kind: MailKind) -> AnyFacts:
             return SUMMARY
         case _:
             return replace(FACTS, kind=kind)
+
+
+def test_an_acceptance_names_the_first_of_the_team_and_counts_the_others() -> None:
+    """L2, M2: so the mail stays short, whatever the team."""
+    text = mail(kind="accepted").text
+    assert "Kim Han" in text
+    assert "lee3@fabrikam.com" in text
+    assert "lee4@fabrikam.com" not in text
+    assert "and 2 more" in text
+    assert "more" not in mail(kind="accepted", team=FACTS.team[:5]).text
 
 
 def flat(text: str) -> str:
@@ -701,7 +719,7 @@ def test_a_korean_mail_has_no_english_words_beside_names(kind: MailKind, never_n
     )
     facts = facts_of(kind)
     if isinstance(facts, MailFacts):
-        bare = replace(facts, solutions=(), needs=(), notes=None, link=None, contacts=())
+        bare = replace(facts, solutions=(), needs=(), notes=None, link=None, contacts=(), team=())
         facts = replace(bare, registration=told, never_notified=never_notified)
     message = render(facts, "ko")
     for part in (message.subject, message.text, Page(message.html).text):

@@ -99,6 +99,13 @@ def sees_anothers(caller: Caller) -> bool:
     )
 
 
+def answers_when_asked(caller: Caller) -> bool:
+    """Whether a caller whose address is among those asked sees a New referral; Microsoft's name none."""
+    own = caller.organization
+    place, asked = (THERE, (contact(EMAIL),)) if own.kind == "partner" else (None, ())
+    return may_see(caller, referral(organization_id=own.id, location=place, asked=asked))
+
+
 def sees_partner_led(caller: Caller) -> bool:
     return may_see_partner_led(caller, replace(creators(), deal_type="PartnerLed"))
 
@@ -107,6 +114,7 @@ RIGHTS: dict[str, Callable[[Caller], bool]] = {
     "works on its organization's referrals: at any location": sees(THERE),
     "at its own locations": sees(HERE),
     "at its own locations, being on their team": sees(HERE, on_team=True),
+    "answers a new one that it was asked to answer, at any location": answers_when_asked,
     "sees another organization's referral": sees_anothers,
     "reads partner-led deals of partners": sees_partner_led,
     "creates deals: at any location": creates(THERE),

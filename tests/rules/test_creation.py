@@ -10,7 +10,15 @@ from shared.domain.catalogue import Catalogue
 from shared.domain.creation import NewIds, create_deal, receive_invitation
 from shared.domain.customer import match_customer
 from shared.domain.deal_rules import faults_of_deal
-from shared.domain.directory import CatalogueSolution, CustomerEntity, Location, Organization
+from shared.domain.directory import (
+    MAX_PROFILE_CONTACTS,
+    CatalogueSolution,
+    CustomerEntity,
+    Location,
+    Organization,
+    Profile,
+    ProfileLocation,
+)
 from shared.domain.draft import (
     AddressDraft,
     ContactDraft,
@@ -23,6 +31,7 @@ from shared.domain.ids import EngagementId, LocationId, OrganizationId, Referral
 from shared.domain.referral import Address, Consent, ProfileId
 from shared.domain.work import Invite, Notify
 from tests.examples.referrals import NOW, context, creators
+from tests.examples.referrals import contact as a_contact
 
 CONTACT = ContactDraft(
     first_name="C", last_name="D", phone_number="+1 206 555 0100", email="cara@relecloud.com"
@@ -180,6 +189,36 @@ def test_an_invitation_goes_to_the_location_in_the_customers_country_else_the_fi
     assert created(replace(DRAFT, customer=customer)).invitations[1].location == location
     named = replace(DRAFT, customer=customer, invitations=(replace(INVITED, target="london"),))
     assert created(named).invitations[1].location == "london"
+
+
+def profile_of(country: str, place: str, *emails: str, active: bool = True) -> Profile:
+    contacts = tuple(a_contact(email) for email in emails)
+    location = ProfileLocation(id=LocationId(place), name=place, contacts=contacts)
+    return Profile(organization_id=FABRIKAM.id, country=country, active=active, locations=(location,))
+
+
+@pytest.mark.parametrize(
+    ("profile", "asked"),
+    [
+        (profile_of("KR", "seoul", "kim@fabrikam.com"), ["kim@fabrikam.com"]),
+        (profile_of("KR", "seoul", "kim@fabrikam.com", active=False), []),
+        (profile_of("KR", "busan", "kim@fabrikam.com"), []),
+        (profile_of("GB", "seoul", "kim@fabrikam.com"), []),
+        (
+            profile_of("KR", "seoul", *(f"{number}@fabrikam.com" for number in range(12))),
+            [f"{number}@fabrikam.com" for number in range(MAX_PROFILE_CONTACTS)],
+        ),
+    ],
+)
+def test_an_invitation_keeps_the_contacts_of_its_location_as_those_who_are_asked(
+    profile: Profile, asked: list[str]
+) -> None:
+    """M1, V4: of the profile of the location's country, if it is active; Microsoft's has none."""
+    catalogue = replace(CATALOGUE, profiles={(FABRIKAM.id, profile.country): profile})
+    change = create_deal(DRAFT, catalogue, IDS, context(), timedelta(days=14))
+    microsofts, fabrikams = change.invitations
+    assert [each.email for each in fabrikams.asked or ()] == asked
+    assert (change.after.asked, microsofts.asked) == (None, ())
 
 
 def test_an_invitation_arrives_new_and_is_announced() -> None:

@@ -22,7 +22,7 @@ from shared.domain.lifecycle import (
     withdraw,
     withdraws_invitation,
 )
-from shared.domain.referral import Referral
+from shared.domain.referral import Contact, Referral
 from shared.domain.refusals import NotAllowed, Refusal, TerminalState
 from shared.domain.work import Notify, UpdateParties, Withdraw
 from tests.examples.referrals import CREATOR, NOW, contact, context, creators, invited, referral
@@ -135,6 +135,45 @@ def test_a_closed_deal_takes_no_new_party_but_microsoft_after_won(
         with pytest.raises(TerminalState) as refused:
             accept(invited, Acceptance(), context(), creator=closed)
         assert refused.value.reason == "DealClosed"
+
+
+KIM = contact("kim@fabrikam.com", first_name="Kim")
+LEE = contact("lee@fabrikam.com")
+
+
+@pytest.mark.parametrize(
+    ("own", "sent", "by", "team"),
+    [
+        ((), (), KIM, (KIM,)),
+        ((), (LEE,), KIM, (LEE,)),
+        ((LEE,), (), KIM, (LEE,)),
+        ((), (), None, ()),
+    ],
+)
+def test_who_accepts_with_an_empty_team_becomes_its_first_member(
+    own: tuple, sent: tuple, by: Contact | None, team: tuple
+) -> None:
+    """L2: unless the request or the referral names a team; an application (None) is on none."""
+    accepted = accept(referral(team=own), Acceptance(team=sent, by=by), context(), creator=creators())
+    assert accepted.after.team == team
+    assert ("team" in accepted.entry.changed) is (team != own)
+
+
+@pytest.mark.parametrize(
+    ("asked", "phone"),
+    [
+        ((contact("KIM@fabrikam.com", phone_number="+82 2 000 0100"),), "+82 2 000 0100"),
+        ((LEE,), ""),
+        (None, ""),
+    ],
+)
+def test_a_first_member_without_a_phone_in_the_directory_has_the_one_it_was_asked_at(
+    asked: tuple | None, phone: str
+) -> None:
+    """L2: if there is none either, an answer is not refused for it."""
+    by = replace(KIM, phone_number="")
+    accepted = accept(referral(asked=asked), Acceptance(by=by), context(), creator=creators())
+    assert accepted.after.team == (replace(KIM, phone_number=phone),)
 
 
 INVITED = (referral(), referral(id="msft-1", organization_id="msft", organization_name="Microsoft"))

@@ -90,6 +90,54 @@ def test_an_application_sees_what_its_roles_say_and_nothing_by_a_team(
     assert seen == ([False] * 4 if role == "ReferralsUser" else expected)
 
 
+ASKED = (contact("Lee@Fabrikam.com"),)
+AT_ANOTHER_PLACE = LocationId("fabrikam-london")
+
+
+@pytest.mark.parametrize(
+    ("role", "everywhere", "locations", "kind", "sees"),
+    [
+        ("ReferralsUser", False, (), "partner", True),
+        ("ReferralsUser", False, ("fabrikam-seoul",), "partner", True),
+        ("ReferralsAdmin", False, (), "partner", True),
+        ("DealReviewer", False, (), "partner", False),
+        ("LeadIntake", False, (), "partner", False),
+        ("ReferralsUser", False, (), "microsoft", False),
+    ],
+)
+def test_who_was_asked_sees_a_new_referral_if_its_role_may_use_referrals_at_all(
+    role: str, everywhere: bool, locations: tuple[str, ...], kind: str, sees: bool
+) -> None:
+    """V4: whatever its team or locations."""
+    who = caller(role, everywhere, locations, kind)
+    new = referral(organization_id=who.organization.id, location=AT_ANOTHER_PLACE, asked=ASKED)
+    assert may_see(who, new) is sees
+    assert not may_see(who, replace(new, asked=(contact("kim@fabrikam.com"),)))
+    assert not may_see(application(role, everywhere, locations, kind), new)
+
+
+@pytest.mark.parametrize(
+    ("status", "substatus"), [("Active", "Accepted"), ("Closed", "Declined"), ("Closed", "Expired")]
+)
+def test_after_the_answer_the_team_decides_again(status: str, substatus: str) -> None:
+    """V4: those who were asked see an answered or closed referral only as its team and its location say."""
+    lee = caller("ReferralsUser", False, ("fabrikam-seoul",))
+    answered = referral(status=status, substatus=substatus, asked=ASKED)
+    assert not may_see(lee, answered)
+    assert may_see(lee, replace(answered, team=ASKED))
+
+
+def test_who_was_asked_for_another_organization_sees_nothing() -> None:
+    """V1: an address alone opens no other organization's referral."""
+    lee = caller("ReferralsUser", False, ("fabrikam-seoul",))
+    assert not may_see(lee, referral(organization_id=OrganizationId("northwind"), asked=ASKED))
+
+
+def test_a_referral_that_arrived_before_those_who_are_asked_were_kept_is_seen_as_before() -> None:
+    """V4: it does not say whom it was sent to."""
+    assert not may_see(caller("ReferralsUser", False, ("fabrikam-seoul",)), referral(asked=None))
+
+
 def test_an_application_creates_where_its_roles_reach_and_nothing_by_a_team() -> None:
     """V6, V7."""
     seoul, team = LocationId("fabrikam-seoul"), frozenset({"lee@fabrikam.com"})

@@ -1,5 +1,7 @@
 """Requests for information from the web site to the customer's mail, step by step (rules R, C7, M3)."""
 
+import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +15,11 @@ from shared.domain.ids import LocationId, OrganizationId
 from shared.domain.inquiry import MAX_CONTACTS
 from shared.domain.referral import ReferralKey
 from shared.errors import MailUnavailable
+from shared.storage.codec import text_of, values_of
+from shared.storage.keys import document
 from shared.storage.mail import MailRecord
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.tables import StoredRow
+from shared.storage.tables import Row, StoredRow, Upsert
 from tests.doubles.dying_handlers import with_dying_handlers
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import faults
@@ -216,22 +220,51 @@ async def test_a_reminder_that_went_out_late_says_nothing_that_is_no_longer_true
     assert "December 5, 2026 at 10:00 UTC" in reminder.text
 
 
-@pytest.mark.parametrize(("active", "told"), [(True, "desk@contoso.com"), (False, "rae@contoso.com")])
-async def test_the_contacts_of_a_profile_are_told_while_it_is_active(
-    world: PlayedLeads, mail: Outage, active: bool, told: str
+@pytest.mark.parametrize("switched_off", [False, True])
+async def test_the_contacts_of_a_profile_are_told_as_they_were_when_the_lead_was_sent(
+    world: PlayedLeads, mail: Outage, switched_off: bool
 ) -> None:
-    """R3, P1: one that was switched off meanwhile tells nobody; then it is those who can answer."""
-    world.service = with_dying_handlers(world.service)
-    lead = await world.lead(inquiry("contoso"))
+    """R3, V4: also if the profile is switched off before the mail goes out; they see the lead and may answer it."""
     desk = ProfileLocation(
         id=LocationId("contoso-seattle"), name="Seattle", contacts=(contact("desk@contoso.com"),)
     )
     profile = Profile(
-        organization_id=lead.organization_id, country="US", active=active, locations=(desk,), version=2
+        organization_id=OrganizationId("contoso"), country="US", active=True, locations=(desk,), version=2
+    )
+    await world.service.profiles.put(profile)
+    world.service = with_dying_handlers(world.service)
+    lead = await world.lead(inquiry("contoso"))
+    if switched_off:
+        await world.service.profiles.put(replace(profile, active=False, version=3))
+    await world.follow(lead)
+    assert [each.recipients for each in mail.taken.values()] == [("desk@contoso.com",)]
+
+
+async def test_a_lead_that_arrived_before_its_contacts_were_kept_is_told_to_those_of_its_location(
+    world: PlayedLeads, mail: Outage
+) -> None:
+    """R3, M3: its mail as before; its reminders go to those who can answer, which its contacts cannot."""
+    world.service = with_dying_handlers(world.service)
+    lead = await world.lead(inquiry("contoso"))
+    key = document(lead.referral_id)
+    row = await world.tables.get("referrals", "contoso", key)
+    assert row
+    record = json.loads(text_of(row.values))
+    del record["asked"]
+    await world.tables.write("referrals", "contoso", [Upsert(Row(key, values_of(json.dumps(record))))])
+    desk = ProfileLocation(
+        id=LocationId("contoso-seattle"), name="Seattle", contacts=(contact("mia@contoso.com"),)
+    )
+    profile = Profile(
+        organization_id=OrganizationId("contoso"), country="US", active=True, locations=(desk,), version=2
     )
     await world.service.profiles.put(profile)
     await world.follow(lead)
-    assert [each.recipients for each in mail.taken.values()] == [(told,)]
+    world.now = NOW + timedelta(days=1)
+    await world.follow(lead)
+    assert (await world.record(lead)).asked is None
+    told = [each.recipients for each in mail.taken.values()]
+    assert told == [("mia@contoso.com",), ("rae@contoso.com",)]
 
 
 @pytest.mark.parametrize("given", [{}, {"consentToContact": True}])

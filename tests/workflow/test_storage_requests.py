@@ -40,11 +40,12 @@ class Bound:
 
 MOST = {
     "creation": Bound(
-        7,
+        8,
         5,
         16,
-        "customers, customer and routing are looked up; intents and membership, the deal, two invitations. Then a "
-        "profile, routing and two for each of two mails, three rows of work, three intents at once",
+        "customers, customer, routing and the profile that says who is asked are looked up; intents and membership, "
+        "the deal, two invitations. Then routing and two for each of two mails, three rows of work, three intents at "
+        "once",
     ),
     "accept": Bound(
         5,
