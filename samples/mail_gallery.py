@@ -66,12 +66,14 @@ class SampleMail:
 
 
 def sample_mails(portal_url: str) -> Iterator[SampleMail]:
-    """Every kind of mail in every language; expiry in both variants (M8)."""
+    """Every kind of mail in every language; expiry and reminders in both variants (M8, M3)."""
     for kind in KINDS:
         plain = facts(kind, portal_url)
         variants: list[AnyFacts] = [plain]
         if isinstance(plain, MailFacts) and kind == "expired":
             variants.append(replace(plain, never_notified=True))
+        if isinstance(plain, MailFacts) and kind in {"reminder", "leadReminder"}:
+            variants.append(replace(plain, last_reminder=True))
         for language in sorted(available_languages()):
             for variant in variants:
                 yield SampleMail(kind, language, render(variant, language))

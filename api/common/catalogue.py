@@ -9,13 +9,13 @@ from api.http.fields import currency_decimals
 from api.http.request import Request
 from shared.domain.catalogue import Catalogue
 from shared.domain.change import CommandContext
-from shared.domain.directory import Organization
+from shared.domain.directory import CatalogueSolution, Organization
 from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.field_rules import MAX_SOLUTIONS
 from shared.domain.ids import ReferralId
 from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.domain.inviting import InvitationFactory, invited_location
-from shared.domain.vocabulary import MICROSOFT
+from shared.domain.vocabulary import MICROSOFT, NO_HELP
 
 T = TypeVar("T")
 
@@ -26,10 +26,13 @@ async def load_catalogue(
     invitations: tuple[InvitationDraft, ...] = (),
     solutions: Iterable[str] = (),
     country: str | None = None,
+    *,
+    invites_microsoft: bool,
 ) -> Catalogue:
     """The organizations and solutions that a draft, further invitations or `solutions` name, and the routing table.
 
     Also the profiles of the invited locations; `country` is that of the customer, if the draft does not have it.
+    Whether the caller's organization is co-sell ready is looked up only if the request `invites_microsoft`.
     Lists longer than the rules allow (C6) are refused for their length, so their items are not looked up.
     """
     directory = request.service.directory
@@ -42,14 +45,16 @@ async def load_catalogue(
     routing, profiles = await asyncio.gather(
         request.service.routing.get(), request.service.profiles.get_many(places)
     )
+    known = await directory.solutions(s for s in chosen if s)
     return Catalogue(
         creator=request.caller.organization,
         organizations=organizations,
-        solutions=await directory.solutions(s for s in chosen if s),
+        solutions=known,
         customers=(),
         decimals=currency_decimals(),
         routing=routing,
         profiles=profiles,
+        co_sell_ready=not invites_microsoft or await is_co_sell_ready(request, known.values()),
     )
 
 
@@ -66,13 +71,26 @@ def _invited_places(
     return places
 
 
+async def is_co_sell_ready(request: Request, known: Iterable[CatalogueSolution] = ()) -> bool:
+    """Whether the caller's organization has a co-sell-ready solution in the catalogue (T3).
+
+    Nothing is read if one of the `known` solutions is one, as in most deals.
+    """
+    own = request.caller.organization.id
+    if any(solution.is_co_sell_ready_of(own) for solution in known):
+        return True
+    return bool(await request.service.directory_search.solutions("MyCompany", own, "", 1))
+
+
 async def load_new_deal_catalogue(request: Request, draft: DealDraft) -> Catalogue:
     """As `load_catalogue` for a new deal, with the directory's candidates for its customer (C7)."""
     customer = draft.customer
     entities = await request.service.directory.customers(
         customer.name or "", customer.address.country or "", customer.duns
     )
-    return replace(await load_catalogue(request, draft), customers=entities)
+    invites_microsoft = draft.microsoft_code != NO_HELP
+    catalogue = await load_catalogue(request, draft, invites_microsoft=invites_microsoft)
+    return replace(catalogue, customers=entities)
 
 
 def inviter_for(

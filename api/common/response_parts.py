@@ -7,7 +7,9 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from api.http.schemas import View
+from shared.domain.deal_warnings import DealWarning
 from shared.domain.referral import Contact
+from shared.domain.vocabulary import WarningCode
 
 
 def json_number(value: object) -> object:
@@ -55,6 +57,13 @@ class LocationFound(View):
     country: str
 
 
+class WarningView(View):
+    """A warning; `target` is the JSON Pointer of the field that it is about."""
+
+    code: WarningCode
+    target: str | None
+
+
 class FieldErrorView(View):
     """A correction that a field of a registration needs; `target` is its JSON Pointer."""
 
@@ -75,3 +84,8 @@ def team_view(team: Iterable[Contact]) -> list[ContactView]:
         )
         for person in team
     ]
+
+
+def warning_views(warnings: Iterable[DealWarning]) -> list[WarningView]:
+    """The warnings of a response."""
+    return [WarningView.from_domain(each) for each in warnings]

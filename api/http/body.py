@@ -16,7 +16,6 @@ from pydantic import (
     ConfigDict,
     GetJsonSchemaHandler,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -136,13 +135,11 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _normalize_names(cls, data: Any, info: ValidationInfo) -> Any:
+    def _normalize_names(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
         names = _known_names(cls)
         values = {names.get(str(key).lower(), str(key)): value for key, value in data.items()}
-        if info.context is not None and (unused := cls.unused & values.keys()):
-            info.context.setdefault("unused", set()).update(unused)
         dropped = _dropped_names(cls)
         return {key: value for key, value in values.items() if key not in dropped}
 
@@ -152,7 +149,7 @@ M = TypeVar("M", bound=Body)
 
 @dataclass(frozen=True, slots=True)
 class ParsedBody(Generic[M]):
-    """The valid part of a body, its faults of form, and the names of the fields sent that are not stored."""
+    """The valid part of a body, its faults of form, and the JSON Pointers of the fields sent that are not stored."""
 
     body: M
     faults: tuple[Fault, ...]
@@ -173,12 +170,11 @@ def read(model: type[M], document: Any, *, partial: bool = False) -> ParsedBody[
 
     Lists at most `MAX_FAULTS` faults, then `TOO_MANY_FAULTS`.
     """
-    context: dict[str, set[str]] = {}
     faults = faults_of_names(document)
     remaining, names = document, _NameIndex()
     for depth in count():
         try:
-            body = model.model_validate(remaining, context=context)
+            body = model.model_validate(remaining)
             break
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_input=False)
@@ -190,7 +186,8 @@ def read(model: type[M], document: Any, *, partial: bool = False) -> ParsedBody[
             # A value that cannot be removed by itself, such as an item of a list, goes with its parent next time.
             remaining = _without(remaining, [error["loc"][: -depth or None] for error in errors])
     missing = () if partial else _independent(_entirely_missing(_missing(body, ""), faults), faults)
-    return ParsedBody(body, limit_faults(chain(faults, missing)), tuple(sorted(context.get("unused", ()))))
+    unused = tuple(sorted(_unused(body, document, "", names)))
+    return ParsedBody(body, limit_faults(chain(faults, missing)), unused)
 
 
 def faults_of_names(document: Any) -> tuple[Fault, ...]:
@@ -331,6 +328,22 @@ def _missing(body: Body, at: str) -> Iterator[Fault]:
                 yield from _missing(part, f"{target}/{index}")
         if isinstance(value, Body):
             yield from _missing(value, target)
+
+
+def _unused(body: Body, document: Any, at: str, names: _NameIndex) -> Iterator[str]:
+    """The JSON Pointers of documented fields in a document that its model does not store."""
+    if not isinstance(document, dict):
+        return
+    yield from (f"{at}/{name}" for name in type(body).unused if names.spellings(document, name))
+    for name, field in type(body).model_fields.items():
+        value, target = getattr(body, name), field.alias or name
+        part = _child(document, target, names)
+        if isinstance(value, Body):
+            yield from _unused(value, part, f"{at}/{target}", names)
+        elif isinstance(value, tuple) and isinstance(part, list):
+            for index, (item, sent) in enumerate(zip(value, part, strict=False)):
+                if isinstance(item, Body):
+                    yield from _unused(item, sent, f"{at}/{target}/{index}", names)
 
 
 def _is_missing(field: FieldInfo, value: object, *, sent: bool) -> bool:

@@ -9,6 +9,7 @@ WIRE_NAMES = {
     "accepted_at": "/acceptedDateTime",
     "campaign_id": "/campaignId",
     "closed_at": "/closedDateTime",
+    "contacted_at": "/contactAlert",
     "consent.contact": "/consent/consentToContact",
     "consent.microsoft_may_view": "/consent/consentToShareReferralWithMicrosoftSellers",
     "consent.share_contact": "/consent/consentToToShareInfoWithOthers",

@@ -15,6 +15,7 @@ from shared.domain.conversion import convert, faults_of_conversion, require_conv
 from shared.domain.ids import ReferralId
 from shared.domain.invitation_rules import MAX_INVITATIONS
 from shared.domain.referral import Referral
+from shared.domain.vocabulary import NO_HELP
 
 
 @referral_command("convert", ConversionBody, errors=(429,))
@@ -31,7 +32,7 @@ async def convert_lead(request: Request) -> Response:
         if late := require_convertible(lead, context):
             return late
         draft = parsed.body.draft(lead)
-        catalogue = await load_catalogue(request, draft)
+        catalogue = await load_catalogue(request, draft, invites_microsoft=draft.microsoft_code != NO_HELP)
         parsed.require_valid(faults_of_conversion(lead, draft, catalogue, context.now.date()))
         inviter = inviter_for(request, catalogue, ids, context)
         return convert(lead, draft, catalogue, inviter, context)

@@ -16,12 +16,14 @@ from api.http.request import Request
 from api.http.response import Response
 from api.referrals.invitations import CREATION_COMMAND, invite_by_second_call
 from api.referrals.mapping import BASE, referral_view
+from api.referrals.read import co_sell_ready_for
 from api.referrals.request_schemas import CreationBody
 from api.referrals.schemas import InvitationView, ReferralView, ValidatedView
 from shared.domain.catalogue import Catalogue
 from shared.domain.change import Change, CommandContext
 from shared.domain.creation import NewIds, create_deal
 from shared.domain.deal_rules import faults_of_deal, match_deal_customer
+from shared.domain.deal_warnings import DEFAULT_LOCATION, DealWarning, not_kept
 from shared.domain.draft import DealDraft
 from shared.domain.ids import EngagementId, OperationId, ReferralId
 from shared.domain.invitation_rules import MAX_INVITATIONS
@@ -76,7 +78,7 @@ async def create_referral(request: Request) -> Response:
         if step is None:
             return None
         await follow_up(request, step)
-        return _created(request, step.after, parsed)
+        return await _created(request, step.after, parsed)
 
     async def replay(original: IdempotencyRecord) -> Response:
         return await _replay(request, original, parsed)
@@ -131,13 +133,19 @@ async def _replay(
         raise referral_not_found()
     sent = await request.service.referrals.invitations(key)
     await deliver_or_leave_to_work(request, stored.value, sent)
-    return _created(request, stored.value, parsed)
+    return await _created(request, stored.value, parsed)
 
 
-def _created(request: Request, deal: Referral, parsed: ParsedBody[CreationBody]) -> Response:
+async def _created(request: Request, deal: Referral, parsed: ParsedBody[CreationBody]) -> Response:
+    view = referral_view(
+        deal,
+        request.now,
+        warnings=_warnings(request, parsed),
+        co_sell_ready=await co_sell_ready_for(request, deal),
+    )
     return Response(
         status=201,
-        body=referral_view(deal, request.now, unused=_unused(parsed)),
+        body=view,
         headers={"Location": f"{BASE}/referrals/{deal.id}", "ETag": etag_of(deal.version)},
     )
 
@@ -151,14 +159,19 @@ def _validated(
         now=request.now,
         operation_id=OperationId("validateOnly"),
     )
-    view = referral_view(build(context).after, request.now, unused=_unused(parsed)).document()
+    view = referral_view(build(context).after, request.now, warnings=_warnings(request, parsed)).document()
     return Response(body={"valid": True, "dealType": view["dealType"], "warnings": view["warnings"]})
 
 
-def _unused(parsed: ParsedBody[CreationBody]) -> tuple[str, ...]:
-    """Fields that were sent but are not stored: also `target`, since parties are invited with `invitations`."""
+def _warnings(request: Request, parsed: ParsedBody[CreationBody]) -> tuple[DealWarning, ...]:
+    """What the request leaves to a default, and what it sends that is not stored.
+
+    That includes `target`, since parties are invited with `invitations`. Microsoft's deals have no location (T4).
+    """
+    has_location = request.caller.organization.kind != "microsoft"
+    defaulted = (DEFAULT_LOCATION,) if has_location and not parsed.body.draft().location else ()
     addressed = any(each.type == "BusinessProfileLocation" for each in parsed.body.target or ())
-    return (*parsed.unused, "target") if addressed else parsed.unused
+    return (*defaulted, *not_kept((*parsed.unused, "/target") if addressed else parsed.unused))
 
 
 def _validate_only(request: Request) -> bool:

@@ -26,6 +26,7 @@ from shared.domain.draft import DealDraft, InvitationDraft
 from shared.domain.editing import apply_draft, apply_edit, faults_of_edit, share_with_microsoft
 from shared.domain.ids import ReferralId
 from shared.domain.invitable import require_invitable
+from shared.domain.invitation_rules import faults_of_readiness
 from shared.domain.inviting import add_invitations
 from shared.domain.lifecycle import Acceptance, decline, lose, require_active, win
 from shared.domain.referral import Referral
@@ -51,6 +52,7 @@ RESOURCE_SCHEMA: Schema = {
     "description": "The referral as it was read, with changed values; fields that are left out keep their values.",
 }
 
+Q1 = "/inviteContext/assistanceRequestCode"
 DocumentEdit = Callable[[Document, Any], Document]
 """Applies the body of the request to the referral's document. Raises `Invalid`."""
 
@@ -126,8 +128,7 @@ def _quota(
 
 def _invites_microsoft(edit: Edit) -> bool:
     """Whether an edit changes the answer to Q1 to a kind of help (T2, E4)."""
-    code = "/inviteContext/assistanceRequestCode"
-    return code in edit.changed and edit.body.draft().microsoft_code != NO_HELP
+    return Q1 in edit.changed and edit.body.draft().microsoft_code != NO_HELP
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +169,13 @@ class _EditDecision:
         if late := require_active(referral, edit.verb or "edit", context):
             return late
         draft = edit.body.draft()
-        catalogue = await load_catalogue(self.request, draft)
+        catalogue = await load_catalogue(self.request, draft, invites_microsoft=_invites_microsoft(edit))
         stage, stage_faults = await self._stage(edit)
-        rules = (*faults_of_edit(referral, draft, catalogue, context.now.date()), *stage_faults)
+        rules = (
+            *faults_of_edit(referral, draft, catalogue, context.now.date()),
+            *faults_of_readiness(catalogue, Q1),
+            *stage_faults,
+        )
         refuse_faults(None, combine_faults(edit.faults, rules))
         step = apply_edit(ChangeBuilder.of(referral), apply_draft(referral, draft, catalogue))
         step = await self._with_answers(step, edit, draft)
@@ -197,7 +202,7 @@ class _EditDecision:
         invite = InvitationDraft(
             organization_id=MICROSOFT, notes=draft.invite_notes, help_code=draft.microsoft_code
         )
-        catalogue = await load_catalogue(self.request, draft)
+        catalogue = await load_catalogue(self.request, draft, invites_microsoft=True)
         inviter = inviter_for(self.request, catalogue, (self.invitee,), self.context)
         return add_invitations(step, inviter.create(step.after, (invite,)))
 

@@ -9,7 +9,7 @@ from api.http.paging import PAGING, Option, page, place_of, top_of
 from api.http.problems import BadQuery, Forbidden
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.mapping import reason_text, solution_views
+from api.referrals.mapping import reason_text, sent_invitation_view, solution_views
 from api.referrals.messages import message_view, visible_messages
 from api.referrals.schemas import (
     DealView,
@@ -19,7 +19,10 @@ from api.referrals.schemas import (
     PartnerLedView,
     PartyContactView,
     PartyView,
+    SentInvitationView,
 )
+from shared.domain.ids import ReferralId
+from shared.domain.inviting import sender_of, solutions_for
 from shared.domain.referral import Contact, Referral, ReferralKey
 from shared.storage.engagements import Membership
 
@@ -29,18 +32,23 @@ LATEST_MESSAGES = 50
 
 @dataclass(frozen=True, slots=True)
 class PartyRecord:
-    """A party's referral; until it is delivered, the invitation as it was sent."""
+    """A party's referral; until it is delivered, the invitation as it was sent.
+
+    `invitation` is that invitation for its inviter, None for everybody else.
+    """
 
     referral: Referral
     delivered: bool
+    invitation: SentInvitationView | None = None
 
 
 @operation("GET", "v1.0/engagements/{engagementId}", returns={200: (PartnerLedView, EngagementView)})
 async def get_engagement(request: Request) -> Response:
     """Get a deal with its parties and its latest 50 messages, oldest first.
 
-    A party that has not answered sees the creator and itself; one that has declined, or whose invitation has expired,
-    sees only itself. Microsoft's sellers see partner-led deals without messages (V1, V3).
+    Its creator also sees what it sent to each party. A party that has not answered sees the creator and itself; one
+    that has declined, or whose invitation has expired, sees only itself. Microsoft's sellers see partner-led deals
+    without messages (V1, V3).
     """
     membership = await load_membership(request, request.route_param("engagementId"))
     own = await own_referral(request, membership)
@@ -90,11 +98,31 @@ async def _visible_parties(
         visible = [creator, own] if own.status == "New" and not own.belongs_to_creator else [own]
         return [PartyRecord(each, delivered=True) for each in visible]
     sent = await request.service.referrals.invitations(creator.key) if own.belongs_to_creator else []
+    asked = await _sent_invitations(request, creator, sent)
     found = await request.service.referrals.get_many(membership.invited)
-    records = {invitation.id: PartyRecord(invitation, delivered=False) for invitation in sent}
-    records |= {referral.id: PartyRecord(referral, delivered=True) for referral in found}
+    records = {each.id: PartyRecord(each, delivered=False, invitation=asked[each.id]) for each in sent}
+    records |= {each.id: PartyRecord(each, delivered=True, invitation=asked.get(each.id)) for each in found}
     latest = {each.referral.organization_id: each for _, each in sorted(records.items())}
     return [PartyRecord(creator, delivered=True), *latest.values()]
+
+
+async def _sent_invitations(
+    request: Request, creator: Referral, sent: list[Referral]
+) -> dict[ReferralId, SentInvitationView]:
+    """What the creator asked for with each invitation, by the invitee's referral; nothing is read without any."""
+    if not sent:
+        return {}
+    timeline = await request.service.referrals.entries(creator.key)
+    chosen = (solution.id for each in sent for solution in each.terms.solutions)
+    catalogue = await request.service.directory.solutions(chosen)
+    return {
+        each.id: sent_invitation_view(
+            each,
+            solutions_for(creator.organization_id, each.terms.solutions, catalogue),
+            sender_of(each, timeline),
+        )
+        for each in sent
+    }
 
 
 async def _partner_led(request: Request, deal: Referral, membership: Membership | None) -> PartnerLedView:
@@ -131,7 +159,9 @@ def _customer(deal: Referral) -> EngagementCustomerView:
 
 def _party(party: PartyRecord, own: Referral) -> PartyView:
     referral = party.referral
-    view = _party_view(referral, _visible_team(referral, own), _visible_reason(referral, own))
+    view = _party_view(
+        referral, _visible_team(referral, own), _visible_reason(referral, own), party.invitation
+    )
     return view if party.delivered else view.model_copy(update={"status": "Sending", "substatus": None})
 
 
@@ -140,12 +170,18 @@ def _party_for_sellers(referral: Referral) -> PartyView:
     return _party_view(referral, referral.team if referral.belongs_to_creator else (), None)
 
 
-def _party_view(referral: Referral, team: Iterable[Contact], reason: str | None) -> PartyView:
+def _party_view(
+    referral: Referral,
+    team: Iterable[Contact],
+    reason: str | None,
+    invitation: SentInvitationView | None = None,
+) -> PartyView:
     return PartyView.from_domain(
         referral,
         role="invited" if referral.direction == "Incoming" else "creator",
         status_reason=reason,
         team=[PartyContactView.from_domain(each) for each in team],
+        invitation=invitation,
     )
 
 

@@ -138,8 +138,14 @@ class _InviteRequest:
         current = await self.request.service.invitations.with_current_invitations(referral, organizations)
         require_invitable(current, organizations)
         solutions = [solution.id for solution in referral.terms.solutions]
-        country = referral.customer.address.country
-        catalogue = await load_catalogue(self.request, DealDraft(), self.drafts, solutions, country)
+        catalogue = await load_catalogue(
+            self.request,
+            DealDraft(),
+            self.drafts,
+            solutions,
+            referral.customer.address.country,
+            invites_microsoft=MICROSOFT in organizations,
+        )
         rules = faults_of_later_invitations(self.drafts, current, catalogue, context.now.date())
         if faults := combine_faults(self.faults, map(self._in_body, rules)):
             raise Invalid(faults)

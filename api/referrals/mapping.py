@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from api.common.response_parts import AddressView, FieldErrorView, ProfileIdView, team_view
+from api.common.response_parts import (
+    AddressView,
+    FieldErrorView,
+    ProfileIdView,
+    team_view,
+    warning_views,
+)
 from api.http.etags import etag_of
 from api.http.wire_names import WIRE_NAMES, wire_names
 from api.referrals.schemas import (
@@ -22,12 +28,14 @@ from api.referrals.schemas import (
     ReferralView,
     RegisteredView,
     RequirementsView,
+    SentInvitationView,
     SolutionView,
     WordView,
 )
 from shared.domain.actions import allowed_actions, editable_fields
 from shared.domain.deal_registration import status_of
-from shared.domain.eligibility import unregistered, warnings
+from shared.domain.deal_warnings import DealWarning, warnings_about
+from shared.domain.eligibility import unregistered
 from shared.domain.ids import RegistrationId
 from shared.domain.lead import contact_alert
 from shared.domain.permissions import Caller
@@ -72,10 +80,14 @@ def referral_view(
     now: datetime,
     *,
     favorite: bool = False,
-    unused: tuple[str, ...] = (),
+    warnings: tuple[DealWarning, ...] = (),
     registration: RegistrationContext = NO_REGISTRATION,
+    co_sell_ready: bool | None = None,
 ) -> ReferralView:
-    """A referral for one reader. `unused` are the documented fields that were sent but are not stored."""
+    """A referral for one reader. `warnings` are those about the request, besides those about the record.
+
+    `co_sell_ready` is that of `allowed_actions`.
+    """
     stage, reason = referral.sales_stage, referral.status_reason
     return ReferralView.from_domain(
         referral,
@@ -102,9 +114,12 @@ def referral_view(
         response_recommended_by=(
             referral.created_at + RECOMMENDED_RESPONSE if referral.status == "New" else None
         ),
-        allowed_actions=[*allowed_actions(referral, now), *registration.actions(referral)],
+        allowed_actions=[
+            *allowed_actions(referral, now, co_sell_ready=co_sell_ready),
+            *registration.actions(referral),
+        ],
         editable_fields=sorted(WIRE_NAMES[name] for name in editable_fields(referral, now)),
-        warnings=[*warnings(referral), *(f"notKept: {name}" for name in unused)],
+        warnings=warning_views((*warnings_about(referral), *warnings)),
         links=_links(referral),
     )
 
@@ -136,6 +151,22 @@ def invitation_view(invitation: Referral, *, delivered: bool) -> InvitationView:
         invitation,
         status=invitation.status if delivered else "Sending",
         substatus=invitation.substatus if delivered else None,
+        expiration_date_time=invitation.expires_at,
+    )
+
+
+def sent_invitation_view(
+    invitation: Referral, solutions: Iterable[Solution], sender: str | None
+) -> SentInvitationView:
+    """What the inviter sent. `solutions` have the kinds that they have for the inviter; `sender` is who sent it."""
+    return SentInvitationView.from_domain(
+        invitation.terms,
+        closing_date_time=invitation.terms.closing_at,
+        solutions=solution_views(solutions),
+        notes=invitation.invite_context.notes,
+        assistance_request_code=invitation.invite_context.help_code,
+        invited_date_time=invitation.created_at,
+        invited_by=sender,
         expiration_date_time=invitation.expires_at,
     )
 

@@ -1,6 +1,7 @@
 """Read a referral and its timeline, and mark it as a favorite (rules V, L9, N2)."""
 
 from api.common.access import REFERRAL_ROUTE, visible_referral, visible_with_favorite
+from api.common.catalogue import is_co_sell_ready
 from api.common.eligibility import load_eligibility
 from api.http.etags import etag_of, matches_if_none_match
 from api.http.operation import operation
@@ -9,6 +10,7 @@ from api.http.request import Request
 from api.http.response import Response
 from api.referrals.mapping import NO_REGISTRATION, RegistrationContext, referral_view, timeline_entry
 from api.referrals.schemas import ReferralView, TimelinePage
+from shared.domain.actions import allowed_actions
 from shared.domain.eligibility import may_become_registrable, may_show_eligible, registrable
 from shared.domain.ids import RegistrationId
 from shared.domain.permissions import may_write_registrations
@@ -65,8 +67,22 @@ async def referral_response(request: Request, referral: Referral, favorite: bool
         favorite = await request.service.referrals.is_favorite(request.caller.member, referral.key)
     current = await request.service.invitations.with_current_invitations(referral)
     registration = await _registration_context(request, current)
-    view = referral_view(current, request.now, favorite=favorite, registration=registration)
+    view = referral_view(
+        current,
+        request.now,
+        favorite=favorite,
+        registration=registration,
+        co_sell_ready=await co_sell_ready_for(request, current),
+    )
     return Response(body=view, headers={"ETag": etag_of(referral.version)})
+
+
+async def co_sell_ready_for(request: Request, deal: Referral) -> bool | None:
+    """Whether the caller's organization is co-sell ready, read only if a deal could then invite Microsoft (T3)."""
+    if "inviteMicrosoft" not in allowed_actions(deal, request.now, co_sell_ready=True):
+        return None
+    named = await request.service.directory.solutions(each.id for each in deal.terms.solutions)
+    return await is_co_sell_ready(request, named.values())
 
 
 async def _registration_context(request: Request, deal: Referral) -> RegistrationContext:

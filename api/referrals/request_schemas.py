@@ -163,6 +163,10 @@ class WinBody(Body):
     notes: Notes | None = None
 
 
+class ContactedBody(Body):
+    """`POST …/contacted` (R5): an empty object, or no body."""
+
+
 class StageBody(Body):
     """`POST …/stage` (rules S): the name of a stage, or a CRM's percentage."""
 

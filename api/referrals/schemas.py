@@ -4,7 +4,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.common.response_parts import AddressView, Amount, ContactView, FieldErrorView, ProfileIdView
+from api.common.response_parts import (
+    AddressView,
+    Amount,
+    ContactView,
+    FieldErrorView,
+    ProfileIdView,
+    WarningView,
+)
 from api.http.schemas import DateTime, PageView, View
 from shared.domain.timeline import EntryKind
 from shared.domain.vocabulary import (
@@ -142,7 +149,7 @@ class ReferralView(View):
     response_recommended_by: DateTime | None
     allowed_actions: list[str]
     editable_fields: list[str]
-    warnings: list[str]
+    warnings: list[WarningView]
     links: LinksView
 
 
@@ -195,7 +202,7 @@ class ValidatedView(View):
 
     valid: Literal[True]
     deal_type: str
-    warnings: list[str]
+    warnings: list[WarningView]
 
 
 class InvitationsView(View):
@@ -218,8 +225,28 @@ class PartyContactView(View):
     phone_number: str
 
 
+class SentInvitationView(View):
+    """What its inviter sent: later changes of the invited party are not in it (C2, C3).
+
+    `invited_by` is the name of the person or application who sent it; null if the timeline's entry is damaged.
+    """
+
+    deal_value: Amount
+    currency: str | None
+    closing_date_time: DateTime | None
+    solutions: list[SolutionView]
+    notes: str | None
+    assistance_request_code: HelpCode
+    invited_date_time: DateTime
+    invited_by: str | None
+    expiration_date_time: DateTime | None
+
+
 class PartyView(View):
-    """A party of a deal; the status of an invitation is `Sending` until it is delivered."""
+    """A party of a deal; the status of an invitation is `Sending` until it is delivered.
+
+    `invitation` is what the caller sent to this party; null for everybody else.
+    """
 
     organization_id: str
     organization_name: str
@@ -229,6 +256,7 @@ class PartyView(View):
     status_reason: str | None
     sales_stage: SalesStage | None
     team: list[PartyContactView]
+    invitation: SentInvitationView | None
 
 
 class MessageView(View):

@@ -1,4 +1,4 @@
-"""Accept, decline, win or lose a referral, and set its stage (rules L, S)."""
+"""Accept, decline, win or lose a referral, set its stage, and settle its contact alert (rules L, S, R5)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,13 +11,14 @@ from api.http.operation import Handler, operation
 from api.http.request import Request
 from api.http.response import Response
 from api.referrals.read import referral_response
-from api.referrals.request_schemas import AcceptBody, ClosingBody, StageBody, WinBody
+from api.referrals.request_schemas import AcceptBody, ClosingBody, ContactedBody, StageBody, WinBody
 from api.referrals.schemas import ReferralView
 from api.referrals.stage_names import resolve_stage
 from shared.domain.change import Change, ChangeBuilder, CommandContext
 from shared.domain.deal_rules import faults_of_acceptance
 from shared.domain.directory import Person
 from shared.domain.draft import ContactDraft
+from shared.domain.lead import mark_contacted
 from shared.domain.lifecycle import Acceptance, accept, decline, lose, require_active, win
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault
@@ -143,6 +144,21 @@ async def set_stage(request: Request) -> Response:
         stage = await resolve_stage(request, body.stage, body.percent, at)
         step = apply_stage(ChangeBuilder.of(referral), stage, at)
         return step.build(context) if step.entries else None
+
+    return await _transition(request, seen, decide)
+
+
+@referral_command("contacted", ContactedBody)
+async def mark_customer_contacted(request: Request) -> Response:
+    """Say that the customer who asked to be contacted was reached.
+
+    That settles the alert; the lead is still to be answered (R5).
+    """
+    seen = await visible_with_favorite(request)
+    parsed = read(ContactedBody, request.body)
+
+    async def decide(referral: Referral, context: CommandContext) -> Change | None:
+        return refuse_faults(mark_contacted(referral, context), parsed.faults)
 
     return await _transition(request, seen, decide)
 

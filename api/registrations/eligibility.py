@@ -2,13 +2,15 @@
 
 from api.common.access import REFERRAL_ROUTE, visible_referral
 from api.common.eligibility import load_eligibility
+from api.common.response_parts import warning_views
 from api.http.operation import operation
 from api.http.request import Request
 from api.http.response import Response
 from api.registrations.access import require_partner
 from api.registrations.mapping import rule_views
 from api.registrations.schemas import EligibilityView, RegisteredCustomerView, RegistrableView
-from shared.domain.eligibility import unregistered, unregistered_kinds, warnings
+from shared.domain.deal_warnings import registration_warnings
+from shared.domain.eligibility import unregistered, unregistered_kinds
 from shared.domain.referral import Referral, Solution
 from shared.domain.registration import RegisteredCustomer
 
@@ -26,7 +28,7 @@ async def get_eligibility(request: Request) -> Response:
         body=EligibilityView(
             eligible=found.eligible,
             rules=rule_views(found),
-            warnings=list(warnings(deal)),
+            warnings=warning_views(registration_warnings(deal)),
             registrable=[_registrable(solution, deal) for solution in unregistered(deal)],
         )
     )

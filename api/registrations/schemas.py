@@ -1,10 +1,10 @@
 """Response models of the registration operations (docs/api.md)."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from api.common.response_parts import Amount, FieldErrorView
+from api.common.response_parts import Amount, FieldErrorView, WarningView
 from api.http.schemas import DateTime, PageView, View
 from shared.domain.eligibility import RuleId
 from shared.domain.registration_actions import RegistrationAction
@@ -118,5 +118,5 @@ class RegistrableView(View):
 class EligibilityView(View):
     eligible: bool
     rules: list[RuleView]
-    warnings: list[Literal["privateNotRegistrable"]]
+    warnings: list[WarningView]
     registrable: list[RegistrableView]

@@ -5,6 +5,7 @@ from datetime import datetime
 from shared.domain.deal_type import Upgrade
 from shared.domain.invitable import why_not
 from shared.domain.invitation_rules import missing_for_microsoft
+from shared.domain.lead import contact_alert
 from shared.domain.lifecycle import is_overdue
 from shared.domain.referral import Referral
 from shared.domain.sales_stage import has_every_stage
@@ -26,20 +27,30 @@ ACCEPTANCE_FIELDS = frozenset(
 _UPGRADES: tuple[Upgrade, ...] = ("inviteMicrosoft", "invitePartner", "shareWithMicrosoft")
 
 
-def allowed_actions(referral: Referral, now: datetime) -> tuple[str, ...]:
+def names_own_solution(referral: Referral) -> bool:
+    """Whether the record shows that its organization has a co-sell-ready solution: it names one (T3, T6)."""
+    return any(solution.kind == "MyCompany" for solution in referral.terms.solutions)
+
+
+def allowed_actions(
+    referral: Referral, now: datetime, *, co_sell_ready: bool | None = None
+) -> tuple[str, ...]:
     """The actions that the state, direction and type allow at `now`, by their names in `allowedActions`.
 
     Everybody who sees a referral may act on it (V6), so the result is the same for every reader. Whether Microsoft
-    can be invited again depends on `referral.invited`: bring it up to date before you call this.
+    can be invited again depends on `referral.invited`: bring it up to date before you call this. `co_sell_ready` says
+    whether the organization has a co-sell-ready solution in the catalogue; None if only the record is known.
     """
+    ready = names_own_solution(referral) if co_sell_ready is None else co_sell_ready
     if referral.is_closed or is_overdue(referral, now):
         return ()
+    contacted = ("contacted",) if contact_alert(referral, now) else ()
     if referral.status == "New":
-        return ("accept", "decline")
+        return ("accept", "decline", *contacted)
     win = ("win",) if has_every_stage(referral) else ()
-    upgrades = tuple(upgrade for upgrade in _UPGRADES if _is_open(referral, upgrade))
+    upgrades = tuple(upgrade for upgrade in _UPGRADES if _is_open(referral, upgrade, ready))
     convert = ("convert",) if referral.is_lead else ()
-    return ("edit", "stage", *win, "lose", *upgrades, "message", *convert)
+    return ("edit", "stage", *win, "lose", *upgrades, "message", *convert, *contacted)
 
 
 def editable_fields(referral: Referral, now: datetime) -> frozenset[str]:
@@ -68,7 +79,7 @@ def _editable_by_creator(deal: Referral) -> frozenset[str]:
     return frozenset(fields)
 
 
-def _is_open(deal: Referral, upgrade: Upgrade) -> bool:
-    if upgrade == "inviteMicrosoft" and missing_for_microsoft(deal):
+def _is_open(deal: Referral, upgrade: Upgrade, co_sell_ready: bool) -> bool:
+    if upgrade == "inviteMicrosoft" and (missing_for_microsoft(deal) or not co_sell_ready):
         return False
     return why_not(deal, upgrade) is None

@@ -23,7 +23,8 @@ class Catalogue:
     `organizations` and `solutions` contain only those that exist. `customers` are the entities with the draft's name
     and country, or with its D-U-N-S number. `decimals` maps each current ISO 4217 currency to its number of decimals.
     `routing` decides which of Microsoft's teams is invited. `profiles` are those of the invited partners, in the
-    countries of the locations that are invited.
+    countries of the locations that are invited. `co_sell_ready` says whether the creator has a co-sell-ready solution
+    of its own (T3); it is looked up only for requests that invite Microsoft.
     """
 
     creator: Organization
@@ -33,6 +34,7 @@ class Catalogue:
     decimals: Mapping[str, int]
     routing: RoutingTable = NO_ROUTING
     profiles: Profiles = field(default_factory=dict[tuple[str, str], Profile])
+    co_sell_ready: bool = True
 
     def contacts_at(self, organization: Organization, location: Location | None) -> tuple[Contact, ...]:
         """Whom an invitation to a location of a partner is sent to (M1)."""

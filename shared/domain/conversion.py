@@ -76,7 +76,7 @@ def faults_of_conversion(
         *faults_of_solutions(draft.terms.solutions, catalogue.solutions, "/details/requirements/solutions"),
         *faults_of_team(draft.team, "/team"),
         *faults_of_removals(lead.team, draft.team, _most_removed(draft)),
-        *faults_of_partners_deal(draft),
+        *faults_of_partners_deal(draft, catalogue),
         *faults_of_invitations(draft.invitations, catalogue, today),
     )
 

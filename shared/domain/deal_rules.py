@@ -19,7 +19,11 @@ from shared.domain.field_rules import (
     faults_of_terms,
     faults_of_value,
 )
-from shared.domain.invitation_rules import faults_of_invitations, faults_of_microsofts_needs
+from shared.domain.invitation_rules import (
+    faults_of_invitations,
+    faults_of_microsofts_needs,
+    faults_of_readiness,
+)
 from shared.domain.lifecycle import Acceptance
 from shared.domain.referral import Terms
 from shared.domain.refusals import Fault
@@ -38,7 +42,7 @@ def faults_of_deal(draft: DealDraft, catalogue: Catalogue, today: date) -> tuple
     elif assessment:
         by_kind = _faults_of_assessment(draft, catalogue)
     else:
-        by_kind = faults_of_partners_deal(draft)
+        by_kind = faults_of_partners_deal(draft, catalogue)
     return (
         *_faults_of_location(draft, catalogue, must_be_sent=assessment),
         *match_deal_customer(draft, catalogue).faults,
@@ -111,19 +115,26 @@ def _faults_of_location(draft: DealDraft, catalogue: Catalogue, *, must_be_sent:
         yield Fault("notInCatalogue", "/location", f"Name one of your organization's locations: {locations}.")
 
 
-def faults_of_partners_deal(draft: DealDraft) -> Iterator[Fault]:
+def faults_of_partners_deal(draft: DealDraft, catalogue: Catalogue) -> Iterator[Fault]:
     """Faults of Q1, and of what an invitation of Microsoft requires, in a deal that a partner creates."""
     entry = next((i for i in draft.invitations if i.organization_id == MICROSOFT), None)
     code = draft.help_code
     if entry and entry.help_code and code and code not in {NO_HELP, entry.help_code}:
-        message = (
-            f"The entry for {MICROSOFT} asks for {entry.help_code}: send the same code here, or omit it."
-        )
+        message = f"The entry for Microsoft asks for {entry.help_code}: send the same code here, or omit it."
         yield Fault("invalidValue", _Q1, message)
     if draft.microsoft_code != NO_HELP:
+        yield from faults_of_readiness(catalogue, _invites_microsoft_at(draft))
         yield from faults_of_microsofts_needs(draft.customer.team, draft.consent.share_contact)
     else:
         yield from faults_of_size(draft.customer.team, "/customerProfile/team")
+
+
+def _invites_microsoft_at(draft: DealDraft) -> str:
+    """The pointer of what invites Microsoft: the answer to Q1, or else the entry for it."""
+    if draft.help_code not in {None, NO_HELP}:
+        return _Q1
+    entries = [each.organization_id for each in draft.invitations]
+    return f"/invitations/{entries.index(MICROSOFT)}/organizationId"
 
 
 def _faults_of_microsofts_deal(draft: DealDraft) -> Iterator[Fault]:

@@ -167,6 +167,10 @@ class CatalogueSolution:
         """Whether a deal can include it: a partner's solution must be co-sell ready (T6)."""
         return self.assessment or self.owner == MICROSOFT or self.co_sell_ready
 
+    def is_co_sell_ready_of(self, organization_id: OrganizationId) -> bool:
+        """Whether this is a co-sell-ready solution of an organization's own; assessments are nobody's (T3)."""
+        return self.owner == organization_id and self.co_sell_ready and not self.assessment
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerEntity:

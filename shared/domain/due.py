@@ -63,6 +63,11 @@ def reminders_of(referral: Referral) -> tuple[Reminder, ...]:
     return tuple(sorted(in_window, key=lambda reminder: reminder.at))
 
 
+def is_last_reminder(referral: Referral, label: str) -> bool:
+    """Whether no reminder comes after the one with this label (M3)."""
+    return [reminder.label for reminder in reminders_of(referral)][-1:] == [label]
+
+
 def reminder_work(referral_id: ReferralId, label: str) -> Work:
     """The work of the reminder or escalation with this label: one mail.
 

@@ -109,12 +109,6 @@ def may_become_registrable(deal: Referral) -> bool:
     return deal.substatus == "Won" and bool(registrable(deal)) and not deal.registrations
 
 
-def warnings(deal: Referral) -> tuple[str, ...]:
-    """Warnings about a deal: a private deal with an IP incentive cannot be registered (G1)."""
-    incentive = any(solution.has_ip_incentive for solution in deal.terms.solutions)
-    return ("privateNotRegistrable",) if deal.deal_type == "Private" and incentive else ()
-
-
 def _deal_type(deal: Referral) -> EligibilityRule:
     if deal.deal_type in {"CoSell", "PartnerLed"}:
         explanation = f"The deal is {deal.deal_type}."

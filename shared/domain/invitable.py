@@ -60,4 +60,5 @@ def require_invitable(deal: Referral, organizations: tuple[str, ...]) -> None:
 
 
 def _why_not_creator(deal: Referral) -> str:
-    return f"Only {deal.creator.organization_id}, which created the deal, can invite others into it."
+    creator = deal.invite_context.invited_by_name or deal.creator.organization_id
+    return f"Only {creator}, which created the deal, can invite others into it."

@@ -41,8 +41,12 @@ def faults_of_later_invitations(
     """All faults of invitations into an existing deal, which must already have what Microsoft requires."""
     yield from faults_of_invitations(invitations, catalogue, today)
     for index, invitation in enumerate(invitations):
-        if invitation.organization_id == MICROSOFT and (missing := missing_for_microsoft(deal)):
-            yield Fault("required", f"/invitations/{index}/organizationId", missing)
+        if invitation.organization_id != MICROSOFT:
+            continue
+        at = f"/invitations/{index}/organizationId"
+        if missing := missing_for_microsoft(deal):
+            yield Fault("required", at, missing)
+        yield from faults_of_readiness(catalogue, at)
 
 
 def missing_for_microsoft(deal: Referral) -> str | None:
@@ -52,6 +56,16 @@ def missing_for_microsoft(deal: Referral) -> str | None:
     if not deal.consent.share_contact:
         return "Microsoft can be invited once /consent/consentToToShareInfoWithOthers is true."
     return None
+
+
+def faults_of_readiness(catalogue: Catalogue, at: str) -> Iterator[Fault]:
+    """Who invites Microsoft has a co-sell-ready solution in the catalogue (T3); `at` is what invites it."""
+    if not catalogue.co_sell_ready:
+        message = (
+            f"{catalogue.creator.name} has no co-sell-ready solution of its own in the catalogue, and needs one to "
+            "invite Microsoft: have a solution made co-sell ready first, or leave Microsoft out."
+        )
+        yield Fault("notAllowed", at, message)
 
 
 def faults_of_microsofts_needs(team: tuple[ContactDraft, ...], share_contact: bool) -> Iterator[Fault]:

@@ -1,5 +1,6 @@
 """Inviting organizations into a deal, when it is created or later (rules C2, C3, T3)."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from shared.domain.ids import OrganizationId, ReferralId
 from shared.domain.invitable import ENDED
 from shared.domain.referral import InviteContext, InvitedParty, Referral, Solution, Target, Terms
 from shared.domain.routing import route
+from shared.domain.timeline import Entry
 from shared.domain.vocabulary import MICROSOFT, NO_HELP, HelpCode, SolutionKind
 from shared.domain.work import Invite, Publish, Task, UpdateDealType
 
@@ -68,7 +70,7 @@ class InvitationFactory:
     ) -> Referral:
         location = invitee.location(target)
         contacts_shared = deal.consent.share_contact
-        solutions = tuple(_solution_for(each, self.catalogue, invitee.id) for each in terms.solutions)
+        solutions = solutions_for(invitee.id, terms.solutions, self.catalogue.solutions)
         return replace(
             deal,
             organization_id=invitee.id,
@@ -95,6 +97,7 @@ class InvitationFactory:
             version=1,
             sequence=1,
             accepted_at=None,
+            contacted_at=None,
             external_reference_id=None,
             campaign_id=None,
             notes=None,
@@ -141,15 +144,25 @@ def record_invited_parties(deal: Referral, invitations: tuple[Referral, ...]) ->
     new = tuple(InvitedParty(party=i.key, organization_name=i.organization_name) for i in invitations)
     targets = tuple(dict.fromkeys((*deal.target, *(target for i in invitations for target in i.target))))
     microsoft = next((i for i in invitations if i.organization_id == MICROSOFT), None)
-    context = deal.invite_context
-    if microsoft and context.help_code == NO_HELP:
-        context = replace(
-            context,
-            help_code=microsoft.invite_context.help_code,
-            notes=context.notes or microsoft.invite_context.notes,
-        )
     return replace(
-        deal, invited=(*deal.invited, *new), target=targets, sharing="Shared", invite_context=context
+        deal,
+        invited=(*deal.invited, *new),
+        target=targets,
+        sharing="Shared",
+        invite_context=_context_with(microsoft, deal) if microsoft else deal.invite_context,
+    )
+
+
+def _context_with(microsoft: Referral, deal: Referral) -> InviteContext:
+    """The deal's context once Microsoft is invited: what it is asked for, and the first words that it got.
+
+    A converted lead keeps the customer's notes there (R4).
+    """
+    context, sent = deal.invite_context, microsoft.invite_context
+    return replace(
+        context,
+        help_code=sent.help_code if context.help_code == NO_HELP else context.help_code,
+        notes=context.notes if deal.inquiry else context.notes or sent.notes,
     )
 
 
@@ -188,10 +201,30 @@ def terms_of(
     )
 
 
-def _solution_for(solution: Solution, catalogue: Catalogue, organization_id: OrganizationId) -> Solution:
-    """A solution of the deal with the kind that it has for another organization (T6)."""
-    known = catalogue.solutions.get(solution.id)
-    return replace(solution, kind=solution_kind(known, organization_id)) if known else solution
+def solutions_for(
+    organization_id: OrganizationId, solutions: Iterable[Solution], catalogue: Mapping[str, CatalogueSolution]
+) -> tuple[Solution, ...]:
+    """Solutions with the kinds that they have for an organization (T6); what `catalogue` lacks keeps its kind."""
+    return tuple(
+        replace(each, kind=solution_kind(catalogue[each.id], organization_id))
+        if each.id in catalogue
+        else each
+        for each in solutions
+    )
+
+
+def sender_of(invitation: Referral, timeline: Iterable[Entry]) -> str | None:
+    """Who sent an invitation: the name of the person or application, by the timeline of the deal's creator.
+
+    Its entry has the time of the invitation and names the invited organization. None if that entry is not in
+    `timeline`, because it is damaged.
+    """
+    return next((each.actor.name for each in timeline if _has_sent(each, invitation)), None)
+
+
+def _has_sent(entry: Entry, invitation: Referral) -> bool:
+    names = entry.details.get("invited", "")
+    return entry.at == invitation.created_at and invitation.organization_name in names
 
 
 def chosen_solution(solution: CatalogueSolution, organization_id: OrganizationId) -> Solution:

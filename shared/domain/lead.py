@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.catalogue import Catalogue
-from shared.domain.change import Change, CommandContext, created
+from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft, created
 from shared.domain.creation import arrival_entries
 from shared.domain.customer import build_customer, match_customer
 from shared.domain.directory import (
@@ -19,7 +19,9 @@ from shared.domain.directory import (
 from shared.domain.ids import EngagementId, InquiryId, LocationId, OrganizationId, ReferralId
 from shared.domain.inquiry import InquiryDraft, NotDelivered, Outcome, RecipientDraft
 from shared.domain.inviting import chosen_solution
+from shared.domain.lifecycle import require_open
 from shared.domain.referral import Contact, Inquiry, InviteContext, Referral, ReferralKey, Target, Terms
+from shared.domain.refusals import NotAllowed
 from shared.domain.timeline import Actor
 from shared.domain.vocabulary import MICROSOFT, ContactAlert
 from shared.domain.work import Notify
@@ -188,8 +190,27 @@ def receive_lead(lead: Referral, by: OrganizationId, context: CommandContext) ->
 
 
 def contact_alert(referral: Referral, now: datetime) -> ContactAlert | None:
-    """The contact alert of an open lead: `hot` for 72 hours, then `overdue`; None if not requested (R5)."""
+    """The contact alert of an open lead: `hot` for 72 hours, then `overdue` (R5).
+
+    None if the customer did not ask for it, or was contacted.
+    """
     is_requested = referral.inquiry is not None and referral.customer_requested_contact
-    if not is_requested or referral.is_closed:
+    if not is_requested or referral.contacted_at or referral.is_closed:
         return None
     return "hot" if now < referral.created_at + HOT_DURATION else "overdue"
+
+
+def mark_contacted(referral: Referral, context: CommandContext) -> Change:
+    """The customer was reached: settles the contact alert; the lead itself stays to be answered (R5).
+
+    Raises `TerminalState` if the referral is closed, `NotAllowed` if there is no alert. After the deadline of a New
+    lead the change is its expiry, with a refusal (L4).
+    """
+    if expiry := require_open(referral, "mark the customer as contacted for", context):
+        return expiry
+    if contact_alert(referral, context.now) is None:
+        settled = "has been contacted already" if referral.contacted_at else "did not ask to be contacted"
+        raise NotAllowed(f"There is no contact alert to settle: the customer {settled}.")
+    return (
+        ChangeBuilder.of(referral).then(EntryDraft(kind="contacted"), contacted_at=context.now).build(context)
+    )

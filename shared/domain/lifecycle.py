@@ -215,6 +215,15 @@ def require_active(referral: Referral, verb: str, context: CommandContext) -> Ch
     return None
 
 
+def require_open(referral: Referral, verb: str, context: CommandContext) -> Change | None:
+    """As `require_active`, for a command that is possible before the answer as well."""
+    if is_overdue(referral, context.now):
+        return _expire_late(referral, context)
+    if referral.is_closed:
+        raise terminal_refusal(referral, verb)
+    return None
+
+
 def terminal_refusal(referral: Referral, verb: str) -> TerminalState:
     """The refusal of any command on a closed referral (L5)."""
     when = f" on {referral.closed_at:%Y-%m-%d at %H:%M} UTC" if referral.closed_at else ""

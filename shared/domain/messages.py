@@ -88,6 +88,7 @@ class MailFacts:
     - For an acceptance: `team`, the people of the accepting party.
     - For a lead: `contacts` of the customer, and `needs` (what it asks for).
     - For a registration: value and currency of the contract.
+    - `last_reminder`: for a reminder, that no other one follows (M3).
     - `never_notified`: for an expiry, that no mail had notified the acting organization of the invitation (M8).
     """
 
@@ -110,6 +111,7 @@ class MailFacts:
     contacts: tuple[PersonFact, ...] = ()
     needs: tuple[str, ...] = ()
     never_notified: bool = False
+    last_reminder: bool = False
     registration: RegistrationFacts | None = None
     link: str | None
 

@@ -209,6 +209,7 @@ class Referral:
     A lead is its own creator, and keeps `inquiry` after it is converted into a deal.
     `asked` are the contacts of the profile location that a new inbound referral was sent to (M1), at most
     `MAX_PROFILE_CONTACTS`; None on an organization's own deal, and on referrals that arrived before they were kept.
+    `contacted_at` is when somebody said that the lead's customer was reached (R5).
     `version` is the ETag; it counts the changes by people and the expiry. `sequence` is that of the last timeline
     entry. All times are aware, UTC.
     """
@@ -249,6 +250,7 @@ class Referral:
     created_at: datetime
     updated_at: datetime
     accepted_at: datetime | None = None
+    contacted_at: datetime | None = None
     closed_at: datetime | None = None
     expires_at: datetime | None = None
     version: int = 1

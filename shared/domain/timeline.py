@@ -18,6 +18,7 @@ EntryKind = Literal[
     "withdrawn",
     "edited",
     "stageChanged",
+    "contacted",
     "typeChanged",
     "won",
     "lost",

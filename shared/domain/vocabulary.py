@@ -25,6 +25,14 @@ OrganizationKind = Literal["partner", "microsoft", "application"]
 """An application is a registered service, such as the web site that submits requests for information."""
 ContactAlert = Literal["hot", "overdue"]
 """The alert on a lead whose customer requested contact (R5)."""
+WarningCode = Literal[
+    "privateNotRegistrable",
+    "convertBeforeWon",
+    "notesNotShared",
+    "defaultLocation",
+    "notKept",
+]
+"""What a referral's `warnings` say: the request was carried out, but not everything may be as its sender expects."""
 
 HelpCode = Literal[
     "NoHelpRequired",

@@ -33,7 +33,12 @@ def customer_facts(
 
 
 def partner_facts(
-    kind: PartnerMailKind, context: MessageContext, portal_url: str, *, never_notified: bool = False
+    kind: PartnerMailKind,
+    context: MessageContext,
+    portal_url: str,
+    *,
+    never_notified: bool = False,
+    last_reminder: bool = False,
 ) -> MailFacts:
     """The facts for the reader: its own terms, and the organization that acted (M7)."""
     subject, reader, entry = context.subject, context.reader, context.entry
@@ -63,6 +68,7 @@ def partner_facts(
         contacts=tuple(_person(each) for each in subject.customer.team) if kind in LEAD_MAILS else (),
         needs=(*subject.industries, *subject.products, *subject.services),
         never_notified=never_notified,
+        last_reminder=last_reminder,
         link=f"{portal_url}/referrals/{reader.id}",
     )
 

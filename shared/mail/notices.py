@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
+from shared.domain.due import is_last_reminder
 from shared.domain.ids import OperationId, OrganizationId, ReferralId, operation_within
 from shared.domain.lifecycle import never_notified_operation
 from shared.domain.messages import ARRIVAL_MAILS, CustomerFacts, MailFacts, MailKind
@@ -186,7 +187,7 @@ class Notices:
             planned = await self._planned(subject.id, prefix)
             if planned or pointless:
                 return self.delivery.attempts(planned, now, pointless=pointless)
-        records = await self._records(context, prefix, task, now)
+        records = await self._records(context, label, task, now)
         if not records:
             logger.warning("mail_without_recipient referral=%s message=%s", subject.id, task.message)
             return []
@@ -219,8 +220,9 @@ class Notices:
         )
 
     async def _records(
-        self, context: MessageContext, prefix: str, task: Notify, now: datetime
+        self, context: MessageContext, label: str, task: Notify, now: datetime
     ) -> list[MailRecord]:
+        prefix = _prefix(label, task)
         people = recipients_of(task.audience, context.reader, await self._readers(task, context))
         if not people:
             return []
@@ -233,7 +235,13 @@ class Notices:
                 raise ValueError("A summary is planned by its mailbox and not by a task.")
             case message:
                 never_notified = await self._never_notified(task, context)
-                told = partner_facts(message, context, self.portal_url, never_notified=never_notified)
+                told = partner_facts(
+                    message,
+                    context,
+                    self.portal_url,
+                    never_notified=never_notified,
+                    last_reminder=is_last_reminder(context.subject, label),
+                )
                 return _Message(context=context, prefix=prefix, now=now).to_partners(
                     told, people, task.audience
                 )

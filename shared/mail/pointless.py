@@ -37,6 +37,11 @@ def _alert(context: MessageContext, _label: str, now: datetime) -> bool:
     return context.subject.status != "New" or is_overdue(context.subject, now)
 
 
+def _contact_alert(context: MessageContext, label: str, now: datetime) -> bool:
+    """As `_alert`, and once the customer was contacted (R5)."""
+    return context.subject.contacted_at is not None or _alert(context, label, now)
+
+
 def _reminder(context: MessageContext, label: str, now: datetime) -> bool:
     """After the answer, after the deadline, or when the next reminder is due.
 
@@ -89,7 +94,7 @@ _CHECKS: Mapping[MailKind, _Check] = {
     "reminder": _reminder,
     "invited": _invitation,
     "leadReceived": _lead,
-    "hotLead": _alert,
+    "hotLead": _contact_alert,
     "won": lambda context, _label, _now: context.reader.substatus in {"Declined", "Expired"},
     "lost": lambda context, _label, _now: context.reader.substatus in {"Declined", "Expired"},
     "registrationSubmitted": _status_check("ReviewPending"),

@@ -18,7 +18,13 @@ from api.referrals.create import create_referral
 from api.referrals.edit import patch_referral, put_referral
 from api.referrals.invitations import create_invitations
 from api.referrals.messages import post_message
-from api.referrals.transitions import accept_referral, lose_referral, set_stage, win_referral
+from api.referrals.transitions import (
+    accept_referral,
+    lose_referral,
+    mark_customer_contacted,
+    set_stage,
+    win_referral,
+)
 from api.registrations.closed_deals import report_closed_deal
 from api.registrations.drafts import delete_registration, recall_registration
 from api.registrations.submit import register_deal
@@ -112,7 +118,11 @@ async def test_a_version_is_checked_before_what_the_body_says(
     assert await status({"If-Match": case.etag}) == 422
 
 
-@pytest.mark.parametrize("handler", [accept_referral, register_deal], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "handler",
+    [accept_referral, mark_customer_contacted, register_deal],
+    ids=lambda each: each.__name__,
+)
 async def test_what_the_state_forbids_is_told_before_what_the_body_says(
     small_service: Service, own: dict[str, str], handler: Handler
 ) -> None:

@@ -1,5 +1,6 @@
 """Every code of the API has a name in both languages, so that a new one cannot be forgotten."""
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -8,6 +9,7 @@ from api.directory.reference_data import reference_data
 from shared.domain import vocabulary
 from shared.domain.actions import allowed_actions
 from shared.domain.inquiry import NotDelivered
+from shared.domain.referral import Inquiry
 from shared.domain.registration_actions import RegistrationAction
 from shared.domain.registration_rules import FIELDS
 from shared.domain.response_speed import ResponseSpeed
@@ -39,6 +41,7 @@ LITERALS = {
     "timelineKinds": EntryKind,
     "registrationActions": RegistrationAction,
     "contactAlerts": vocabulary.ContactAlert,
+    "warnings": vocabulary.WarningCode,
     "responseSpeeds": ResponseSpeed,
     "undeliveredReasons": NotDelivered,
 }
@@ -51,7 +54,10 @@ def test_a_list_has_all_its_codes_and_no_other(name: str) -> None:
 
 def test_every_action_that_can_be_allowed_has_a_name() -> None:
     private, lead = creators(deal_type="Private"), creators(deal_type="Lead")
-    possible = {action for record in (referral(), private, lead) for action in allowed_actions(record, NOW)}
+    asking = replace(
+        lead, inquiry=Inquiry(id="q", recipients=(), alternatives=3), customer_requested_contact=True
+    )
+    possible = {action for record in (referral(), private, asking) for action in allowed_actions(record, NOW)}
     assert possible | {"register"} == set(names()["allowedActions"])  # which depends on who asks
 
 

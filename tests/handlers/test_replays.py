@@ -12,7 +12,7 @@ from api.referrals.create import create_referral
 from api.referrals.edit import patch_referral
 from api.referrals.invitations import create_invitations
 from api.referrals.messages import post_message
-from api.referrals.transitions import lose_referral, set_stage, win_referral
+from api.referrals.transitions import lose_referral, mark_customer_contacted, set_stage, win_referral
 from api.registrations.closed_deals import report_closed_deal
 from api.registrations.drafts import recall_registration
 from api.registrations.submit import register_deal
@@ -141,6 +141,16 @@ async def test_an_invitation_by_a_second_call_is_told_again_only_to_who_sees_the
     assert (await repeated_without_rights(small_service, "rae", create_referral, body)).status == 404
 
 
+async def test_that_a_customer_was_contacted_is_told_again_only_to_who_sees_the_lead(
+    small_service: Service,
+) -> None:
+    request = {**inquiry("contoso"), "details": {"customerRequestedContact": True}}
+    submitted = await ask(small_service, "web", submit_leads, request, now=NOW)
+    route = {"id": submitted.body["recipients"][0]["referralId"]}
+    again = await repeated_without_rights(small_service, "rae", mark_customer_contacted, {}, route)
+    assert again.status == 404
+
+
 async def test_a_registration_is_told_again_only_to_who_sees_the_deal(won: RegisteredDeal) -> None:
     again = await repeated_without_rights(won.service, "rae", register_deal, FORM, {"id": won.id})
     assert again.status == 404
@@ -166,10 +176,10 @@ async def test_a_request_for_information_is_told_again_only_to_applications_that
     assert again.status == 403
 
 
+OTHERS = (create_referral, register_deal, recall_registration, report_closed_deal, mark_customer_contacted)
+
+
 def test_every_operation_that_is_carried_out_once_under_a_key_is_tried_here() -> None:
-    tried = {
-        each.__name__
-        for each in (*ON_A_DEAL, create_referral, register_deal, recall_registration, report_closed_deal)
-    }
+    tried = {each.__name__ for each in (*ON_A_DEAL, *OTHERS)}
     keyed = {name for name, each in OPERATIONS.items() if "Idempotency-Key" in each.headers}
     assert keyed == tried | {submit_leads.__name__} | BY_OTHER_MEANS

@@ -67,8 +67,9 @@ def _won(service: Service) -> tuple[Person, Referral]:
     return service.rae, service.rae.read(made["id"])
 
 
-def _lead(service: Service, answer: str | None = None) -> tuple[Person, Referral]:
-    own = service.web.submit(lead("Actions", "contoso"))["contoso"]
+def _lead(service: Service, answer: str | None = None, *, hot: bool = False) -> tuple[Person, Referral]:
+    details = {"customerRequestedContact": hot}
+    own = service.web.submit(lead("Actions", "contoso", details=details))["contoso"]
     if answer:
         service.rae.act(own, answer, {**ESTIMATE, "team": [CONTACT]})
     return service.rae, service.rae.read(own)
@@ -99,6 +100,8 @@ KINDS: dict[str, Callable[[Service], tuple[Person, Referral]]] = {
     "Won and registered": _registered,
     "Lead new": _lead,
     "Lead accepted": lambda service: _lead(service, "accept"),
+    "Hot lead new": lambda service: _lead(service, hot=True),
+    "Hot lead accepted": lambda service: _lead(service, "accept", hot=True),
 }
 LISTED = {
     "Private": "edit stage win lose inviteMicrosoft invitePartner shareWithMicrosoft message",
@@ -119,6 +122,8 @@ LISTED = {
     "Won and registered": "",
     "Lead new": "accept decline",
     "Lead accepted": "edit stage win lose message convert",
+    "Hot lead new": "accept decline contacted",
+    "Hot lead accepted": "edit stage win lose message convert contacted",
 }
 
 
@@ -143,6 +148,7 @@ ACTIONS: dict[str, Callable[[Person, Referral], int]] = {
     "invitePartner": lambda p, r: _invite(p, r, invitation("northwind")),
     "shareWithMicrosoft": lambda p, r: p.patch(r, replacing(Q2, True)).status_code,
     "convert": lambda p, r: p.act(r["id"], "convert", {"details": SOLUTION}).status_code,
+    "contacted": lambda p, r: p.act(r["id"], "contacted").status_code,
     "register": lambda p, r: p.act(r["id"], "registrations", FORM).status_code,
     "message": lambda p, r: (
         p.post(f"/v1.0/engagements/{r['engagementId']}/messages", {"text": "Hello."}).status_code

@@ -78,7 +78,8 @@ def test_a_documented_creation_works_and_names_what_is_not_kept(service: Service
     assert made["target"] == [{"type": "SolutionProfile", "id": "SOL-34104-EBB"}]
     assert made["details"]["requirements"]["industries"] == [{"id": "Manufacturing"}]
     assert made["customerProfile"]["ids"] == []
-    assert made["warnings"] == ["notKept: consentToMicrosoftToContactSpecificPartners"]
+    at = "/consent/consentToMicrosoftToContactSpecificPartners"
+    assert {"code": "notKept", "target": at} in made["warnings"]
 
 
 def test_a_party_addressed_without_an_engagement_is_not_invited_in_silence(
@@ -87,7 +88,7 @@ def test_a_party_addressed_without_an_engagement_is_not_invited_in_silence(
     target = [{"type": "BusinessProfileLocation", "id": "msft"}]
     made = service.rae.create(documented(name, target=target))
     assert (made["dealType"], made["target"]) == ("Private", [])
-    assert "notKept: target" in made["warnings"]
+    assert {"code": "notKept", "target": "/target"} in made["warnings"]
 
 
 def test_the_two_call_creation_invites_microsoft(service: Service, name: str) -> None:

@@ -262,7 +262,7 @@ def test_a_silent_company_is_reminded_and_its_lead_expires(service_of_its_own: S
     assert service.lou.read(own)["responseRecommendedBy"]
     service.advance("P3DT1H")
     assert service.lou.read(own)["contactAlert"] == "overdue"
-    assert service.lou.read(own)["allowedActions"] == ["accept", "decline"]
+    assert service.lou.read(own)["allowedActions"] == ["accept", "decline", "contacted"]
     service.advance("P12D")
     expired = service.lou.read(own)
     assert (expired["substatus"], expired["contactAlert"]) == ("Expired", None)
@@ -270,7 +270,7 @@ def test_a_silent_company_is_reminded_and_its_lead_expires(service_of_its_own: S
     assert [(mail["to"][0], mail["subject"].partition(":")[0]) for mail in told[:3]] == [
         ("lou@litwareinc.com", "Relecloud asks to be contacted now"),
         ("lou@litwareinc.com", "Reminder"),
-        ("lou@litwareinc.com", "Reminder"),
+        ("lou@litwareinc.com", "Last reminder"),
     ]
     (customers,) = told[3:]
     assert customers["to"] == ["cara@relecloud.com"]

@@ -96,8 +96,9 @@ def test_only_co_sell_and_partner_led_deals_are_registered(
 def test_a_private_deal_with_an_incentive_warns_from_the_start(service: Service, name: str) -> None:
     """G1."""
     made = service.rae.create(private(name))
-    assert made["warnings"] == ["privateNotRegistrable"]
-    assert eligibility(service.rae, made["id"])["warnings"] == ["privateNotRegistrable"]
+    warning = {"code": "privateNotRegistrable", "target": None}
+    assert made["warnings"] == [warning]
+    assert eligibility(service.rae, made["id"])["warnings"] == [warning]
     assert service.rae.create(deal(name))["warnings"] == []
 
 

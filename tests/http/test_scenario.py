@@ -45,7 +45,8 @@ def test_a_deal_runs_from_creation_over_answers_and_silence_to_won(service: Serv
     assert service.told(name) == invited | {
         ("rae@contoso.com", "Microsoft accepted your invitation to the deal"): 1,
         ("rae@contoso.com", "Fabrikam accepted your invitation to the deal"): 1,
-        ("nia@northwindtraders.com", "Reminder: Contoso waits for your answer to the deal"): 2,
+        ("nia@northwindtraders.com", "Reminder: Contoso waits for your answer to the deal"): 1,
+        ("nia@northwindtraders.com", "Last reminder: Contoso waits for your answer to the deal"): 1,
         ("rae@contoso.com", "Northwind Traders did not answer your invitation to the deal"): 1,
         ("sam@microsoft.com", "Contoso won the deal"): 1,
         ("kim@fabrikam.com", "Contoso에서 거래를 수주했습니다"): 1,

@@ -658,6 +658,31 @@ def test_a_reminder_tells_the_deadline_and_counts_no_days(kind: MailKind, langua
         assert not re.search(r"\bleft\b|남음", part)
 
 
+@pytest.mark.parametrize("kind", ["reminder", "leadReminder"])
+@pytest.mark.parametrize(
+    ("language", "label", "sentence"),
+    [
+        ("en-US", "Last reminder", "This is the last reminder."),
+        ("ko-KR", "마지막 알림", "이번이 마지막 알림입니다."),
+    ],
+)
+def test_the_last_reminder_says_that_it_is_the_last(
+    kind: MailKind, language: str, label: str, sentence: str
+) -> None:
+    """M3: in the subject, in the text and in HTML; an earlier one does not."""
+    last = render(replace(FACTS, kind=kind, last_reminder=True), language)
+    earlier = render(replace(FACTS, kind=kind), language)
+    assert last.subject.startswith(f"{label}: ")
+    assert label not in earlier.subject
+    assert label in Page(last.html).text
+    for part, other in (
+        (flat(last.text), flat(earlier.text)),
+        (Page(last.html).text, Page(earlier.html).text),
+    ):
+        assert sentence in part
+        assert sentence not in other
+
+
 @pytest.mark.parametrize("code", CLOSING_REASONS)
 @pytest.mark.parametrize("kind", ["declined", "lost"])
 def test_every_reason_is_shown_as_words(code: str, kind: MailKind) -> None:

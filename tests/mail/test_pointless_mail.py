@@ -73,6 +73,17 @@ def test_a_message_has_no_point_once_what_it_asks_for_is_done_or_too_late(
     assert is_pointless(task, scene, label, NOW + later) == pointless
 
 
+def test_an_alert_has_no_point_once_the_customer_was_contacted() -> None:
+    """R5: the lead is still announced, and its reminders still ask for the answer."""
+    record = referral(contacted_at=NOW + HOUR)
+    scene = MessageContext(subject=record, reader=record, entry=None)
+    told = {
+        message: is_pointless(Notify(message=message, audience="invitee"), scene, FIRST, NOW + DAY)
+        for message in ("hotLead", "leadReceived", "reminder")
+    }
+    assert told == {"hotLead": True, "leadReceived": False, "reminder": False}
+
+
 WAITING, ASKED = in_review(NOW), sent_back(NOW)
 AGAIN = submit(ASKED, FORM, NOW + DAY)
 ESCALATION, REMINDER = f"registrationEscalated:{WAITING.id}:001:001", f"actionReminder:{WAITING.id}:001:001"

@@ -15,7 +15,7 @@ FIRST_REMINDER = (
 )
 LAST_REMINDER = (
     "nia@northwindtraders.com",
-    "Reminder: Contoso waits for your answer to the deal “Relecloud ERP”",
+    "Last reminder: Contoso waits for your answer to the deal “Relecloud ERP”",
 )
 EXPIRED = ("rae@contoso.com", "Northwind Traders did not answer your invitation to the deal “Relecloud ERP”")
 TOLD = {

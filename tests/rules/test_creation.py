@@ -288,6 +288,46 @@ def test_a_solution_that_is_not_co_sell_ready_is_refused() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("draft", "at"),
+    [
+        (replace(DRAFT, invitations=()), "/inviteContext/assistanceRequestCode"),
+        (
+            replace(DRAFT, help_code=None, invitations=(INVITED, InvitationDraft(organization_id="msft"))),
+            "/invitations/1/organizationId",
+        ),
+    ],
+    ids=["by the answer", "by an entry"],
+)
+def test_microsoft_is_invited_only_by_a_partner_with_a_co_sell_ready_solution(
+    draft: DealDraft, at: str
+) -> None:
+    """T3: the fault is where Microsoft is invited, and says what is missing."""
+    not_ready = replace(CATALOGUE, co_sell_ready=False)
+    found = {f.target: f for f in faults_of_deal(draft, not_ready, NOW.date())}
+    assert set(found) == {at}
+    assert found[at].code == "notAllowed"
+    assert "Contoso has no co-sell-ready solution of its own" in found[at].message
+    assert faults(draft) == {}
+    without = replace(DRAFT, help_code=None)
+    assert faults_of_deal(without, not_ready, NOW.date()) == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "counts"),
+    [
+        ({"co_sell_ready": True}, True),
+        ({}, False),
+        ({"co_sell_ready": True, "owner": OrganizationId("fabrikam")}, False),
+        ({"co_sell_ready": True, "assessment": True}, False),
+    ],
+)
+def test_which_solutions_make_a_partner_co_sell_ready(fields: dict[str, object], counts: bool) -> None:
+    """T3: its own that are co-sell ready; an assessment type is no solution of a partner's."""
+    solution = replace(CatalogueSolution(id="X", name="X", owner=CONTOSO.id), **fields)
+    assert solution.is_co_sell_ready_of(CONTOSO.id) == counts
+
+
 def entity(number: str, country: str = "US") -> CustomerEntity:
     ids = (ProfileId(profile_type="Duns", id=number),)
     return CustomerEntity(name="Adventure Works", address=Address(country=country), ids=ids)

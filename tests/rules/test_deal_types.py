@@ -7,15 +7,16 @@ from typing import get_args
 
 import pytest
 
+from shared.domain.actions import allowed_actions
 from shared.domain.change import ChangeBuilder
 from shared.domain.deal_type import UPGRADES, Upgrade, deal_type, type_of
 from shared.domain.invitable import MAX_INVITATIONS_PER_DEAL, require_invitable, why_not, why_not_again
 from shared.domain.inviting import add_invitations, update_deal_type
 from shared.domain.referral import InvitedParty, Referral, ReferralKey, Solution
 from shared.domain.refusals import NotAllowed
-from shared.domain.vocabulary import HELP_CODES, NO_HELP, DealType
+from shared.domain.vocabulary import HELP_CODES, NO_HELP, DealType, SolutionKind
 from shared.domain.work import Invite, Publish, UpdateDealType
-from tests.examples.referrals import context, creators, invited, referral
+from tests.examples.referrals import NOW, context, creators, invited, referral
 
 T1 = """
 help partner view  assessment | type
@@ -148,7 +149,7 @@ def test_a_deal_invites_so_often_and_no_more() -> None:
 
 @pytest.mark.parametrize("organizations", [(), ("fabrikam",), ("msft",)])
 def test_an_invited_organization_invites_nobody(organizations: tuple[str, ...]) -> None:
-    with pytest.raises(NotAllowed, match="contoso, which created the deal"):
+    with pytest.raises(NotAllowed, match="Only Contoso, which created the deal"):
         require_invitable(referral(deal_type="Private"), organizations)
 
 
@@ -195,6 +196,27 @@ def test_a_deal_that_microsoft_created_is_co_sell_whatever_it_says() -> None:
     assert type_of(own) == "CoSell"
     assert why_not(own, "inviteMicrosoft")
     assert why_not(own, "invitePartner") is None
+
+
+@pytest.mark.parametrize(
+    ("named", "known", "listed"),
+    [
+        ("MyCompany", None, True),
+        ("ThirdParty", None, False),
+        ("ThirdParty", True, True),
+        ("MyCompany", False, False),
+    ],
+)
+def test_microsoft_can_be_invited_once_a_co_sell_ready_solution_is_known(
+    named: SolutionKind, known: bool | None, listed: bool
+) -> None:
+    """T3: by the record alone if the catalogue was not read, else by the catalogue."""
+    record = deal("Private")
+    solution = Solution(id="S", name="S", kind=named)
+    record = replace(record, terms=replace(record.terms, solutions=(solution,)))
+    allowed = allowed_actions(record, NOW, co_sell_ready=known)
+    assert ("inviteMicrosoft" in allowed) == listed
+    assert "invitePartner" in allowed
 
 
 def test_a_type_that_stays_changes_nothing() -> None:

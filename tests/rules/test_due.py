@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.due import due_on_referral, reminders_of
+from shared.domain.due import due_on_referral, is_last_reminder, reminders_of
 from tests.examples.referrals import NOW, creators, referral
 
 FIRST, LAST = "reminder-first", "reminder-last"
@@ -44,6 +44,14 @@ def test_a_reminder_is_due_once_and_a_missed_one_is_not_made_up_for() -> None:
 def test_a_short_window_leaves_out_reminders_that_make_no_sense(window: int, labels: list[str]) -> None:
     short = referral(expires_at=NOW + timedelta(hours=window))
     assert [reminder.label for reminder in reminders_of(short)] == labels
+
+
+@pytest.mark.parametrize(("window", "last"), [(24, None), (72, FIRST), (73, FIRST), (14 * 24, LAST)])
+def test_the_last_reminder_is_the_one_that_no_other_follows(window: int, last: str | None) -> None:
+    """M3: whatever its label says, in a short window."""
+    record = referral(expires_at=NOW + timedelta(hours=window))
+    for label in (FIRST, LAST, "000001"):
+        assert is_last_reminder(record, label) == (label == last)
 
 
 @pytest.mark.parametrize("record", [creators(), referral(status="Closed", substatus="Declined")])

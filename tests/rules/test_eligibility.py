@@ -20,7 +20,6 @@ from shared.domain.eligibility import (
     registrable,
     unregistered,
     unregistered_kinds,
-    warnings,
 )
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import InvitedParty, Referral, ReferralKey, RegistrationSummary, Solution, Terms
@@ -240,16 +239,6 @@ def test_an_invited_party_is_told_to_ask_the_deals_creator_for_what_only_it_can_
 def _explanation(record: Referral, rule_id: str, part: MicrosoftParticipation = "invited") -> str:
     found = eligibility(record, part)
     return next(rule.explanation for rule in found.rules if rule.id == rule_id and not rule.passed)
-
-
-@pytest.mark.parametrize(("deal_type", "named"), list(product(DEAL_TYPES, NAMED)))
-def test_a_private_deal_with_an_ip_solution_carries_a_warning_from_the_start(
-    deal_type: DealType, named: str
-) -> None:
-    """G1: in every state."""
-    expected = ("privateNotRegistrable",) if deal_type == "Private" and named in WITH_IP else ()
-    for substatus in SUBSTATUSES:
-        assert warnings(deal(*NAMED[named], deal_type=deal_type, substatus=substatus)) == expected
 
 
 @pytest.mark.parametrize(

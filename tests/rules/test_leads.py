@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from shared.domain.actions import allowed_actions
 from shared.domain.directory import Location, Organization, Profile, ProfileLocation
 from shared.domain.ids import InquiryId, LocationId, OrganizationId
-from shared.domain.lead import HOT_DURATION, Undelivered, contact_alert, resolve_location
+from shared.domain.lead import HOT_DURATION, Undelivered, contact_alert, mark_contacted, resolve_location
 from shared.domain.providers import Criteria, Provider, match_alternatives, match_profiles, rank
 from shared.domain.referral import Address, Customer, Inquiry, Referral
+from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.response_speed import MIN_ANSWERS, minutes_to_answer, response_speed
 from shared.domain.timeline import EntryKind
 from tests.examples.referrals import NOW, begun, context, creators, referral, step
@@ -92,6 +94,8 @@ def test_a_lead_goes_to_a_location_that_wants_it_or_nowhere(
         (lead(status="Active"), MINUTE, "hot"),
         (lead(status="Active"), 9 * DAY, "overdue"),
         (lead(status="Closed"), MINUTE, None),
+        (lead(contacted_at=NOW), MINUTE, None),
+        (lead(status="Active", contacted_at=NOW), 9 * DAY, None),
         (lead(customer_requested_contact=False), MINUTE, None),
         (referral(customer_requested_contact=True), MINUTE, None),
     ],
@@ -101,6 +105,35 @@ def test_a_wish_to_be_contacted_is_hot_for_72_hours_then_overdue_until_the_end(
 ) -> None:
     """R5: on leads."""
     assert contact_alert(record, NOW + after) == alert
+
+
+@pytest.mark.parametrize("status", ["New", "Active"])
+@pytest.mark.parametrize("after", [MINUTE, 4 * DAY])
+def test_a_contact_settles_the_alert_and_leaves_the_rest_as_it_was(status: str, after: timedelta) -> None:
+    """R5: hot or overdue, before the answer or after it; once."""
+    open_lead, later = lead(status=status), context(NOW + after)
+    assert "contacted" in allowed_actions(open_lead, later.now)
+    change = mark_contacted(open_lead, later)
+    assert (change.entry.kind, change.entry.changed, change.work) == ("contacted", ("contacted_at",), None)
+    settled = change.after
+    assert (settled.contacted_at, settled.version) == (later.now, open_lead.version + 1)
+    assert (settled.status, settled.terms, settled.team) == (status, open_lead.terms, open_lead.team)
+    assert contact_alert(settled, later.now) is None
+    assert "contacted" not in allowed_actions(settled, later.now)
+    with pytest.raises(NotAllowed, match="contacted already"):
+        mark_contacted(settled, later)
+
+
+def test_there_is_nothing_to_settle_where_nobody_asked_or_all_is_over() -> None:
+    """R5, L5, L4."""
+    for record in (lead(customer_requested_contact=False), referral(customer_requested_contact=True)):
+        with pytest.raises(NotAllowed, match="did not ask"):
+            mark_contacted(record, context())
+        assert "contacted" not in allowed_actions(record, NOW)
+    with pytest.raises(TerminalState):
+        mark_contacted(lead(status="Closed", substatus="Won"), context())
+    late = mark_contacted(lead(), context(NOW + timedelta(days=14)))
+    assert (late.after.state, type(late.refusal)) == ("Closed/Expired", TerminalState)
 
 
 def test_a_search_finds_active_profiles_with_one_location_that_meets_everything() -> None:

@@ -217,6 +217,7 @@ async def test_a_reminder_that_went_out_late_says_nothing_that_is_no_longer_true
     reminder = list(mail.taken.values())[-1]
     assert reminder.message == "leadReminder"
     assert "left" not in reminder.subject + reminder.text
+    assert reminder.subject.startswith("Last reminder: ")
     assert "December 5, 2026 at 10:00 UTC" in reminder.text
 
 
