@@ -24,7 +24,7 @@ from tests.live import Service
 from tests.platform.clones import Clone, Template, clone, template_of
 from tests.platform.engine_time import EngineTime
 from tests.platform.hub_storage import HubStorage
-from tests.platform.waiting_deals import ACCEPTED, EXPIRED, REMINDED, Deals, calm, within
+from tests.platform.waiting_deals import ACCEPTED, EXPIRED, REMINDED, REMINDED_LAST, Deals, calm, within
 
 RECORDED = Path(__file__).parent / "recorded" / "waiting_deal.json"
 THEN = datetime(2030, 1, 1, tzinfo=UTC)
@@ -143,6 +143,6 @@ def test_deals_that_wait_on_the_version_before_go_on(upgraded: Upgraded) -> None
         upgraded.until_told(silent, mails)
     upgraded.check(accepted, "Accepted", "accepted", {ACCEPTED: 1})
     upgraded.check(declined, "Declined", "declined", {DECLINED: 1})
-    upgraded.check(silent, "Expired", "expired", {REMINDED: 2, EXPIRED: 1})
+    upgraded.check(silent, "Expired", "expired", {REMINDED: 1, REMINDED_LAST: 1, EXPIRED: 1})
     over = [each.instance_id for each in upgraded.waiting]
     assert within(60, lambda: {upgraded.hub.status(each) for each in over} == {"Completed"}, every=5)

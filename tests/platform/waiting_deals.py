@@ -17,6 +17,7 @@ from tests.platform.hub_storage import HubStorage
 MINUTE = timedelta(minutes=1)
 INVITED = ("kim@fabrikam.com", "Contoso에서 거래에 초대했습니다")
 REMINDED = ("kim@fabrikam.com", "알림: Contoso에서 거래에 대한 응답을 기다리고 있습니다")
+REMINDED_LAST = ("kim@fabrikam.com", "마지막 알림: Contoso에서 거래에 대한 응답을 기다리고 있습니다")
 ACCEPTED = ("rae@contoso.com", "Fabrikam accepted your invitation to the deal")
 EXPIRED = ("rae@contoso.com", "Fabrikam did not answer your invitation to the deal")
 NEWEST = f"{REFERRALS}?$top=100"
