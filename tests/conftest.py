@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--contract-examples",
         type=int,
-        default=25,
+        default=60,
         metavar="N",
         help="how many requests are made up for each operation of the contract; the same ones every time",
     )
