@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import get_args
 
 from samples.load import NotOnLoopback, require_loopback
-from samples.world import load, person
+from samples.world import SamplePerson, load, person
 from shared.domain.ids import OperationId, OrganizationId, ReferralId
 from shared.domain.messages import (
     LEAD_MAILS,
@@ -93,7 +93,7 @@ def facts(kind: MailKind, portal_url: str) -> AnyFacts:
 
 
 def _outcomes() -> Iterator[OutcomeFact]:
-    """Two companies declined a request, one did not answer it; Microsoft had passed the customer on to the last."""
+    """Two companies declined a request, two did not answer; Microsoft had passed the customer on to the last."""
     names = _names()
     declined = OutcomeFact(outcome="customerDeclined", company=names["contoso"], requested_on=_REQUESTED_ON)
     yield declined
@@ -110,7 +110,6 @@ def _partner_facts(kind: PartnerMailKind, portal_url: str) -> MailFacts:
     data = load()
     names = _names()
     solutions = {each["id"]: each["name"] for each in data["solutions"]}
-    hana = person("hana@microsoft.com")
     deal = MailFacts(
         kind=kind,
         deal_name="ERP renewal",
@@ -132,15 +131,18 @@ def _partner_facts(kind: PartnerMailKind, portal_url: str) -> MailFacts:
         return _registration_facts(deal, names, solutions["SOL-CONTOSO-ERP"])
     return replace(
         deal,
-        contacts=(
-            PersonFact(
-                first_name=hana.first_name,
-                last_name=hana.last_name,
-                phone_number=hana.phone_number,
-                email="buyer@adventure-works.com",
-            ),
-        ),
+        team=tuple(_fact_of(person(email)) for email in ("rae@contoso.com", "ana@contoso.com")),
+        contacts=(replace(_fact_of(person("hana@microsoft.com")), email="buyer@adventure-works.com"),),
         needs=("Manufacturing", "Azure"),
+    )
+
+
+def _fact_of(someone: SamplePerson) -> PersonFact:
+    return PersonFact(
+        first_name=someone.first_name,
+        last_name=someone.last_name,
+        phone_number=someone.phone_number,
+        email=someone.email,
     )
 
 

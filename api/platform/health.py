@@ -152,5 +152,5 @@ health = Health(wiring.service)
 
 @public_operation("GET", "healthz", returns={200: HealthView, 503: HealthView})
 async def get_health(_request: PublicRequest) -> Response:
-    """Check whether the service is ready; if not, the response is 503 with the reason."""
+    """Check whether the service is ready; if not, the response is 503 and says which part is not."""
     return await health.answer()
