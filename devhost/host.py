@@ -27,6 +27,7 @@ from devhost.functions import (
 from devhost.host_json import HostSettings
 from devhost.http_functions import HttpFunctions
 from devhost.invocation import Invoker
+from devhost.left_tasks import count_tasks
 from devhost.meter import WorkMeter
 from devhost.repeated_writes import RepeatedWrites
 from devhost.sdk_session import close_sdk_session
@@ -70,7 +71,7 @@ class Host:
         self.clock = clock
         self._meter = WorkMeter()
         self._invoker = Invoker(
-            client_json(self.url, settings.hub_name), settings.function_timeout, self.worker_died
+            client_json(self.url, settings.hub_name), settings.function_timeout, self.worker_died, self._meter
         )
         self._timers = TimerFunctions(
             [function for function in functions if isinstance(function.trigger, TimerTrigger)],
@@ -144,6 +145,7 @@ class Host:
 
     async def start(self) -> None:
         """Serve HTTP, resume the stored work, follow the clock."""
+        count_tasks(asyncio.get_running_loop())
         await self._server.start()
         for activity in self._store.read(reads.pending_activities):
             self._activities.enqueue(activity)

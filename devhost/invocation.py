@@ -17,6 +17,8 @@ from azure.functions.meta import Datum
 
 from devhost.calls import Calls
 from devhost.functions import Function
+from devhost.left_tasks import counted_by
+from devhost.meter import WorkMeter
 
 _log = logging.getLogger(__name__)
 
@@ -40,10 +42,13 @@ class Context:
 class Invoker:
     """Calls functions and tracks the calls. `client` is the JSON text for client bindings."""
 
-    def __init__(self, client: str, timeout: timedelta | None, on_exit: Callable[[], object]) -> None:
+    def __init__(
+        self, client: str, timeout: timedelta | None, on_exit: Callable[[], object], meter: WorkMeter
+    ) -> None:
         """`on_exit` is called when a function calls sys.exit."""
         self._client = client
         self._timeout = timeout
+        self._meter = meter
         self._calls = Calls(_thread_count(), "devhost-function", on_exit)
 
     async def call(self, function: Function, argument: Any) -> Any:
@@ -81,7 +86,8 @@ class Invoker:
 
     async def _start(self, function: Function, arguments: dict[str, Any]) -> Any:
         if function.is_async:
-            return await self._calls.on_loop(function.call(**arguments))
+            with counted_by(self._meter):
+                return await self._calls.on_loop(function.call(**arguments))
         context = contextvars.copy_context()
         return await self._calls.in_thread(lambda: context.run(function.call, **arguments))
 

@@ -19,7 +19,7 @@ _HELD_UP = (
 
 
 class WorkMeter:
-    """Pending work: instances with messages, activities, timer functions."""
+    """Pending work: instances with messages, activities, timer functions, tasks that functions left running."""
 
     def __init__(self) -> None:
         self._in_hand = 0

@@ -163,6 +163,27 @@ async def test_advancing_by_nothing_waits_for_what_is_due_now(drive: Drive) -> N
         assert (await d.status("a"))["runtimeStatus"] == "Completed"
 
 
+async def test_advancing_waits_for_what_functions_left_running_after_their_answers(drive: Drive) -> None:
+    app, done = new_app(), list[str]()
+    started: set[asyncio.Task[None]] = set()
+
+    async def later() -> None:
+        for _ in range(1_000):
+            await asyncio.sleep(0)
+        done.append("later")
+
+    @app.route(route="leave", methods=["POST"])
+    async def leave(req: func.HttpRequest) -> func.HttpResponse:
+        started.add(asyncio.create_task(later()))
+        return func.HttpResponse(str(len(done)))
+
+    async with drive(app) as d:
+        answer = await d.http.post("/api/leave")
+        assert answer.text == "0"
+        await d.advance("PT0S")
+        assert done == ["later"]
+
+
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
