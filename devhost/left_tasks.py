@@ -1,6 +1,6 @@
-"""Counts the tasks that functions start on the loop, so that what they leave running after their answers is waited for.
+"""Counts the tasks that functions start on the loop, also those that they leave running after their answers.
 
-A real host does not know of such tasks. Here the clock must not move, and nobody may look at results, before they end.
+A real host does not know of such tasks. Here the clock must not move, nor say that all is done, before they end.
 """
 
 import asyncio
