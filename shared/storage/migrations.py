@@ -30,9 +30,11 @@ Migration = Callable[[Tables], Awaitable[str]]
 """One part of the way to the next version; says in a sentence what it did. Raises as `Tables` does."""
 
 
-async def migrate(tables: Tables, version: int, report: Callable[[str], None]) -> None:
-    """Bring data of this version to the current one, step by step, and report each. Raises as `Tables` does."""
-    for each in range(version, CURRENT_VERSION):
+async def migrate(
+    tables: Tables, version: int, report: Callable[[str], None], until: int = CURRENT_VERSION
+) -> None:
+    """Bring data of this version to another, step by step, and report each. Raises as `Tables` does."""
+    for each in range(version, until):
         done = [await part(tables) for part in MIGRATIONS[each]]
         await write_version(tables, each + 1)
         report(f"Version {each} to {each + 1}: {' '.join(done)}")
@@ -203,5 +205,6 @@ MIGRATIONS: dict[int, tuple[Migration, ...]] = {
         _who_declined_keeps_none_of_the_inviters_people,
         _ids_of_callers_are_in_lower_case,
     ),
+    3: (),
 }
 """By the version that each starts from: the parts of the way to the next, in order. Each part can be repeated."""

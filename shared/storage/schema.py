@@ -11,7 +11,7 @@ from shared.storage.tables import Insert, Row, Tables, Upsert
 
 FIRST_VERSION = 1
 """What data without the row is: version 1 did not write it."""
-CURRENT_VERSION = 3
+CURRENT_VERSION = 4
 """The version that this code reads and writes."""
 _PARTITION, _KEY, _VERSION = "schema", "version", "version"
 

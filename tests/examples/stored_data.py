@@ -45,6 +45,16 @@ def data_of_version_2() -> Sample:
     return _sample("data_of_version_2.json")
 
 
+def data_of_version_3() -> Sample:
+    """What version 3 stored.
+
+    The small world: of a first deal, whose name has accents, Fabrikam has accepted, Northwind Traders declined, and
+    Microsoft not answered; Contoso and Fabrikam have written a message each. Contoso has three more deals: one won,
+    one won and registered, one private. A request for information went to two companies that have not answered.
+    """
+    return _sample("data_of_version_3.json")
+
+
 def _sample(name: str) -> Sample:
     file = Path(__file__).with_name(name)
     recorded = json.loads(file.read_text(encoding="utf-8"))
