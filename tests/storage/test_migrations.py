@@ -24,7 +24,13 @@ from shared.storage.heartbeats import Heartbeats
 from shared.storage.mail import MailRecord, MailRecords
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.migrations import migrate
-from shared.storage.schema import CURRENT_VERSION, prepare_storage, version_of_data, write_version
+from shared.storage.schema import (
+    CURRENT_VERSION,
+    create_all_tables,
+    prepare_storage,
+    version_of_data,
+    write_version,
+)
 from shared.storage.tables import Insert, Operation, Row, StoredRow, Tables, Upsert
 from shared.workflow.mail_reports import DeliveryReport
 from tests.doubles.mail_service import MemoryMailService
@@ -82,6 +88,7 @@ async def migrated(tables: Tables, sample: Sample) -> list[str]:
 async def step(tables: Tables) -> list[str]:
     """Migrate to version 2; returns what was reported."""
     said: list[str] = []
+    await create_all_tables(tables)
     await migrate(tables, 1, said.append, until=2)
     return said
 
