@@ -1,7 +1,16 @@
 """Imports the modules of all HTTP operations, which declares the operations (see `api.http.operation`)."""
 
 from api.contract import pages
-from api.directory import applications, lookups, people, profiles, reference_data, routing, stage_maps
+from api.directory import (
+    applications,
+    locations,
+    lookups,
+    people,
+    profiles,
+    reference_data,
+    routing,
+    stage_maps,
+)
 from api.http.operation import OPERATIONS, http_blueprint
 from api.leads import providers
 from api.leads import submit as submit_leads
@@ -16,7 +25,7 @@ RESOURCES = (
     *(create, list_referrals, read, transitions, edit, invitations, engagements, messages, convert),
     *(eligibility, submit_registrations, drafts, closed_deals, list_registrations, review),
     *(submit_leads, providers),
-    *(people, applications, profiles, stage_maps, routing, lookups, reference_data),
+    *(people, applications, locations, profiles, stage_maps, routing, lookups, reference_data),
     *(pages, health, mail_events),
 )
 blueprint = http_blueprint()

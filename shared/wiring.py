@@ -38,6 +38,7 @@ from shared.storage.heartbeats import Heartbeats
 from shared.storage.idempotency import IdempotencyKeys
 from shared.storage.inquiries import Inquiries
 from shared.storage.intents import Intents
+from shared.storage.locations import Locations
 from shared.storage.mail import MailRecords
 from shared.storage.mailboxes import Mailboxes
 from shared.storage.people import People
@@ -77,6 +78,7 @@ class Service:
     directory: Directory
     directory_search: DirectorySearch
     people: People
+    locations: Locations
     applications: Applications
     referrals: Referrals
     idempotency_keys: IdempotencyKeys
@@ -176,6 +178,7 @@ def assemble(
         directory=directory,
         directory_search=DirectorySearch(tables),
         people=People(tables, directory),
+        locations=Locations(tables, directory),
         applications=Applications(tables, directory),
         referrals=referrals,
         idempotency_keys=idempotency_keys,

@@ -76,8 +76,8 @@ async def is_co_sell_ready(request: Request, known: Iterable[CatalogueSolution] 
 
     Nothing is read if one of the `known` solutions is one, as in most deals.
     """
-    own = request.caller.organization.id
-    if any(solution.is_co_sell_ready_of(own) for solution in known):
+    own = request.caller.organization
+    if any(solution.is_co_sell_ready_of(own.id) for solution in known):
         return True
     return bool(await request.service.directory_search.solutions("MyCompany", own, "", 1))
 

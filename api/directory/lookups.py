@@ -101,10 +101,10 @@ async def find_partners(request: Request) -> Response:
 )
 async def find_solutions(request: Request) -> Response:
     """Find solutions that a deal of the caller's organization can name, by kind and by the start of the name."""
-    own, start = request.caller.organization.id, request.options.get("name") or ""
+    own, start = request.caller.organization, request.options.get("name") or ""
     kind = _kind(request.options.get("kind"))
     found = await request.service.directory_search.solutions(kind, own, start, MAX_RESULTS)
-    views = [SolutionFound.from_domain(each, kind=solution_kind(each, own)) for each in found]
+    views = [SolutionFound.from_domain(each, kind=solution_kind(each, own.id)) for each in found]
     return Response(body=SolutionsFound(value=views))
 
 

@@ -89,12 +89,12 @@ class ProfileBody(Body):
 
     response: ClassVar[type[BaseModel]] = ProfileView
     active: Annotated[Flag | None, Required()] = None
-    locations: Annotated[
-        tuple[ProfileLocationBody, ...] | None, Field(max_length=MAX_LOCATIONS), Required()
-    ] = None
+    locations: Annotated[tuple[ProfileLocationBody, ...] | None, Field(max_length=MAX_LOCATIONS)] = None
 
     def faults(self, organization: Organization, country: str) -> tuple[Fault, ...]:
-        """Locations must be the organization's own, in this country, each once."""
+        """Locations must be the organization's own, in this country, each once; only an inactive profile has none."""
+        if not self.locations and (self.active or self.locations is None):
+            return (Fault("required", "/locations", "Name a location, or send [] in an inactive profile."),)
         allowed = [place.id for place in organization.locations if place.country == country]
         found: list[Fault] = []
         used: list[str | None] = []

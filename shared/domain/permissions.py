@@ -134,6 +134,11 @@ def may_configure(caller: Caller) -> bool:
     return _is_admin_of_all(caller)
 
 
+def may_keep_locations(caller: Caller) -> bool:
+    """Whether the caller changes the locations of its organization: partner admins (P5)."""
+    return "MpnPartnerAdmin" in caller.referral_roles
+
+
 def may_read_members(caller: Caller) -> bool:
     """Whether the caller sees the people and applications of its organization: partner admins (V7)."""
     return "MpnPartnerAdmin" in caller.referral_roles

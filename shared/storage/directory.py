@@ -15,7 +15,7 @@ from shared.domain.directory import (
     Organization,
     Person,
 )
-from shared.domain.ids import ApplicationId, OrganizationId, PersonId, tenant_id
+from shared.domain.ids import ApplicationId, LocationId, OrganizationId, PersonId, tenant_id
 from shared.domain.stage_map import StageMap
 from shared.storage import keys
 from shared.storage.codec import Codec
@@ -62,7 +62,7 @@ class Directory:
         """An organization with its locations, or None."""
 
         async def read() -> Organization | None:
-            row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), "o")
+            row = await self._tables.get(keys.DIRECTORY, keys.safe(organization_id), keys.ORGANIZATION)
             return _ORGANIZATIONS.read(row) if row else None
 
         return await self._cached("organization", organization_id, read)
@@ -118,6 +118,14 @@ class Directory:
         self._cache.pop(("person", f"{organization_id}/{person_id}"), None)
         self._cache.pop(("people", organization_id), None)
 
+    def invalidate_organization(self, organization_id: OrganizationId) -> None:
+        """Drop a cached organization after its change."""
+        self._cache.pop(("organization", organization_id), None)
+
+    def invalidate_location(self, location_id: LocationId) -> None:
+        """Drop a cached owner of a location after its removal."""
+        self._cache.pop(("location", location_id), None)
+
     def invalidate_application(self, organization_id: OrganizationId, application_id: ApplicationId) -> None:
         """Drop a cached application after its change."""
         self._cache.pop(("application", f"{organization_id}/{application_id}"), None)
@@ -163,7 +171,7 @@ class Directory:
         No id is a person's and an application's at once: what had the id before as the other kind is removed.
         """
         await self._update_partner_search_rows(organization)
-        operations: list[Operation] = [Upsert(_ORGANIZATIONS.row("o", organization))]
+        operations: list[Operation] = [Upsert(_ORGANIZATIONS.row(keys.ORGANIZATION, organization))]
         for person in people:
             operations.append(Discard(keys.application(ApplicationId(person.id))))
             operations.append(Upsert(_PEOPLE.row(keys.person(person.id), person)))
@@ -190,7 +198,7 @@ class Directory:
 
     async def _update_partner_search_rows(self, after: Organization) -> None:
         """Call this before the record is written, as `_put_searchable` explains."""
-        row = await self._tables.get(keys.DIRECTORY, keys.safe(after.id), "o")
+        row = await self._tables.get(keys.DIRECTORY, keys.safe(after.id), keys.ORGANIZATION)
         before = _ORGANIZATIONS.readable(row)
         await update_search_rows(
             self._tables, partner_search_rows(before) if before else {}, partner_search_rows(after)

@@ -50,16 +50,20 @@ class DirectorySearch:
         return await self._find(_ORGANIZATIONS, _PARTNERS, start, limit, lambda each: each.id != asking)
 
     async def solutions(
-        self, kind: SolutionKind | None, asking: OrganizationId, start: str, limit: int
+        self, kind: SolutionKind | None, asking: Organization, start: str, limit: int
     ) -> tuple[CatalogueSolution, ...]:
         """The solutions that a deal can include, of one kind for the asking organization, or of all kinds (T6).
 
-        For Microsoft itself, its own solutions are of both kinds `MyCompany` and `Microsoft`.
+        For Microsoft itself, its own solutions are of both kinds `MyCompany` and `Microsoft`. Assessments are only
+        for organizations that are vetted for them.
         """
-        partition, exclude_own = _partition(kind, asking), kind == "ThirdParty"
-        return await self._find(
-            _SOLUTIONS, partition, start, limit, lambda each: not exclude_own or each.owner != asking
-        )
+
+        def is_offered(each: CatalogueSolution) -> bool:
+            if each.assessment:
+                return asking.vetted_for_assessments
+            return kind != "ThirdParty" or each.owner != asking.id
+
+        return await self._find(_SOLUTIONS, _partition(kind, asking.id), start, limit, is_offered)
 
     async def _find(
         self, codec: Codec[N], partition: str, start: str, limit: int, is_wanted: Callable[[N], bool]

@@ -58,6 +58,8 @@ NO_DEAL = ReferralId("alone")
 """Instead of a deal's id, for registrations of deals that were never co-sold (G8)."""
 ANSWERS = "a:"
 """Prefix of the rows of response times."""
+ORGANIZATION = "o"
+"""The row of an organization with its locations, in its partition of the directory."""
 PEOPLE, APPLICATIONS = "p:", "a:"
 """Prefixes of the rows of an organization's people and applications, in the directory."""
 

@@ -48,6 +48,11 @@ def ranges(
     return _narrowed(predicate, teams) or (keys.ALL,)
 
 
+def range_of_location(location_id: LocationId) -> tuple[str, ...]:
+    """The prefix of the list range of a location's referrals, newest first."""
+    return (keys.location_prefix(location_id),)
+
+
 def ranges_to_count(predicate: Predicate | None, scope: AccessScope) -> tuple[str, ...] | None:
     """The prefixes of ranges whose rows are the matches, each in one of them, so that counting keys is enough.
 

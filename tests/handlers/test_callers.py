@@ -126,7 +126,9 @@ async def test_every_operation_tells_a_stranger_so_whatever_they_ask_for(
     monkeypatch.setattr(wiring, "_service", replace(world, callers=callers))
     declared = operations.OPERATIONS[name]
     for identifier in ("contoso", UNKNOWN, "%%%", "fabrikam"):
-        route = dict.fromkeys(("id", "oid", "engagementId", "rid", "country", "inviteeId"), identifier)
+        route = dict.fromkeys(
+            ("id", "oid", "engagementId", "rid", "country", "inviteeId", "location"), identifier
+        )
         for payload, words in (
             (claims(tid=CONTOSO), "an MPN partner admin of Contoso can add you."),
             (of_application(tid=UNKNOWN), "the service's operator can add it."),

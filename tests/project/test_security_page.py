@@ -123,6 +123,7 @@ RIGHTS: dict[str, Callable[[Caller], bool]] = {
     "registers the won deals that it sees": permissions.may_write_registrations,
     "reports closed deals without a referral": permissions.may_report_deals,
     "changes business profiles and the stage map": permissions.may_configure,
+    "changes its organization's locations": permissions.may_keep_locations,
     "sees its organization's people and applications": permissions.may_read_members,
     "changes them": permissions.may_manage_members,
     "reads the routing table": permissions.may_read_routing,

@@ -72,11 +72,19 @@ async def put(tables: Tables, **parts: list[dict[str, Any]]) -> None:
     await import_directory(tables, DirectoryDocument.model_validate(parts))
 
 
+VETTED = "vetted"
+
+
 async def found(tables: Tables, what: str, asking: str = "contoso", **params: str) -> list[dict[str, Any]]:
     """What a look-up answers to somebody of an organization."""
     own = OrganizationId(asking)
     caller = Caller(
-        organization=Organization(id=own, name=asking, kind="microsoft" if asking == "msft" else "partner"),
+        organization=Organization(
+            id=own,
+            name=asking,
+            kind="microsoft" if asking == "msft" else "partner",
+            vetted_for_assessments=asking == VETTED,
+        ),
         member=Person(
             id=PersonId("rae"),
             organization_id=own,
@@ -224,7 +232,23 @@ async def test_to_microsoft_its_own_solutions_are_those_of_its_company(tables: T
         assert (azure["name"], azure["kind"]) == (f"{mark} Azure", "Microsoft")
     assert await names(tables, "solutions", mark, kind="ThirdParty", asking="msft") == [f"{mark} Other"]
     assert await names(tables, "solutions", mark, kind="MyCompany") == []
-    assert len(await names(tables, "solutions", mark, asking="msft")) == 3
+    assert len(await names(tables, "solutions", mark, asking="msft")) == 2
+
+
+async def test_assessments_are_offered_to_those_who_are_vetted_for_them(tables: Tables, mark: str) -> None:
+    """T6; what is not offered hides nothing else."""
+    assessments = [
+        solution(f"{mark}-a{n}", f"{mark} A{n:03}", "msft", coSellReady=False, assessment=True)
+        for n in range(lookups.MAX_RESULTS)
+    ]
+    await put(tables, solutions=[*assessments, solution(f"{mark}-b", f"{mark} B", "fabrikam")])
+    kind = "SolutionAssessment"
+    every = [each["name"] for each in assessments]
+    assert await names(tables, "solutions", mark, kind=kind, asking=VETTED) == every
+    assert await names(tables, "solutions", mark, kind=kind, asking="contoso") == []
+    assert await names(tables, "solutions", mark, asking=VETTED) == every
+    assert await names(tables, "solutions", mark, asking="contoso") == [f"{mark} B"]
+    assert await names(tables, "solutions", mark, asking="msft") == [f"{mark} B"]
 
 
 @pytest.mark.parametrize("what", HANDLERS)
