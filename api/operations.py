@@ -5,6 +5,7 @@ from api.directory import (
     applications,
     locations,
     lookups,
+    me,
     people,
     profiles,
     reference_data,
@@ -25,7 +26,7 @@ RESOURCES = (
     *(create, list_referrals, read, transitions, edit, invitations, engagements, messages, convert),
     *(eligibility, submit_registrations, drafts, closed_deals, list_registrations, review),
     *(submit_leads, providers),
-    *(people, applications, locations, profiles, stage_maps, routing, lookups, reference_data),
+    *(me, people, applications, locations, profiles, stage_maps, routing, lookups, reference_data),
     *(pages, health, mail_events),
 )
 blueprint = http_blueprint()

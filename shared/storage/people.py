@@ -1,7 +1,7 @@
 """The people of organizations, changed so that no organization loses its last admin (V7)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.directory import Person
 from shared.domain.ids import ApplicationId, OrganizationId, PersonId
@@ -48,14 +48,50 @@ class People:
         Raises `ETagMismatch`; `NotAllowed` for the last admin's role, and for the id of an application; `Contended`.
         """
         await self._change(person.organization_id, person.id, person, etag)
-        stored = await self.get(person.organization_id, person.id)
-        if stored is None:
-            raise Contended("The person was removed at the same time: read it again.")
-        return stored
+        return await self._stored(person.organization_id, person.id)
 
     async def remove(self, organization_id: OrganizationId, person_id: PersonId, etag: str) -> None:
         """Remove a person that still has this ETag. Raises as `put` does."""
         await self._change(organization_id, person_id, None, etag)
+
+    async def prefer(
+        self,
+        person: Person,
+        etag: str | None,
+        *,
+        locale: str | None = None,
+        disable_notifications: bool | None = None,
+    ) -> StoredPerson:
+        """Change what people decide about themselves (V8); None keeps what is stored, `etag` None fits any version.
+
+        Raises `ETagMismatch` if they are not in the directory any more, or have another ETag; `Contended`.
+        """
+        organization_id, key = person.organization_id, keys.person(person.id)
+
+        async def decide() -> Operation:
+            before = await self.get(organization_id, person.id)
+            if before is None or etag not in {None, before.etag}:
+                raise ETagMismatch(before.etag if before else None)
+            after = replace(
+                before.person,
+                locale=before.person.locale if locale is None else locale,
+                disable_notifications=(
+                    before.person.disable_notifications
+                    if disable_notifications is None
+                    else disable_notifications
+                ),
+            )
+            return Upsert(_PEOPLE.row(key, after))
+
+        await change_members(self._tables, organization_id, decide)
+        self._directory.invalidate_people(organization_id, person.id)
+        return await self._stored(organization_id, person.id)
+
+    async def _stored(self, organization_id: OrganizationId, person_id: PersonId) -> StoredPerson:
+        stored = await self.get(organization_id, person_id)
+        if stored is None:
+            raise Contended("The person was removed at the same time: read it again.")
+        return stored
 
     async def _change(
         self, organization_id: OrganizationId, person_id: PersonId, after: Person | None, etag: str | None
