@@ -16,14 +16,37 @@ from api.http.operation import OPERATIONS, http_blueprint
 from api.leads import providers
 from api.leads import submit as submit_leads
 from api.platform import health, mail_events
-from api.referrals import convert, create, edit, engagements, invitations, messages, read, transitions
+from api.referrals import (
+    convert,
+    create,
+    edit,
+    engagements,
+    invitations,
+    messages,
+    my_work,
+    read,
+    summary,
+    transitions,
+)
 from api.referrals import list as list_referrals
 from api.registrations import closed_deals, drafts, eligibility, review
 from api.registrations import list as list_registrations
 from api.registrations import submit as submit_registrations
 
 RESOURCES = (
-    *(create, list_referrals, read, transitions, edit, invitations, engagements, messages, convert),
+    *(
+        create,
+        list_referrals,
+        read,
+        transitions,
+        edit,
+        invitations,
+        engagements,
+        messages,
+        convert,
+        my_work,
+        summary,
+    ),
     *(eligibility, submit_registrations, drafts, closed_deals, list_registrations, review),
     *(submit_leads, providers),
     *(me, people, applications, locations, profiles, stage_maps, routing, lookups, reference_data),

@@ -48,6 +48,22 @@ def ranges(
     return _narrowed(predicate, teams) or (keys.ALL,)
 
 
+def ranges_of_new(scope: AccessScope, email: str | None) -> tuple[str, ...]:
+    """The prefixes of the list ranges that have all New referrals that a reader sees, newest first (V4).
+
+    The ranges of a reader without the whole organization have others as well.
+    """
+    if scope.everything:
+        tabs: tuple[keys.Tab, ...] = ("in", "lead", "qlead")
+        return tuple(keys.tab_prefix(tab, "New") for tab in tabs)
+    return ranges(None, Order(), scope, email)
+
+
+def range_of_member(email: str) -> tuple[str, ...]:
+    """The prefix of the list range of the referrals that name a person, by email, newest first."""
+    return (keys.member_prefix(email),)
+
+
 def range_of_location(location_id: LocationId) -> tuple[str, ...]:
     """The prefix of the list range of a location's referrals, newest first."""
     return (keys.location_prefix(location_id),)
