@@ -2,11 +2,18 @@
 
 from api.http.problems import PreconditionFailed, PreconditionRequired
 from api.http.request import Request
+from api.http.schemas import View
+from shared.domain.ids import digest
 
 
 def etag_of(version: int) -> str:
     """The ETag of a record of this version, quotes included."""
     return f'"{version}"'
+
+
+def etag_of_view(view: View) -> str:
+    """The ETag of a response without a version of its own: it changes with everything that the response shows."""
+    return f'"{digest(view.model_dump_json(by_alias=True))[:16]}"'
 
 
 def matches_if_none_match(request: Request, etag: str) -> bool:

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api.common.access import REFERRALS_ROUTE, engagement_not_found, load_membership, own_referral
+from api.http.etags import etag_of_view, matches_if_none_match
 from api.http.operation import operation
 from api.http.paging import PAGING, Option, page, place_of, top_of
 from api.http.problems import BadQuery, Forbidden
 from api.http.request import Request
 from api.http.response import Response
+from api.http.schemas import View
 from api.referrals.mapping import reason_text, sent_invitation_view, solution_views
 from api.referrals.messages import message_view, visible_messages
 from api.referrals.schemas import (
@@ -42,32 +44,36 @@ class PartyRecord:
     invitation: SentInvitationView | None = None
 
 
-@operation("GET", "v1.0/engagements/{engagementId}", returns={200: (PartnerLedView, EngagementView)})
+@operation(
+    "GET",
+    "v1.0/engagements/{engagementId}",
+    returns={200: (PartnerLedView, EngagementView), 304: None},
+    headers=("If-None-Match",),
+)
 async def get_engagement(request: Request) -> Response:
     """Get a deal with its parties and its latest 50 messages, oldest first.
 
     Its creator also sees what it sent to each party. A party that has not answered sees the creator and itself; one
     that has declined, or whose invitation has expired, sees only itself. Microsoft's sellers see partner-led deals
-    without messages (V1, V3).
+    without messages (V1, V3). The ETag changes with all that the caller sees here; 304 if `If-None-Match` names it.
     """
     membership = await load_membership(request, request.route_param("engagementId"))
     own = await own_referral(request, membership)
     creator = await _referral(request, membership.creator)
     if own is None and request.sees_partner_led(creator):
-        return Response(body=await _partner_led(request, creator, membership))
+        return _response(request, await _partner_led(request, creator, membership))
     if own is None:
         raise engagement_not_found()
     parties = await _visible_parties(request, membership, own, creator)
     latest = await visible_messages(request, own, LATEST_MESSAGES)
-    return Response(
-        body=EngagementView(
-            id=creator.engagement_id,
-            deal_type=creator.deal_type,
-            customer=_customer(creator),
-            parties=[_party(each, own) for each in parties],
-            messages=[message_view(each) for each in reversed(latest.found)],
-        )
+    view = EngagementView(
+        id=creator.engagement_id,
+        deal_type=creator.deal_type,
+        customer=_customer(creator),
+        parties=[_party(each, own) for each in parties],
+        messages=[message_view(each) for each in reversed(latest.found)],
     )
+    return _response(request, view)
 
 
 @operation(
@@ -88,6 +94,13 @@ async def list_partner_led_deals(request: Request) -> Response:
     views = [await _partner_led(request, deal, None) for deal in deals if request.sees_partner_led(deal)]
     more = rows[top - 1][0] if len(rows) > top else None
     return Response(body=page(request, views, more))
+
+
+def _response(request: Request, view: View) -> Response:
+    etag = etag_of_view(view)
+    if matches_if_none_match(request, etag):
+        return Response(status=304, headers={"ETag": etag})
+    return Response(body=view, headers={"ETag": etag})
 
 
 async def _visible_parties(

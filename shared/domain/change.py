@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from shared.domain.ids import OperationId, RegistrationId
@@ -10,12 +10,16 @@ from shared.domain.referral import InvitedParty, Referral
 from shared.domain.refusals import Refusal
 from shared.domain.registration import Registration
 from shared.domain.timeline import Actor, Entry, EntryKind
-from shared.domain.work import Task, Work, label_of, work_of
+from shared.domain.work import Task, TouchParties, UpdateParties, Work, label_of, work_of
 
 NO_OPERATION_ID = OperationId("")
 _BOOKKEEPING = {"version", "sequence", "updated_at", "invited", "routed", "inquiry"}
 _NESTED_FIELDS = ("terms", "consent", "customer", "invite_context")
 """Fields whose nested fields are reported one by one, such as `terms.currency`."""
+_SHOWN_TO_PARTIES = ("substatus", "status_reason", "sales_stage", "team", "invited_keys")
+"""What the other parties of a deal see of a record, and what changes (V1)."""
+_TICK = timedelta(milliseconds=1)
+"""The precision of the order of updates."""
 _STATE_CHANGES = {"accepted", "declined", "expired", "withdrawn", "won", "lost"}
 
 
@@ -110,7 +114,7 @@ class ChangeBuilder:
             )
             for number, entry in enumerate(self.entries, start=1)
         )
-        work = _work(after, context, self.tasks)
+        work = _work(after, context, (*self.tasks, *_touches(before, after, self.tasks)))
         return Change(
             before=before,
             after=after,
@@ -128,13 +132,36 @@ def append_entry(before: Referral, context: CommandContext, draft: EntryDraft, *
     `new` are fields that copy another record (a party's state) and are not part of what clients read here.
     """
     sequence = before.sequence + 1
+    after = replace(before, sequence=sequence, **new)
     entry = replace(
         _entry(draft, context, sequence),
         from_state=draft.from_state,
         to_state=draft.to_state,
         version=before.version,
     )
-    return Change(before=before, after=replace(before, sequence=sequence, **new), entries=(entry,))
+    return Change(before=before, after=after, entries=(entry,))
+
+
+def touched(referral: Referral, now: datetime) -> Referral:
+    """A record that moves in the order of updates, with the same ETag, since its reader sees something new (N7).
+
+    It always moves forward: whoever knows the earlier time finds it among what changed after that.
+    """
+    return replace(referral, updated_at=max(now, referral.updated_at + _TICK))
+
+
+def _touches(before: Referral, after: Referral, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+    """The task that moves the other parties' records, if they see something else now (V1, N7).
+
+    Those whose timelines are changed by another task move with that.
+    """
+    updated = any(isinstance(task, UpdateParties) for task in tasks)
+    is_creators = before.belongs_to_creator
+    is_seen = any(i.substatus not in {"Declined", "Expired"} for i in before.invited) or not is_creators
+    changed = any(getattr(before, name) != getattr(after, name) for name in _SHOWN_TO_PARTIES)
+    if not is_seen or not changed or (is_creators and updated):
+        return ()
+    return (TouchParties(creator=not updated),)
 
 
 def created(

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft, append_entry
+from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft, append_entry, touched
 from shared.domain.ids import OperationId, ReferralId, derived_operation
 from shared.domain.messages import MailKind
 from shared.domain.referral import Contact, InviteContext, InvitedParty, Referral, StatusReason
@@ -140,7 +140,8 @@ def apply_party_change(referral: Referral, other: Referral, state: str, context:
     invited = tuple(
         update_invited_party(each, other) if each.party == other.key else each for each in referral.invited
     )
-    return append_entry(referral, party_context, entry, invited=invited)
+    moved = touched(referral, context.now)
+    return append_entry(referral, party_context, entry, invited=invited, updated_at=moved.updated_at)
 
 
 def update_invited_party(invited: InvitedParty, other: Referral) -> InvitedParty:

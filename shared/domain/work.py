@@ -58,6 +58,17 @@ class UpdateParties:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TouchParties:
+    """Move the other parties' records in the order of updates: they see something else of this one now (N7).
+
+    With `creator` that of the deal's creator too, unless this is it; without, its timeline was changed anyway.
+    """
+
+    creator: bool
+    kind: Literal["touch"] = "touch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateDealType:
     """Copy the deal type to the other parties' referrals (T1)."""
 
@@ -110,7 +121,18 @@ class NoOp:
     kind: Literal["settle"] = "settle"
 
 
-Task = Invite | Withdraw | UpdateParties | UpdateDealType | Publish | Notify | Deliver | FollowReview | NoOp
+Task = (
+    Invite
+    | Withdraw
+    | UpdateParties
+    | TouchParties
+    | UpdateDealType
+    | Publish
+    | Notify
+    | Deliver
+    | FollowReview
+    | NoOp
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,16 @@ class Referrals:
         etags = await self._tables.write(keys.REFERRALS, _partition(after.key), operations)
         return Written(record=etags[0], work=etags[1] if change.work else None)
 
+    async def touch(self, read: Stored[Referral], after: Referral) -> str | None:
+        """Store a record that moved in the order of updates; returns its new ETag if storage says it.
+
+        Raises `StoreConflict` if it has changed since.
+        """
+        change = Change(before=read.value, after=after, entries=())
+        operations = [_document_operation(after, read), *_list_operations(change)]
+        etags = await self._tables.write(keys.REFERRALS, _partition(after.key), operations)
+        return etags[0]
+
     async def entry(self, record: ReferralKey, sequence: int) -> Entry | None:
         """One timeline entry; None if it does not exist or cannot be parsed."""
         return _ENTRIES.readable(await self._get(record, keys.entry(record.referral_id, sequence)))

@@ -136,6 +136,27 @@ class Commits:
 
         await self.step(record, CommandContext(actor=SYSTEM_ACTOR, now=now), decide, known=known)
 
+    async def touch(
+        self, record: ReferralKey, touch: Callable[[Referral], Referral | None], known: KnownReferrals
+    ) -> None:
+        """Store what `touch` makes of a record, without an entry and with the same ETag for clients (N7).
+
+        Nothing if there is no such record, or `touch` gives None. Repeating it does no harm. Raises `Contended`,
+        `StoreUnavailable`.
+        """
+        for attempt in range(ATTEMPTS):
+            read = await (known.read(record) if attempt else known.get(record))
+            after = touch(read.value) if read else None
+            if read is None or after is None:
+                return
+            try:
+                etag = await self.referrals.touch(read, after)
+            except StoreConflict:
+                continue
+            known.wrote(after, etag, ())
+            return
+        raise Contended(f"Referral {record.referral_id} kept changing; it is moved later.")
+
     async def has_step_with_key(self, record: ReferralKey, key_hash: str) -> bool:
         """Whether a step of this referral was committed under this idempotency key."""
         return any(entry.key_hash == key_hash for entry in await self.referrals.entries(record))

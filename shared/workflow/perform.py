@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from shared.domain.change import Change, CommandContext
+from shared.domain.change import Change, CommandContext, touched
+from shared.domain.eligibility import ACCEPTED_ONCE
 from shared.domain.ids import OperationId, RegistrationId, derived_operation
 from shared.domain.lifecycle import (
     SYSTEM_ACTOR,
@@ -35,6 +36,7 @@ from shared.domain.work import (
     Notify,
     Publish,
     TaskState,
+    TouchParties,
     UpdateDealType,
     UpdateParties,
     Withdraw,
@@ -182,10 +184,8 @@ class WorkRun:
                 await self._invite(parties)
             case Withdraw(parties=parties):
                 await self._withdraw(parties)
-            case UpdateParties(parties=parties):
-                await self._update_parties(parties)
-            case UpdateDealType(parties=parties):
-                await self._update_deal_type(parties)
+            case UpdateParties() | UpdateDealType() | TouchParties():
+                await self._tell_parties(task)
             case Publish():
                 await self._publish()
             case Notify():
@@ -198,6 +198,15 @@ class WorkRun:
                 return
             case _:
                 assert_never(task)
+
+    async def _tell_parties(self, task: UpdateParties | UpdateDealType | TouchParties) -> None:
+        match task:
+            case UpdateParties(parties=parties):
+                await self._update_parties(parties)
+            case UpdateDealType(parties=parties):
+                await self._update_deal_type(parties)
+            case TouchParties(creator=creator):
+                await self._touch_parties(creator=creator)
 
     async def _invite(self, parties: Sequence[ReferralKey]) -> None:
         """Create the invitees' referrals, unless it has been done, and start their orchestrations.
@@ -295,6 +304,21 @@ class WorkRun:
             await self._append_once(other, operation_id, party_change)
 
         await self._for_each(parties, update)
+
+    async def _touch_parties(self, *, creator: bool) -> None:
+        """Move the records of the parties that see this one: those that accepted, and the creator's (V1, N7)."""
+        own = await self._own()
+        deal = await self.known.get(own.creator)
+        if deal is None:
+            return
+        pending = (i.party.organization_id for i in deal.value.invited if i.substatus == "Pending")
+        current = await self.performer.invitations.with_current_invitations(deal.value, pending)
+        parties = [i.party for i in current.invited if i.substatus in ACCEPTED_ONCE]
+        parties += [own.creator] if creator else []
+        await self._for_each([each for each in parties if each != own.key], self._touch)
+
+    async def _touch(self, record: ReferralKey) -> None:
+        await self.performer.commits.touch(record, lambda each: touched(each, self.now), self.known)
 
     async def _update_deal_type(self, parties: Sequence[ReferralKey]) -> None:
         """Copy the deal's current type to the other parties' referrals, unless they have it or are closed."""

@@ -15,7 +15,7 @@ from shared.domain.inviting import add_invitations, update_deal_type
 from shared.domain.referral import InvitedParty, Referral, ReferralKey, Solution
 from shared.domain.refusals import NotAllowed
 from shared.domain.vocabulary import HELP_CODES, NO_HELP, DealType, SolutionKind
-from shared.domain.work import Invite, Publish, UpdateDealType
+from shared.domain.work import Invite, Publish, TouchParties, UpdateDealType
 from tests.examples.referrals import NOW, context, creators, invited, referral
 
 T1 = """
@@ -185,6 +185,7 @@ def test_inviting_tells_the_earlier_parties_of_the_new_type_and_the_sellers_list
         Invite(parties=(change.invitations[0].key,)),
         UpdateDealType(parties=(fabrikam.key,)),
         Publish(),
+        TouchParties(creator=True),
     ]
     assert change.work.label == "000003"
     assert (change.after.version, change.after.sequence) == (before.version + 1, before.sequence + 2)

@@ -24,7 +24,7 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.referral import Contact, Referral
 from shared.domain.refusals import NotAllowed, Refusal, TerminalState
-from shared.domain.work import Notify, UpdateParties, Withdraw
+from shared.domain.work import Notify, TouchParties, UpdateParties, Withdraw
 from tests.examples.referrals import CREATOR, NOW, contact, context, creators, invited, referral
 
 STATEMENT = ClosingStatement(reason="TimelineTooShort", notes="Too soon.")
@@ -201,7 +201,10 @@ def test_the_creators_outcome_withdraws_informs_and_tells(verb: str, withdrawn: 
 def test_an_invited_partys_outcome_closes_nobody_else() -> None:
     """L7: each party reports its own."""
     change = VERBS["win"](STATES["Active"], context())
-    assert [state.task for state in change.work.tasks] == [UpdateParties(parties=(CREATOR,))]
+    assert [state.task for state in change.work.tasks] == [
+        UpdateParties(parties=(CREATOR,)),
+        TouchParties(creator=False),
+    ]
 
 
 @pytest.mark.parametrize("verb", ["accept", "decline"])
@@ -212,6 +215,7 @@ def test_an_answer_is_told_to_the_inviter(verb: str) -> None:
     assert [state.task for state in change.work.tasks] == [
         UpdateParties(parties=(CREATOR,)),
         Notify(message=message, audience="inviter", party=CREATOR),
+        TouchParties(creator=False),
     ]
 
 

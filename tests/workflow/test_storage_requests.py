@@ -50,9 +50,10 @@ MOST = {
     "accept": Bound(
         5,
         4,
-        10,
+        11,
         "the record and the caller's mark, the creator's record, the intent, the step. Then the creator's record, "
-        "two for the mail, the work, two intents at once",
+        "that of the party that has not answered (it may have, and see this one), two for the mail, the work, two "
+        "intents at once",
     ),
     "patch": Bound(3, 3, 3, "the record, routing for the catalogue, the step; nothing follows"),
     "lead": Bound(
@@ -70,7 +71,13 @@ MOST = {
         "to rank the two that fit; two for the place of the mail among those of the day to its customer, two for the "
         "mail itself, the work, two intents at once",
     ),
-    "deal": Bound(0, 0, 36, "a creation with two invitations, both accepted"),
+    "deal": Bound(
+        0,
+        0,
+        39,
+        "a creation with two invitations, both accepted; the second answer moves the record of the first party, "
+        "which is read and written for that",
+    ),
     "reminder": Bound(0, 0, 11, "three for the batch of intents, the record and its work, a mail, its work"),
     "expiry": Bound(0, 0, 13, "three for the batch of intents, the record, its work, the creator, two mails"),
 }
