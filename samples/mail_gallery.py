@@ -40,7 +40,7 @@ from shared.wiring import email_client
 KINDS: tuple[MailKind, ...] = get_args(MailKind)
 READER = "gallery@referrals.example"
 _NOTES = "Please bring your sensors into the proof of concept.\n\nThe workshop is in January."
-_WITH_NOTES = frozenset({"invited", "reminder", "declined", *LEAD_MAILS})
+_WITH_NOTES = frozenset({"invited", "reminder", "declined", "newMessages", *LEAD_MAILS})
 _REASONS: dict[PartnerMailKind, str] = {
     "registrationRejected": "The contract was signed before the deal was shared with Microsoft.\n\n"
     "Deals like this are not registered.",

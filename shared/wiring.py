@@ -52,6 +52,7 @@ from shared.storage.schema import prepare_storage
 from shared.storage.tables import Tables
 from shared.workflow.announce import Announcements
 from shared.workflow.commit import Commits
+from shared.workflow.conversations import Conversations
 from shared.workflow.due_work import DueWork
 from shared.workflow.follow_up import Background, FollowUps
 from shared.workflow.intake import Intake
@@ -95,6 +96,7 @@ class Service:
     routing: Routing
     reports: Reports
     visibility: Visibility
+    conversations: Conversations
     follow_ups: FollowUps
     due_work: DueWork
     sweep: Sweep
@@ -171,6 +173,14 @@ def assemble(
         wall_clock=wall_clock,
     )
     due_work = DueWork(commits=commits, performer=performer, intents=intents, wall_clock=wall_clock)
+    conversations = Conversations(
+        referrals=referrals,
+        engagements=engagements,
+        intents=intents,
+        commits=commits,
+        notices=notices,
+        wall_clock=wall_clock,
+    )
     return Service(
         settings=settings,
         tables=tables,
@@ -195,6 +205,7 @@ def assemble(
         routing=routing,
         reports=Reports(records, commits),
         visibility=visibility,
+        conversations=conversations,
         follow_ups=FollowUps(performer=performer, intents=intents, background=background),
         due_work=due_work,
         sweep=Sweep(
@@ -203,6 +214,7 @@ def assemble(
             intents=intents,
             due_work=due_work,
             background=background,
+            conversations=conversations,
             heartbeats=heartbeats,
             wall_clock=wall_clock,
             pause=pause,

@@ -2,7 +2,7 @@
 
 import json
 import operator
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from api.http.response import Response
 from api.referrals.mapping import NO_REGISTRATION, RegistrationContext, referral_view
 from api.referrals.odata import count_of, filter_of, order_of, select_of, skip_of
 from api.referrals.schemas import ReferralPage
+from shared.domain.conversation import unread_messages
 from shared.domain.eligibility import eligibility, microsoft_participation
 from shared.domain.ids import EngagementId, ReferralId, digest, is_uuid
 from shared.domain.listing import ListItem, Order, Predicate, Value, fields_of, matches, required_values
@@ -99,10 +100,11 @@ async def list_referrals(request: Request) -> Response:
     favorites = await request.service.referrals.favorites(request.caller.member)
     listing = _Listing(request, query, favorites, await _own_teams(request, query.predicate))
     page = await listing.page()
+    marks = await _read_marks(request, page.found)
     body: dict[str, Any] = {"@odata.context": _context(request)}
     if query.count:
         body |= await listing.count()
-    body["value"] = [listing.item(referral) for referral in page.found]
+    body["value"] = [listing.item(referral, marks) for referral in page.found]
     if page.place is not None:
         token = json.dumps({"place": page.place, "of": query.fingerprint})
         body["@odata.nextLink"] = next_link(request, token, {"$skip": str(page.skip or "")})
@@ -168,12 +170,13 @@ class _Listing:
             counted += 1
         return _count(counted, exact=scan.complete)
 
-    def item(self, referral: Referral) -> dict[str, Any]:
-        """A referral as an item of the list, reduced to the fields of `$select`."""
+    def item(self, referral: Referral, marks: Mapping[ReferralId, int]) -> dict[str, Any]:
+        """A referral as an item of the list, reduced to the fields of `$select`; `marks` say what was read."""
         view = referral_view(
             referral,
             self.request.now,
             favorite=referral.id in self.favorites,
+            unread=unread_messages(referral, marks.get(referral.id, 0)),
             registration=self._registration_context(referral),
         ).document()
         chosen = self.query.select
@@ -253,6 +256,13 @@ class _Listing:
 
     def _place_of(self, referral: Referral) -> str:
         return place_in_order(referral, self.query.order)
+
+
+async def _read_marks(request: Request, found: Iterable[Referral]) -> dict[ReferralId, int]:
+    """What the caller has read of conversations (N8); nothing is read if there is no message in any of the deals."""
+    if not any(each.last_message for each in found):
+        return {}
+    return await request.service.referrals.read_marks(request.caller.member)
 
 
 def _count(number: int, *, exact: bool) -> dict[str, Any]:

@@ -80,13 +80,14 @@ def referral_view(
     now: datetime,
     *,
     favorite: bool = False,
+    unread: int = 0,
     warnings: tuple[DealWarning, ...] = (),
     registration: RegistrationContext = NO_REGISTRATION,
     co_sell_ready: bool | None = None,
 ) -> ReferralView:
     """A referral for one reader. `warnings` are those about the request, besides those about the record.
 
-    `co_sell_ready` is that of `allowed_actions`.
+    `unread` is the number of messages that the reader has not read, `co_sell_ready` that of `allowed_actions`.
     """
     stage, reason = referral.sales_stage, referral.status_reason
     return ReferralView.from_domain(
@@ -110,6 +111,7 @@ def referral_view(
         mpn_id=referral.location,
         seller_team=referral.routed.team if referral.routed else None,
         favorite=favorite,
+        unread_messages=unread,
         contact_alert=contact_alert(referral, now),
         response_recommended_by=(
             referral.created_at + RECOMMENDED_RESPONSE if referral.status == "New" else None

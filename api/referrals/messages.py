@@ -7,12 +7,12 @@ from api.http.paging import PAGING, page, place_of, top_of
 from api.http.problems import Forbidden, TooManyRequests
 from api.http.request import Request
 from api.http.response import Response
-from api.referrals.request_schemas import MessageBody
+from api.referrals.request_schemas import MessageBody, ReadBody
 from api.referrals.schemas import MessagesPage, MessageView
 from shared.domain.lifecycle import is_overdue, terminal_refusal
 from shared.domain.quotas import QuotaReached, require_room_in_conversation
 from shared.domain.referral import Referral
-from shared.domain.refusals import NotAllowed, Refusal
+from shared.domain.refusals import Fault, NotAllowed, Refusal
 from shared.errors import Contended
 from shared.storage.engagements import Membership, Message, Messages
 
@@ -70,6 +70,32 @@ async def post_message(request: Request) -> Response:
     return Response(status=201, body=message_view(stored))
 
 
+@operation("PUT", f"{MESSAGES_ROUTE}/read", body=ReadBody, returns={204: None})
+async def mark_messages_read(request: Request) -> Response:
+    """Say up to which message the caller has read the conversation; `unreadMessages` counts those after it.
+
+    Going back has no effect (N8).
+    """
+    membership = await load_membership(request, request.route_param("engagementId"))
+    own = await own_referral(request, membership)
+    if own is None:
+        raise engagement_not_found()
+    parsed = read(ReadBody, request.body)
+    latest = await request.service.engagements.last_message(own.engagement_id) if own.accepted_at else 0
+    sequence = parsed.body.sequence or 0
+    parsed.require_valid(_faults_of_mark(sequence, latest))
+    if sequence:
+        await request.service.referrals.mark_read(request.caller.member, own.key, sequence)
+    return Response(status=204)
+
+
+def _faults_of_mark(sequence: int, latest: int) -> tuple[Fault, ...]:
+    if sequence <= latest:
+        return ()
+    message = f"The latest message that you can read is {latest}."
+    return (Fault("outOfRange", "/sequence", message),)
+
+
 class _Repeated(Contended):
     """There is a message under this idempotency key already."""
 
@@ -110,9 +136,11 @@ async def _post(
                 text=parsed.body.text or "",
                 key_hash=key_hash,
             )
+            await request.service.conversations.announce(own.key, request.now)
             stored = await request.service.engagements.append(own.engagement_id, message)
             if stored is None:
                 raise _Repeated("The message of this key is being stored: repeat the request in a second.")
+            request.service.follow_ups.begin_other(_follow_up(request, own, stored.sequence))
             return stored
     except QuotaReached as reached:
         raise TooManyRequests(
@@ -120,6 +148,12 @@ async def _post(
             "to say into fewer messages, or go on in the next hour.",
             reached.retry_after,
         ) from reached
+
+
+async def _follow_up(request: Request, own: Referral, sequence: int) -> None:
+    """Show the message to all that read the conversation; the author has read it. Its mail does the former again."""
+    await request.service.referrals.mark_read(request.caller.member, own.key, sequence)
+    await request.service.conversations.move_parties(own.engagement_id, sequence, request.now)
 
 
 async def _is_shown_to_seller(request: Request, membership: Membership) -> bool:

@@ -13,7 +13,9 @@ from api.http.response import Response
 from api.http.schemas import DateTime, View
 from shared.domain import registration_actions
 from shared.domain.actions import allowed_actions
+from shared.domain.conversation import unread_messages
 from shared.domain.eligibility import eligibility, may_show_eligible, microsoft_participation, unregistered
+from shared.domain.ids import ReferralId
 from shared.domain.my_work import Todo, Why, todo_of_review, todos_of_referral, todos_of_registrations
 from shared.domain.permissions import (
     access_scope,
@@ -163,10 +165,17 @@ class _Referrals:
         """The needs of New referrals, and of the deals on whose teams the caller is."""
         new, own = await asyncio.gather(self._new(), self._own())
         referrals = {each.id: each for each in (*new, *own)}
-        todos = [found for each in referrals.values() for found in self._todos(each)]
+        marks = await self._read_marks(own)
+        todos = [found for each in referrals.values() for found in self._todos(each, marks.get(each.id, 0))]
         return [*todos, *await self._to_correct(own)]
 
-    def _todos(self, referral: Referral) -> Iterable[_Found]:
+    async def _read_marks(self, own: Iterable[Referral]) -> dict[ReferralId, int]:
+        """What the caller has read of conversations (N8); nothing is read if there is no message in any."""
+        if not any(each.last_message for each in own):
+            return {}
+        return await self.request.service.referrals.read_marks(self.request.caller.member)
+
+    def _todos(self, referral: Referral, read_until: int) -> Iterable[_Found]:
         request = self.request
         can_register = self._can_register(referral)
         actions = allowed_actions(referral, request.now) + (("register",) if can_register else ())
@@ -175,6 +184,7 @@ class _Referrals:
             request.now,
             on_team=is_on_team(request.caller, referral),
             can_register=can_register,
+            unread=unread_messages(referral, read_until),
         )
         return (_Found(todo, referral, None, actions) for todo in todos)
 

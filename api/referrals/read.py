@@ -11,6 +11,7 @@ from api.http.response import Response
 from api.referrals.mapping import NO_REGISTRATION, RegistrationContext, referral_view, timeline_entry
 from api.referrals.schemas import ReferralView, TimelinePage
 from shared.domain.actions import allowed_actions
+from shared.domain.conversation import unread_messages
 from shared.domain.eligibility import may_become_registrable, may_show_eligible, registrable
 from shared.domain.ids import RegistrationId
 from shared.domain.permissions import may_write_registrations
@@ -71,10 +72,19 @@ async def referral_response(request: Request, referral: Referral, favorite: bool
         current,
         request.now,
         favorite=favorite,
+        unread=await _unread(request, referral),
         registration=registration,
         co_sell_ready=await co_sell_ready_for(request, current),
     )
     return Response(body=view, headers={"ETag": etag_of(referral.version)})
+
+
+async def _unread(request: Request, deal: Referral) -> int:
+    """How many messages the caller has not read (N8); nothing is read if there is no message."""
+    if not deal.last_message:
+        return 0
+    mark = await request.service.referrals.read_mark(request.caller.member, deal.key)
+    return unread_messages(deal, mark)
 
 
 async def co_sell_ready_for(request: Request, deal: Referral) -> bool | None:

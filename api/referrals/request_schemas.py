@@ -194,6 +194,12 @@ class MessageBody(Body):
     text: Annotated[Notes | None, Required()] = None
 
 
+class ReadBody(Body):
+    """`PUT …/messages/read`: the sequence of the latest message that was read (N8)."""
+
+    sequence: Annotated[int | None, Field(ge=0, strict=True), Required()] = None
+
+
 class ConvertedCustomerBody(Body):
     """The only part of a lead's customer that can be changed: its contacts (E1)."""
 

@@ -145,6 +145,7 @@ class ReferralView(View):
     deal_type: DealType
     seller_team: str | None
     favorite: bool
+    unread_messages: int
     contact_alert: ContactAlert | None
     response_recommended_by: DateTime | None
     allowed_actions: list[str]

@@ -13,7 +13,7 @@ from shared.domain.timeline import Actor, Entry, EntryKind
 from shared.domain.work import Task, TouchParties, UpdateParties, Work, label_of, work_of
 
 NO_OPERATION_ID = OperationId("")
-_BOOKKEEPING = {"version", "sequence", "updated_at", "invited", "routed", "inquiry"}
+_BOOKKEEPING = {"version", "sequence", "updated_at", "last_message", "invited", "routed", "inquiry"}
 _NESTED_FIELDS = ("terms", "consent", "customer", "invite_context")
 """Fields whose nested fields are reported one by one, such as `terms.currency`."""
 _SHOWN_TO_PARTIES = ("substatus", "status_reason", "sales_stage", "team", "invited_keys")
@@ -142,12 +142,17 @@ def append_entry(before: Referral, context: CommandContext, draft: EntryDraft, *
     return Change(before=before, after=after, entries=(entry,))
 
 
-def touched(referral: Referral, now: datetime) -> Referral:
+def touched(referral: Referral, now: datetime, last_message: int = 0) -> Referral:
     """A record that moves in the order of updates, with the same ETag, since its reader sees something new (N7).
 
-    It always moves forward: whoever knows the earlier time finds it among what changed after that.
+    It always moves forward: whoever knows the earlier time finds it among what changed after that. `last_message` is
+    the sequence of the message that is new, 0 if none is.
     """
-    return replace(referral, updated_at=max(now, referral.updated_at + _TICK))
+    return replace(
+        referral,
+        updated_at=max(now, referral.updated_at + _TICK),
+        last_message=max(referral.last_message, last_message),
+    )
 
 
 def _touches(before: Referral, after: Referral, tasks: tuple[Task, ...]) -> tuple[Task, ...]:

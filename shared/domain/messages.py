@@ -18,6 +18,7 @@ PartnerMailKind = Literal[
     "withdrawn",
     "won",
     "lost",
+    "newMessages",
     "leadReceived",
     "hotLead",
     "leadReminder",

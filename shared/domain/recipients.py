@@ -31,6 +31,7 @@ class Readers:
     - `contacts`: the contacts that the referral was sent to, or those of its profile location now; maybe none.
     - `team`: the addresses of the sellers that the referral was routed to.
     - `registrant`: for a registration, the contact of its form.
+    - `foreign`: the addresses, case-folded, of those contacts who are people of other organizations (M11).
     - `reviewers`: for the review team, the address of the assigned reviewer or of the lead.
     """
 
@@ -38,6 +39,7 @@ class Readers:
     contacts: tuple[Contact, ...] = ()
     team: tuple[str, ...] = ()
     registrant: tuple[Contact, ...] = ()
+    foreign: frozenset[str] = frozenset()
     reviewers: tuple[str, ...] = ()
 
 
@@ -131,12 +133,16 @@ def _people(people: Iterable[Person]) -> tuple[Recipient, ...]:
 
 
 def _contacts(contacts: Iterable[Contact], readers: Readers) -> tuple[Recipient, ...]:
-    """Contacts as recipients; mail settings in the directory apply to contacts with the same address (V7)."""
+    """Contacts as recipients, without people of other organizations (M11).
+
+    Mail settings in the directory apply to contacts with the same address (V7).
+    """
     by_email = {person.email.casefold(): person for person in readers.people}
     return _distinct(
         _recipient(contact, by_email.get(contact.email.casefold()))
         for contact in contacts
-        if _wants_mail(contact, by_email.get(contact.email.casefold()))
+        if contact.email.casefold() not in readers.foreign
+        and _wants_mail(contact, by_email.get(contact.email.casefold()))
     )
 
 

@@ -210,6 +210,7 @@ class Referral:
     `asked` are the contacts of the profile location that a new inbound referral was sent to (M1), at most
     `MAX_PROFILE_CONTACTS`; None on an organization's own deal, and on referrals that arrived before they were kept.
     `contacted_at` is when somebody said that the lead's customer was reached (R5).
+    `last_message` is the sequence of the latest message of the deal that its reader was shown, 0 without any.
     `version` is the ETag; it counts the changes by people and the expiry. `sequence` is that of the last timeline
     entry. All times are aware, UTC.
     """
@@ -253,6 +254,7 @@ class Referral:
     contacted_at: datetime | None = None
     closed_at: datetime | None = None
     expires_at: datetime | None = None
+    last_message: int = 0
     version: int = 1
     sequence: int = 1
 

@@ -17,6 +17,10 @@ from shared.domain.referral import Contact, Referral
 from shared.domain.registration import Registration
 from shared.domain.vocabulary import MICROSOFT
 from shared.mail.message_context import MessageContext
+from shared.storage.engagements import Message
+
+MOST_QUOTED, LONGEST_QUOTE = 5, 1_000
+"""How many messages a mail shows, the latest, and how many characters of each."""
 
 
 def customer_facts(
@@ -110,9 +114,18 @@ def _notes(kind: PartnerMailKind, context: MessageContext) -> str | None:
     """The notes for the reader: of an invitation or a decline (L3); those of won and lost are private (M7)."""
     if kind in {"invited", "reminder"} or kind in LEAD_MAILS:
         return context.subject.invite_context.notes
+    if kind == "newMessages":
+        return "\n\n".join(map(_quoted, context.messages[:MOST_QUOTED][::-1]))
     if kind == "declined" and context.entry:
         return context.entry.details.get("notes")
     return None
+
+
+def _quoted(message: Message) -> str:
+    """A message with its author, as much of it as a mail shows."""
+    text = message.text
+    shown = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE].rstrip()}…"
+    return f"{message.author}:\n{shown}"
 
 
 def _person(contact: Contact) -> PersonFact:

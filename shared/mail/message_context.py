@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared.domain.referral import Referral
 from shared.domain.registration import Registration
 from shared.domain.timeline import Entry
+from shared.storage.engagements import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +13,8 @@ class MessageContext:
     """The records that a message is about.
 
     `subject` is the referral that caused it, `reader` the reader's own referral; `entry` is the entry that caused it,
-    None for a reminder or an escalation. `registration` and `round` are set if it is about a registration.
+    None for a reminder or an escalation. `registration` and `round` are set if it is about a registration,
+    `messages`, newest first, if it tells of these.
     """
 
     subject: Referral
@@ -20,3 +22,4 @@ class MessageContext:
     entry: Entry | None
     registration: Registration | None = None
     round: int | None = None
+    messages: tuple[Message, ...] = ()

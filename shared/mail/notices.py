@@ -3,6 +3,7 @@
 Rules M1 to M4 say who gets which message.
 """
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
+from shared.domain.directory import Person
 from shared.domain.due import is_last_reminder
 from shared.domain.ids import OperationId, OrganizationId, ReferralId, operation_within
 from shared.domain.lifecycle import never_notified_operation
@@ -28,6 +30,7 @@ from shared.mail.pointless import is_pointless
 from shared.mail.rendering import render, resolve_locale
 from shared.storage.codec import Stored
 from shared.storage.directory import Directory
+from shared.storage.engagements import Message
 from shared.storage.known_referrals import KnownReferrals
 from shared.storage.mail import MailRecord, MailRecords, SummaryLine
 from shared.storage.profiles import Profiles
@@ -83,17 +86,19 @@ class Notices:
         has_time: Callable[[], bool] = lambda: True,
         known: KnownReferrals | None = None,
         planned_before: bool = False,
+        messages: Sequence[Message] = (),
     ) -> list[Undeliverable]:
         """Try each mail of a message once; return those that the service permanently rejects.
 
         At least one mail is tried; the others only while `has_time()`. `planned_before` says that the mails are
-        probably planned, and only makes that cheaper. Raises `MailUnavailable` if a mail must be
-        retried later (`MailPaused` if none was tried), or `OutOfTime` if there was no time for all; a mail that is
-        held until tomorrow delays none of the others.
+        probably planned, and only makes that cheaper. `messages` are those that it tells of. Raises `MailUnavailable`
+        if a mail must be retried later (`MailPaused` if none was tried), or `OutOfTime` if there was no time for all;
+        a mail that is held until tomorrow delays none of the others.
         """
         context = await self._context(record, label, task, known or KnownReferrals(self.referrals))
         if context is None:
             return []
+        context = replace(context, messages=tuple(messages))
         pointless = is_pointless(task, context, label, now)
         pending = deque(
             await self._attempts(
@@ -254,11 +259,31 @@ class Notices:
             )  # the customer's contacts are in the lead, and it is no organization of ours
         if registration and task.audience in _REVIEW_TEAM:
             return await self._reviewers(task, registration)
+        people = await self.directory.people(reader.organization_id)
+        contacts = await self._contacts(task.audience, reader)
+        registrant = _registrant(registration) if registration else ()
         return Readers(
-            people=await self.directory.people(reader.organization_id),
-            contacts=await self._contacts(task.audience, reader),
+            people=people,
+            contacts=contacts,
             team=await self._routed_team(reader),
-            registrant=_registrant(registration) if registration else (),
+            registrant=registrant,
+            foreign=await self._foreign(reader, people, (*contacts, *registrant)),
+        )
+
+    async def _foreign(
+        self, reader: Referral, people: Iterable[Person], others: Iterable[Contact]
+    ) -> frozenset[str]:
+        """The addresses of contacts and team whom the directory has in other organizations alone (M11).
+
+        One request for each address that the reader's organization does not have, and those are few.
+        """
+        own = {person.email.casefold() for person in people}
+        unknown = {contact.email.casefold() for contact in (*reader.team, *others)} - own
+        listed = await asyncio.gather(*map(self.directory.organizations_of_address, sorted(unknown)))
+        return frozenset(
+            address
+            for address, organizations in zip(sorted(unknown), listed, strict=True)
+            if organizations and reader.organization_id not in organizations
         )
 
     async def _reviewers(self, task: Notify, registration: Registration) -> Readers:

@@ -65,6 +65,7 @@ _FACTS_SHOWN: dict[PartnerMailKind, tuple[str, ...]] = {
     "withdrawn": ("customer",),
     "won": ("customer", "value", "closing"),
     "lost": ("customer", "reason"),
+    "newMessages": ("customer",),
     "leadReceived": ("customer", "contact", "needs", "solutions", "deadline"),
     "hotLead": ("customer", "contact", "needs", "solutions", "deadline"),
     "leadReminder": ("customer", "contact", "needs", "solutions", "deadline"),

@@ -18,6 +18,7 @@ from shared.domain.directory import (
 from shared.domain.ids import ApplicationId, LocationId, OrganizationId, PersonId, tenant_id
 from shared.domain.stage_map import StageMap
 from shared.storage import keys
+from shared.storage.addresses import entries_with, list_addresses
 from shared.storage.codec import Codec
 from shared.storage.directory_search import (
     Place,
@@ -140,6 +141,20 @@ class Directory:
 
         return await self._cached("people", organization_id, read)
 
+    async def organizations_of_address(self, email: str) -> frozenset[OrganizationId]:
+        """The organizations of the people who have an address, in whatever case; empty if nobody has it (M11).
+
+        Cached as everything is; one request for an address that is in no directory.
+        """
+
+        async def read() -> frozenset[OrganizationId]:
+            listed = await entries_with(self._tables, email)
+            people = await asyncio.gather(*(self.person(e.organization_id, e.person_id) for e in listed))
+            folded = email.casefold()
+            return frozenset(p.organization_id for p in people if p and p.email.casefold() == folded)
+
+        return await self._cached("address", email.casefold(), read)
+
     async def solutions(self, ids: Iterable[str]) -> dict[str, CatalogueSolution]:
         """The solutions with these ids that exist, by id."""
         distinct = sorted(set(ids))
@@ -170,7 +185,9 @@ class Directory:
 
         No id is a person's and an application's at once: what had the id before as the other kind is removed.
         """
+        people = list(people)
         await self._update_partner_search_rows(organization)
+        await list_addresses(self._tables, people)
         operations: list[Operation] = [Upsert(_ORGANIZATIONS.row(keys.ORGANIZATION, organization))]
         for person in people:
             operations.append(Discard(keys.application(ApplicationId(person.id))))

@@ -46,6 +46,27 @@ class Messages:
     before: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Up to which message the parties were told of the conversation, and up to which they are told just now (M10).
+
+    Both are the same while nobody is told. `etag` is that of the row, None without one.
+    """
+
+    told: int = 0
+    telling: int = 0
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Telling:
+    """A stored `Told`."""
+
+    told: int
+    telling: int
+
+
+_TELLING, _TOLD = Codec[_Telling](_Telling), "t"
 _PARTIES, _MESSAGES, _SEQUENCES = Codec[ReferralKey](ReferralKey), Codec[Message](Message), Codec[int](int)
 _ATTEMPTS = 20
 _CREATOR, _KEY = "e", "k:"
@@ -83,6 +104,44 @@ class Engagements:
         more = keys.sequence_of(rows[limit - 1].key) if len(rows) > limit else None
         return Messages(tuple(_MESSAGES.each_readable(rows[:limit])), more)
 
+    async def messages_between(self, engagement_id: EngagementId, after: int, until: int) -> list[Message]:
+        """The messages after a sequence, up to another one, newest first, without those that cannot be parsed."""
+        start, end = keys.message(until), keys.message(after)
+        return _MESSAGES.each_readable(
+            await self._tables.between(keys.ENGAGEMENTS, engagement_id, start, end)
+        )
+
+    async def last_message(self, engagement_id: EngagementId) -> int:
+        """The sequence of the latest message, 0 without any."""
+        rows = await self._tables.between(
+            keys.ENGAGEMENTS, engagement_id, *keys.starting_with(keys.MESSAGES), 1, keys_only=True
+        )
+        return keys.sequence_of(rows[0].key) if rows else 0
+
+    async def told(self, engagement_id: EngagementId) -> Told:
+        """Up to which message the parties were told."""
+        row = await self._tables.get(keys.ENGAGEMENTS, engagement_id, _TOLD)
+        if row is None:
+            return Told()
+        stored = _TELLING.read(row)
+        return Told(told=stored.told, telling=stored.telling, etag=row.etag)
+
+    async def begin_telling(self, engagement_id: EngagementId, told: Told, until: int) -> Told:
+        """Store up to which message the parties will be told. Raises `StoreConflict` if `told` has changed."""
+        return await self._save_told(engagement_id, Told(told=told.told, telling=until, etag=told.etag))
+
+    async def end_telling(self, engagement_id: EngagementId, told: Told) -> None:
+        """Store that the parties were told. Raises `StoreConflict` if `told` has changed."""
+        await self._save_told(engagement_id, Told(told=told.telling, telling=told.telling, etag=told.etag))
+
+    async def _save_told(self, engagement_id: EngagementId, told: Told) -> Told:
+        row = _TELLING.row(_TOLD, _Telling(told=told.told, telling=told.telling))
+        operation: Operation = Replace(row, told.etag) if told.etag else Insert(row)
+        (etag,) = await self._tables.write(keys.ENGAGEMENTS, engagement_id, [operation])
+        if etag is None:
+            raise Contended("It is not known whether this was stored: it is read again later.")
+        return replace(told, etag=etag)
+
     async def message_of_key(self, engagement_id: EngagementId, key_hash: str) -> Message | None:
         """The message that was posted under an idempotency key, or None."""
         key_row = await self._get_key(engagement_id, key_hash)
@@ -98,20 +157,13 @@ class Engagements:
             key_row = await self._get_key(engagement_id, message.key_hash) if message.key_hash else None
             if key_row and await self._get_by_key(engagement_id, key_row):
                 return None
-            appended = replace(message, sequence=await self._last_sequence(engagement_id) + 1)
+            appended = replace(message, sequence=await self.last_message(engagement_id) + 1)
             try:
                 await self._tables.write(keys.ENGAGEMENTS, engagement_id, _insertions(appended, key_row))
             except StoreConflict:
                 continue
             return appended
         raise Contended("Other messages were posted at the same time: repeat the request in a second.")
-
-    async def _last_sequence(self, engagement_id: EngagementId) -> int:
-        """The sequence of the latest message, 0 without any."""
-        rows = await self._tables.between(
-            keys.ENGAGEMENTS, engagement_id, *keys.starting_with(keys.MESSAGES), 1, keys_only=True
-        )
-        return keys.sequence_of(rows[0].key) if rows else 0
 
     async def _get_key(self, engagement_id: EngagementId, key_hash: str) -> StoredRow | None:
         """The row that maps an idempotency key to the sequence of its message."""

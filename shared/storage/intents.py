@@ -19,11 +19,12 @@ from shared.storage.tables import Discard, Operation, Row, StoredRow, Tables, Up
 
 logger = logging.getLogger(__name__)
 
-Reason = Literal["commit", "moment", "wake", "restart"]
+Reason = Literal["commit", "moment", "messages", "wake", "restart"]
 """Why a record must be looked at:
 
 - `commit`: an attempt to commit a change
 - `moment`: a reminder, an expiry or an escalation becomes due, or work that one of them caused
+- `messages`: a party wrote in a deal's conversation, of which the others are told
 - `wake`, `restart`: an operator wants its orchestration started if it is not running, or restarted
 """
 
@@ -32,7 +33,8 @@ Reason = Literal["commit", "moment", "wake", "restart"]
 class Intent:
     """A record to look at when it is `due` (domain clock).
 
-    - `id`: the operation id of a commit; the id of the record for `moment`; a new id for an operator's intent.
+    - `id`: the operation id of a commit; the id of the record for `moment`, with a prefix for `messages`; a new id
+      for an operator's intent.
     - `label`: the label of the work row that the commit opens.
     - `registration`: set if the intent is about the orchestration of a review instead of the referral's.
     - `at`: when it was written (wall clock), which shows whether the handler of a commit can still be running.

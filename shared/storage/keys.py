@@ -137,6 +137,16 @@ def favorite(member_id: PersonId | ApplicationId, referral_id: ReferralId) -> st
     return f"{favorite_prefix(member_id)}{inverted(referral_id)}"
 
 
+def read_mark(member_id: PersonId | ApplicationId, referral_id: ReferralId) -> str:
+    """Up to which message a person or an application has read the conversation of a deal (N8)."""
+    return f"{read_mark_prefix(member_id)}{inverted(referral_id)}"
+
+
+def read_mark_prefix(member_id: PersonId | ApplicationId) -> str:
+    """The prefix of what a person or an application has read."""
+    return f"b:{safe(member_id, beside=len('b::') + _INVERTED_ID)}:"
+
+
 def favorite_prefix(member_id: PersonId | ApplicationId) -> str:
     """The prefix of the favorites of a person or an application."""
     return f"f:{safe(member_id, beside=len('f::') + _INVERTED_ID)}:"
@@ -145,6 +155,20 @@ def favorite_prefix(member_id: PersonId | ApplicationId) -> str:
 def person(person_id: PersonId) -> str:
     """A person of an organization, in the directory."""
     return f"{PEOPLE}{safe(person_id, beside=len(PEOPLE))}"
+
+
+EMAILS = "emails"
+"""The partition of the directory with the addresses of people."""
+
+
+def emails_prefix(email: str) -> str:
+    """The prefix of the rows that say where an address is in the directory, in whatever case it is written."""
+    return f"{digest(email.casefold())[:32]}:"
+
+
+def email(address: str, organization_id: OrganizationId, person_id: PersonId) -> str:
+    """The row that says that a person of an organization has an address, or had it."""
+    return f"{emails_prefix(address)}{digest(organization_id, person_id)[:32]}"
 
 
 def application(application_id: ApplicationId) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from shared.domain.ids import OrganizationId, ReferralId, is_uuid
+from shared.domain.ids import OrganizationId, PersonId, ReferralId, is_uuid
 from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import text_of, values_of
@@ -198,6 +198,25 @@ def _in_lower_case(table: str, row: StoredRow) -> Row | None:
     return Row(row.key.lower(), values_of(json.dumps(lower, ensure_ascii=False, separators=(",", ":"))))
 
 
+async def _addresses_lead_to_people(tables: Tables) -> str:
+    """Version 3 had no rows that lead from the addresses of people to their entries (M11)."""
+    listed = 0
+    async for row in tables.scan_table(keys.DIRECTORY):
+        if not row.key.startswith(keys.PEOPLE):
+            continue
+        try:
+            person = json.loads(text_of(row.values))
+            organization_id, person_id = OrganizationId(person["organization_id"]), PersonId(person["id"])
+            key = keys.email(person["email"], organization_id, person_id)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            continue
+        place = {"organization_id": organization_id, "person_id": person_id}
+        values = values_of(json.dumps(place, ensure_ascii=False, separators=(",", ":")))
+        await tables.write(keys.DIRECTORY, keys.EMAILS, [Upsert(Row(key, values))])
+        listed += 1
+    return f"The addresses of {listed} people lead to their entries."
+
+
 MIGRATIONS: dict[int, tuple[Migration, ...]] = {
     1: (_mails_are_found_by_their_operations,),
     2: (
@@ -205,6 +224,6 @@ MIGRATIONS: dict[int, tuple[Migration, ...]] = {
         _who_declined_keeps_none_of_the_inviters_people,
         _ids_of_callers_are_in_lower_case,
     ),
-    3: (),
+    3: (_addresses_lead_to_people,),
 }
 """By the version that each starts from: the parts of the way to the next, in order. Each part can be repeated."""

@@ -8,6 +8,7 @@ from shared.domain.ids import ApplicationId, OrganizationId, PersonId
 from shared.domain.refusals import NotAllowed
 from shared.errors import Contended
 from shared.storage import keys
+from shared.storage.addresses import list_addresses
 from shared.storage.codec import Codec
 from shared.storage.directory import Directory
 from shared.storage.members import ETagMismatch, change_members, etag_of_row
@@ -108,6 +109,8 @@ class People:
             await self._require_no_application(organization_id, person_id)
             return Upsert(_PEOPLE.row(keys.person(person_id), after))
 
+        if after:
+            await list_addresses(self._tables, [after])
         await change_members(self._tables, organization_id, decide)
         self._directory.invalidate_people(organization_id, person_id)
 

@@ -18,7 +18,7 @@ from shared.domain.response_speed import minutes_to_answer
 from shared.domain.timeline import Entry
 from shared.domain.vocabulary import MICROSOFT
 from shared.domain.work import Work
-from shared.errors import RecordTooLarge
+from shared.errors import Contended, RecordTooLarge, StoreConflict
 from shared.storage import keys
 from shared.storage.codec import MAX_BYTES, Codec, SetAside, Stored, log_set_aside
 from shared.storage.idempotency import RequestKey
@@ -29,7 +29,8 @@ from shared.storage.tables import Discard, Insert, Operation, Replace, Row, Stor
 
 T = TypeVar("T")
 _ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
-_ANSWERS = Codec[int](int)
+_NUMBERS = Codec[int](int)
+_MARK_ATTEMPTS = 5
 _LIMITED_FOR_PEOPLE, _INVITATIONS = (
     Codec[Referral](Referral),
     Codec[Referral](Referral, limit=MAX_BYTES - 4096),
@@ -88,7 +89,7 @@ class Referrals:
             Insert(_ENTRIES.row(keys.entry(after.id, entry.sequence), entry)) for entry in change.entries
         )
         if (minutes := minutes_to_answer(change)) is not None:
-            operations.append(Upsert(_ANSWERS.row(keys.answer(after.id), minutes)))
+            operations.append(Upsert(_NUMBERS.row(keys.answer(after.id), minutes)))
         operations.extend(
             Insert(REFERRALS.row(keys.invitation(after.id, invitation.id), invitation))
             for invitation in change.invitations
@@ -180,7 +181,7 @@ class Referrals:
         partition = keys.partition_of(organization_id)
         start, end = keys.starting_with(keys.ANSWERS)
         rows = await self._tables.between(keys.REFERRALS, partition, start, end, limit)
-        return _ANSWERS.each_readable(rows)
+        return _NUMBERS.each_readable(rows)
 
     async def favorites(self, member: Member) -> frozenset[ReferralId]:
         """The ids of a member's favorites (N2)."""
@@ -204,6 +205,35 @@ class Referrals:
         """Remove a favorite of a member, if it exists."""
         key = keys.favorite(member.id, record.referral_id)
         await self._tables.discard(keys.REFERRALS, _partition(record), key)
+
+    async def read_marks(self, member: Member) -> dict[ReferralId, int]:
+        """Up to which message a member has read each conversation, by the member's own referral (N8)."""
+        prefix = keys.read_mark_prefix(member.id)
+        partition = keys.partition_of(member.organization_id)
+        rows = await self._tables.between(keys.REFERRALS, partition, *keys.starting_with(prefix))
+        marks = {ReferralId(reverted(row.key[len(prefix) :])): _NUMBERS.readable(row) for row in rows}
+        return {referral_id: sequence for referral_id, sequence in marks.items() if sequence is not None}
+
+    async def read_mark(self, member: Member, record: ReferralKey) -> int:
+        """Up to which message a member has read the conversation of a deal; 0 without any."""
+        row = await self._get(record, keys.read_mark(member.id, record.referral_id))
+        return _NUMBERS.readable(row) or 0
+
+    async def mark_read(self, member: Member, record: ReferralKey, sequence: int) -> None:
+        """Store that a member has read up to a message, unless it has read more. Raises `Contended`."""
+        key = keys.read_mark(member.id, record.referral_id)
+        for _ in range(_MARK_ATTEMPTS):
+            before = await self._get(record, key)
+            if (_NUMBERS.readable(before) or 0) >= sequence:
+                return
+            row = _NUMBERS.row(key, sequence)
+            operation: Operation = Replace(row, before.etag) if before else Insert(row)
+            try:
+                await self._tables.write(keys.REFERRALS, _partition(record), [operation])
+            except StoreConflict:
+                continue
+            return
+        raise Contended("What you have read was marked several times at once: repeat the request.")
 
     async def add_partner_led(self, deal: ReferralKey) -> None:
         """List a deal as partner-led for Microsoft's sellers (V3); the row only has its key."""

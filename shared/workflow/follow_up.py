@@ -88,6 +88,13 @@ class FollowUps:
         await self._start(engine, step.after.key, follow_up.after_step(step))
         return prepared
 
+    def begin_other(self, follow_up: Coroutine[Any, Any, None]) -> None:
+        """Run in the background what the sweep does as well, if it is not done; dropped if too much runs already."""
+        if self.background.is_full:
+            follow_up.close()
+        else:
+            self.background.start(follow_up)
+
     async def begin_delivery(
         self, engine: Orchestrations, request: ReferralKey, leads: Sequence[Committed] | None, now: datetime
     ) -> None:

@@ -21,7 +21,6 @@ from shared.domain.lifecycle import (
     apply_deal_type,
     apply_party_change,
     never_notified_operation,
-    record_failed_mail,
     record_never_notified,
 )
 from shared.domain.messages import EXPIRY_MAILS
@@ -52,7 +51,7 @@ from shared.errors import (
     StoreConflict,
     StoreUnavailable,
 )
-from shared.mail.notices import Notices, Undeliverable
+from shared.mail.notices import Notices
 from shared.storage.codec import Stored
 from shared.storage.known_referrals import KnownReferrals
 from shared.storage.referrals import Referrals
@@ -60,6 +59,7 @@ from shared.storage.registrations import Registrations
 from shared.workflow.commit import Commits, Committed
 from shared.workflow.intake import Intake
 from shared.workflow.invitations import Invitations
+from shared.workflow.mail_refusals import record_refusal
 from shared.workflow.visibility import Visibility
 from shared.workflow.wake import Orchestrations, begin_review, end, start_waiting
 
@@ -353,7 +353,7 @@ class WorkRun:
                 planned_before=deferred,
             )
             for mail in refused:
-                await self._record_refusal(mail)
+                await record_refusal(self.performer.commits, mail, self.now, self.known, self.since)
 
         await self._for_each((task.party or self.record,), send)
 
@@ -374,13 +374,6 @@ class WorkRun:
             else:
                 missing.append(record.referral_id)
         _require_all(missing)
-
-    async def _record_refusal(self, mail: Undeliverable) -> None:
-        def failed(referral: Referral, context: CommandContext) -> Change:
-            return record_failed_mail(referral, mail.message, mail.address, mail.reason, context)
-
-        operation_id = derived_operation("mailRefused", mail.operation_id)
-        await self._append_once(mail.reader, operation_id, failed)
 
     async def _record_if_nobody_was_notified(self, reader: ReferralKey, task: Notify) -> None:
         """Record it in the timeline before the mail is composed, since the mail repeats the timeline (M8)."""

@@ -18,6 +18,7 @@ from shared.storage.heartbeats import Heartbeats
 from shared.storage.intents import Intent, Intents
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
+from shared.workflow.conversations import Conversations
 from shared.workflow.due_work import DueWork
 from shared.workflow.follow_up import Background
 from shared.workflow.observe import Observed
@@ -61,6 +62,7 @@ class Sweep:
     intents: Intents
     due_work: DueWork
     background: Background
+    conversations: Conversations
     heartbeats: Heartbeats
     wall_clock: Callable[[], datetime]
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -131,6 +133,9 @@ class _Batch:
         return self._again(intent, UNTIL_REPAIRED)
 
     async def _look(self, intent: Intent) -> Intent | None:
+        if intent.reason == "messages":
+            due = await self.sweep.conversations.tell(intent.party, self.now)
+            return replace(intent, due=due, tries=0) if due else None
         if intent.reason == "restart" and (waiting := await restart_round(self.engine, intent, self.now)):
             return waiting
         observed = await self.sweep.due_work.do(

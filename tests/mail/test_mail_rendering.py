@@ -123,6 +123,7 @@ SAYS = {
     "withdrawn": "withdrew",
     "won": "won",
     "lost": "lost",
+    "newMessages": "wrote",
     "leadReceived": "new request",
     "hotLead": "now",
     "leadReminder": "reminder",
@@ -143,6 +144,7 @@ SHOWN = {  # beside the names and the notes
     "withdrawn": set(),
     "won": {"value", "closing"},
     "lost": {"reason"},
+    "newMessages": set(),
     "leadReceived": {"contact", "needs", "solutions", "deadline"},
     "hotLead": {"contact", "needs", "solutions", "deadline"},
     "leadReminder": {"contact", "needs", "solutions", "deadline"},
@@ -287,7 +289,8 @@ def test_both_parts_hold_the_link(kind: MailKind) -> None:
 @pytest.mark.parametrize("kind", WITH_NOTES)
 def test_both_parts_hold_the_notes(kind: MailKind) -> None:
     message = mail(kind=kind)
-    heading = "What the customer writes" if kind in LEAD_MAILS else "Notes from Contoso"
+    headings = {**dict.fromkeys(LEAD_MAILS, "What the customer writes"), "newMessages": "The latest messages"}
+    heading = headings.get(kind, "Notes from Contoso")
     assert f"{heading}:\n> Two lines\n> of a paragraph.\n>\n> And another one.\n" in message.text
     assert "Two lines<br>of a paragraph.</p>" in message.html
 

@@ -19,7 +19,7 @@ from shared.domain.ids import (
     ReferralId,
     uuid7,
 )
-from shared.domain.lifecycle import apply_party_change
+from shared.domain.lifecycle import record_failed_mail
 from shared.domain.referral import Referral, StatusReason
 from shared.domain.timeline import Actor
 from shared.domain.vocabulary import CLOSING_REASONS
@@ -123,7 +123,7 @@ async def test_list_rows_that_are_missing_keep_no_step_from_being_taken(
     )
 
 
-async def test_news_of_others_leave_the_list_rows_alone(tables: Tables, partition: str) -> None:
+async def test_news_of_mails_leave_the_list_rows_alone(tables: Tables, partition: str) -> None:
     if not isinstance(tables, MemoryTables):
         pytest.skip("operations are counted where they can be seen")
     repository = Referrals(tables)
@@ -131,7 +131,8 @@ async def test_news_of_others_leave_the_list_rows_alone(tables: Tables, partitio
     await repository.commit(begun(new), None)
     stored = await repository.get(new.key)
     rows = {row.key: row.etag async for row in tables.scan_table(keys.REFERRALS)}
-    await repository.commit(apply_party_change(new, referral(), "Closed/Won", context("op-2")), stored)
+    failed = record_failed_mail(new, "accepted", "a@b.co", "Bounced", context("op-2"))
+    await repository.commit(failed, stored)
     after = {row.key: row.etag async for row in tables.scan_table(keys.REFERRALS)}
     assert {key for key in rows if after[key] != rows[key]} == {keys.document(new.id)}
 

@@ -13,6 +13,7 @@ from api.http.operation import Handler
 from api.leads.submit import submit_leads
 from api.referrals.create import create_referral
 from api.referrals.edit import patch_referral
+from api.referrals.messages import post_message
 from api.referrals.transitions import accept_referral, decline_referral
 from shared.admin.directory_import import DirectoryDocument, import_directory
 from shared.domain.ids import ReferralId
@@ -56,6 +57,13 @@ MOST = {
         "intents at once",
     ),
     "patch": Bound(3, 3, 3, "the record, routing for the catalogue, the step; nothing follows"),
+    "message": Bound(
+        6,
+        6,
+        16,
+        "the parties and the own record, the intent, the last sequence, the message. Then what the author has read, "
+        "the parties and the record of each, and each once more to move it",
+    ),
     "lead": Bound(
         5,
         0,
@@ -175,6 +183,14 @@ async def test_an_edit(counted: Counted) -> None:
     body = [replacing("/name", "Another name")]
     _, cost = await counted.step("rae", patch_referral, body, route={"id": counted.deal_id}, headers=headers)
     check("patch", cost)
+
+
+async def test_a_message(counted: Counted) -> None:
+    await counted.deal()
+    stored = await counted.service.referrals.scan_all().__anext__()
+    route = {"engagementId": stored.engagement_id}
+    _, cost = await counted.step("rae", post_message, {"text": "Hello"}, route=route)
+    check("message", cost)
 
 
 async def test_a_lead_of_a_request_to_fifty_companies(counted: Counted) -> None:

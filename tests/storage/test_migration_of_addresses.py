@@ -1,0 +1,59 @@
+"""Data of version 3: the addresses of people lead to their entries after the migration, whatever ends it (M11)."""
+
+import copy
+from collections.abc import Sequence
+
+from shared.storage.directory import Directory
+from shared.storage.memory_tables import MemoryTables
+from shared.storage.migrations import migrate
+from shared.storage.schema import version_of_data
+from shared.storage.tables import Operation
+from tests.examples.stored_data import data_of_version_3
+
+
+class Dying(MemoryTables):
+    """Storage under an operator's machine that goes off after so many writes."""
+
+    left = -1
+
+    async def write(
+        self, table: str, partition: str, operations: Sequence[Operation]
+    ) -> tuple[str | None, ...]:
+        if self.left == 0:
+            raise Died
+        self.left -= 1
+        return await super().write(table, partition, operations)
+
+
+class Died(BaseException):
+    """The operator's machine went off."""
+
+
+async def step(tables: MemoryTables) -> list[str]:
+    said: list[str] = []
+    await migrate(tables, 3, said.append, until=4)
+    return said
+
+
+async def test_people_are_found_by_their_addresses_after_a_migration_that_ended_anywhere() -> None:
+    begun, ends = Dying(), 0
+    await data_of_version_3().load(begun)
+    assert await Directory(begun).organizations_of_address("kim@fabrikam.com") == frozenset()
+    while True:
+        tables = copy.deepcopy(begun)
+        tables.left = ends
+        try:
+            (said,) = await step(tables)
+        except Died:
+            assert await version_of_data(tables) == 3, "the version is written last"
+            tables.left = -1
+            (said,) = await step(tables)
+            ends += 1
+        else:
+            break
+        assert "people lead to their entries" in said
+        found = Directory(tables)
+        assert await found.organizations_of_address("Kim@Fabrikam.com") == {"fabrikam"}
+        assert await found.organizations_of_address("dee@microsoft.com") == {"msft"}
+        assert await version_of_data(tables) == 4
+    assert ends
