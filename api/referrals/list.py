@@ -1,8 +1,9 @@
 """List the caller's referrals with OData options: `GET /v1.0/engagements/referrals` (rules N, V4)."""
 
+import asyncio
 import json
 import operator
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,18 +11,31 @@ from typing import Any
 from api.common.access import REFERRALS_ROUTE
 from api.http.operation import operation
 from api.http.paging import PAGING, Option, invalid_skip_token, next_link, place_of, top_of
-from api.http.problems import Forbidden
+from api.http.problems import BadQuery, Forbidden
 from api.http.request import Request
 from api.http.response import Response
 from api.referrals.mapping import NO_REGISTRATION, RegistrationContext, referral_view
-from api.referrals.odata import count_of, filter_of, order_of, select_of, skip_of
+from api.referrals.odata import count_of, filter_of, order_of, search_of, select_of, skip_of
 from api.referrals.schemas import ReferralPage
 from shared.domain.conversation import unread_messages
+from shared.domain.deal_registration import status_of
 from shared.domain.eligibility import eligibility, microsoft_participation
 from shared.domain.ids import EngagementId, ReferralId, digest, is_uuid
-from shared.domain.listing import ListItem, Order, Predicate, Value, fields_of, matches, required_values
+from shared.domain.listing import (
+    STORED_ORDERS,
+    Field,
+    ListItem,
+    Order,
+    Predicate,
+    Value,
+    fields_of,
+    matches,
+    required_values,
+    sort_key,
+)
 from shared.domain.permissions import access_scope, may_use_referrals, may_write_registrations
 from shared.domain.referral import Referral, ReferralKey
+from shared.domain.search_words import has_words
 from shared.storage.list_ranges import (
     MAX_RANGES,
     first_place,
@@ -34,7 +48,8 @@ from shared.storage.referral_lists import MAX_PAGE_ROWS, Scan
 
 ODATA = (
     Option("$filter", {"type": "string", "maxLength": 4096}, "Conditions; docs/api.md lists the fields."),
-    Option("$orderby", {"type": "string"}, "createdDateTime or updatedDateTime, then asc or desc."),
+    Option("$search", {"type": "string", "maxLength": 255}, "Starts of words, all of which must be found."),
+    Option("$orderby", {"type": "string"}, "A field, then asc or desc; docs/api.md lists the fields."),
     Option("$skip", {"type": "integer", "minimum": 0, "maximum": 1000}, "How many items to skip."),
     Option("$count", {"type": "boolean"}, "Whether to count all items; exact up to 5,000."),
     Option("$select", {"type": "string"}, "Names of fields, separated by commas."),
@@ -44,16 +59,24 @@ CLOCKS_DIFFER = timedelta(days=1)
 """More than the clocks of two hosts differ, of which one creates a referral and another closes it."""
 _MAX_BY_KEY = 1_000
 """How many referrals are read one by one; with more, reading ranges is cheaper."""
-_PLACE = r'\{"place": "[0-9a-f:-]{1,60}", "of": "[0-9a-f]{16}"\}'
-"""The position in a nextLink's token, and the fingerprint of filter and order, for which alone it is valid."""
+_IDS_AT_ONCE = 50
+_PLACE = r'\{"place": "[0-9a-f:-]{1,2200}", "of": "[0-9a-f]{16}"\}'
+"""The position in a nextLink's token, and the fingerprint of search, filter and order, for which alone it is
+valid."""
 _ONLY_TRUE: frozenset[Value] = frozenset({True})
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The query options. `after` is where the previous page ended; `fingerprint` identifies filter and order."""
+    """The query options.
 
+    `search` are the folded words of `$search`. `uses` are the fields of the filter. `after` is where the previous
+    page ended; `fingerprint` identifies search, filter and order.
+    """
+
+    search: tuple[str, ...]
     predicate: Predicate | None
+    uses: frozenset[Field]
     order: Order
     top: int
     skip: int
@@ -66,9 +89,13 @@ class Query:
     def of(cls, request: Request) -> "Query":
         """Parse the options. Raises `BadQuery`."""
         params = request.options
-        fingerprint = digest(params.get("$filter", ""), params.get("$orderby", ""))[:16]
+        search = search_of(params.get("$search"))
+        predicate = filter_of(params.get("$filter"))
+        fingerprint = digest(*search, params.get("$filter", ""), params.get("$orderby", ""))[:16]
         return cls(
-            predicate=filter_of(params.get("$filter")),
+            search=search,
+            predicate=predicate,
+            uses=fields_of(predicate) if predicate else frozenset(),
             order=order_of(params.get("$orderby")),
             top=top_of(request),
             skip=skip_of(params.get("$skip")),
@@ -90,7 +117,7 @@ class Page:
 
 @operation("GET", REFERRALS_ROUTE, query=(*ODATA, *PAGING), returns=ReferralPage)
 async def list_referrals(request: Request) -> Response:
-    """List the caller's referrals, newest first unless `$orderby` says otherwise.
+    """List the caller's referrals, or those that `$search` finds, newest first unless `$orderby` says otherwise.
 
     A page can have fewer items than `$top` although there are more: follow the nextLink until there is none.
     """
@@ -98,7 +125,8 @@ async def list_referrals(request: Request) -> Response:
     if not may_use_referrals(request.caller):
         raise Forbidden("Your roles do not let you read referrals; ask your partner admin.")
     favorites = await request.service.referrals.favorites(request.caller.member)
-    listing = _Listing(request, query, favorites, await _own_teams(request, query.predicate))
+    teams = await _own_teams(request, query)
+    listing = _Listing(request, query, favorites, teams, await _found_ids(request, query.search))
     page = await listing.page()
     marks = await _read_marks(request, page.found)
     body: dict[str, Any] = {"@odata.context": _context(request)}
@@ -113,20 +141,29 @@ async def list_referrals(request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """Reads the list for one request. `favorites` are the caller's, `teams` are the caller's teams of sellers."""
+    """Reads the list for one request.
+
+    `favorites` are the caller's, `teams` the caller's teams of sellers. `ids` are those of the referrals that
+    `$search` may find, newest first; None without one, and if they are too many.
+    """
 
     request: Request
     query: Query
     favorites: frozenset[ReferralId]
     teams: frozenset[str]
+    ids: list[ReferralId] | None
 
     async def page(self) -> Page:
         """The page: at most `$top` items; fewer if the limits of one request are reached first."""
+        query = self.query
+        if query.order.field not in STORED_ORDERS:
+            return self._slice(await self._read_all())
+        if self.ids is not None and query.order.field == "createdDateTime":
+            return await self._page_of_ids(self.ids)
         by_key = await self._read_by_key()
         if by_key is not None:
             return self._slice(by_key)
-        query = self.query
-        scan = self._scan(after=query.after)
+        scan = self._scan(query.order, after=query.after)
         found: list[Referral] = []
         skip, last = query.skip, query.after
         async for referral in self._matching(scan, query.top + skip + 1):
@@ -138,6 +175,47 @@ class _Listing:
                 found.append(referral)
             last = scan.place
         return Page(found, None if scan.complete else scan.place, skip)
+
+    async def _page_of_ids(self, ids: Sequence[ReferralId]) -> Page:
+        """The page of what a search may have found: as many are read as are shown, and up to `_MAX_BY_KEY`."""
+        query, found = self.query, list[Referral]()
+        ordered = ids if query.order.descending else list(reversed(ids))
+        if (after := query.after) is not None:
+            ordered = [each for each in ordered if (each < after) == query.order.descending and each != after]
+        skip, last = query.skip, query.after
+        for start in range(0, min(len(ordered), _MAX_BY_KEY), _IDS_AT_ONCE):
+            chunk = ordered[start : start + _IDS_AT_ONCE]
+            records = {each.id: each for each in await self._get(chunk)}
+            for each in chunk:
+                record = records.get(each)
+                if record and self._wants(record):
+                    if skip:
+                        skip -= 1
+                    elif len(found) == query.top:
+                        return Page(found, last)
+                    else:
+                        found.append(record)
+                last = each
+        return Page(found, last if len(ordered) > _MAX_BY_KEY else None, skip)
+
+    async def _read_all(self) -> list[Referral]:
+        """All that match, in an order that storage does not have. Raises `BadQuery` if there are too many (N4)."""
+        by_key = await self._read_by_key()
+        if by_key is not None:
+            return by_key
+        scan, found = self._scan(Order()), list[Referral]()
+        async for referral in self._matching(scan, MAX_PAGE_ROWS):
+            found.append(referral)
+        if not scan.complete:
+            raise BadQuery(
+                f"$orderby by {self.query.order.field} sorts at most {MAX_COUNT:,} referrals, and there are more to "
+                "look through: add a $filter by status, direction, location or team, or order by createdDateTime or "
+                "updatedDateTime."
+            )
+        return self._sorted(found)
+
+    def _sorted(self, found: Iterable[Referral]) -> list[Referral]:
+        return sorted(found, key=self._place_of, reverse=self.query.order.descending)
 
     async def count(self) -> dict[str, Any]:
         """The number of all items, up to `MAX_COUNT` and to the limits of one request."""
@@ -152,7 +230,7 @@ class _Listing:
         It does if one of them is so old that its retention period may be over, which its key does not say (N3).
         """
         request, scope = self.request, access_scope(self.request.caller)
-        prefixes = ranges_to_count(self.query.predicate, scope)
+        prefixes = None if self.query.search else ranges_to_count(self.query.predicate, scope)
         if prefixes is None:
             return None
         scan = request.service.referrals.scan(request.caller.organization.id, prefixes)
@@ -163,7 +241,7 @@ class _Listing:
         return _count(min(counted, MAX_COUNT), exact=scan.complete and counted <= MAX_COUNT)
 
     async def _count_referrals(self) -> dict[str, Any]:
-        scan, counted = self._scan(), 0
+        scan, counted = self._scan(Order()), 0
         async for _ in self._matching(scan, MAX_PAGE_ROWS):
             if counted == MAX_COUNT:
                 return _count(counted, exact=False)
@@ -196,41 +274,60 @@ class _Listing:
                 yield referral
 
     def _wants(self, referral: Referral) -> bool:
-        predicate = self.query.predicate
-        routed = referral.routed
+        query, routed = self.query, referral.routed
+        if not self.request.sees(referral) or not has_words(referral, query.search):
+            return False
+        if query.predicate is None:
+            return True
         item = ListItem(
             referral=referral,
+            now=self.request.now,
             favorite=referral.id in self.favorites,
             my_team=routed is not None and routed.team in self.teams,
+            registration_status=(
+                self._registration_status(referral) if "registrationStatus" in query.uses else None
+            ),
         )
-        return self.request.sees(referral) and (predicate is None or matches(predicate, item))
+        return matches(query.predicate, item)
 
-    def _scan(self, *, after: str | None = None) -> Scan[Referral]:
+    def _registration_status(self, referral: Referral) -> str | None:
+        return status_of(referral, eligible=self._registration_context(referral).eligible)
+
+    def _scan(self, order: Order, *, after: str | None = None) -> Scan[Referral]:
         caller, query = self.request.caller, self.query
         return self.request.service.referrals.scan(
             caller.organization.id,
-            ranges(query.predicate, query.order, access_scope(caller), caller.email, self.teams),
+            ranges(query.predicate, order, access_scope(caller), caller.email, self.teams),
             after=after,
-            first=first_place(query.predicate, query.order),
+            first=first_place(query.predicate, order),
         )
 
     async def _read_by_key(self) -> list[Referral] | None:
-        """All matching referrals, in order, if the filter determines their keys: of engagements, or the favorites."""
+        """All matching referrals, in order, if search or filter determine their keys: of deals, or the favorites."""
         keys = await self._keys()
         if keys is None or len(keys) > _MAX_BY_KEY:
             return None
-        found = [each for each in await self.request.service.referrals.get_many(keys) if self._wants(each)]
-        return sorted(found, key=self._place_of, reverse=self.query.order.descending)
+        found = await self.request.service.referrals.get_many(keys)
+        return self._sorted(each for each in found if self._wants(each))
+
+    async def _get(self, ids: Iterable[ReferralId]) -> list[Referral]:
+        return await self.request.service.referrals.get_many(map(self._key, ids))
+
+    def _key(self, referral_id: ReferralId) -> ReferralKey:
+        organization = self.request.caller.organization.id
+        return ReferralKey(organization_id=organization, referral_id=referral_id)
 
     async def _keys(self) -> list[ReferralKey] | None:
-        predicate, organization = self.query.predicate, self.request.caller.organization.id
+        predicate = self.query.predicate
+        if self.ids is not None and len(self.ids) <= _MAX_BY_KEY:
+            return list(map(self._key, self.ids))
         if predicate is None:
             return None
         engagements = required_values(predicate, "engagementId")
         if engagements is not None and len(engagements) <= MAX_RANGES:
             return [key for each in engagements for key in await self._keys_of(each)]
         if required_values(predicate, "favorite") == _ONLY_TRUE:
-            return [ReferralKey(organization_id=organization, referral_id=each) for each in self.favorites]
+            return list(map(self._key, self.favorites))
         return None
 
     async def _keys_of(self, engagement_id: object) -> list[ReferralKey]:
@@ -255,7 +352,10 @@ class _Listing:
         return Page(items, self._place_of(items[-1]) if more and items else None)
 
     def _place_of(self, referral: Referral) -> str:
-        return place_in_order(referral, self.query.order)
+        order = self.query.order
+        if order.field in STORED_ORDERS:
+            return place_in_order(referral, order)
+        return f"{sort_key(referral, order.field).encode().hex()}-{referral.id}"
 
 
 async def _read_marks(request: Request, found: Iterable[Referral]) -> dict[ReferralId, int]:
@@ -270,9 +370,22 @@ def _count(number: int, *, exact: bool) -> dict[str, Any]:
     return {"@odata.count": number} | ({} if exact else {"@cosell.countExceeded": True})
 
 
-async def _own_teams(request: Request, predicate: Predicate | None) -> frozenset[str]:
+async def _found_ids(request: Request, search: tuple[str, ...]) -> list[ReferralId] | None:
+    """The referrals that may have all words of a search, newest first; None without one, or if all are too common.
+
+    One request for each word, or more for a common one.
+    """
+    organization_id = request.caller.organization.id
+    found = await asyncio.gather(
+        *(request.service.referrals.found_by(organization_id, word) for word in search)
+    )
+    known = [set(ids) for ids in found if ids is not None]
+    return sorted(set[ReferralId].intersection(*known), reverse=True) if known else None
+
+
+async def _own_teams(request: Request, query: Query) -> frozenset[str]:
     """The caller's teams of sellers, read only if the filter uses `myTeam` (P3)."""
-    if predicate is None or "myTeam" not in fields_of(predicate):
+    if "myTeam" not in query.uses:
         return frozenset()
     if request.caller.email is None:
         return frozenset()

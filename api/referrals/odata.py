@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, NoReturn, get_args
 
 from odata_query import ast
 from odata_query.exceptions import ArgumentCountException
@@ -28,15 +29,28 @@ from shared.domain.listing import (
     Not,
     Operator,
     Order,
+    OrderField,
     Predicate,
     Value,
 )
-from shared.domain.vocabulary import DealType, Direction, Qualification, Sharing, Status, Substatus
+from shared.domain.search_words import words_in
+from shared.domain.vocabulary import (
+    ContactAlert,
+    DealType,
+    Direction,
+    Qualification,
+    RegistrationStatus,
+    SalesStage,
+    Sharing,
+    Status,
+    Substatus,
+)
 
 MAX_FILTER_LENGTH = 4_096
 MAX_CONDITIONS = 100
 MAX_DEPTH = 20
 MAX_SKIP = 1_000
+MAX_DIGITS = 30
 
 _ENUMERATIONS: dict[Field, tuple[str, ...]] = {
     "status": get_args(Status),
@@ -45,10 +59,19 @@ _ENUMERATIONS: dict[Field, tuple[str, ...]] = {
     "type": get_args(Sharing),
     "direction": get_args(Direction),
     "dealType": get_args(DealType),
+    "salesStage": get_args(SalesStage),
+    "registrationStatus": (*get_args(RegistrationStatus), "Eligible"),
+    "contactAlert": get_args(ContactAlert),
 }
 _ALIASES = {"received": "Pending"}
 """Values that clients of the documented wire format use, and their equivalents here (C2)."""
-_TIMES: frozenset[Field] = frozenset({"createdDateTime", "updatedDateTime", "expirationDateTime"})
+_TIMES: frozenset[Field] = frozenset(
+    {
+        *("createdDateTime", "updatedDateTime", "expirationDateTime"),
+        *("details/closingDateTime", "closedDateTime"),
+    }
+)
+_NUMBERS: frozenset[Field] = frozenset({"details/dealValue"})
 _IDS: frozenset[Field] = frozenset({"id", "engagementId"})
 """GUIDs: stored in lower case, compared case-insensitively."""
 _LAMBDAS: dict[str, Field] = {field.lower(): field for field in OPERATORS if field in MULTI_VALUED}
@@ -66,10 +89,8 @@ _STARTSWITH_CALLS = " or ".join(
     f"{op}({field},'…')" for field, ops in OPERATORS.items() for op in ops if op == "startswith"
 )
 _STARTSWITH_USAGE = f"$filter supports startswith with a field and a text: {_STARTSWITH_CALLS}."
-_ORDER_FIELDS: dict[str, Literal["createdDateTime", "updatedDateTime"]] = {
-    "createddatetime": "createdDateTime",
-    "updateddatetime": "updatedDateTime",
-}
+_ORDER_FIELDS: dict[str, OrderField] = {field.lower(): field for field in get_args(OrderField)}
+MAX_SEARCH_LENGTH, MAX_SEARCH_WORDS = 255, 10
 _EXAMPLE = "status eq 'New' and not (favorite eq true)"
 _MIRRORED: dict[Operator, Operator] = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
@@ -95,8 +116,22 @@ def order_of(text: str | None) -> Order:
     name, *direction = text.lower().split()[:3] or [""]
     field = _ORDER_FIELDS.get(name)
     if field is None or direction not in ([], ["asc"], ["desc"]):
-        _refuse("$orderby supports createdDateTime or updatedDateTime, followed by asc or desc.")
+        supported = ", ".join(_ORDER_FIELDS.values())
+        _refuse(f"$orderby supports one of {supported}, followed by asc or desc.")
     return Order(field=field, descending=direction == ["desc"])
+
+
+def search_of(text: str | None) -> tuple[str, ...]:
+    """The folded words of `$search`; empty if it is absent. Raises `BadQuery`."""
+    if text is None:
+        return ()
+    words = words_in(text)
+    if not words or len(words) > MAX_SEARCH_WORDS or len(text) > MAX_SEARCH_LENGTH:
+        _refuse(
+            f"$search takes 1 to {MAX_SEARCH_WORDS} words of letters and digits, in at most {MAX_SEARCH_LENGTH} "
+            "characters."
+        )
+    return words
 
 
 def select_of(text: str | None) -> frozenset[str] | None:
@@ -323,6 +358,8 @@ def _value(field: Field, operator: Operator, node: Any) -> Value:
         return None
     if field in _TIMES:
         return _time(field, node)
+    if field in _NUMBERS:
+        return _number(field, node)
     if field in {"favorite", "myTeam"}:
         return _boolean(field, node)
     if not isinstance(node, ast.String | ast.GUID):
@@ -345,6 +382,15 @@ def _boolean(field: Field, node: Any) -> bool:
     if not isinstance(node, ast.Boolean):
         _refuse(f"$filter compares {field} with true or false.")
     return str(node.val).lower() == "true"
+
+
+def _number(field: Field, node: Any) -> Decimal:
+    if not isinstance(node, ast.Integer | ast.Float):
+        _refuse(f"$filter compares {field} with a number such as 1000.50, without quotes.")
+    number = Decimal(node.val)
+    if number.adjusted() > MAX_DIGITS:
+        _refuse(f"$filter: {field} is compared with numbers of at most {MAX_DIGITS} digits.")
+    return number
 
 
 def _time(field: Field, node: Any) -> datetime:

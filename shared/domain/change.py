@@ -192,6 +192,14 @@ def created(
     )
 
 
+def with_task(change: Change, task: Task) -> Change:
+    """A change with one more task in its work."""
+    before = change.work.tasks if change.work else ()
+    tasks = (*(state.task for state in before), task)
+    work = work_of(change.after.id, label_of(change.after.sequence), change.entry.operation_id, tasks)
+    return replace(change, work=work)
+
+
 def names_of(invited: tuple[InvitedParty, ...]) -> dict[str, str]:
     """The details of an entry about invitations: the names of the invited organizations."""
     names = ", ".join(invitation.organization_name for invitation in invited)

@@ -18,7 +18,7 @@ from shared.domain.lifecycle import require_active
 from shared.domain.referral import Referral
 from shared.domain.refusals import Fault, NotAllowed
 
-MAX_REMOVED_AND_INVITED = 35
+MAX_REMOVED_AND_INVITED = 30
 """How many people a conversion removes and organizations it invites: all their rows share a transaction of 100."""
 
 

@@ -22,8 +22,9 @@ from shared.domain.referral import Contact, Referral, Solution
 from shared.domain.refusals import Fault
 from shared.domain.vocabulary import NO_HELP
 
-MAX_REMOVED = 30
-"""How many people one edit can remove from a team: their list rows share its transaction (100 operations)."""
+MAX_REMOVED = 25
+"""How many people one edit can remove from a team: their list rows share its transaction, which keeps room for five
+rows more than any step needs (100 operations)."""
 _EDITABLE = (
     *("name", "external_reference_id", "campaign_id", "notes", "team", "customer", "terms"),
     *("consent", "invite_context"),

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, assert_never
 
 from shared.domain.directory import normalized_name
+from shared.domain.lead import contact_alert
 from shared.domain.referral import Referral
+from shared.domain.search_words import fold
 
 Field = Literal[
     "id",
@@ -31,19 +34,37 @@ Field = Literal[
     "sellerTeam",
     "favorite",
     "myTeam",
+    "name",
+    "details/dealValue",
+    "details/closingDateTime",
+    "salesStage",
+    "registrationStatus",
+    "contactAlert",
+    "closedDateTime",
+    "inviteContext/invitedBy/organizationId",
 ]
+OrderField = Literal[
+    "createdDateTime",
+    "updatedDateTime",
+    "name",
+    "details/dealValue",
+    "details/closingDateTime",
+    "expirationDateTime",
+]
+STORED_ORDERS: frozenset[OrderField] = frozenset({"createdDateTime", "updatedDateTime"})
+"""The orders in which storage has the referrals; for the others all that match are read and sorted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """The order of a list."""
 
-    field: Literal["createdDateTime", "updatedDateTime"] = "createdDateTime"
+    field: OrderField = "createdDateTime"
     descending: bool = True
 
 
 Operator = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "startswith"]
-Value = str | datetime | bool | None
+Value = str | datetime | Decimal | bool | None
 
 _EQUALITY: tuple[Operator, ...] = ("eq", "ne", "in")
 _ORDERED: tuple[Operator, ...] = (*_EQUALITY, "lt", "le", "gt", "ge")
@@ -70,11 +91,23 @@ OPERATORS: Mapping[Field, tuple[Operator, ...]] = MappingProxyType(
         "sellerTeam": _EQUALITY,
         "favorite": ("eq", "ne"),
         "myTeam": ("eq", "ne"),
+        "name": (*_EQUALITY, "startswith"),
+        "details/dealValue": _ORDERED,
+        "details/closingDateTime": _ORDERED,
+        "salesStage": _EQUALITY,
+        "registrationStatus": _EQUALITY,
+        "contactAlert": _EQUALITY,
+        "closedDateTime": _ORDERED,
+        "inviteContext/invitedBy/organizationId": _EQUALITY,
     }
 )
 """The operators that each field allows."""
 OPTIONAL: frozenset[Field] = frozenset(
-    {"campaignId", "externalReferenceId", "expirationDateTime", "location", "sellerTeam"}
+    {
+        *("campaignId", "externalReferenceId", "expirationDateTime", "location", "sellerTeam"),
+        *("details/dealValue", "details/closingDateTime", "closedDateTime", "salesStage"),
+        *("registrationStatus", "contactAlert", "inviteContext/invitedBy/organizationId"),
+    }
 )
 """The fields that can be null; only they can be compared with null, with eq and ne."""
 MULTI_VALUED: frozenset[Field] = frozenset({"team/email", "details/requirements/solutions/id"})
@@ -119,11 +152,16 @@ Predicate = Condition | AllOf | AnyOf | Not
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListItem:
-    """A referral in one reader's list: whether it is a favorite, and routed to one of the reader's teams (P3)."""
+    """A referral in one reader's list at `now`: whether it is a favorite, and routed to a team of the reader's (P3).
+
+    `registration_status` is what the list shows of its registration (G2).
+    """
 
     referral: Referral
+    now: datetime
     favorite: bool
     my_team: bool = False
+    registration_status: str | None = None
 
 
 def matches(predicate: Predicate, item: ListItem) -> bool:
@@ -155,7 +193,7 @@ def comparable(field: Field, value: Value) -> Value:
     """A value in the form in which it is compared: names normalized, emails case-folded."""
     if not isinstance(value, str):
         return value
-    if field == "customerProfile/name":
+    if field in {"customerProfile/name", "name"}:
         return normalized_name(value)
     return value.casefold() if field == "team/email" else value
 
@@ -228,11 +266,20 @@ def _holds(condition: Condition, value: Value) -> bool:
 
 
 def _compares(operator: Literal["lt", "le", "gt", "ge"], value: Value, operand: Value) -> bool:
-    """Null is neither before nor after any time."""
-    if not isinstance(value, datetime) or not isinstance(operand, datetime):
+    """Null is neither before nor after any time, and neither below nor above any number."""
+    sign = _sign(value, operand)
+    if sign is None:
         return False
-    before, after = value < operand, value > operand
-    return {"lt": before, "le": not after, "gt": after, "ge": not before}[operator]
+    return {"lt": sign < 0, "le": sign <= 0, "gt": sign > 0, "ge": sign >= 0}[operator]
+
+
+def _sign(value: Value, operand: Value) -> int | None:
+    """-1, 0 or 1 as a value is less than, equal to or more than another of its type; None without one."""
+    if isinstance(value, datetime) and isinstance(operand, datetime):
+        return (value > operand) - (value < operand)
+    if isinstance(value, Decimal) and isinstance(operand, Decimal):
+        return (value > operand) - (value < operand)
+    return None
 
 
 _VALUES: Mapping[Field, Callable[[ListItem], tuple[Value, ...]]] = MappingProxyType(
@@ -258,5 +305,40 @@ _VALUES: Mapping[Field, Callable[[ListItem], tuple[Value, ...]]] = MappingProxyT
         "sellerTeam": lambda item: (item.referral.routed.team if item.referral.routed else None,),
         "favorite": lambda item: (item.favorite,),
         "myTeam": lambda item: (item.my_team,),
+        "name": lambda item: (item.referral.name,),
+        "details/dealValue": lambda item: (item.referral.terms.deal_value,),
+        "details/closingDateTime": lambda item: (item.referral.terms.closing_at,),
+        "salesStage": lambda item: (item.referral.sales_stage,),
+        "registrationStatus": lambda item: (item.registration_status,),
+        "contactAlert": lambda item: (contact_alert(item.referral, item.now),),
+        "closedDateTime": lambda item: (item.referral.closed_at,),
+        "inviteContext/invitedBy/organizationId": lambda item: (item.referral.invite_context.invited_by,),
     }
 )
+
+
+def sort_key(referral: Referral, field: OrderField) -> str:
+    """Text that sorts as a field does, below all others without a value; names by their folded form (N4)."""
+    value: str | datetime | Decimal | None
+    match field:
+        case "name":
+            value = fold(referral.name)
+        case "details/dealValue":
+            value = referral.terms.deal_value
+        case "details/closingDateTime":
+            value = referral.terms.closing_at
+        case "expirationDateTime":
+            value = referral.expires_at
+        case "createdDateTime":
+            value = referral.created_at
+        case "updatedDateTime":
+            value = referral.updated_at
+    match value:
+        case None:
+            return ""
+        case Decimal():
+            return f"{value:020.2f}"
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="microseconds")
+        case _:
+            return f" {value}"

@@ -100,6 +100,17 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IndexWords:
+    """Write the rows by which the record is found by words, which its step had no room for (N4).
+
+    `earlier` are the words that it was found by before.
+    """
+
+    earlier: tuple[str, ...]
+    kind: Literal["indexWords"] = "indexWords"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deliver:
     """Create the leads of a request for information (R2)."""
 
@@ -129,6 +140,7 @@ Task = (
     | UpdateDealType
     | Publish
     | Notify
+    | IndexWords
     | Deliver
     | FollowReview
     | NoOp

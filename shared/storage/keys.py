@@ -21,6 +21,7 @@ from shared.domain.ids import (
     digest,
     inverted,
     leading_bits,
+    reverted,
 )
 from shared.domain.vocabulary import Status
 from shared.storage.tables import MAX_KEY_LENGTH
@@ -47,6 +48,8 @@ def document(referral_id: ReferralId) -> str:
 ALL, UPDATED_LAST, UPDATED_FIRST, OLDEST = "n:", "u:", "c:", "d:"
 """Prefixes of the list rows of a whole organization: newest first, last update first, first update first; and of the
 documents, which are sorted oldest first."""
+WORDS = "z:"
+"""Prefix of the rows by which referrals are found by a word."""
 PARTNER_LED = "v:"
 """Prefix of the rows, in Microsoft's partition, that list partner-led deals for its sellers."""
 
@@ -100,6 +103,21 @@ def in_tab(tab: Tab, status: Status, referral_id: ReferralId) -> str:
 def tab_prefix(tab: Tab, status: str) -> str:
     """The prefix of the list rows of a tab and a status."""
     return f"s:{tab}:{status}:"
+
+
+def of_word(word: str, referral_id: ReferralId) -> str:
+    """Search row, key only: the referrals that a word finds, newest first (N4)."""
+    return f"{words_starting_with(word)}:{inverted(referral_id)}"
+
+
+def words_starting_with(start: str) -> str:
+    """The prefix of the search rows of all words with a start."""
+    return f"{WORDS}{safe(start, beside=len(WORDS) + len(':') + _INVERTED_ID)}"
+
+
+def referral_of_word(key: str) -> ReferralId:
+    """The referral of a search row."""
+    return ReferralId(reverted(key.rpartition(":")[2]))
 
 
 def of_location(location_id: LocationId, referral_id: ReferralId) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.domain.ids import OrganizationId, PersonId, ReferralId, is_uuid
+from shared.domain.search_words import words_among
 from shared.errors import StoreConflict
 from shared.storage import keys
 from shared.storage.codec import text_of, values_of
@@ -217,6 +218,28 @@ async def _addresses_lead_to_people(tables: Tables) -> str:
     return f"The addresses of {listed} people lead to their entries."
 
 
+async def _referrals_are_found_by_words(tables: Tables) -> str:
+    """Version 3 had no rows by which referrals are found by words (N4)."""
+    found = 0
+    async for row in tables.scan_table(keys.REFERRALS):
+        if row.key.startswith(keys.OLDEST) and (words := _words_of(row)):
+            referral_id = ReferralId(row.key.removeprefix(keys.OLDEST))
+            rows = [Row(keys.of_word(word, referral_id), {}) for word in sorted(words)]
+            await tables.write(keys.REFERRALS, row.partition, [Upsert(each) for each in rows])
+            found += 1
+    return f"{found} referrals are found by their words."
+
+
+def _words_of(row: StoredRow) -> frozenset[str]:
+    """The words of a referral's document; none of a damaged one."""
+    try:
+        record = json.loads(text_of(row.values))
+        ids = (record.get("external_reference_id"), record.get("campaign_id"))
+        return words_among(record["name"], record["customer"]["name"], *ids)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return frozenset()
+
+
 MIGRATIONS: dict[int, tuple[Migration, ...]] = {
     1: (_mails_are_found_by_their_operations,),
     2: (
@@ -224,6 +247,6 @@ MIGRATIONS: dict[int, tuple[Migration, ...]] = {
         _who_declined_keeps_none_of_the_inviters_people,
         _ids_of_callers_are_in_lower_case,
     ),
-    3: (_addresses_lead_to_people,),
+    3: (_addresses_lead_to_people, _referrals_are_found_by_words),
 }
 """By the version that each starts from: the parts of the way to the next, in order. Each part can be repeated."""

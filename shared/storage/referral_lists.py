@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from shared.domain.permissions import emails_of_asked
 from shared.domain.referral import Referral
+from shared.domain.search_words import words_of
 from shared.storage import keys
 from shared.storage.codec import MAX_BYTES, Codec
 from shared.storage.tables import StoredRow, Tables
@@ -41,6 +42,11 @@ def list_keys(referral: Referral) -> set[str]:
         list_rows.add(keys.of_seller_team(referral.routed.team, referral.id))
     people = {contact.email.casefold() for contact in referral.team} | emails_of_asked(referral)
     return list_rows | {keys.of_member(email, referral.id) for email in people}
+
+
+def word_keys(referral: Referral) -> set[str]:
+    """The keys of the rows by which a referral is found by a word (N4)."""
+    return {keys.of_word(word, referral.id) for word in words_of(referral)}
 
 
 def tab_of(referral: Referral) -> keys.Tab:

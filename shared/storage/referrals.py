@@ -22,15 +22,36 @@ from shared.errors import Contended, RecordTooLarge, StoreConflict
 from shared.storage import keys
 from shared.storage.codec import MAX_BYTES, Codec, SetAside, Stored, log_set_aside
 from shared.storage.idempotency import RequestKey
-from shared.storage.referral_lists import REFERRALS, Scan, list_keys
+from shared.storage.referral_lists import (
+    MAX_PAGE_ROWS,
+    MAX_PAGES,
+    REFERRALS,
+    Scan,
+    list_keys,
+    word_keys,
+)
 from shared.storage.registration_rows import registration_operations
 from shared.storage.sizes import MAX_TRANSACTION_BYTES, wire_size
-from shared.storage.tables import Discard, Insert, Operation, Replace, Row, StoredRow, Tables, Upsert
+from shared.storage.tables import (
+    MAX_TRANSACTION_OPERATIONS,
+    Discard,
+    Insert,
+    Operation,
+    Replace,
+    Row,
+    StoredRow,
+    Tables,
+    Upsert,
+    in_transactions,
+)
 
 T = TypeVar("T")
 _ENTRIES, WORK = Codec[Entry](Entry), Codec[Work](Work)
 _NUMBERS = Codec[int](int)
 _MARK_ATTEMPTS = 5
+_ROOM_FOR_ROWS = MAX_TRANSACTION_OPERATIONS - 5 - 6
+"""Rows of a transaction, without the five that are kept free, and those that a step has once: the document, its work,
+what it counts, its answer, its idempotency key, and one more."""
 _LIMITED_FOR_PEOPLE, _INVITATIONS = (
     Codec[Referral](Referral),
     Codec[Referral](Referral, limit=MAX_BYTES - 4096),
@@ -101,10 +122,37 @@ class Referrals:
         operations.extend(Discard(keys.registration(after.id, each)) for each in change.deleted_registrations)
         if key:
             operations.append(key.operation())
+        if words_fit(change):
+            operations.extend(_word_operations(change))
         if change.entry.actor.name and not (change.registrations or change.deleted_registrations):
             _require_size(change, operations)
         etags = await self._tables.write(keys.REFERRALS, _partition(after.key), operations)
         return Written(record=etags[0], work=etags[1] if change.work else None)
+
+    async def index_words(self, referral: Referral, earlier: Iterable[str]) -> None:
+        """Write the rows by which a referral is found, and delete those of words that it lacks now; idempotent."""
+        current = word_keys(referral)
+        stale = {keys.of_word(word, referral.id) for word in earlier} - current
+        operations: list[Operation] = [
+            *(Upsert(Row(key, {})) for key in sorted(current)),
+            *(Discard(key) for key in sorted(stale)),
+        ]
+        for group in in_transactions(operations):
+            await self._tables.write(keys.REFERRALS, _partition(referral.key), group)
+
+    async def found_by(self, organization_id: OrganizationId, start: str) -> list[ReferralId] | None:
+        """The referrals with a word that starts so, newest first; None if they are too many for one request (N4).
+
+        By their keys alone: a row can be left of a word that the referral had before.
+        """
+        first, end = keys.starting_with(keys.words_starting_with(start))
+        limit = MAX_PAGES * MAX_PAGE_ROWS
+        rows = await self._tables.between(
+            keys.REFERRALS, keys.partition_of(organization_id), first, end, limit, keys_only=True
+        )
+        if len(rows) == limit:
+            return None
+        return sorted({keys.referral_of_word(row.key) for row in rows}, reverse=True)
 
     async def touch(self, read: Stored[Referral], after: Referral) -> str | None:
         """Store a record that moved in the order of updates; returns its new ETag if storage says it.
@@ -317,6 +365,27 @@ def _list_operations(change: Change) -> list[Operation]:
     return [
         *(Upsert(Row(key, values)) for key in sorted(current)),
         *(Discard(key) for key in sorted(stale)),
+    ]
+
+
+def words_fit(change: Change) -> bool:
+    """Whether a step's transaction has room for its search rows besides all others, of which it keeps five free.
+
+    If not, they are written by work of the step (N4).
+    """
+    current = list_keys(change.after)
+    lists = len(current | (list_keys(change.before) if change.before else set()))
+    others = len(change.entries) + len(change.invitations) + 4 * len(change.registrations)
+    return lists + others + len(_word_operations(change)) <= _ROOM_FOR_ROWS
+
+
+def _word_operations(change: Change) -> list[Operation]:
+    """Write the search rows of new words, and delete those of words that the record lost."""
+    current = word_keys(change.after)
+    before = word_keys(change.before) if change.before else set[str]()
+    return [
+        *(Upsert(Row(key, {})) for key in sorted(current - before)),
+        *(Discard(key) for key in sorted(before - current)),
     ]
 
 

@@ -11,17 +11,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from shared.domain.change import Change, CommandContext
+from shared.domain.change import Change, CommandContext, with_task
 from shared.domain.ids import OperationId
 from shared.domain.lifecycle import SYSTEM_ACTOR
 from shared.domain.referral import Referral, ReferralKey
-from shared.domain.work import Work
+from shared.domain.search_words import words_of
+from shared.domain.work import IndexWords, Work
 from shared.errors import Contended, StoreConflict, StoreUnavailable
 from shared.storage.codec import Stored
 from shared.storage.engagements import Engagements
 from shared.storage.idempotency import IdempotencyKeys, RequestKey
 from shared.storage.known_referrals import KnownReferrals
-from shared.storage.referrals import Referrals, Written
+from shared.storage.referrals import Referrals, Written, words_fit
 from shared.workflow.announce import Announcements
 
 logger = logging.getLogger(__name__)
@@ -197,7 +198,7 @@ class _Step:
                     raise
                 if change is None:
                     return await self._stored()
-                change = await self._announce(change)
+                change = await self._announce(_with_words(change))
                 key = None if change.refusal else self.key
                 if committed := await self._commit(change, read, key) or await self._stored():
                     return committed
@@ -209,7 +210,7 @@ class _Step:
         """See `Commits.create`."""
 
         async def attempt() -> Committed | None:
-            change = await self._announce(build(self._attempt()))
+            change = await self._announce(_with_words(build(self._attempt())))
             return await self._commit(change, None, self.key) or await self._stored()
 
         try:
@@ -289,6 +290,14 @@ async def complete_all(calls: Iterable[Awaitable[T]]) -> list[T]:
         if isinstance(outcome, BaseException):
             raise outcome
     return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+def _with_words(change: Change) -> Change:
+    """A step whose search rows do not fit into its transaction, with the task that writes them (N4)."""
+    if words_fit(change):
+        return change
+    earlier = words_of(change.before) if change.before else frozenset[str]()
+    return with_task(change, IndexWords(earlier=tuple(sorted(earlier))))
 
 
 def _added(change: Change) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from shared.domain.vocabulary import DealType
 from shared.domain.work import (
     Deliver,
     FollowReview,
+    IndexWords,
     Invite,
     NoOp,
     Notify,
@@ -192,6 +193,8 @@ class WorkRun:
                 await self._notify(task, deferred=state.due is not None)
             case Deliver():
                 await self._deliver()
+            case IndexWords(earlier=earlier):
+                await self._index_words(earlier)
             case FollowReview(registration=registration):
                 await self._follow_review(registration)
             case NoOp():
@@ -249,6 +252,11 @@ class WorkRun:
             published = deal.value.deal_type
             await self.performer.visibility.follow(deal.value)
             deal = await self.known.read(self.record)
+
+    async def _index_words(self, earlier: Sequence[str]) -> None:
+        """Index the words of the record as it is now."""
+        if record := await self.known.read(self.record):
+            await self.performer.referrals.index_words(record.value, earlier)
 
     async def _follow_review(self, registration_id: RegistrationId) -> None:
         """Index a registration as it is now; if it is reviewed, start or wake the orchestration of its review.

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from api.http.problems import BadQuery
 from api.referrals.odata import MAX_CONDITIONS, MAX_DEPTH, filter_of
+from shared.domain.ids import InquiryId
 from shared.domain.listing import (
     MULTI_VALUED,
     OPERATORS,
@@ -26,12 +28,23 @@ from shared.domain.listing import (
     Value,
     matches,
 )
-from shared.domain.referral import RoutedTeam
-from shared.domain.vocabulary import DealType, Direction, Qualification, Sharing, Status, Substatus
+from shared.domain.referral import Inquiry, RoutedTeam
+from shared.domain.vocabulary import (
+    ContactAlert,
+    DealType,
+    Direction,
+    Qualification,
+    RegistrationStatus,
+    SalesStage,
+    Sharing,
+    Status,
+    Substatus,
+)
 from tests.examples.referrals import NOW, contact, referral
 
 ID, ANOTHER = "0190a5c0-0000-7000-8000-00000000000a", "0190a5c0-0000-7000-8000-00000000000b"
 SHOWN = ListItem(
+    now=NOW,
     referral=referral(
         id=ID,
         engagement_id=ID,
@@ -40,9 +53,14 @@ SHOWN = ListItem(
         external_reference_id="CRM-1",
         expires_at=NOW,
         routed=RoutedTeam(team="americas", team_name="Americas", rule=None),
+        sales_stage="Qualified",
+        inquiry=Inquiry(id=InquiryId("i"), recipients=(), alternatives=0),
+        customer_requested_contact=True,
+        closed_at=NOW,
     ),
     favorite=True,
     my_team=True,
+    registration_status="Eligible",
 )
 OWN_AND_LATER: dict[Field, tuple[Value, Value]] = {
     "id": (ID, ANOTHER),
@@ -66,6 +84,14 @@ OWN_AND_LATER: dict[Field, tuple[Value, Value]] = {
     "sellerTeam": ("americas", "korea"),
     "favorite": (True, False),
     "myTeam": (True, False),
+    "name": ("Relecloud ERP", "Tailspin"),
+    "details/dealValue": (Decimal("40000.50"), Decimal(40001)),
+    "details/closingDateTime": (NOW + timedelta(days=90), NOW + timedelta(days=91)),
+    "salesStage": ("Qualified", "Proposed"),
+    "registrationStatus": ("Eligible", "Approved"),
+    "contactAlert": ("hot", "overdue"),
+    "closedDateTime": (NOW, NOW + timedelta(seconds=1)),
+    "inviteContext/invitedBy/organizationId": ("contoso", "fabrikam"),
 }
 """The value that the referral shown has, and one that comes later or is just another."""
 HOLDS: dict[Operator, tuple[bool, bool]] = {
@@ -118,6 +144,8 @@ def _literal(value: Value) -> str:
             return "null"
         case bool():
             return str(value).lower()
+        case Decimal():
+            return str(value)
         case datetime():
             return value.isoformat().replace("+00:00", "Z")
         case str():
@@ -203,7 +231,11 @@ CODES: dict[Field, tuple[str, ...]] = {
     "type": get_args(Sharing),
     "direction": get_args(Direction),
     "dealType": get_args(DealType),
+    "salesStage": get_args(SalesStage),
+    "registrationStatus": (*get_args(RegistrationStatus), "Eligible"),
+    "contactAlert": get_args(ContactAlert),
 }
+AMOUNTS = st.decimals(0, 10**12, places=2).filter(lambda amount: amount.is_finite())
 TEXTS = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=12)
 MOMENTS = st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 
@@ -213,6 +245,8 @@ def values(field: Field) -> st.SearchStrategy[Value]:
         return st.booleans()
     if field.endswith("DateTime"):
         return MOMENTS
+    if field == "details/dealValue":
+        return AMOUNTS
     if field in {"id", "engagementId"}:
         return st.uuids().map(str)
     return st.sampled_from(CODES[field]) if field in CODES else TEXTS

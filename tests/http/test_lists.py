@@ -182,7 +182,7 @@ def test_a_location_that_is_longer_than_any_key_is_nowhere(service: Service) -> 
         ("$filter=length(name) gt 3", "length"),
         ("$filter=status eq", "cannot be read"),
         ("$filter=status eq 'Sleeping'", "Sleeping"),
-        ("$orderby=name", "$orderby"),
+        ("$orderby=notes", "$orderby"),
         ("$select=secret", "secret"),
         ("$top=0", "$top"),
         ("$skip=1001", "nextLink"),

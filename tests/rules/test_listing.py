@@ -28,7 +28,7 @@ HOUR = timedelta(hours=1)
 RECORD = referral(
     team=(contact("Kim@Fabrikam.com"), contact("lee@fabrikam.com")), campaign_id="C-1", expires_at=None
 )
-SHOWN = ListItem(referral=RECORD, favorite=True)
+SHOWN = ListItem(referral=RECORD, now=NOW, favorite=True)
 CASES = [
     ("status", "eq", ("New",), True),
     ("status", "ne", ("New",), False),
@@ -127,7 +127,7 @@ RECORDS = st.builds(
 @given(PREDICATES, RECORDS)
 def test_what_matches_has_what_is_demanded_and_is_not_before_the_earliest(predicate, record) -> None:
     """So a list may be read from the ranges that the demands leave."""
-    item = ListItem(referral=record, favorite=False)
+    item = ListItem(referral=record, now=NOW, favorite=False)
     if not matches(predicate, item):
         return
     for field in TEXTUAL:

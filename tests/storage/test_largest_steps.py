@@ -24,6 +24,8 @@ from tests.doubles.service import NOTHING, ask, service_on
 from tests.doubles.small_world import deal, import_small_world, inquiry, organization, person
 from tests.examples.referrals import NOW
 
+KEPT_FREE = 5
+"""Rows that later features find room for in every step."""
 COMPANIES = [f"company{number:02}" for number in range(MAX_INVITATIONS)]
 
 
@@ -82,7 +84,8 @@ async def test_a_creation_with_all_invitations_and_people(world: World) -> None:
     body = {**deal(*COMPANIES), "team": team(0), "location": "contoso-seattle"}
     await world.done(create_referral, body, Idempotency_Key="once")
     lists, people, invitations = 5, MAX_TEAM, MAX_INVITATIONS + 1
-    assert world.tables.largest == lists + people + invitations + len(
+    words = 2
+    assert world.tables.largest == lists + people + invitations + words + len(
         ["document", "work", "entry", "count", "key"]
     )
 
@@ -101,7 +104,7 @@ async def test_an_edit_that_changes_everything_and_wins(world: World) -> None:
         replacing("/substatus", "Won"),
     ]
     await world.done(patch_referral, patch, {"id": made["id"]}, If_Match=made["eTag"])
-    assert world.tables.largest <= MAX_TRANSACTION_OPERATIONS
+    assert world.tables.largest <= MAX_TRANSACTION_OPERATIONS - KEPT_FREE
 
 
 async def test_a_conversion_with_all_invitations_and_another_team(world: World) -> None:
@@ -117,4 +120,4 @@ async def test_a_conversion_with_all_invitations_and_another_team(world: World) 
     refused = await ask(world.service, "rae", convert_lead, one_more, now=NOW, route=lead)
     assert [each["target"] for each in refused.body["error"]["details"]] == ["/team"]
     await world.done(convert_lead, body, lead)
-    assert world.tables.largest <= MAX_TRANSACTION_OPERATIONS
+    assert world.tables.largest <= MAX_TRANSACTION_OPERATIONS - KEPT_FREE
