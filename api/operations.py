@@ -13,7 +13,7 @@ from api.directory import (
     stage_maps,
 )
 from api.http.operation import OPERATIONS, http_blueprint
-from api.leads import providers
+from api.leads import choices, providers
 from api.leads import submit as submit_leads
 from api.platform import health, mail_events
 from api.referrals import (
@@ -48,7 +48,7 @@ RESOURCES = (
         summary,
     ),
     *(eligibility, submit_registrations, drafts, closed_deals, list_registrations, review),
-    *(submit_leads, providers),
+    *(submit_leads, providers, choices),
     *(me, people, applications, locations, profiles, stage_maps, routing, lookups, reference_data),
     *(pages, health, mail_events),
 )

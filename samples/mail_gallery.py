@@ -85,7 +85,8 @@ def facts(kind: MailKind, portal_url: str) -> AnyFacts:
         case "customerDeclined" | "customerExpired":
             names = _names()
             told = OutcomeFact(outcome=kind, company=names["contoso"], requested_on=_REQUESTED_ON)
-            return CustomerFacts(fact=told, alternatives=(names["litware"], names["tailspin"]))
+            link = f"{portal_url}/choices/0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
+            return CustomerFacts(fact=told, alternatives=(names["litware"], names["tailspin"]), link=link)
         case "customerSummary":
             return CustomerSummaryFacts(facts=tuple(_outcomes()))
         case _:

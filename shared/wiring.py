@@ -30,6 +30,7 @@ from shared.settings import Settings, TableAccount, read_limits, read_settings
 from shared.storage.applications import Applications
 from shared.storage.azure_errors import CONNECT_SECONDS, READ_SECONDS, RETRIES
 from shared.storage.azure_tables import AzureTables
+from shared.storage.choices import Choices
 from shared.storage.claims import claim, hub_claim, tables_claim
 from shared.storage.directory import Directory
 from shared.storage.directory_search import DirectorySearch
@@ -90,6 +91,7 @@ class Service:
     invitations: Invitations
     intake: Intake
     inquiries: Inquiries
+    choices: Choices
     registrations: Registrations
     profiles: Profiles
     providers: ProviderSearch
@@ -130,6 +132,7 @@ def assemble(
     )
     visibility, background = Visibility(referrals), Background()
     inquiries, profiles, routing = Inquiries(tables), Profiles(tables), Routing(tables)
+    choices = Choices(tables)
     registrations = Registrations(tables)
     providers = ProviderSearch(profiles, directory, referrals)
     intake = Intake(
@@ -170,6 +173,7 @@ def assemble(
         registrations=registrations,
         visibility=visibility,
         notices=notices,
+        choices=choices,
         wall_clock=wall_clock,
     )
     due_work = DueWork(commits=commits, performer=performer, intents=intents, wall_clock=wall_clock)
@@ -199,6 +203,7 @@ def assemble(
         invitations=invitations,
         intake=intake,
         inquiries=inquiries,
+        choices=choices,
         registrations=registrations,
         profiles=profiles,
         providers=providers,

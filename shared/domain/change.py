@@ -28,13 +28,15 @@ class CommandContext:
     """Who acts, and when (domain clock): stamped on every timeline entry.
 
     `key_hash` is the hash of the request's idempotency key, if it has one. `operation_id` is new for each attempt to
-    commit (`Commits`), so that an attempt recognizes its own entry; until then it is empty.
+    commit (`Commits`), so that an attempt recognizes its own entry; until then it is empty. So is `secret`, 256
+    random bits as text, for a step that makes a link without a sign-in (R8).
     """
 
     actor: Actor
     now: datetime
     operation_id: OperationId = NO_OPERATION_ID
     key_hash: str | None = None
+    secret: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

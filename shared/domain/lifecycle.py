@@ -301,7 +301,7 @@ def _close(
 ) -> ChangeBuilder:
     return builder.then(
         entry,
-        _closing_tasks(builder.after, substatus, reason),
+        _closing_tasks(builder.after, substatus, reason, context.secret),
         invite_context=_context_after(builder.after, substatus),
         status="Closed",
         substatus=substatus,
@@ -321,33 +321,40 @@ def _closing_entry(kind: EntryKind, reason: StatusReason) -> EntryDraft:
     return EntryDraft(kind=kind, reason=reason.code, details={"notes": reason.notes} if reason.notes else {})
 
 
-def _closing_tasks(referral: Referral, substatus: Substatus, reason: StatusReason | None) -> tuple[Task, ...]:
+def _closing_tasks(
+    referral: Referral, substatus: Substatus, reason: StatusReason | None, secret: str
+) -> tuple[Task, ...]:
     match substatus:
         case "Won" | "Lost":
             return _outcome_tasks(referral, "won" if substatus == "Won" else "lost")
         case "Declined" if referral.inquiry and reason and reason.code == ABUSE:
             return ()  # a customer reported for abuse gets no mail (M7)
         case "Declined":
-            return _inviter_tasks(referral, "declined")
+            return _inviter_tasks(referral, "declined", secret)
         case _ if reason and reason.code == DEAL_CLOSED:
             return (Notify(message="withdrawn", audience="invitee"),)
         case _:
-            return _inviter_tasks(referral, "expired")
+            return _inviter_tasks(referral, "expired", secret)
 
 
-def _inviter_tasks(referral: Referral, message: MailKind) -> tuple[Task, ...]:
+def _inviter_tasks(referral: Referral, message: MailKind, secret: str = "") -> tuple[Task, ...]:
     if referral.inquiry:
-        return _customer_tasks(message)
+        return _customer_tasks(message, secret if referral.inquiry.alternatives else None)
     return (
         UpdateParties(parties=(referral.creator,)),
         Notify(message=message, audience="inviter", party=referral.creator),
     )
 
 
-def _customer_tasks(message: MailKind) -> tuple[Task, ...]:
-    """A mail suggests other partners to a customer whose request is declined or expires (R4, M2)."""
+def _customer_tasks(message: MailKind, secret: str | None) -> tuple[Task, ...]:
+    """A mail suggests other partners to a customer whose request is declined or expires (R4, M2).
+
+    With a secret it has a link to choose one of them (R8).
+    """
     mails: dict[MailKind, MailKind] = {"declined": "customerDeclined", "expired": "customerExpired"}
-    return (Notify(message=mails[message], audience="customer"),) if message in mails else ()
+    if message not in mails:
+        return ()
+    return (Notify(message=mails[message], audience="customer", choice=secret or None),)
 
 
 def _outcome_tasks(referral: Referral, message: MailKind) -> tuple[Task, ...]:

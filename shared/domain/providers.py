@@ -90,6 +90,15 @@ def match_alternatives(profiles: Iterable[Profile], lead: Referral) -> tuple[Mat
     return tuple(sorted(useful, key=lambda match: -len(match.words)))
 
 
+def fits_whole_request(location: ProfileLocation, lead: Referral) -> bool:
+    """Whether a location meets every kind of thing that a request names: an industry, a product, a service (R8)."""
+    offers = (location.industries, location.products, location.services)
+    return wants_size(location, lead.customer.size) and all(
+        not wanted or _normalized(offered) & set(wanted.values())
+        for wanted, offered in zip(_needs_of(lead), offers, strict=True)
+    )
+
+
 def rank(providers: Iterable[Provider]) -> tuple[Provider, ...]:
     """Sort by number of matching words, then by response speed, then by name."""
     return tuple(

@@ -88,7 +88,7 @@ class Notify:
     """Send one message to one audience.
 
     `party` is the reader's referral, None if it is this one. `registration` and `round` are set if the message is
-    about a registration.
+    about a registration. `choice` is the secret of the link in a mail to a customer, until the mail is settled (R8).
     """
 
     message: MailKind
@@ -96,6 +96,7 @@ class Notify:
     party: ReferralKey | None = None
     registration: RegistrationId | None = None
     round: int | None = None
+    choice: str | None = None
     kind: Literal["notify"] = "notify"
 
 

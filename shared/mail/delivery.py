@@ -130,7 +130,7 @@ class Delivery:
             changed = replace(record, state="refused", reason=sent.reason)
         else:
             changed = replace(record, state="summarized", reason=sent.operation_id)
-        return await self.records.save(changed, stored.etag)
+        return await self.records.save(_settled(changed), stored.etag)
 
     async def _attempt(self, stored: Stored[MailRecord], now: datetime, *, pointless: bool) -> MailRecord:
         record, started = stored.value, self.wall_clock()
@@ -236,5 +236,10 @@ class Delivery:
     async def _save(
         self, stored: Stored[MailRecord], *, state: MailState, reason: str | None = None
     ) -> MailRecord:
-        changed = replace(stored.value, state=state, reason=reason)
+        changed = _settled(replace(stored.value, state=state, reason=reason))
         return (await self.records.save(changed, stored.etag)).value
+
+
+def _settled(record: MailRecord) -> MailRecord:
+    """A mail in a final state: one to a customer without its text, whose link nobody else may know (R8)."""
+    return replace(record, text="", html="") if record.private_of == "customer" else record

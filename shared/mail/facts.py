@@ -24,7 +24,10 @@ MOST_QUOTED, LONGEST_QUOTE = 5, 1_000
 
 
 def customer_facts(
-    outcome: CustomerOutcome, lead: Referral, alternatives: tuple[str, ...] = ()
+    outcome: CustomerOutcome,
+    lead: Referral,
+    alternatives: tuple[str, ...] = (),
+    link: str | None = None,
 ) -> CustomerFacts:
     """The facts for the customer of a lead: nothing that the request, or the company's answer, contains (M7)."""
     fact = OutcomeFact(
@@ -33,7 +36,7 @@ def customer_facts(
         requested_on=lead.created_at.astimezone(UTC).date(),
         from_microsoft=lead.invite_context.invited_by == MICROSOFT,
     )
-    return CustomerFacts(fact=fact, alternatives=alternatives)
+    return CustomerFacts(fact=fact, alternatives=alternatives, link=link)
 
 
 def partner_facts(

@@ -233,8 +233,14 @@ class Notices:
             return []
         match task.message:
             case "customerDeclined" | "customerExpired" as outcome:
-                alternatives = await self._alternatives(context.subject, now)
-                facts = customer_facts(outcome, context.subject, alternatives)
+                alternatives = await self.providers.find_alternatives(context.subject, now)
+                can_choose = task.choice and any(each.fitting for each in alternatives)
+                facts = customer_facts(
+                    outcome,
+                    context.subject,
+                    tuple(each.provider.name for each in alternatives),
+                    link=f"{self.portal_url}/choices/{task.choice}" if can_choose else None,
+                )
                 return _Message(context=context, prefix=prefix, now=now).to_customers(facts, people)
             case "customerSummary":
                 raise ValueError("A summary is planned by its mailbox and not by a task.")
@@ -317,10 +323,6 @@ class Notices:
             return ()
         team = (await self.routing.get()).team(reader.routed.team)
         return team.members if team else ()
-
-    async def _alternatives(self, lead: Referral, now: datetime) -> tuple[str, ...]:
-        """The names of the partners to suggest to a customer (R4)."""
-        return tuple(provider.name for provider in await self.providers.find_alternatives(lead, now))
 
     async def _never_notified(self, task: Notify, context: MessageContext) -> bool:
         """Whether the reader's timeline says that nobody was notified; the mail about the expiry repeats it (M8)."""

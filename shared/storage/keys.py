@@ -30,7 +30,9 @@ REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY = "referrals", "engagements", "
 REVIEWS, STATUS = "reviews", "status"
 CLAIMS = "claims"
 """Which deployment slot owns a storage account; in the account of the tables and in that of the task hub."""
-TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY, REVIEWS, STATUS)
+CHOICES, CHOICE = "choices", "choice"
+"""The links of customers: each is the one row of a partition, which is the hash of its secret (R8)."""
+TABLES = (REFERRALS, ENGAGEMENTS, INTENTS, MAIL, DIRECTORY, REVIEWS, STATUS, CHOICES)
 _INVERTED_ID = 32
 """The length of an inverted id."""
 

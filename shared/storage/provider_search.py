@@ -5,8 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from shared.domain.directory import Profile, ProfileLocation
 from shared.domain.ids import OrganizationId
-from shared.domain.providers import Criteria, Match, Provider, match_alternatives, match_profiles, rank
+from shared.domain.providers import (
+    Criteria,
+    Match,
+    Provider,
+    fits_whole_request,
+    match_alternatives,
+    match_profiles,
+    rank,
+)
 from shared.domain.referral import Referral
 from shared.domain.response_speed import MAX_ANSWERS, ResponseSpeed, response_speed
 from shared.storage.directory import Directory
@@ -29,6 +38,14 @@ class _RankingData:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """A partner to suggest, and its location that fits the whole request, where it can be chosen (R8); maybe none."""
+
+    provider: Provider
+    fitting: ProfileLocation | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSearch:
     """Searches for partners. Its methods raise as `Tables` does, and `RecordUnreadable`.
 
@@ -48,13 +65,18 @@ class ProviderSearch:
         matches = match_profiles(await self.profiles.in_country(criteria.country), criteria)
         return (await self._rank(matches, now))[:limit]
 
-    async def find_alternatives(self, lead: Referral, now: datetime) -> tuple[Provider, ...]:
+    async def find_alternatives(self, lead: Referral, now: datetime) -> tuple[Alternative, ...]:
         """Other partners to suggest to the customer of a lead, at most as many as its request asks for (R4)."""
         limit = lead.inquiry.alternatives if lead.inquiry else 0
         if not limit:
             return ()
-        matches = match_alternatives(await self.profiles.in_country(lead.customer.address.country), lead)
-        return (await self._rank(matches, now))[:limit]
+        profiles = await self.profiles.in_country(lead.customer.address.country)
+        by_organization = {each.organization_id: each for each in profiles}
+        ranked = (await self._rank(match_alternatives(profiles, lead), now))[:limit]
+        return tuple(
+            Alternative(provider=each, fitting=_fitting_location(by_organization[each.organization_id], lead))
+            for each in ranked
+        )
 
     async def _rank(self, matches: Sequence[Match], now: datetime) -> tuple[Provider, ...]:
         ranking_data = await asyncio.gather(
@@ -84,3 +106,7 @@ class ProviderSearch:
         data = _RankingData(at=now, name=organization.name, speed=speed)
         self._cache[organization_id] = data
         return data
+
+
+def _fitting_location(profile: Profile, lead: Referral) -> ProfileLocation | None:
+    return next((each for each in profile.locations if fits_whole_request(each, lead)), None)

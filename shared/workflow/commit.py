@@ -6,6 +6,7 @@ exactly one of them is stored.
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -28,6 +29,7 @@ from shared.workflow.announce import Announcements
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+SECRET_BYTES = 32
 ATTEMPTS = 5
 """How often a step is decided again when the record has changed meanwhile."""
 
@@ -264,7 +266,9 @@ class _Step:
             await self.commits.announcements.withdraw(change)
 
     def _attempt(self) -> CommandContext:
-        return replace(self.context, operation_id=self.commits.new_operation_id())
+        """The context of an attempt, with an id and a secret of its own."""
+        operation_id, secret = self.commits.new_operation_id(), secrets.token_urlsafe(SECRET_BYTES)
+        return replace(self.context, operation_id=operation_id, secret=secret)
 
 
 async def create_once(

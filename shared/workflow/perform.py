@@ -35,6 +35,7 @@ from shared.domain.work import (
     NoOp,
     Notify,
     Publish,
+    Task,
     TaskState,
     TouchParties,
     UpdateDealType,
@@ -53,6 +54,7 @@ from shared.errors import (
     StoreUnavailable,
 )
 from shared.mail.notices import Notices
+from shared.storage.choices import Choices
 from shared.storage.codec import Stored
 from shared.storage.known_referrals import KnownReferrals
 from shared.storage.referrals import Referrals
@@ -90,6 +92,7 @@ class Performer:
     registrations: Registrations
     visibility: Visibility
     notices: Notices
+    choices: Choices
     wall_clock: Callable[[], datetime]
     longest_task: timedelta = LONGEST_TASK
 
@@ -170,7 +173,7 @@ class WorkRun:
             )
             tried = not isinstance(failed, MailPaused)
             return replace(state, due=due, attempts=state.attempts + tried)
-        return replace(state, done=True, due=None)
+        return replace(state, task=_settled(state.task), done=True, due=None)
 
     def has_time(self) -> bool:
         """Whether something more may be started."""
@@ -349,6 +352,8 @@ class WorkRun:
 
         async def send(reader: ReferralKey) -> None:
             now = self.now + self._passed()
+            if task.choice:
+                await self.performer.choices.offer(task.choice, await self._own())
             if task.message in EXPIRY_MAILS:
                 await self._record_if_nobody_was_notified(reader, task)
             refused = await self.performer.notices.send(
@@ -419,6 +424,11 @@ class WorkRun:
         if entry is None:
             logger.warning("entry_missing referral=%s work=%s", self.record.referral_id, self.work.label)
         return entry.to_state if entry else None
+
+
+def _settled(task: Task) -> Task:
+    """A task that is done, without the secret that its mail had (R8)."""
+    return replace(task, choice=None) if isinstance(task, Notify) and task.choice else task
 
 
 def _require_all(missing: Sequence[str]) -> None:

@@ -126,6 +126,8 @@ def test_the_contract_and_its_page_are_limited_and_health_and_reports_are_not() 
         pages.get_docs.__name__: True,
         "get_health": False,
         "receive_mail_events": False,
+        "get_choice": True,
+        "choose_company": True,
     }
 
 

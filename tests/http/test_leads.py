@@ -222,9 +222,42 @@ def test_a_company_is_told_of_a_request_and_its_customer_of_a_decline(service_of
     assert customers["to"] == ["cara@relecloud.com"]
     assert "choose a different partner" in customers["text"]
     assert "Litware" in customers["text"]
-    for secret in ("Our private reason", "RequirementNotMet", "requirement cannot", "/portal/", "Plant help"):
+    for secret in (
+        "Our private reason",
+        "RequirementNotMet",
+        "requirement cannot",
+        "/referrals/",
+        "Plant help",
+    ):
         assert secret not in customers["subject"] + customers["text"] + customers["html"]
     assert service.rae.read(own)["customerProfile"]["team"] == []
+
+
+def test_a_customer_chooses_another_company_by_the_link_of_the_mail(service_of_its_own: Service) -> None:
+    """R8: without signing in, once, and nothing that is logged has the secret."""
+    service = service_of_its_own
+    own = service.web.submit(lead("Press help", "contoso"))["contoso"]
+    assert service.rae.act(own, "decline", NOT_WANTED).status_code == 200
+    service.advance("PT0S")
+    mail = service.mails_to_readers_of(own)[-1]
+    (secret,) = set(re.findall(r"/choices/([\w-]{43})", mail["text"] + mail["html"]))
+    url = f"{service.stack.url}/v1.0/choices/{secret}"
+    offered = service.http.get(url)
+    assert (offered.status_code, offered.headers["Referrer-Policy"]) == (200, "no-referrer")
+    assert offered.headers["Cache-Control"] == "no-store"
+    first = offered.json()["alternatives"][0]
+    assert set(first) == {"organizationId", "name", "industries", "products", "services", "explanation"}
+    chosen = service.http.post(url, json={"organizationId": first["organizationId"]})
+    assert (chosen.status_code, chosen.json()["name"]) == (201, first["name"])
+    never = service.http.get(f"{service.stack.url}/v1.0/choices/{'A' * 43}")
+    used = service.http.get(url)
+    assert (used.status_code, used.json()) == (never.status_code, never.json()) == (404, never.json())
+    service.advance("PT2M")
+    names = {"litware": service.lou, "tailspin": service.tom}
+    listed = names[first["organizationId"]].get(REFERRALS).json()["value"]
+    assert [each["status"] for each in listed if each["name"] == "Press help"] == ["New"]
+    logs = service.stack.data.path.rglob("*.log")
+    assert not [each for each in logs if secret in each.read_text(errors="replace")]
 
 
 @pytest.mark.parametrize(
