@@ -137,6 +137,28 @@ class Scene:
         readers = sorted(to for mail in arrived for to in mail.to)
         self.check("The mails' readers", readers, sorted(_address(reader) for reader in mails))
 
+    def needs(self, someone: SamplePerson) -> str | None:
+        """Why the deal is in a person's list of work; None if it is not."""
+        path = "/v1.0/my-work"
+        work = self.service.get(someone, path)["value"]
+        own = self._referrals[someone.email]
+        whys = [each["why"] for each in work if each["referral"] and each["referral"]["id"] == own]
+        self.screen.call(f"GET {path}  200", f"why: {', '.join(whys) or 'nothing to do'}")
+        return whys[0] if whys else None
+
+    def write(self, someone: SamplePerson, text: str) -> None:
+        """Let a person write in the conversation of the deal."""
+        path = f"/v1.0/engagements/{self.engagement}/messages"
+        self.service.post(someone, path, {"text": text}, HTTPStatus.CREATED)
+        self.screen.call(f"POST {path}  201", text)
+
+    def search(self, someone: SamplePerson, words: str) -> list[str]:
+        """The names of the referrals that words find."""
+        path = f"{REFERRALS}?$search={words}&$top=5"
+        found = [each["name"] for each in self.service.get(someone, path)["value"]]
+        self.screen.call(f"GET {path}  200", ", ".join(found))
+        return found
+
     def show_timeline(self, someone: SamplePerson) -> list[str]:
         """Show the timeline of a person's referral; returns the kinds of its entries."""
         path = f"{self.path_of(someone)}/timeline"

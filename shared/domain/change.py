@@ -13,7 +13,16 @@ from shared.domain.timeline import Actor, Entry, EntryKind
 from shared.domain.work import Task, TouchParties, UpdateParties, Work, label_of, work_of
 
 NO_OPERATION_ID = OperationId("")
-_BOOKKEEPING = {"version", "sequence", "updated_at", "last_message", "invited", "routed", "inquiry"}
+_BOOKKEEPING = {
+    "version",
+    "sequence",
+    "updated_at",
+    "last_message",
+    "eligible_at",
+    "invited",
+    "routed",
+    "inquiry",
+}
 _NESTED_FIELDS = ("terms", "consent", "customer", "invite_context")
 """Fields whose nested fields are reported one by one, such as `terms.currency`."""
 _SHOWN_TO_PARTIES = ("substatus", "status_reason", "sales_stage", "team", "invited_keys")

@@ -109,6 +109,17 @@ def may_become_registrable(deal: Referral) -> bool:
     return deal.substatus == "Won" and bool(registrable(deal)) and not deal.registrations
 
 
+def wants_registration(deal: Referral) -> bool:
+    """Whether a deal that became eligible still waits for a registration: a draft is none (M12)."""
+    return deal.eligible_at is not None and may_show_eligible(deal)
+
+
+def may_be_eligible_once_won(deal: Referral) -> bool:
+    """Whether its type and solutions let a partner's deal be registered, whatever Microsoft does (G1, M12)."""
+    has_incentive = any(solution.has_ip_incentive for solution in deal.terms.solutions)
+    return has_incentive and deal.deal_type in {"CoSell", "PartnerLed"} and deal.organization_id != MICROSOFT
+
+
 def _deal_type(deal: Referral) -> EligibilityRule:
     if deal.deal_type in {"CoSell", "PartnerLed"}:
         explanation = f"The deal is {deal.deal_type}."

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.domain.change import Change, ChangeBuilder, CommandContext, EntryDraft, append_entry, touched
+from shared.domain.eligibility import may_be_eligible_once_won
 from shared.domain.ids import OperationId, ReferralId, derived_operation
 from shared.domain.messages import MailKind
 from shared.domain.referral import Contact, InviteContext, InvitedParty, Referral, StatusReason
@@ -18,7 +19,7 @@ from shared.domain.refusals import NotAllowed, TerminalState
 from shared.domain.sales_stage import has_every_stage, initial_stage
 from shared.domain.timeline import Actor, EntryKind
 from shared.domain.vocabulary import ABUSE, DEAL_CLOSED, MICROSOFT, ClosingReason, Substatus
-from shared.domain.work import Notify, Task, UpdateParties, Withdraw
+from shared.domain.work import Notify, Task, TellEligible, UpdateParties, Withdraw
 
 SYSTEM_ACTOR = Actor(organization_id=None)
 """The actor of changes that no person made."""
@@ -62,9 +63,10 @@ def accept(
         return _expire_late(referral, context)
     _require_new(referral, "accept")
     _require_open_deal(referral, creator)
+    engages_microsoft = referral.organization_id == MICROSOFT and not referral.inquiry
     builder = ChangeBuilder.of(referral).then(
         EntryDraft(kind="accepted"),
-        _inviter_tasks(referral, "accepted"),
+        (*_inviter_tasks(referral, "accepted"), *((TellEligible(),) if engages_microsoft else ())),
         status="Active",
         substatus="Accepted",
         sales_stage=initial_stage(referral),
@@ -325,8 +327,11 @@ def _closing_tasks(
     referral: Referral, substatus: Substatus, reason: StatusReason | None, secret: str
 ) -> tuple[Task, ...]:
     match substatus:
-        case "Won" | "Lost":
-            return _outcome_tasks(referral, "won" if substatus == "Won" else "lost")
+        case "Won":
+            eligible = (TellEligible(),) if may_be_eligible_once_won(referral) else ()
+            return (*_outcome_tasks(referral, "won"), *eligible)
+        case "Lost":
+            return _outcome_tasks(referral, "lost")
         case "Declined" if referral.inquiry and reason and reason.code == ABUSE:
             return ()  # a customer reported for abuse gets no mail (M7)
         case "Declined":

@@ -19,6 +19,7 @@ PartnerMailKind = Literal[
     "won",
     "lost",
     "newMessages",
+    "registrationEligible",
     "leadReceived",
     "hotLead",
     "leadReminder",
@@ -86,8 +87,9 @@ class MailFacts:
       won and lost, of the answering party for accepted, declined and expired.
     - `reason` and `help_code`: codes of the API, shown as words. `notes`: those written for the reader.
     - `expires_at` is UTC. `link`: the URL of the portal page of the reader's own referral.
-    - For an acceptance: `team`, the people of the accepting party.
-    - For a lead: `contacts` of the customer, and `needs` (what it asks for).
+    - For an acceptance: `team`, the people of the accepting party; for an invitation, those of the inviter.
+    - For a lead and an invitation: `contacts` of the customer, if they may be shared. For a lead: `needs` (what it
+      asks for).
     - For a registration: value and currency of the contract.
     - `last_reminder`: for a reminder, that no other one follows (M3).
     - `never_notified`: for an expiry, that no mail had notified the acting organization of the invitation (M8).

@@ -211,6 +211,7 @@ class Referral:
     `MAX_PROFILE_CONTACTS`; None on an organization's own deal, and on referrals that arrived before they were kept.
     `contacted_at` is when somebody said that the lead's customer was reached (R5).
     `last_message` is the sequence of the latest message of the deal that its reader was shown, 0 without any.
+    `eligible_at` is when a won deal became eligible for registration (M12); None of deals won before that was kept.
     `version` is the ETag; it counts the changes by people and the expiry. `sequence` is that of the last timeline
     entry. All times are aware, UTC.
     """
@@ -255,6 +256,7 @@ class Referral:
     closed_at: datetime | None = None
     expires_at: datetime | None = None
     last_message: int = 0
+    eligible_at: datetime | None = None
     version: int = 1
     sequence: int = 1
 

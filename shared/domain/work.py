@@ -101,6 +101,16 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TellEligible:
+    """Tell the teams of won deals that can be registered now (M12).
+
+    It is this deal that was won; or Microsoft's referral, which accepted, and they are those of the other parties.
+    """
+
+    kind: Literal["tellEligible"] = "tellEligible"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexWords:
     """Write the rows by which the record is found by words, which its step had no room for (N4).
 
@@ -141,6 +151,7 @@ Task = (
     | UpdateDealType
     | Publish
     | Notify
+    | TellEligible
     | IndexWords
     | Deliver
     | FollowReview

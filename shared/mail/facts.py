@@ -2,6 +2,7 @@
 
 from datetime import UTC
 
+from shared.domain.eligibility import unregistered
 from shared.domain.messages import (
     LEAD_MAILS,
     REVIEWER_MAILS,
@@ -21,6 +22,9 @@ from shared.storage.engagements import Message
 
 MOST_QUOTED, LONGEST_QUOTE = 5, 1_000
 """How many messages a mail shows, the latest, and how many characters of each."""
+
+
+MOST_CONTACTS = 5
 
 
 def customer_facts(
@@ -68,11 +72,14 @@ def partner_facts(
         expires_at=subject.expires_at,
         reason=entry.reason if entry and kind in {"declined", "lost"} else None,
         notes=_notes(kind, context),
-        solutions=tuple(solution.name for solution in terms.solutions),
+        solutions=tuple(
+            each.name
+            for each in (unregistered(reader) if kind == "registrationEligible" else terms.solutions)
+        ),
         help_code=invite_context.help_code if is_invitation else None,
         from_microsoft=invite_context.invited_by == MICROSOFT,
-        team=tuple(_person(each) for each in subject.team) if kind == "accepted" else (),
-        contacts=tuple(_person(each) for each in subject.customer.team) if kind in LEAD_MAILS else (),
+        team=tuple(map(_person, _team(kind, subject))),
+        contacts=tuple(map(_person, _contacts(kind, subject))),
         needs=(*subject.industries, *subject.products, *subject.services),
         never_notified=never_notified,
         last_reminder=last_reminder,
@@ -111,6 +118,18 @@ def _facts_of_registration(
 def kind_of(message: PartnerMailKind, subject: Referral) -> PartnerMailKind:
     """The kind of mail: a reminder about a lead has its own kind, about the customer instead of an inviter."""
     return "leadReminder" if message == "reminder" and subject.inquiry else message
+
+
+def _contacts(kind: PartnerMailKind, subject: Referral) -> tuple[Contact, ...]:
+    """The customer's contacts, which an invitation has if they may be shared (C2)."""
+    return subject.customer.team[:MOST_CONTACTS] if kind in LEAD_MAILS or kind == "invited" else ()
+
+
+def _team(kind: PartnerMailKind, subject: Referral) -> tuple[Contact, ...]:
+    """The people of the organization that acted: who accepted, or whom the inviter named in the invitation (C2)."""
+    if kind == "invited":
+        return subject.invite_context.team
+    return subject.team if kind == "accepted" else ()
 
 
 def _notes(kind: PartnerMailKind, context: MessageContext) -> str | None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from shared.domain.due import reminders_of
+from shared.domain.due import reminders_of, reminders_to_register
+from shared.domain.eligibility import wants_registration
 from shared.domain.lifecycle import is_overdue
 from shared.domain.messages import MailKind
 from shared.domain.review_due import due_on_registration
@@ -55,6 +56,13 @@ def _reminder(context: MessageContext, label: str, now: datetime) -> bool:
     return _alert(context, label, now) or any(reminder.at <= now for reminder in later)
 
 
+def _eligible(context: MessageContext, label: str, now: datetime) -> bool:
+    """Once the deal is registered, or when the next reminder is due; never too early (M12)."""
+    reminders = reminders_to_register(context.subject)
+    later = [reminder for reminder in reminders if reminder.label > label]
+    return not wants_registration(context.subject) or any(reminder.at <= now for reminder in later)
+
+
 def _status_check(status: RegistrationStatus) -> _Check:
     """When the registration is in another status, or another round."""
 
@@ -97,6 +105,7 @@ _CHECKS: Mapping[MailKind, _Check] = {
     "hotLead": _contact_alert,
     "won": lambda context, _label, _now: context.reader.substatus in {"Declined", "Expired"},
     "lost": lambda context, _label, _now: context.reader.substatus in {"Declined", "Expired"},
+    "registrationEligible": _eligible,
     "registrationSubmitted": _status_check("ReviewPending"),
     "actionRequired": _status_check("ActionRequired"),
     "registrationEscalated": _review_reminder,

@@ -57,7 +57,7 @@ _BREAKING = " \t\n\r\f\v"
 _BREAKS = re.compile(rf"[{_BREAKING}]+")  # not the no-break space
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _FACTS_SHOWN: dict[PartnerMailKind, tuple[str, ...]] = {
-    "invited": ("customer", "value", "closing", "solutions", "help", "deadline"),
+    "invited": ("customer", "contact", "team", "value", "closing", "solutions", "help", "deadline"),
     "reminder": ("customer", "value", "closing", "solutions", "help", "deadline"),
     "accepted": ("customer", "team", "value", "closing", "solutions"),
     "declined": ("customer", "reason"),
@@ -66,6 +66,7 @@ _FACTS_SHOWN: dict[PartnerMailKind, tuple[str, ...]] = {
     "won": ("customer", "value", "closing"),
     "lost": ("customer", "reason"),
     "newMessages": ("customer",),
+    "registrationEligible": ("customer", "value", "solutions"),
     "leadReceived": ("customer", "contact", "needs", "solutions", "deadline"),
     "hotLead": ("customer", "contact", "needs", "solutions", "deadline"),
     "leadReminder": ("customer", "contact", "needs", "solutions", "deadline"),

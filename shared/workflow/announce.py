@@ -58,6 +58,20 @@ class Announcements:
         await self._write([self._commit_intent(record, announced), *of_leads])
         return announced
 
+    async def announce_moment(self, record: ReferralKey, now: datetime) -> None:
+        """Have the sweep look at a record soon, and from then on whenever something is due on it.
+
+        Raises `StoreUnavailable`.
+        """
+        moment = Intent(
+            id=record.referral_id,
+            reason="moment",
+            party=record,
+            at=self.wall_clock(),
+            due=now + FIRST_LOOK,
+        )
+        await self._write([moment])
+
     async def withdraw(self, change: Change) -> None:
         """Remove the announcement of a step that was refused; if storage fails, the sweep removes it later.
 

@@ -37,6 +37,7 @@ from shared.domain.work import (
     Publish,
     Task,
     TaskState,
+    TellEligible,
     TouchParties,
     UpdateDealType,
     UpdateParties,
@@ -63,6 +64,7 @@ from shared.workflow.commit import Commits, Committed
 from shared.workflow.intake import Intake
 from shared.workflow.invitations import Invitations
 from shared.workflow.mail_refusals import record_refusal
+from shared.workflow.reminders_to_register import RemindersToRegister
 from shared.workflow.visibility import Visibility
 from shared.workflow.wake import Orchestrations, begin_review, end, start_waiting
 
@@ -184,8 +186,8 @@ class WorkRun:
 
     async def _do(self, state: TaskState) -> None:
         match task := state.task:
-            case Invite(parties=parties):
-                await self._invite(parties)
+            case Invite() | Deliver():
+                await self._create(task)
             case Withdraw(parties=parties):
                 await self._withdraw(parties)
             case UpdateParties() | UpdateDealType() | TouchParties():
@@ -194,8 +196,8 @@ class WorkRun:
                 await self._publish()
             case Notify():
                 await self._notify(task, deferred=state.due is not None)
-            case Deliver():
-                await self._deliver()
+            case TellEligible():
+                await self._tell_eligible()
             case IndexWords(earlier=earlier):
                 await self._index_words(earlier)
             case FollowReview(registration=registration):
@@ -204,6 +206,12 @@ class WorkRun:
                 return
             case _:
                 assert_never(task)
+
+    async def _create(self, task: Invite | Deliver) -> None:
+        if isinstance(task, Invite):
+            await self._invite(task.parties)
+        else:
+            await self._deliver()
 
     async def _tell_parties(self, task: UpdateParties | UpdateDealType | TouchParties) -> None:
         match task:
@@ -255,6 +263,11 @@ class WorkRun:
             published = deal.value.deal_type
             await self.performer.visibility.follow(deal.value)
             deal = await self.known.read(self.record)
+
+    async def _tell_eligible(self) -> None:
+        """Begin the mails to the teams of won deals that can be registered now."""
+        begun = RemindersToRegister(self.performer.commits, self.performer.invitations, self.known, self.now)
+        self.caused.extend(await begun.begin(await self._own()))
 
     async def _index_words(self, earlier: Sequence[str]) -> None:
         """Index the words of the record as it is now."""

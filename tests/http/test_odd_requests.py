@@ -142,6 +142,8 @@ def places(service: Service) -> dict[str, str]:
         "id": made["id"],
         "engagementId": made["engagementId"],
         "country": "US",
+        "location": "contoso-seattle",
+        "token": "A" * 43,
         "rid": "00000000-0000-7000-8000-000000000001",
         "oid": "00000000-0000-4000-8000-000000000001",
     }

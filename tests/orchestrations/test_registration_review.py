@@ -27,6 +27,7 @@ FIRST, SECOND, THIRD = 10, 17, 24
 REVIEWERS, LEAD, PARTNER = "dee@microsoft.com, vera@microsoft.com", "vera@microsoft.com", "rae@contoso.com"
 SUBMITTED = [(REVIEWERS, "registrationSubmitted")]
 ESCALATED = [(LEAD, "registrationEscalated")]
+ELIGIBLE = [(PARTNER, "registrationEligible")]
 ASKED, REMINDED = [(PARTNER, "actionRequired")], [(PARTNER, "actionReminder")]
 TELLS = {
     "approve": [(PARTNER, "registrationApproved")],
@@ -141,10 +142,10 @@ async def test_what_an_assigned_record_asks_for_goes_to_its_reviewer_and_the_esc
 
 
 async def test_a_draft_waits_for_nobody(review: ReviewStory) -> None:
-    """G4: neither mail nor orchestration; its submission has both."""
+    """G4, M12: neither a review's mail nor its orchestration; its submission has both. It is no registration."""
     assert (await review.deal.register(submit=False)).status == 201
     await review.advance("P60D")
-    assert review.new_messages() == []
+    assert review.new_messages() == ELIGIBLE
     assert await review.deal.told() == ["Draft"]
     assert await review.status(review.deal.rid) is None
     assert (await review.deal.correct()).status == 200
@@ -183,7 +184,7 @@ async def test_reviewers_who_were_not_told_before_a_recall_are_not_told_any_more
     await review.advance("PT0S")
     review.mail.away = False
     await review.advance("P20D")
-    assert review.new_messages() == []
+    assert review.new_messages() == (ELIGIBLE if deleted else [])
     assert await review.status(review.deal.rid) == "Completed"
     work = await review.service.referrals.work(review.deal.party)
     assert not [row.value.label for row in work if row.value.open]
@@ -331,7 +332,11 @@ async def test_what_reviewers_are_told_and_do_not_get_is_not_their_partners_to_k
     await review.day(FIRST)
     await decide(review, "approve")
     private = {mail.message: mail.private_of for mail in review.mail.taken.values()}
-    assert private == {"registrationSubmitted": "reviewTeam", "registrationApproved": None}
+    assert private == {
+        "registrationEligible": None,
+        "registrationSubmitted": "reviewTeam",
+        "registrationApproved": None,
+    }
     kinds = [each.kind for each in await review.service.referrals.entries(review.deal.party)]
     assert "mailFailed" not in kinds
 

@@ -11,10 +11,11 @@ def play(scene: Scene) -> None:
     scene.perform(SAM, "accept", {"notes": "An architect is booked."})
     scene.show({"Microsoft": ACCEPTED}, {RAE})
     _accept_for_fabrikam(scene)
+    _talk(scene)
     _let_northwind_expire(scene)
-    scene.screen.step(f"{who(RAE)} wins the deal")
+    scene.screen.step(f"{who(RAE)} wins the deal, which can be registered for incentives now")
     scene.perform(RAE, "win", {"notes": "Signed today."})
-    scene.show({"Contoso": WON}, {SAM, KIM})
+    scene.show({"Contoso": WON}, {RAE, SAM, KIM})
     scene.screen.step("Northwind's own timeline")
     scene.check("Northwind's entries", scene.show_timeline(NIA), ["received", "expired"])
 
@@ -44,6 +45,18 @@ def _accept_for_fabrikam(scene: Scene) -> None:
     accepted = scene.perform(KIM, "accept", {**terms, "team": [deal.member(KIM)]})
     scene.check("Fabrikam's own values", accepted["details"]["dealValue"], deal.OTHER_VALUE)
     scene.show({"Fabrikam": ACCEPTED}, {RAE})
+
+
+def _talk(scene: Scene) -> None:
+    scene.screen.step(
+        f"{who(KIM)} finds the deal by its CRM id, and writes to the others: their mail comes later"
+    )
+    scene.check("Found by FAB-88", scene.search(KIM, "fab-88"), [scene.read(KIM)["name"]])
+    scene.write(KIM, "Shall we bring our sensors to the workshop?")
+    scene.pass_time("PT11M")
+    scene.show({}, {RAE, SAM})
+    scene.check("Rae's unread messages", scene.read(RAE)["unreadMessages"], 1)
+    scene.check("Rae's work", scene.needs(RAE), "readMessages")
 
 
 def _let_northwind_expire(scene: Scene) -> None:

@@ -33,11 +33,14 @@ def _win(scene: Scene) -> None:
     scene.screen.call(f"GET {path}  200")
     for rule in scene.service.get(RAE, path)["rules"]:
         scene.screen.note(f"{'passed' if rule['passed'] else 'failed'}  {rule['id']}: {rule['explanation']}")
-    scene.screen.step(f"{who(SAM)} accepts, and {who(RAE)} wins the deal")
+    scene.screen.step(f"{who(SAM)} accepts")
     scene.perform(SAM, "accept", {})
+    scene.show({"Microsoft": ACCEPTED}, {RAE})
+    scene.screen.step(f"{who(RAE)} wins the deal, and is told that it can be registered")
     scene.perform(RAE, "win", {})
-    scene.show({"Microsoft": ACCEPTED, "Contoso": WON}, {RAE, SAM})
+    scene.show({"Contoso": WON}, {RAE, SAM})
     scene.check("The milestone", scene.read(RAE)["registrationStatus"], "Eligible")
+    scene.check("Her work", scene.needs(RAE), "register")
 
 
 def _register(scene: Scene) -> dict[str, dict[str, Any]]:
@@ -66,6 +69,7 @@ def _send_back(scene: Scene, record: dict[str, Any]) -> None:
     scene.review(DEE, record, {"decision": "requestAction", "errors": [ERROR]})
     scene.show({}, {RAE})
     scene.check("The milestone", scene.read(RAE)["registrationStatus"], "ActionRequired")
+    scene.check("Her work", scene.needs(RAE), "correct")
 
 
 def _correct(scene: Scene, record: dict[str, Any]) -> None:
