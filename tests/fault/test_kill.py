@@ -36,6 +36,7 @@ TOLD = Counter(
         ("nia@northwindtraders.com", "Reminder: Contoso waits for your answer to the deal"): 1,
         ("nia@northwindtraders.com", "Last reminder: Contoso waits for your answer to the deal"): 1,
         ("rae@contoso.com", "Northwind Traders did not answer your invitation to the deal"): 1,
+        ("rae@contoso.com", "Register your won deal for incentives"): 1,
         ("sam@microsoft.com", "Contoso won the deal"): 1,
         ("kim@fabrikam.com", "Contoso에서 거래를 수주했습니다"): 1,
     }

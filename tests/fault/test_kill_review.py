@@ -17,6 +17,7 @@ SEED = 20261122
 REVIEWERS, LEAD, PARTNER = "vera@microsoft.com, dee@microsoft.com", "vera@microsoft.com", "rae@contoso.com"
 TOLD = Counter(
     {
+        ("rae@contoso.com", "Register your won deal for incentives"): 1,
         (REVIEWERS, "Contoso submitted the registration of the deal for review"): 1,
         (LEAD, "Waiting for a decision: the registration of the deal by Contoso"): 1,
         (PARTNER, "Action required: the registration of the deal needs corrections"): 1,
