@@ -11,7 +11,7 @@ from datetime import datetime
 
 from shared.domain.change import Change, CommandContext
 from shared.domain.ids import ReferralId
-from shared.domain.lifecycle import SYSTEM_ACTOR, update_invited_party, withdraw
+from shared.domain.lifecycle import SYSTEM_ACTOR, expire, is_overdue, update_invited_party, withdraw
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.vocabulary import MICROSOFT
 from shared.storage.engagements import Engagements
@@ -76,10 +76,15 @@ class Invitations:
     async def withdraw(
         self, invitee: ReferralKey, deal: Referral, now: datetime, known: KnownReferrals
     ) -> Committed | None:
-        """Close a delivered invitation that is still New (L8); None if it was answered before (L7)."""
+        """Close a delivered invitation that is still New (L8); None if it was answered before (L7).
+
+        One whose deadline has passed expires instead, as it would have if somebody had looked before (L4).
+        """
         context = CommandContext(actor=replace(SYSTEM_ACTOR, organization_id=deal.organization_id), now=now)
 
         async def decide(referral: Referral, context: CommandContext) -> Change | None:
+            if is_overdue(referral, context.now):
+                return expire(referral, context)
             return withdraw(referral, context) if referral.status == "New" else None
 
         return await self.commits.step(invitee, context, decide, known=known)

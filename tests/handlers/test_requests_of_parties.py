@@ -246,3 +246,15 @@ async def test_news_of_a_type_opens_no_work_that_nobody_would_be_woken_for(playe
     await played.follow("contoso")
     work = await played.service.referrals.work(await played.party("northwind"))
     assert not [row.value.label for row in work if row.value.open]
+
+
+async def test_an_invitation_whose_deadline_has_passed_expires_and_is_not_withdrawn(
+    played: PlayedDeal,
+) -> None:
+    """L4, L8: though nobody looked between the deadline and the creator's loss."""
+    played.now = NOW + timedelta(days=14)
+    lost = await played.ask("rae", "contoso", lose_referral, {"reason": "BudgetNotAdequate"})
+    assert lost.status == 200, lost.body
+    record = await played.record("northwind")
+    assert (record.substatus, record.status_reason) == ("Expired", None)
+    assert await played.kinds("northwind") == ["received", "expired"]
