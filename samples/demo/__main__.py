@@ -7,6 +7,7 @@ from pathlib import Path
 from samples.demo.scene import Scene
 from samples.demo.scenes import (
     assessment,
+    choosing_again,
     co_sell,
     created_by_microsoft,
     partner_to_partner,
@@ -24,6 +25,7 @@ SCENES = (
     assessment.play,
     created_by_microsoft.play,
     request_for_information.play,
+    choosing_again.play,
     registration.play,
 )
 

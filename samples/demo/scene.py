@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from samples.demo.screen import Screen
-from samples.demo.service import REFERRALS, Service, UnexpectedAnswer
+from samples.demo.service import REFERRALS, Mail, Service, UnexpectedAnswer
 from samples.world import SamplePerson, application, person
 
 NEW, ACCEPTED, WON = "New/Pending", "Active/Accepted", "Closed/Won"
@@ -29,13 +29,17 @@ PARTNER_LED = "/v1.0/engagements?dealType=PartnerLed"
 
 
 class Scene:
-    """One scene about one deal. The states of the parties are read as its `creator`."""
+    """One scene about one deal. The states of the parties are read as its `creator`.
+
+    `arrived` are the mails that were shown last.
+    """
 
     def __init__(self, service: Service, screen: Screen) -> None:
         self.service = service
         self.screen = screen
         self.creator = RAE
         self.engagement = ""
+        self.arrived: list[Mail] = []
         self._referrals: dict[str, str] = {}
         self._leads: dict[str, SamplePerson] = {}
         self._states: dict[str, str] = {}
@@ -131,7 +135,7 @@ class Scene:
         before, after = self._states, self._parties()
         self._states = after
         self.screen.states(before, after)
-        arrived = self.service.new_mails(frozenset(self._referrals.values()))
+        self.arrived = arrived = self.service.new_mails(frozenset(self._referrals.values()))
         self.screen.mails(arrived)
         self.check("The states", after, {**before, **changes})
         readers = sorted(to for mail in arrived for to in mail.to)

@@ -78,20 +78,20 @@ class Service:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def get(self, caller: SampleCaller, path: str) -> Any:
-        """GET as a person or an application."""
+    def get(self, caller: SampleCaller | None, path: str) -> Any:
+        """GET as a person, an application or, with None, without a token."""
         return self._send("GET", path, HTTPStatus.OK, caller=caller)
 
     def post(
         self,
-        caller: SampleCaller,
+        caller: SampleCaller | None,
         path: str,
         body: object,
         expected: HTTPStatus = HTTPStatus.OK,
         *,
         etag: str | None = None,
     ) -> Any:
-        """POST as a person or an application, with `etag` in If-Match if it is given."""
+        """POST as `get` does, with `etag` in If-Match if it is given."""
         headers = {"If-Match": etag} if etag else {}
         return self._send("POST", path, expected, caller=caller, body=body, headers=headers)
 
@@ -106,7 +106,7 @@ class Service:
         return self._send("PATCH", path, HTTPStatus.OK, caller=caller, body=operations, headers=headers)
 
     def refused(
-        self, caller: SampleCaller, method: str, path: str, status: HTTPStatus, body: object = None
+        self, caller: SampleCaller | None, method: str, path: str, status: HTTPStatus, body: object = None
     ) -> str:
         """Send a request that must be refused with this status; returns the error message."""
         return str(self._send(method, path, status, caller=caller, body=body)["error"]["message"])

@@ -18,6 +18,7 @@ from api.referrals.transitions import (
     win_referral,
 )
 from tests.doubles.played_deal import PlayedDeal, replacing
+from tests.doubles.played_registration import PlayedRegistration
 from tests.doubles.small_world import deal
 from tests.examples.referrals import NOW
 
@@ -147,3 +148,22 @@ async def test_a_move_is_always_forward_even_within_a_millisecond_and_with_clock
     assert answer.status == 200, answer.body
     after = datetime.fromisoformat((await polled.updated())["contoso"])
     assert after > before
+
+
+async def test_the_progress_of_a_registration_moves_the_deal() -> None:
+    """G6, N7: what the reviewers decide is seen by those who poll the deal."""
+    played = PlayedRegistration(NOW)
+    await played.won()
+    updated = [(await played.read())["updatedDateTime"]]
+    played.now += MINUTE
+    record = (await played.records())["IpCoSell"]
+    updated.append((await played.read())["updatedDateTime"])
+    for decision in (
+        {"decision": "requestAction", "errors": [{"target": "/solutionValue", "message": "More."}]},
+    ):
+        played.now += MINUTE
+        seen = (await played.see(record)).body
+        answer = await played.review(seen, **decision)
+        assert answer.status == 200, answer.body
+        updated.append((await played.read())["updatedDateTime"])
+    assert updated == sorted(set(updated))

@@ -1,4 +1,4 @@
-"""Data of version 3: the addresses of people lead to their entries after the migration, whatever ends it (M11)."""
+"""Data of version 3: people are found by addresses and referrals by words, whatever ends the migration (M11, N4)."""
 
 import copy
 from collections.abc import Sequence
@@ -35,9 +35,22 @@ async def step(tables: MemoryTables) -> list[str]:
     return said
 
 
-async def test_people_are_found_by_their_addresses_after_a_migration_that_ended_anywhere() -> None:
+async def rows(tables: MemoryTables) -> set[tuple[str, str, str]]:
+    """All rows that the migration writes."""
+    return {
+        (row.partition, row.key, str(dict(row.values)))
+        for table in ("directory", "referrals")
+        async for row in tables.scan_table(table)
+    }
+
+
+async def test_people_and_referrals_are_found_after_a_migration_that_ended_anywhere() -> None:
     begun, ends = Dying(), 0
     await data_of_version_3().load(begun)
+    whole = copy.deepcopy(begun)
+    await step(whole)
+    wanted = await rows(whole)
+    assert wanted > await rows(begun)
     assert await Directory(begun).organizations_of_address("kim@fabrikam.com") == frozenset()
     while True:
         tables = copy.deepcopy(begun)
@@ -55,5 +68,6 @@ async def test_people_are_found_by_their_addresses_after_a_migration_that_ended_
         found = Directory(tables)
         assert await found.organizations_of_address("Kim@Fabrikam.com") == {"fabrikam"}
         assert await found.organizations_of_address("dee@microsoft.com") == {"msft"}
+        assert await rows(tables) == wanted
         assert await version_of_data(tables) == 4
-    assert ends
+    assert ends > 20
