@@ -1,5 +1,6 @@
 """Read a deal across its organizations, and list the partner-led deals (V1, V3, E3, L7)."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,7 +27,10 @@ from api.referrals.schemas import (
 from shared.domain.ids import ReferralId
 from shared.domain.inviting import sender_of, solutions_for
 from shared.domain.referral import Contact, Referral, ReferralKey
+from shared.errors import RecordUnreadable
 from shared.storage.engagements import Membership
+
+logger = logging.getLogger(__name__)
 
 LATEST_MESSAGES = 50
 """How many messages are shown with a deal; `list_messages` has them all."""
@@ -127,7 +131,11 @@ async def _sent_invitations(
         return {}
     timeline = await request.service.referrals.entries(creator.key)
     chosen = (solution.id for each in sent for solution in each.terms.solutions)
-    catalogue = await request.service.directory.solutions(chosen)
+    try:
+        catalogue = await request.service.directory.solutions(chosen)
+    except RecordUnreadable as damaged:
+        logger.error("solutions_shown_as_sent engagement=%s: %s", creator.engagement_id, damaged)  # noqa: TRY400
+        catalogue = {}
     return {
         each.id: sent_invitation_view(
             each,

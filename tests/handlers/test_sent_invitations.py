@@ -9,8 +9,9 @@ from api.referrals.engagements import get_engagement
 from api.referrals.invitations import create_invitations
 from api.referrals.transitions import accept_referral, decline_referral
 from shared.storage import keys
+from shared.storage.tables import Row, Upsert
 from tests.doubles.played_deal import PlayedDeal, replacing
-from tests.doubles.service import SETTINGS
+from tests.doubles.service import SETTINGS, service_on
 from tests.doubles.small_world import deal
 from tests.examples.referrals import NOW
 
@@ -112,3 +113,12 @@ async def test_a_sender_whose_entry_is_lost_is_null_and_the_rest_is_there(played
     await played.tables.discard(keys.REFERRALS, "contoso", keys.entry(own.referral_id, 1))
     seen = (await invitations(played, "rae"))["northwind"]
     assert seen == {**sent_to_northwind(), "invitedBy": None}
+
+
+async def test_a_damaged_row_of_the_catalogue_hides_nothing_of_the_deal(played: PlayedDeal) -> None:
+    """Its solution is shown as it was sent."""
+    damaged = Upsert(Row("SOL-CONTOSO-ERP", {"json0": "{"}))
+    await played.tables.write("directory", "solutions", [damaged])
+    played.service = service_on(played.tables, played.mail)
+    seen = await invitations(played, "rae")
+    assert [each["id"] for each in seen["northwind"]["solutions"]] == ["SOL-CONTOSO-ERP"]
