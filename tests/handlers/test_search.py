@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from api.referrals.create import create_referral
 from api.referrals.edit import patch_referral
 from api.referrals.list import list_referrals
+from shared.domain.ids import ReferralId
 from shared.domain.search_words import fold, has_words, words_in
+from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.migrations import migrate
+from shared.storage.tables import Row, Upsert
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PlayedDeal, replacing
 from tests.doubles.service import ask, service_on
@@ -95,6 +98,15 @@ async def test_an_edit_is_found_by_its_new_words_alone_and_what_may_not_be_seen_
     assert await deals.pages(search="second x9") == ["Second name"]
     assert await deals.pages("mia", search="second") == [], "V4"
     assert await deals.pages("kim", search="second") == [], "V1"
+
+
+async def test_a_row_that_is_left_of_a_word_shows_nothing(deals: Searched) -> None:
+    """As after tables were restored from different days."""
+    one = await deals.deal("Present")
+    left = Upsert(Row(keys.of_word("past", ReferralId(one)), {}))
+    await deals.tables.write("referrals", "contoso", [left])
+    assert await deals.pages(search="past") == []
+    assert await deals.pages(search="pres") == ["Present"]
 
 
 async def test_words_that_a_step_has_no_room_for_follow_as_work(deals: Searched) -> None:

@@ -1,6 +1,7 @@
 """An organization's people on the twin and on Azurite: one admin always remains (V7)."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -71,3 +72,21 @@ async def test_the_directory_sees_a_change_at_once(tables: Tables, partition: st
     assert found
     assert found.roles == {"MpnPartnerAdmin", "ReferralsAdmin"}
     assert await directory.people(ana.organization_id) == (found,)
+
+
+async def test_preferences_are_changed_in_the_version_that_was_read(tables: Tables, partition: str) -> None:
+    """V8: whatever an admin changed meanwhile stays, and a stale version is refused."""
+    people = People(tables, Directory(tables))
+    ana = person(partition, "ana", "MpnPartnerAdmin")
+    first = await people.put(ana, None)
+    renamed = await people.put(replace(ana, first_name="Anna"), first.etag)
+    with pytest.raises(ETagMismatch):
+        await people.prefer(ana, first.etag, locale="ko-KR")
+    changed = await people.prefer(ana, renamed.etag, locale="ko-KR")
+    assert (changed.person.first_name, changed.person.locale) == ("Anna", "ko-KR")
+    again = await people.prefer(ana, None, disable_notifications=True)
+    assert (again.person.locale, again.person.disable_notifications) == ("ko-KR", True)
+    await people.put(person(partition, "bea", "MpnPartnerAdmin"), None)
+    await people.remove(ana.organization_id, ana.id, again.etag)
+    with pytest.raises(ETagMismatch):
+        await people.prefer(ana, None, locale="en-US")

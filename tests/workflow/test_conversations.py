@@ -101,6 +101,19 @@ async def test_the_other_parties_teams_are_mailed_once_for_ten_minutes(talk: Tal
     assert len(talk.told()) == 2
 
 
+async def test_what_is_written_after_a_mail_waits_ten_minutes_of_its_own(talk: Talk) -> None:
+    """Though the intents of messages that were told with others come due meanwhile."""
+    await talk.post("rae", "First")
+    await talk.sweep(5)
+    await talk.post("rae", "Second")
+    await talk.sweep(5)
+    await talk.sweep(2)
+    await talk.post("rae", "Third")
+    for minutes, mails in ((3, 1), (6, 1), (1, 2)):
+        await talk.sweep(minutes)
+        assert len(talk.told()) == mails, minutes
+
+
 async def test_each_party_is_told_what_the_others_wrote(talk: Talk) -> None:
     await talk.answer("sam", "msft", accept_referral, {})
     for who in ("rae", "nia", "sam"):
