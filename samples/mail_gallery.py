@@ -72,7 +72,7 @@ def sample_mails(portal_url: str) -> Iterator[SampleMail]:
         variants: list[AnyFacts] = [plain]
         if isinstance(plain, MailFacts) and kind == "expired":
             variants.append(replace(plain, never_notified=True))
-        if isinstance(plain, MailFacts) and kind in {"reminder", "leadReminder"}:
+        if isinstance(plain, MailFacts) and kind in {"reminder", "leadReminder", "registrationEligible"}:
             variants.append(replace(plain, last_reminder=True))
         for language in sorted(available_languages()):
             for variant in variants:
