@@ -381,7 +381,7 @@ async def most(sent: Callable[[Referrals, int], Awaitable[None]]) -> int:
 
 async def test_what_the_clock_adds_to_a_record_at_the_limit_is_stored(tables: Tables, partition: str) -> None:
     repository = Referrals(tables)
-    full = numbered(partition, 1, notes="x" * 47_500)
+    full = numbered(partition, 1, notes="x" * 47_400)
     await repository.commit(begun(full), None)
     stored = await repository.get(full.key)
     by_the_clock = step(full, "expired", context("op-2"), status="Closed", substatus="Expired", closed_at=NOW)
