@@ -51,13 +51,14 @@ def outcome(
     plan = observed.plan(now)
     due = now if plan.steps else _waits_for(observed, plan.next_at)
     next_at = due and max(backup_time(instance_id, due), orchestration_now + RECHECK_AFTER)
-    return {"nextAt": next_at.isoformat() if next_at else None, "finished": plan.finished}
+    return {"nextAt": next_at.isoformat() if next_at else None, "finished": not observed.awaits_engine(now)}
 
 
 def _waits_for(observed: Observed, next_at: datetime | None) -> datetime | None:
     """A referral's orchestration waits for the deadline and deferred work; its reminders are the sweep's alone."""
     record = observed.record
-    if not isinstance(record, Referral) or record.status != "New" or record.expires_at is None:
+    if not isinstance(record, Referral):
         return next_at
     deferred = [at for row in observed.rows.values() if row.value.open and (at := row.value.next_at)]
-    return min([record.expires_at, *deferred])
+    deadline = [record.expires_at] if record.status == "New" and record.expires_at else []
+    return min([*deadline, *deferred], default=None)

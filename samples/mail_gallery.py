@@ -73,7 +73,7 @@ def sample_mails(portal_url: str) -> Iterator[SampleMail]:
         if isinstance(plain, MailFacts) and kind == "expired":
             variants.append(replace(plain, never_notified=True))
         if isinstance(plain, MailFacts) and kind in {"reminder", "leadReminder", "registrationEligible"}:
-            variants.append(replace(plain, last_reminder=True))
+            variants.append(replace(plain, last_reminder=True, reminder=True))
         for language in sorted(available_languages()):
             for variant in variants:
                 yield SampleMail(kind, language, render(variant, language))

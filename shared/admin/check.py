@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared import clock
+from shared.domain.eligibility import wants_registration
 from shared.domain.referral import Referral, ReferralKey
 from shared.errors import ConfigurationError, RecordUnreadable
 from shared.settings import read_tables
@@ -42,16 +43,17 @@ MOST_LISTED = 50
 
 
 async def unfinished(tables: Tables, set_aside: SetAside = log_set_aside) -> list[ReferralKey]:
-    """The records that need an orchestration.
+    """The records that somebody or something is still to look at.
 
-    Referrals that are not closed, or have open work, a registration in review or one that is not indexed as it is;
-    requests for information with open work.
+    Referrals that are not closed, that wait for a registration (M12), or have open work, a registration in review or
+    one that is not indexed as it is; requests for information with open work.
     """
     referrals, registrations = Referrals(tables), Registrations(tables)
     deals = [
         referral.key
         async for referral in referrals.scan_all(set_aside)
         if not referral.is_closed
+        or wants_registration(referral)
         or any(registration.in_review for registration in referral.registrations)
         or await _has_open_work(referrals, referral.key)
         or not await _all_indexed(registrations, referral)

@@ -88,6 +88,11 @@ def is_last_reminder(referral: Referral, label: str) -> bool:
     return [reminder.label for reminder in reminders][-1:] == [label]
 
 
+def is_first_to_register(label: str) -> bool:
+    """Whether this labels the first mail about a deal that can be registered, which reminds of none before (M12)."""
+    return label == f"{_TO_REGISTER}{_DAYS_TO_REGISTER[0]:02d}"
+
+
 def reminder_work(referral_id: ReferralId, label: str) -> Work:
     """The work of the reminder or escalation with this label: one mail.
 

@@ -110,8 +110,10 @@ def may_become_registrable(deal: Referral) -> bool:
 
 
 def wants_registration(deal: Referral) -> bool:
-    """Whether a deal that became eligible still waits for a registration: a draft is none (M12)."""
-    return deal.eligible_at is not None and may_show_eligible(deal)
+    """Whether a deal that became eligible still waits for a registration of some solution: a draft is none (M12)."""
+    made = {(each.solution_id, each.kind) for each in deal.registrations if each.status != "Draft"}
+    wanted = {(solution.id, kind) for solution in registrable(deal) for kind in kinds_of(solution)}
+    return deal.eligible_at is not None and not wanted <= made
 
 
 def may_be_eligible_once_won(deal: Referral) -> bool:

@@ -91,7 +91,8 @@ class MailFacts:
     - For a lead and an invitation: `contacts` of the customer, if they may be shared. For a lead: `needs` (what it
       asks for).
     - For a registration: value and currency of the contract.
-    - `last_reminder`: for a reminder, that no other one follows (M3).
+    - `last_reminder`: for a reminder, that no other one follows (M3, M12). `reminder`: for a deal that can be
+      registered, that the team was told so before.
     - `never_notified`: for an expiry, that no mail had notified the acting organization of the invitation (M8).
     """
 
@@ -115,6 +116,7 @@ class MailFacts:
     needs: tuple[str, ...] = ()
     never_notified: bool = False
     last_reminder: bool = False
+    reminder: bool = False
     registration: RegistrationFacts | None = None
     link: str | None
 

@@ -50,6 +50,7 @@ def partner_facts(
     *,
     never_notified: bool = False,
     last_reminder: bool = False,
+    reminder: bool = False,
 ) -> MailFacts:
     """The facts for the reader: its own terms, and the organization that acted (M7)."""
     subject, reader, entry = context.subject, context.reader, context.entry
@@ -83,6 +84,7 @@ def partner_facts(
         needs=(*subject.industries, *subject.products, *subject.services),
         never_notified=never_notified,
         last_reminder=last_reminder,
+        reminder=reminder,
         link=f"{portal_url}/referrals/{reader.id}",
     )
 

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Literal
 
 from shared.domain.directory import Person
-from shared.domain.due import is_last_reminder
+from shared.domain.due import is_first_to_register, is_last_reminder
 from shared.domain.ids import OperationId, OrganizationId, ReferralId, operation_within
 from shared.domain.lifecycle import never_notified_operation
 from shared.domain.messages import ARRIVAL_MAILS, CustomerFacts, MailFacts, MailKind
@@ -252,6 +252,7 @@ class Notices:
                     self.portal_url,
                     never_notified=never_notified,
                     last_reminder=is_last_reminder(context.subject, label),
+                    reminder=not is_first_to_register(label),
                 )
                 return _Message(context=context, prefix=prefix, now=now).to_partners(
                     told, people, task.audience

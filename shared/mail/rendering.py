@@ -226,6 +226,7 @@ def _partner_values(facts: MailFacts, words: Words, show: Callable[[str], str]) 
         "from_microsoft": facts.from_microsoft,
         "never_notified": facts.never_notified,
         "last_reminder": facts.last_reminder,
+        "reminder": facts.reminder,
         "link": facts.link,
         "corrections": _corrections(facts, words),
         **(_of_registration(facts.registration, words, show) if facts.registration else {}),

@@ -67,6 +67,16 @@ class Observed:
         times = [at for at in (due.next_at, *(each.next_at for each in work)) if at]
         return Plan(steps=tuple(steps), next_at=min(times, default=None))
 
+    def awaits_engine(self, now: datetime) -> bool:
+        """Whether an orchestration has something to do or to wait for.
+
+        Of a referral that was answered or closed that is its work alone: its reminders are the sweep's.
+        """
+        plan = self.plan(now)
+        if isinstance(self.record, Referral) and self.record.status != "New":
+            return bool(plan.steps) or any(row.value.open for row in self.rows.values())
+        return not plan.finished
+
     def _due(self, now: datetime) -> Due:
         match self.record:
             case Referral() as referral:

@@ -180,7 +180,7 @@ class _Batch:
                     await start(self.engine, intent.party, intent.registration, wait_until)
             elif isinstance(record, Referral) and record.status == "New":
                 await start_waiting(self.engine, record)
-            elif isinstance(record, Referral) and plan.finished:
+            elif isinstance(record, Referral) and not observed.awaits_engine(self.now):
                 await end(self.engine, record)
         except EngineUnavailable as failed:
             if intent.reason != "moment":

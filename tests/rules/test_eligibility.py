@@ -20,6 +20,7 @@ from shared.domain.eligibility import (
     registrable,
     unregistered,
     unregistered_kinds,
+    wants_registration,
 )
 from shared.domain.ids import OrganizationId, ReferralId, RegistrationId
 from shared.domain.referral import InvitedParty, Referral, ReferralKey, RegistrationSummary, Solution, Terms
@@ -386,3 +387,24 @@ def test_what_is_not_eligible_is_refused_with_every_condition_that_fails() -> No
         require_registrable(record, found, None)
     assert str(refused.value) == f"This deal cannot be registered. {found.missing}"
     assert len([rule for rule in found.rules if not rule.passed]) == 3
+
+
+def test_a_deal_wants_a_registration_until_each_solution_has_one_that_is_no_draft() -> None:
+    """M12."""
+    deal = creators(
+        terms=replace(creators().terms, solutions=(SOLUTIONS["ip"], SOLUTIONS["both"])), eligible_at=NOW
+    )
+
+    def summary(solution: str, kind: RegistrationKind, status: RegistrationStatus) -> RegistrationSummary:
+        identifier = RegistrationId(f"{solution}-{kind}")
+        return RegistrationSummary(id=identifier, kind=kind, solution_id=solution, status=status)
+
+    made = (summary("IP", "IpCoSell", "ReviewPending"), summary("BOTH", "IsvConnect", "Submitted"))
+    for registrations, wanted in (
+        ((), True),
+        (made, True),
+        ((*made, summary("BOTH", "IpCoSell", "Draft")), True),
+        ((*made, summary("BOTH", "IpCoSell", "Rejected")), False),
+    ):
+        assert wants_registration(replace(deal, registrations=registrations)) is wanted
+    assert not wants_registration(replace(deal, eligible_at=None))

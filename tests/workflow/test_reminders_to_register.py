@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from activities.observe import outcome
 from api.referrals.read import get_referral
 from api.referrals.transitions import accept_referral, win_referral
 from api.registrations.submit import register_deal
+from shared.admin.check import ask_to_wake, record_states, unfinished
 from shared.errors import StoreUnavailable
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.tables import Operation
+from shared.workflow.observe import observe
 from tests.doubles.played_deal import PlayedDeal, replacing
 from tests.doubles.registration_form import FORM
 from tests.doubles.small_world import deal, import_small_world
@@ -81,9 +84,31 @@ async def test_the_team_is_told_at_once_and_reminded_twice(by_patch: bool) -> No
     ):
         await played.sweep(days)
         assert played.told() == wanted, days
+    subjects = [m.subject for m in played.mail.taken.values() if m.message == "registrationEligible"]
+    assert [each.startswith("Reminder: register your won deal") for each in subjects] == [False, True, True]
     await played.sweep(400)
     assert len(played.told()) == 3
     assert not [row async for row in played.tables.scan_table("intents")]
+
+
+async def test_a_won_deal_keeps_no_orchestration_for_its_reminders_and_the_operators_check_knows_it() -> None:
+    played = Won(NOW)
+    await played.start(body())
+    await played.do("rae", "contoso", win_referral)
+    service, key = played.service, await played.party("contoso")
+    observed = await observe(service.referrals, service.registrations, key, None)
+    assert observed.plan(NOW).next_at == NOW + timedelta(days=7)
+    assert outcome(observed, key.referral_id, NOW, NOW) == {"nextAt": None, "finished": True}
+    assert key in await unfinished(played.tables)
+    (state,) = [await record_states(played.tables, [key], NOW)]
+    assert state.waiting == (key.referral_id,)
+    intents = [each async for each in service.intents.all()]
+    await service.intents.remove(*((each.due, each.id) for each in intents))
+    assert (await record_states(played.tables, [key], NOW)).unwatched == (key.referral_id,)
+    await ask_to_wake(played.tables, [key], NOW)
+    await played.sweep(0.1)
+    await played.sweep(7)
+    assert played.told() == [RAE, RAE]
 
 
 async def test_whoever_registered_is_not_reminded() -> None:
