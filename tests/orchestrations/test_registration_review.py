@@ -163,11 +163,12 @@ async def test_a_recalled_review_ends_and_a_submission_begins_the_next(review: R
     await review.advance("PT0S")
     assert await review.status(review.deal.rid) == "Completed"
     await course(review, range(FIRST, FIRST + 5), {})
+    await review.advance("PT5M")
     assert (await review.deal.correct()).status == 200
     await review.advance("PT0S")
     assert review.new_messages() == SUBMITTED
     assert await review.status(review.deal.rid) == "Running"
-    submitted = FIRST + 4  # a Friday, so that the fifth working day ends a moment after the look of day 21
+    submitted = FIRST + 4  # a Friday, so that the fifth working day ends minutes after the look of day 21
     await course(review, range(submitted + 1, submitted + 9), {submitted + 8: ESCALATED})
 
 
