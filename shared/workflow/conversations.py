@@ -90,7 +90,7 @@ class Conversations:
         return now  # for what was written since: the intents of several messages can have become one
 
     async def readers(self, engagement_id: EngagementId, known: KnownReferrals) -> list[Referral]:
-        """The records of those who read the conversation: the creator, and who accepted and did not leave (E3)."""
+        """The records of those who read the conversation: the creator, and who accepted, closed or not (E3)."""
         membership = await self.engagements.get(engagement_id)
         if membership is None:
             return []
