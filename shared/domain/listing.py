@@ -317,12 +317,16 @@ _VALUES: Mapping[Field, Callable[[ListItem], tuple[Value, ...]]] = MappingProxyT
 )
 
 
+LONGEST_NAME = 100
+"""Characters of a folded name by which it is sorted: a nextLink carries them."""
+
+
 def sort_key(referral: Referral, field: OrderField) -> str:
     """Text that sorts as a field does, below all others without a value; names by their folded form (N4)."""
     value: str | datetime | Decimal | None
     match field:
         case "name":
-            value = fold(referral.name)
+            value = fold(referral.name)[:LONGEST_NAME]
         case "details/dealValue":
             value = referral.terms.deal_value
         case "details/closingDateTime":

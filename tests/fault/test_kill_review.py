@@ -18,6 +18,7 @@ REVIEWERS, LEAD, PARTNER = "vera@microsoft.com, dee@microsoft.com", "vera@micros
 TOLD = Counter(
     {
         ("rae@contoso.com", "Register your won deal for incentives"): 1,
+        ("rae@contoso.com", "Reminder: register your won deal for incentives"): 2,  # one record stays a draft
         (REVIEWERS, "Contoso submitted the registration of the deal for review"): 1,
         (LEAD, "Waiting for a decision: the registration of the deal by Contoso"): 1,
         (PARTNER, "Action required: the registration of the deal needs corrections"): 1,

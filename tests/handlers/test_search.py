@@ -151,6 +151,13 @@ async def test_other_orders_sort_all_that_match_and_go_on_from_page_to_page(deal
     assert await deals.pages(filter="salesStage eq 'created'", orderby="name") == by_name
 
 
+async def test_a_name_of_letters_that_stand_for_many_is_sorted_page_by_page(deals: Searched) -> None:
+    names = [str(number) + "\ufdfa" * 90 for number in range(3)]
+    for name in names:
+        await deals.deal(name)
+    assert await deals.pages(orderby="name", top="1") == names
+
+
 async def test_counts_and_pages_agree_on_what_a_search_finds(deals: Searched) -> None:
     for number in range(7):
         await deals.deal(f"Alpha {number}" if number % 2 else f"Beta {number}")
