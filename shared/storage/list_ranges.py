@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.domain.ids import LocationId
+from shared.domain.ids import LocationId, ReferralId, inverted
 from shared.domain.listing import (
     Condition,
     Field,
@@ -169,6 +169,17 @@ def place_of_age(created_at: datetime) -> str:
 
 
 def place_in_order(referral: Referral, order: Order) -> str:
-    """The position of a referral in this order: the part of its list row's key after the prefix."""
-    by_update = order.field == "updatedDateTime"
-    return keys.updated_first(referral.updated_at, referral.id) if by_update else referral.id
+    """The position of a referral in an order that storage has: the part of its list row's key after the prefix.
+
+    Positions sort as the list does, also where it is descending, and are the same however a referral was read.
+    """
+    if order.field != "updatedDateTime":
+        return place_of_id(referral.id, order)
+    if order.descending:
+        return keys.updated_last(referral.updated_at, referral.id).removeprefix(keys.UPDATED_LAST)
+    return keys.updated_first(referral.updated_at, referral.id).removeprefix(keys.UPDATED_FIRST)
+
+
+def place_of_id(referral_id: ReferralId, order: Order) -> str:
+    """The position of a referral in the order of creation."""
+    return inverted(referral_id) if order.descending else referral_id

@@ -107,6 +107,15 @@ class Scan(Generic[T]):
             if record := self._codec.readable(row):
                 yield record
 
+    async def is_at_end(self) -> bool:
+        """Whether nothing follows what was read, also where the limit of one request ended the scan just there."""
+        for cursor in self._cursors:
+            if cursor.buffer:
+                return False
+            if not cursor.ended:
+                await self._fill(cursor, 1, keys_only=True)
+        return not any(cursor.buffer for cursor in self._cursors)
+
     async def count(self) -> int:
         """The number of rows, read by their keys alone, in ranges that have no record in common.
 

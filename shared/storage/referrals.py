@@ -146,11 +146,11 @@ class Referrals:
         By their keys alone: a row can be left of a word that the referral had before.
         """
         first, end = keys.starting_with(keys.words_starting_with(start))
-        limit = MAX_PAGES * MAX_PAGE_ROWS
+        most = MAX_PAGES * MAX_PAGE_ROWS
         rows = await self._tables.between(
-            keys.REFERRALS, keys.partition_of(organization_id), first, end, limit, keys_only=True
+            keys.REFERRALS, keys.partition_of(organization_id), first, end, most + 1, keys_only=True
         )
-        if len(rows) == limit:
+        if len(rows) > most:
             return None
         return sorted({keys.referral_of_word(row.key) for row in rows}, reverse=True)
 

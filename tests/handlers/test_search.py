@@ -14,10 +14,12 @@ from api.referrals.create import create_referral
 from api.referrals.edit import patch_referral
 from api.referrals.list import list_referrals
 from shared.domain.ids import ReferralId
+from shared.domain.referral import Referral
 from shared.domain.search_words import fold, has_words, words_in
 from shared.storage import keys
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.migrations import migrate
+from shared.storage.referrals import Referrals
 from shared.storage.tables import Row, Upsert
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_deal import PlayedDeal, replacing
@@ -127,6 +129,32 @@ async def test_words_that_a_step_has_no_room_for_follow_as_work(deals: Searched)
     assert rows == [], "and nothing is left of the earlier words"
 
 
+async def test_words_that_are_written_late_are_those_of_the_record_at_the_end(
+    deals: Searched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edit brings a word back while the work of an earlier one takes its row away."""
+
+    def team(first: int) -> list[dict[str, Any]]:
+        others = [{**MEMBER, "email": f"person{n}@contoso.com"} for n in range(first, first + 49)]
+        return [MEMBER, *others]
+
+    early, later = (" ".join(f"{word}{n}" for n in range(20)) for word in ("early", "later"))
+    one = await deals.deal(early, team=team(0))
+    index_words, renamed = Referrals.index_words, False
+
+    async def in_between(self: Referrals, record: Referral, earlier: Any) -> None:
+        nonlocal renamed
+        if not renamed:
+            renamed, deals.waits = True, False  # nobody waits here for the work that this is part of
+            await deals.rename(one, replacing("/name", "early3 again"))
+            deals.waits = True
+        await index_words(self, record, earlier)
+
+    monkeypatch.setattr(Referrals, "index_words", in_between)
+    await deals.rename(one, replacing("/name", later), replacing("/team", team(25)))
+    assert await deals.pages(search="early3 again") == ["early3 again"]
+
+
 async def test_other_orders_sort_all_that_match_and_go_on_from_page_to_page(deals: Searched) -> None:
     values = {"Éclair": 30, "apple": 5.5, "Zebra": 100, "apple pie": 7}
     for name, value in values.items():
@@ -149,6 +177,27 @@ async def test_other_orders_sort_all_that_match_and_go_on_from_page_to_page(deal
         await deals.pages(filter="closedDateTime eq null and contactAlert eq null", orderby="name") == by_name
     )
     assert await deals.pages(filter="salesStage eq 'created'", orderby="name") == by_name
+
+
+@pytest.mark.parametrize("orderby", ["createdDateTime desc", "createdDateTime asc", "updatedDateTime desc"])
+@pytest.mark.parametrize("first", [True, False])
+async def test_pages_go_on_where_they_ended_however_each_of_them_is_read(
+    deals: Searched, monkeypatch: pytest.MonkeyPatch, orderby: str, first: bool
+) -> None:
+    """A word can become too common, or rare again, between two pages."""
+    names = [f"Deal {number}" for number in range(6)]
+    for name in names:
+        await deals.deal(name)
+    found_by, by_words = Referrals.found_by, first
+
+    async def now_and_then(self: Referrals, *asked: Any) -> list[ReferralId] | None:
+        nonlocal by_words
+        by_words = not by_words
+        return await found_by(self, *asked) if by_words else None
+
+    monkeypatch.setattr(Referrals, "found_by", now_and_then)
+    wanted = names if orderby.endswith("asc") else names[::-1]
+    assert await deals.pages(search="deal", orderby=orderby, top="1") == wanted
 
 
 async def test_a_name_of_letters_that_stand_for_many_is_sorted_page_by_page(deals: Searched) -> None:
