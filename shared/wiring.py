@@ -159,6 +159,7 @@ def assemble(
         directory=directory,
         profiles=profiles,
         providers=providers,
+        choices=choices,
         registrations=registrations,
         routing=routing,
         records=records,

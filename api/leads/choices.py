@@ -19,7 +19,7 @@ from api.http.response import Response
 from api.http.schemas import DateTime, View
 from shared import clock
 from shared.disk import require_free_space
-from shared.domain.choices import Choice, Chosen, chosen_lead
+from shared.domain.choices import Choice, Chosen, chosen_lead, first_request, without_companies
 from shared.domain.directory import Organization, ProfileLocation, contacts_to_ask
 from shared.domain.ids import EngagementId, OrganizationId, ReferralId, uuid7
 from shared.domain.inquiry import Outcome, SubmittedInquiry
@@ -106,6 +106,8 @@ async def send_to_chosen(secret: str, http: func.HttpRequest, service: Service) 
     organization = await service.directory.organization(wanted) if location else None
     if organization is None or location is None:
         raise _not_found()
+    if not await service.choices.claim(first_request(lead), wanted, choice.value.inquiry):
+        raise _not_found()
     chosen = await _chosen(service, lead, organization, location)
     stored = await _send(service, choice.value, lead, chosen)
     await service.choices.use_up(secret, choice)
@@ -115,14 +117,19 @@ async def send_to_chosen(secret: str, http: func.HttpRequest, service: Service) 
 
 
 async def _open_choice(secret: str, service: Service) -> tuple[Stored[Choice], Referral]:
-    """The choice of a link and the lead that it is about. Raises `NotFound`, in the same words whatever is wrong."""
+    """The choice of a link and the lead that it is about, without the companies that other links have chosen.
+
+    Raises `NotFound`, in the same words whatever is wrong.
+    """
     choice = await service.choices.get(secret)
     if choice is None or not choice.value.is_open(clock.now()):
         raise _not_found()
     lead = await service.referrals.get(choice.value.lead)
     if lead is None or not lead.value.consent.share_contact:
         raise _not_found()
-    return choice, lead.value
+    chosen = await service.choices.chosen(first_request(lead.value))
+    others = (each for each, inquiry in chosen.items() if inquiry != choice.value.inquiry)
+    return choice, without_companies(lead.value, others)
 
 
 def _not_found() -> NotFound:

@@ -1,10 +1,11 @@
 """A customer chooses again, by the link in the mail about a company that did not take up its request (rule R8)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.directory import Organization, ProfileLocation
-from shared.domain.ids import EngagementId, InquiryId, ReferralId
+from shared.domain.ids import EngagementId, InquiryId, OrganizationId, ReferralId
 from shared.domain.referral import Contact, Inquiry, InviteContext, Referral, ReferralKey, Solution, Target
 
 CHOICE_LASTS = timedelta(days=30)
@@ -25,6 +26,19 @@ class Choice:
     def is_open(self, now: datetime) -> bool:
         """Whether a company can be chosen."""
         return not self.used and now < self.expires_at
+
+
+def first_request(lead: Referral) -> InquiryId | None:
+    """The customer's first request, from which this lead comes, whichever links are between them."""
+    return (lead.inquiry.first or lead.inquiry.id) if lead.inquiry else None
+
+
+def without_companies(lead: Referral, organizations: Iterable[OrganizationId]) -> Referral:
+    """A lead whose customer is offered these companies no more: they were chosen by other links of its request."""
+    if lead.inquiry is None:
+        return lead
+    recipients = dict.fromkeys((*lead.inquiry.recipients, *organizations))
+    return replace(lead, inquiry=replace(lead.inquiry, recipients=tuple(recipients)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +98,7 @@ def chosen_lead(
             id=inquiry,
             recipients=(*before, chosen.organization.id),
             alternatives=lead.inquiry.alternatives if lead.inquiry else 0,
+            first=first_request(lead),
         ),
         created_at=now,
         updated_at=now,

@@ -139,11 +139,16 @@ def apply_party_change(referral: Referral, other: Referral, state: str, context:
         to_state=state,
         details={"organizationId": other.organization_id, "organizationName": other.organization_name},
     )
-    invited = tuple(
-        update_invited_party(each, other) if each.party == other.key else each for each in referral.invited
+    moved = touched(with_party(referral, other), context.now)
+    return append_entry(referral, party_context, entry, invited=moved.invited, updated_at=moved.updated_at)
+
+
+def with_party(deal: Referral, other: Referral) -> Referral:
+    """The creator's deal with the state of one invited party's own referral."""
+    invited = (
+        update_invited_party(each, other) if each.party == other.key else each for each in deal.invited
     )
-    moved = touched(referral, context.now)
-    return append_entry(referral, party_context, entry, invited=invited, updated_at=moved.updated_at)
+    return replace(deal, invited=tuple(invited))
 
 
 def update_invited_party(invited: InvitedParty, other: Referral) -> InvitedParty:

@@ -170,12 +170,14 @@ class Inquiry:
     """The request for information that a lead comes from (R2); hidden from the recipients.
 
     `recipients` are all organizations that it was sent to, delivered or not. `alternatives` is the maximum number of
-    other partners to suggest to the customer.
+    other partners to suggest to the customer. `first` is the customer's first request, if this one was made of it by
+    a link (R8).
     """
 
     id: InquiryId
     recipients: tuple[OrganizationId, ...]
     alternatives: int
+    first: InquiryId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

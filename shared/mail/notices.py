@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
+from shared.domain.choices import first_request, without_companies
 from shared.domain.directory import Person
 from shared.domain.due import is_first_to_register, is_last_reminder
 from shared.domain.ids import OperationId, OrganizationId, ReferralId, operation_within
@@ -28,6 +29,7 @@ from shared.mail.facts import customer_facts, partner_facts
 from shared.mail.message_context import MessageContext
 from shared.mail.pointless import is_pointless
 from shared.mail.rendering import render, resolve_locale
+from shared.storage.choices import Choices
 from shared.storage.codec import Stored
 from shared.storage.directory import Directory
 from shared.storage.engagements import Message
@@ -70,6 +72,7 @@ class Notices:
     directory: Directory
     profiles: Profiles
     providers: ProviderSearch
+    choices: Choices
     registrations: Registrations
     routing: Routing
     records: MailRecords
@@ -233,7 +236,9 @@ class Notices:
             return []
         match task.message:
             case "customerDeclined" | "customerExpired" as outcome:
-                alternatives = await self.providers.find_alternatives(context.subject, now)
+                chosen = await self.choices.chosen(first_request(context.subject))
+                lead = without_companies(context.subject, chosen)
+                alternatives = await self.providers.find_alternatives(lead, now)
                 can_choose = task.choice and any(each.fitting for each in alternatives)
                 facts = customer_facts(
                     outcome,

@@ -37,6 +37,11 @@ _INVERTED_ID = 32
 """The length of an inverted id."""
 
 
+def chosen_of(first: InquiryId) -> str:
+    """The partition of the companies that were chosen by links of a customer's request."""
+    return f"chosen:{first}"
+
+
 def partition_of(organization_id: OrganizationId) -> str:
     """The partition of an organization's records."""
     return organization_id

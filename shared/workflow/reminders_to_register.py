@@ -10,6 +10,7 @@ from datetime import datetime
 from shared.domain.change import Change, touched
 from shared.domain.due import reminder_work, reminders_to_register
 from shared.domain.eligibility import eligibility, may_be_eligible_once_won, microsoft_participation
+from shared.domain.lifecycle import with_party
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.vocabulary import MICROSOFT
 from shared.errors import StoreConflict
@@ -31,15 +32,20 @@ class RemindersToRegister:
     async def begin(self, own: Referral) -> list[Committed]:
         """Look at a won deal or, after Microsoft's acceptance, at those of the other parties that have won.
 
-        Returns the deals whose first mail is still to be sent, with its work.
+        Their own records say whether they have: the creator's can be late. Returns the deals whose first mail is still
+        to be sent, with its work.
         """
         creator = await self.known.get(own.creator)
         if creator is None:
             return []
-        parties = _parties_that_won(creator.value) if own.organization_id == MICROSOFT else [own.key]
-        if not parties:
-            return []
-        current = await self.invitations.with_current_invitations(creator.value)
+        if own.organization_id == MICROSOFT:
+            known = with_party(creator.value, own)
+            working = {i.party.organization_id for i in known.invited if i.substatus == "Accepted"}
+            current = await self.invitations.with_current_invitations(known, working - {MICROSOFT})
+            parties = _parties_that_won(current)
+        else:
+            current = await self.invitations.with_current_invitations(creator.value)
+            parties = [own.key]
         begun = [await self._begin(party, current) for party in parties]
         return [each for each in begun if each]
 

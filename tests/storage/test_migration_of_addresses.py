@@ -1,28 +1,20 @@
 """Data of version 3: people are found by addresses and referrals by words, whatever ends the migration (M11, N4)."""
 
 import copy
-from collections.abc import Sequence
 
 from shared.storage.directory import Directory
 from shared.storage.memory_tables import MemoryTables
 from shared.storage.migrations import migrate
 from shared.storage.schema import version_of_data
-from shared.storage.tables import Operation
+from tests.doubles.ending_tables import EndingTables
 from tests.examples.stored_data import data_of_version_3
 
 
-class Dying(MemoryTables):
+class Dying(EndingTables):
     """Storage under an operator's machine that goes off after so many writes."""
 
-    left = -1
-
-    async def write(
-        self, table: str, partition: str, operations: Sequence[Operation]
-    ) -> tuple[str | None, ...]:
-        if self.left == 0:
-            raise Died
-        self.left -= 1
-        return await super().write(table, partition, operations)
+    def end(self) -> BaseException:
+        return Died()
 
 
 class Died(BaseException):
@@ -59,7 +51,7 @@ async def test_people_and_referrals_are_found_after_a_migration_that_ended_anywh
             (said,) = await step(tables)
         except Died:
             assert await version_of_data(tables) == 3, "the version is written last"
-            tables.left = -1
+            tables.left = None
             (said,) = await step(tables)
             ends += 1
         else:

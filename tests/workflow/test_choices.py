@@ -1,5 +1,6 @@
 """A customer chooses again by the link of a mail: one request of one link, whatever dies, whoever follows it (R8)."""
 
+import asyncio
 import copy
 import re
 from collections.abc import Sequence
@@ -16,12 +17,12 @@ from api.referrals.read import get_referral, list_timeline
 from api.referrals.transitions import accept_referral, decline_referral
 from shared import clock
 from shared.domain.referral import ReferralKey
-from shared.errors import StoreUnavailable
 from shared.storage.memory_tables import MemoryTables
-from shared.storage.tables import Operation
+from tests.doubles.ending_tables import EndingTables
 from tests.doubles.mail_service import MemoryMailService
 from tests.doubles.played_leads import ESTIMATE, PlayedLeads
 from tests.doubles.small_world import inquiry
+from tests.doubles.yielding_tables import YieldingTables
 from tests.examples.referrals import NOW
 
 LINK = re.compile(r"http://portal\.example/choices/([\w-]+)")
@@ -212,27 +213,12 @@ async def stored(choosing: Choosing, text: str) -> bool:
     return any(text in f"{row.partition} {row.key} {dict(row.values)}" for row in rows)
 
 
-class Dying(MemoryTables):
-    """Storage that takes so many writes more, and then none until it is repaired."""
-
-    left: int | None = None
-
-    async def write(
-        self, table: str, partition: str, operations: Sequence[Operation]
-    ) -> tuple[str | None, ...]:
-        if self.left == 0:
-            raise StoreUnavailable("away")
-        if self.left is not None:
-            self.left -= 1
-        return await super().write(table, partition, operations)
-
-
 @pytest.mark.parametrize("second", ["contoso", "northwind"])
 @pytest.mark.parametrize("writes", range(6))
 async def test_whatever_dies_one_link_makes_one_lead(
     monkeypatch: pytest.MonkeyPatch, writes: int, second: str
 ) -> None:
-    tables = Dying()
+    tables = EndingTables()
     played = Choosing(monkeypatch, tables)
     await played.start()
     await played.decline()
@@ -253,6 +239,39 @@ async def test_whatever_dies_one_link_makes_one_lead(
         assert organization == second
     mails = [mail for mail in played.mail.taken.values() if mail.message == "leadReceived"]
     assert len(mails) == 2, "of the first request, and of this one"
+
+
+async def test_two_links_of_one_request_do_not_send_it_to_the_same_company(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    played = Choosing(monkeypatch)
+    await played.begin()
+    for who, party in zip(("kim", "nia"), await played.leads(inquiry("fabrikam", "northwind")), strict=True):
+        await played.decline(who, party)
+    first, second = played.links()
+    assert [each["organizationId"] for each in (await played.get(second)).body["alternatives"]] == ["contoso"]
+    assert (await played.choose(first, "contoso")).status == 201
+    assert (await played.get(second)).body["alternatives"] == []
+    assert (await played.choose(second, "contoso")).status == 404
+    (party,) = await played.received("contoso")
+    await played.decline("rae", party)
+    assert played.links() == [first, second], "and nobody is left for the third mail"
+
+
+@pytest.mark.parametrize("organizations", [("contoso", "contoso"), ("contoso", "northwind")])
+async def test_of_two_who_follow_a_link_at_once_one_chooses(
+    monkeypatch: pytest.MonkeyPatch, organizations: tuple[str, str]
+) -> None:
+    played = Choosing(monkeypatch, YieldingTables())
+    await played.start()
+    await played.decline()
+    (secret,) = played.links()
+    answers = await asyncio.gather(*(played.choose(secret, each) for each in organizations))
+    made = [*await played.received("contoso"), *await played.received("northwind")]
+    assert len(made) == 1
+    chosen = {each.body["organizationId"] for each in answers if each.status == 201}
+    assert chosen == {made[0].organization_id}
+    assert {each.status for each in answers} <= {201, 404}
 
 
 async def test_a_link_is_for_30_days_from_the_answer_whenever_its_mail_goes_out(choosing: Choosing) -> None:

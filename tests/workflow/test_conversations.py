@@ -14,9 +14,8 @@ from api.referrals.my_work import get_my_work
 from api.referrals.read import get_referral
 from api.referrals.transitions import accept_referral, decline_referral
 from shared.errors import StoreUnavailable
-from shared.storage.memory_tables import MemoryTables
-from shared.storage.tables import Operation
 from tests.doubles.dying_handlers import with_dying_handlers
+from tests.doubles.ending_tables import EndingTables
 from tests.doubles.played_deal import PlayedDeal
 from tests.doubles.small_world import deal
 from tests.examples.referrals import NOW
@@ -169,25 +168,10 @@ async def test_a_message_moves_the_records_of_those_who_read_it_and_their_order(
     assert {each for each in before if after[each] != before[each]} == {"contoso", "northwind"}
 
 
-class Dying(MemoryTables):
-    """Storage that takes so many writes more, and then none until it is repaired."""
-
-    left: int | None = None
-
-    async def write(
-        self, table: str, partition: str, operations: Sequence[Operation]
-    ) -> tuple[str | None, ...]:
-        if self.left == 0:
-            raise StoreUnavailable("away")
-        if self.left is not None:
-            self.left -= 1
-        return await super().write(table, partition, operations)
-
-
 @pytest.mark.parametrize("writes", range(9))
 async def test_whatever_dies_the_mail_comes_once_if_the_message_is_there(writes: int) -> None:
     """The post: announced, stored, read by its author, shown to both. The telling: begun, planned, sent, ended."""
-    tables = Dying()
+    tables = EndingTables()
     talk = Talk(NOW, tables)
     await talk.start()
     tables.left = writes

@@ -11,10 +11,9 @@ from api.referrals.read import get_referral
 from api.referrals.transitions import accept_referral, win_referral
 from api.registrations.submit import register_deal
 from shared.admin.check import ask_to_wake, record_states, unfinished
-from shared.errors import StoreUnavailable
-from shared.storage.memory_tables import MemoryTables
-from shared.storage.tables import Operation
 from shared.workflow.observe import observe
+from tests.doubles.dying_handlers import with_dying_handlers
+from tests.doubles.ending_tables import EndingTables
 from tests.doubles.played_deal import PlayedDeal, replacing
 from tests.doubles.registration_form import FORM
 from tests.doubles.small_world import deal, import_small_world
@@ -147,6 +146,20 @@ async def test_a_deal_that_was_won_first_is_told_once_microsoft_accepts_to_all_w
     assert sorted(played.told()) == sorted([RAE, RAE, nia, nia])
 
 
+async def test_a_win_that_the_creators_record_does_not_know_yet_is_told_as_well() -> None:
+    """Its update of the creator's record waits for storage, when Microsoft accepts."""
+    played = Won(NOW)
+    await played.start(body("northwind", microsoft=True))
+    await played.do("nia", "northwind", accept_referral)
+    service = played.service
+    played.service = with_dying_handlers(service)
+    await played.do("nia", "northwind", win_referral)
+    assert [i.substatus for i in (await played.record("contoso")).invited] == ["Pending", "Accepted"]
+    played.service = service
+    await played.do("sam", "msft", accept_referral)
+    assert played.told() == [("nia@northwindtraders.com", False)]
+
+
 async def test_an_invited_partner_that_wins_after_microsoft_accepted_is_told_at_once() -> None:
     played = Won(NOW)
     await played.start(body("northwind", microsoft=True))
@@ -156,24 +169,9 @@ async def test_an_invited_partner_that_wins_after_microsoft_accepted_is_told_at_
     assert played.told() == [("nia@northwindtraders.com", False)]
 
 
-class Dying(MemoryTables):
-    """Storage that takes so many writes more, and then none until it is repaired."""
-
-    left: int | None = None
-
-    async def write(
-        self, table: str, partition: str, operations: Sequence[Operation]
-    ) -> tuple[str | None, ...]:
-        if self.left == 0:
-            raise StoreUnavailable("away")
-        if self.left is not None:
-            self.left -= 1
-        return await super().write(table, partition, operations)
-
-
 @pytest.mark.parametrize("writes", range(2, 10))
 async def test_whatever_dies_each_mail_comes_once(writes: int) -> None:
-    tables = Dying()
+    tables = EndingTables()
     played = Won(NOW, tables)
     await played.start(body())
     tables.left = writes

@@ -74,10 +74,11 @@ MOST = {
     "lead declined": Bound(
         4,
         3,
-        15,
-        "the record and the caller's mark, the intent, the step. Then where the link of the mail leads, the profiles "
-        "of the country and three requests to rank the two that fit; two for the place of the mail among those of "
-        "the day to its customer, two for the mail itself, the work, two intents at once",
+        16,
+        "the record and the caller's mark, the intent, the step. Then where the link of the mail leads, which "
+        "companies other links have chosen, the profiles of the country and three requests to rank the two that fit; "
+        "two for the place of the mail among those of the day to its customer, two for the mail itself, the work, "
+        "two intents at once",
     ),
     "deal": Bound(
         0,
