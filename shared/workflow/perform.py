@@ -26,7 +26,6 @@ from shared.domain.lifecycle import (
 from shared.domain.messages import EXPIRY_MAILS
 from shared.domain.referral import Referral, ReferralKey
 from shared.domain.registration import Registration
-from shared.domain.search_words import words_of
 from shared.domain.vocabulary import DealType
 from shared.domain.work import (
     Deliver,
@@ -61,7 +60,8 @@ from shared.storage.codec import Stored
 from shared.storage.known_referrals import KnownReferrals
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
-from shared.workflow.commit import ATTEMPTS, Commits, Committed
+from shared.workflow.commit import Commits, Committed
+from shared.workflow.index_words import index_words
 from shared.workflow.intake import Intake
 from shared.workflow.invitations import Invitations
 from shared.workflow.mail_refusals import record_refusal
@@ -200,7 +200,7 @@ class WorkRun:
             case TellEligible():
                 await self._tell_eligible()
             case IndexWords(earlier=earlier):
-                await self._index_words(earlier)
+                await index_words(self.performer.referrals, self.known, self.record, earlier)
             case FollowReview(registration=registration):
                 await self._follow_review(registration)
             case NoOp():
@@ -269,21 +269,6 @@ class WorkRun:
         """Begin the mails to the teams of won deals that can be registered now."""
         begun = RemindersToRegister(self.performer.commits, self.performer.invitations, self.known, self.now)
         self.caused.extend(await begun.begin(await self._own()))
-
-    async def _index_words(self, earlier: Sequence[str]) -> None:
-        """Index the words of the record as it is now, and again if it has others by the time they are written."""
-        stale, record = set(earlier), await self.known.read(self.record)
-        for _ in range(ATTEMPTS):
-            if record is None:
-                return
-            words = words_of(record.value)
-            await self.performer.referrals.index_words(record.value, stale)
-            stale, record = stale | words, await self.known.read(self.record)
-            if record and words_of(record.value) == words:
-                return
-        raise Contended(
-            f"The words of referral {self.record.referral_id} kept changing; they are written later."
-        )
 
     async def _follow_review(self, registration_id: RegistrationId) -> None:
         """Index a registration as it is now; if it is reviewed, start or wake the orchestration of its review.

@@ -32,8 +32,8 @@ class RemindersToRegister:
     async def begin(self, own: Referral) -> list[Committed]:
         """Look at a won deal or, after Microsoft's acceptance, at those of the other parties that have won.
 
-        Their own records say whether they have: the creator's can be late. Returns the deals whose first mail is still
-        to be sent, with its work.
+        Their own records say whether they have: the creator's can be late. Returns the deals whose first mail is
+        still to be sent, with its work.
         """
         creator = await self.known.get(own.creator)
         if creator is None:
