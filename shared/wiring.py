@@ -23,6 +23,7 @@ from shared.mail.daily_limit import DailyLimit
 from shared.mail.delivery import Delivery
 from shared.mail.gate import MailGate
 from shared.mail.notices import Notices
+from shared.mail.readers import MailReaders
 from shared.mail.service import CONNECT_SECONDS as MAIL_CONNECT_SECONDS
 from shared.mail.service import READ_SECONDS as MAIL_READ_SECONDS
 from shared.mail.service import AzureMailService, MailService
@@ -156,12 +157,12 @@ def assemble(
     )
     notices = Notices(
         referrals=referrals,
-        directory=directory,
-        profiles=profiles,
+        readers=MailReaders(
+            directory=directory, profiles=profiles, registrations=registrations, routing=routing
+        ),
         providers=providers,
         choices=choices,
         registrations=registrations,
-        routing=routing,
         records=records,
         delivery=delivery,
         portal_url=settings.portal_url,

@@ -3,7 +3,6 @@
 Rules M1 to M4 say who gets which message.
 """
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -13,44 +12,33 @@ from itertools import groupby
 from typing import Literal
 
 from shared.domain.choices import first_request, without_companies
-from shared.domain.directory import Person
 from shared.domain.due import is_first_to_register, is_last_reminder
-from shared.domain.ids import OperationId, OrganizationId, ReferralId, operation_within
+from shared.domain.ids import OperationId, ReferralId, operation_within
 from shared.domain.lifecycle import never_notified_operation
 from shared.domain.messages import ARRIVAL_MAILS, CustomerFacts, MailFacts, MailKind
-from shared.domain.recipients import Readers, Recipient, recipients_of
-from shared.domain.referral import Contact, Referral, ReferralKey
-from shared.domain.registration import Registration
-from shared.domain.vocabulary import MICROSOFT
+from shared.domain.recipients import Recipient, recipients_of
+from shared.domain.referral import Referral, ReferralKey
 from shared.domain.work import Audience, Notify
 from shared.errors import MailHeld, MailPaused, MailUnavailable, OutOfTime, StoreConflict
 from shared.mail.delivery import PART_SEPARATOR, Attempt, Delivery
 from shared.mail.facts import customer_facts, partner_facts
 from shared.mail.message_context import MessageContext
 from shared.mail.pointless import is_pointless
+from shared.mail.readers import REVIEW_TEAM, MailReaders
 from shared.mail.rendering import render, resolve_locale
 from shared.storage.choices import Choices
 from shared.storage.codec import Stored
-from shared.storage.directory import Directory
 from shared.storage.engagements import Message
 from shared.storage.known_referrals import KnownReferrals
 from shared.storage.mail import MailRecord, MailRecords, SummaryLine
-from shared.storage.profiles import Profiles
 from shared.storage.provider_search import ProviderSearch
 from shared.storage.referrals import Referrals
 from shared.storage.registrations import Registrations
-from shared.storage.routing import Routing
 
 logger = logging.getLogger(__name__)
 
 MAX_MAIL_RECIPIENTS = 50
 """The mail service's limit for one mail."""
-
-
-_REVIEW_TEAM: frozenset[Audience] = frozenset({"reviewers", "reviewLead"})
-"""Audiences whose addresses no partner may see."""
-_ASKED: frozenset[Audience] = frozenset({"invitee", "alerted", "answerers"})
-"""Audiences who are asked for an answer; the others are the referral's team, if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +57,10 @@ class Notices:
     """Plans and sends messages. `portal_url` is the base URL of links."""
 
     referrals: Referrals
-    directory: Directory
-    profiles: Profiles
+    readers: MailReaders
     providers: ProviderSearch
     choices: Choices
     registrations: Registrations
-    routing: Routing
     records: MailRecords
     delivery: Delivery
     portal_url: str
@@ -174,7 +160,7 @@ class Notices:
         """Whether the invitation mail of a referral has any recipient."""
         task = Notify(message="invited", audience="invitee")
         context = MessageContext(subject=referral, reader=referral, entry=None)
-        return bool(recipients_of(task.audience, referral, await self._readers(task, context)))
+        return bool(recipients_of(task.audience, referral, await self.readers.of(task, context)))
 
     async def _attempts(
         self,
@@ -231,7 +217,7 @@ class Notices:
         self, context: MessageContext, label: str, task: Notify, now: datetime
     ) -> list[MailRecord]:
         prefix = _prefix(label, task)
-        people = recipients_of(task.audience, context.reader, await self._readers(task, context))
+        people = recipients_of(task.audience, context.reader, await self.readers.of(task, context))
         if not people:
             return []
         match task.message:
@@ -262,73 +248,6 @@ class Notices:
                 return _Message(context=context, prefix=prefix, now=now).to_partners(
                     told, people, task.audience
                 )
-
-    async def _readers(self, task: Notify, context: MessageContext) -> Readers:
-        reader, registration = context.reader, context.registration
-        if task.audience == "customer":
-            return Readers(
-                people=()
-            )  # the customer's contacts are in the lead, and it is no organization of ours
-        if registration and task.audience in _REVIEW_TEAM:
-            return await self._reviewers(task, registration)
-        people = await self.directory.people(reader.organization_id)
-        contacts = await self._contacts(task.audience, reader)
-        registrant = _registrant(registration) if registration else ()
-        return Readers(
-            people=people,
-            contacts=contacts,
-            team=await self._routed_team(reader),
-            registrant=registrant,
-            foreign=await self._foreign(reader, people, (*contacts, *registrant)),
-        )
-
-    async def _foreign(
-        self, reader: Referral, people: Iterable[Person], others: Iterable[Contact]
-    ) -> frozenset[str]:
-        """The addresses of contacts and team whom the directory has in other organizations alone (M11).
-
-        One request for each address that the reader's organization does not have, and those are few.
-        """
-        own = {person.email.casefold() for person in people}
-        unknown = {contact.email.casefold() for contact in (*reader.team, *others)} - own
-        listed = await asyncio.gather(*map(self.directory.organizations_of_address, sorted(unknown)))
-        return frozenset(
-            address
-            for address, organizations in zip(sorted(unknown), listed, strict=True)
-            if organizations and reader.organization_id not in organizations
-        )
-
-    async def _reviewers(self, task: Notify, registration: Registration) -> Readers:
-        microsoft = await self.directory.organization(MICROSOFT)
-        lead = microsoft.review_lead if microsoft else None
-        entry = await self.registrations.index_entry(registration.id)
-        assigned_to = entry.assigned_to if entry else None
-        reviewer = lead if task.audience == "reviewLead" else assigned_to
-        people = await self.directory.people(OrganizationId(MICROSOFT))
-        return Readers(people=people, reviewers=(reviewer,) if reviewer else ())
-
-    async def _contacts(self, audience: Audience, reader: Referral) -> tuple[Contact, ...]:
-        """Those whom the referral was sent to; without a team, news of it go to the contacts of its location now.
-
-        A referral that arrived before it kept the former is sent to the latter, who cannot answer it.
-        """
-        if audience in _ASKED and reader.asked is not None:
-            return reader.asked
-        if audience == "answerers" or (audience not in _ASKED and reader.team):
-            return ()
-        return await self._profile_contacts(reader)
-
-    async def _profile_contacts(self, reader: Referral) -> tuple[Contact, ...]:
-        organization = await self.directory.organization(reader.organization_id)
-        location = organization.location(reader.location) if organization else None
-        profile = await self.profiles.get(reader.organization_id, location.country) if location else None
-        return profile.contacts_of(reader.location) if profile and profile.active else ()
-
-    async def _routed_team(self, reader: Referral) -> tuple[str, ...]:
-        if reader.routed is None:
-            return ()
-        team = (await self.routing.get()).team(reader.routed.team)
-        return team.members if team else ()
 
     async def _never_notified(self, task: Notify, context: MessageContext) -> bool:
         """Whether the reader's timeline says that nobody was notified; the mail about the expiry repeats it (M8)."""
@@ -365,7 +284,7 @@ class _Message:
         self, facts: MailFacts, people: Iterable[Recipient], audience: Audience
     ) -> list[MailRecord]:
         """One mail for each group of readers with one language."""
-        private_of: Literal["reviewTeam"] | None = "reviewTeam" if audience in _REVIEW_TEAM else None
+        private_of: Literal["reviewTeam"] | None = "reviewTeam" if audience in REVIEW_TEAM else None
         return [
             replace(
                 self._mail(facts, locale, number),
@@ -429,20 +348,6 @@ def _key(prefix: str, number: int) -> str:
 
 def _is_of_arrival(stored: Stored[MailRecord]) -> bool:
     return stored.value.message in ARRIVAL_MAILS
-
-
-def _registrant(registration: Registration) -> tuple[Contact, ...]:
-    contact = registration.submitted_form.contact
-    if not contact.email:
-        return ()
-    return (
-        Contact(
-            first_name=contact.first_name or "",
-            last_name=contact.last_name or "",
-            phone_number=contact.phone_number or "",
-            email=contact.email,
-        ),
-    )
 
 
 def _prefix(label: str, task: Notify) -> str:
